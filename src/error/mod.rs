@@ -1,0 +1,17 @@
+//! Errors, by whose fault they are.
+//!
+//! * [`WireError`]: the peer broke the protocol or a limit. One function maps it to the status the peer sees.
+//! * [`UseError`] and [`Refused`]: the caller asked for what cannot be done. `Refused` gives the message back.
+//! * [`FailureReason`], [`CancelCause`], [`CloseReason`]: what happened to the link.
+//!
+//! Texts are lower-case, without a full stop, and never contain bytes of the peer.
+
+mod link;
+mod refused;
+mod usage;
+mod wire;
+
+pub use link::{CancelCause, CloseReason, Deadline, FailureReason};
+pub use refused::{Refused, RefusedReason};
+pub use usage::UseError;
+pub use wire::WireError;

@@ -1,0 +1,48 @@
+//! What a caller can do wrong with a payload.
+
+use thiserror::Error;
+
+/// A mistake of the calling code, found before a byte of it reaches the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum UseError {
+    /// A field name that is not a token of at most 65,535 bytes (RFC 9110 section 5.1).
+    #[error("field name is not a token")]
+    InvalidName,
+    /// A field value with CR, LF, NUL or another control character (RFC 9110 section 5.5).
+    #[error("field value contains a control character")]
+    InvalidValue,
+    /// A reason phrase with a control character (RFC 9112 section 4).
+    #[error("reason phrase contains a control character")]
+    InvalidReason,
+    /// A URL that does not parse, has no host where one is needed, or carries user information.
+    #[error("malformed url")]
+    InvalidUrl,
+    /// Header fields that add up to more than 4 GiB.
+    #[error("header fields too large")]
+    HeadersTooLarge,
+    /// `apply` of a request on a server session, or of a response on a client session.
+    #[error("wrong kind of payload for this end of the connection")]
+    WrongKind,
+    /// A status outside 100 to 999 or one that only the session sends.
+    #[error("status cannot be sent here")]
+    InvalidStatus,
+    /// Content-Length or Transfer-Encoding set by hand that contradicts the payload's own length or mode.
+    #[error("framing fields contradict the payload")]
+    FramingMismatch,
+    /// Chunked transfer in a message that cannot have it.
+    #[error("chunked transfer not possible here")]
+    ChunkedNotPossible,
+    /// Body data where the message can have none (RFC 9110 section 6.4.1).
+    #[error("message cannot have a body")]
+    BodyNotAllowed,
+    /// More body data than the announced length.
+    #[error("more body data than announced")]
+    BodyTooLong,
+    /// `finish` before all of the announced length was sent.
+    #[error("less body data than announced")]
+    BodyTooShort,
+    /// Trailers on a message that is not chunked, or a field that must not be a trailer (RFC 9110 section 6.5.1).
+    #[error("trailers not allowed here")]
+    TrailersNotAllowed,
+}

@@ -1,0 +1,37 @@
+//! `Authorization: Basic` (RFC 7617).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::trim_ows;
+
+/// What `Authorization: Basic` carries. The `Debug` form hides the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// What stands before the first colon.
+    pub user: String,
+    /// What stands after it, further colons included (B29).
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads the value of an Authorization field. `None` for another scheme or a malformed value.
+pub(super) fn basic(value: &[u8]) -> Option<Credentials> {
+    let (scheme, rest) = value.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(trim_ows(rest)).ok()?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some(Credentials {
+        user: user.to_owned(),
+        password: password.to_owned(),
+    })
+}

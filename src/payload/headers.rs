@@ -1,0 +1,258 @@
+//! The header fields of a message.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::block::Block;
+use super::grammar::{is_field_value, is_token, trim_ows};
+use super::known::Known;
+use crate::error::UseError;
+
+/// Header fields, or trailer fields: ordered, looked up without regard to case, and kept as they were sent.
+///
+/// Unlike a map it keeps the order, the case of the names and every repeated line (P34 in the form of B26), so that a
+/// message can be passed on as it came. Fields that were received are slices of one copy of the head; fields that are
+/// to be sent are kept in the form in which they go out.
+///
+/// ```
+/// use http_actors::Headers;
+///
+/// let mut headers = Headers::new();
+/// headers.append("Set-Cookie", "a=1")?;
+/// headers.append("Set-Cookie", "b=2")?;
+/// headers.insert("content-type", "text/plain")?;
+///
+/// assert_eq!(headers.text("Content-Type"), Some("text/plain"));
+/// assert_eq!(headers.get_all("set-cookie").count(), 2);
+/// assert!(headers.insert("x", "split\r\nhere").is_err());
+/// # Ok::<(), http_actors::UseError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Headers {
+    own: Block,
+    /// A received head, possibly shared with the connection's memory of it. Reading prefers it; the first change
+    /// copies it to `own`.
+    shared: Option<Arc<Block>>,
+}
+
+impl Headers {
+    /// No fields, no allocation.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a received head and keeps the memory of `own` for the next use.
+    pub(crate) fn set_received(&mut self, block: Arc<Block>) {
+        self.shared = Some(block);
+    }
+
+    pub(crate) fn block(&self) -> &Block {
+        self.shared.as_deref().unwrap_or(&self.own)
+    }
+
+    /// The received head itself, if these fields were received and not changed.
+    pub(crate) fn shared(&self) -> Option<&Arc<Block>> {
+        self.shared.as_ref()
+    }
+
+    /// How much memory a cleared section would keep, in bytes of field lines.
+    pub(crate) fn capacity(&self) -> usize {
+        self.own.capacity()
+    }
+
+    /// Forgets all fields and keeps the memory.
+    pub fn clear(&mut self) {
+        self.shared = None;
+        self.own.clear();
+    }
+
+    /// How many field lines there are.
+    pub fn len(&self) -> usize {
+        self.block().len()
+    }
+
+    /// Whether there is no field line.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of the first line with this name, as bytes.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.get_all(name).next()
+    }
+
+    /// The value of the first line with this name, if it is text (UTF-8).
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The values of all lines with this name, in order, kept apart.
+    pub fn get_all<'a, 'n>(
+        &'a self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.block()
+            .iter()
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// Whether there is a line with this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The members of a comma-separated list field over all of its lines, trimmed, empty ones left out
+    /// (RFC 9110 section 5.6.1). For fields without quoted strings, such as Connection.
+    pub fn list<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.get_all(name).flat_map(members)
+    }
+
+    /// Name, as it was written, and value of every line, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
+        // A name is a token, so it is ASCII; the default is never taken.
+        self.block()
+            .iter()
+            .map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
+    }
+
+    /// Adds a line and keeps those that are there.
+    ///
+    /// # Errors
+    /// [`UseError::InvalidName`] or [`UseError::InvalidValue`]: nothing is added. White space around the value is cut.
+    pub fn append(
+        &mut self,
+        name: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(), UseError> {
+        let (name, value) = check(name.as_ref(), value.as_ref())?;
+        if self.own_mut().append(name, value) {
+            Ok(())
+        } else {
+            Err(UseError::HeadersTooLarge)
+        }
+    }
+
+    /// Sets a field: lines with this name go, the new one comes last.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append); nothing changes then.
+    pub fn insert(
+        &mut self,
+        name: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(), UseError> {
+        let (name, value) = check(name.as_ref(), value.as_ref())?;
+        let own = self.own_mut();
+        own.retain(|field, _| !field.eq_ignore_ascii_case(name));
+        if own.append(name, value) {
+            Ok(())
+        } else {
+            Err(UseError::HeadersTooLarge)
+        }
+    }
+
+    /// Removes all lines with this name. Returns how many there were.
+    pub fn remove(&mut self, name: &str) -> usize {
+        self.own_mut()
+            .retain(|field, _| !field.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    pub(crate) fn has(&self, known: Known) -> bool {
+        self.block().has(known)
+    }
+
+    pub(crate) fn known(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        self.block().known(known)
+    }
+
+    /// Whether a known list field has this member, without regard to case (P170).
+    pub(crate) fn known_has(&self, known: Known, member: &[u8]) -> bool {
+        self.known(known)
+            .flat_map(members)
+            .any(|text| text.eq_ignore_ascii_case(member))
+    }
+
+    fn own_mut(&mut self) -> &mut Block {
+        if let Some(shared) = self.shared.take() {
+            self.own.clear();
+            for (name, value) in shared.iter() {
+                self.own.append(name, value);
+            }
+        }
+        &mut self.own
+    }
+}
+
+/// The members of one line of a list field.
+pub(crate) fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b',')
+        .map(trim_ows)
+        .filter(|member| !member.is_empty())
+}
+
+fn check<'a>(name: &'a [u8], value: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), UseError> {
+    if !is_token(name) || name.len() > usize::from(u16::MAX) {
+        return Err(UseError::InvalidName);
+    }
+    let value = trim_ows(value);
+    if !is_field_value(value) {
+        return Err(UseError::InvalidValue);
+    }
+    Ok((name, value))
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(
+                self.iter()
+                    .map(|(name, value)| (name, value.escape_ascii().to_string())),
+            )
+            .finish()
+    }
+}
+
+/// Two header sections are equal if the same lines stand in the same order; the case of names does not count.
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self
+                .iter()
+                .zip(other.iter())
+                .all(|((name, value), (other_name, other_value))| {
+                    name.eq_ignore_ascii_case(other_name) && value == other_value
+                })
+    }
+}
+
+impl Eq for Headers {}
+
+impl TryFrom<&HeaderMap> for Headers {
+    type Error = UseError;
+
+    fn try_from(map: &HeaderMap) -> Result<Self, UseError> {
+        let mut headers = Self::new();
+        for (name, value) in map {
+            headers.append(name.as_str(), value.as_bytes())?;
+        }
+        Ok(headers)
+    }
+}
+
+impl TryFrom<&Headers> for HeaderMap {
+    type Error = UseError;
+
+    fn try_from(headers: &Headers) -> Result<Self, UseError> {
+        let mut map = Self::with_capacity(headers.len());
+        for (name, value) in headers.block().iter() {
+            let name = HeaderName::from_bytes(name).map_err(|_| UseError::InvalidName)?;
+            let value = HeaderValue::from_bytes(value).map_err(|_| UseError::InvalidValue)?;
+            map.append(name, value);
+        }
+        Ok(map)
+    }
+}

@@ -1,0 +1,43 @@
+//! The identity of a message.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Names one message, request or response, for as long as the process runs. Never used twice.
+///
+/// It takes the place of Pony's object identity in [`Cancel`](crate::Cancel) (P47).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId(u64);
+
+/// Each thread takes ids by the block, so that two threads do not fight for one cache line.
+const BLOCK: u64 = 1 << 12;
+
+static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static NEXT: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+impl MessageId {
+    /// A new id. Ids of one thread ascend; across threads they are only distinct.
+    pub(crate) fn next() -> Self {
+        NEXT.with(|cell| {
+            let (mut next, mut end) = cell.get();
+            if next == end {
+                next = NEXT_BLOCK
+                    .fetch_add(1, Ordering::Relaxed)
+                    .wrapping_mul(BLOCK);
+                end = next.wrapping_add(BLOCK);
+            }
+            cell.set((next.wrapping_add(1), end));
+            Self(next)
+        })
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}

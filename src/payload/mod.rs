@@ -1,0 +1,397 @@
+//! One HTTP message and its parts. Floor 0: knows nothing of the wire, of actors or of sockets.
+
+mod auth;
+mod block;
+mod convert;
+mod grammar;
+mod headers;
+mod id;
+mod known;
+mod message;
+mod mode;
+mod pool;
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, StatusCode, Uri, Version};
+
+use crate::error::UseError;
+
+pub use auth::Credentials;
+pub(crate) use block::Block;
+pub(crate) use grammar::{is_field_byte, is_field_value, is_tchar, is_token, trim_ows};
+pub use headers::Headers;
+pub(crate) use headers::members;
+pub use id::MessageId;
+pub(crate) use known::Known;
+pub(crate) use message::Message;
+pub use mode::TransferMode;
+
+/// One HTTP message: a request or a response, with its headers and, in Oneshot mode, its body.
+///
+/// A payload is built by chained calls, handed to a session by [`Apply`](crate::Apply), and frozen from then on because
+/// the session owns it (P3, P47). It is `Send` and as small as a pointer.
+///
+/// How the body travels follows from what was said of its length (P37 to P39):
+///
+/// | call | mode | on the wire |
+/// | --- | --- | --- |
+/// | none | [`Oneshot`](TransferMode::Oneshot): the body is inside | `Content-Length` |
+/// | [`length(n)`](Self::length) | [`Stream`](TransferMode::Stream): `n` bytes follow by `SendChunk` | `Content-Length: n` |
+/// | [`chunked()`](Self::chunked) | [`Chunked`](TransferMode::Chunked): data follow, then `Finish` | `Transfer-Encoding: chunked` |
+///
+/// ```
+/// use http_actors::{Payload, StatusCode, TransferMode};
+///
+/// let request = Payload::post("http://example.test/a?b")?.header("content-type", "text/plain").body("x");
+/// assert_eq!(request.path(), "/a");
+/// assert_eq!(request.body_size(), Some(1));
+///
+/// let response = Payload::response(StatusCode::OK).chunked();
+/// assert_eq!(response.mode(), TransferMode::Chunked);
+/// # Ok::<(), http_actors::UseError>(())
+/// ```
+///
+/// A builder call that gets what cannot be sent (a value with a line break, say) adds nothing; the first such mistake is
+/// kept and the session refuses the payload with it. [`mistake`](Self::mistake) tells beforehand.
+pub struct Payload(Option<Box<Message>>);
+
+impl Payload {
+    pub(crate) fn empty() -> Self {
+        Self(Some(pool::take()))
+    }
+
+    /// A request.
+    pub fn request(method: Method, uri: Uri) -> Self {
+        let mut payload = Self::empty();
+        let message = payload.message_mut();
+        message.method = method;
+        message.uri = uri;
+        payload
+    }
+
+    /// A response.
+    pub fn response(status: StatusCode) -> Self {
+        let mut payload = Self::empty();
+        payload.message_mut().status = Some(status);
+        payload
+    }
+
+    /// A GET request.
+    ///
+    /// # Errors
+    /// [`UseError::InvalidUrl`] if the URL does not parse. The same holds for the other methods below.
+    pub fn get(url: impl TryInto<Uri>) -> Result<Self, UseError> {
+        Self::with_method(Method::GET, url)
+    }
+
+    /// A HEAD request.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn head(url: impl TryInto<Uri>) -> Result<Self, UseError> {
+        Self::with_method(Method::HEAD, url)
+    }
+
+    /// A POST request.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn post(url: impl TryInto<Uri>) -> Result<Self, UseError> {
+        Self::with_method(Method::POST, url)
+    }
+
+    /// A PUT request.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn put(url: impl TryInto<Uri>) -> Result<Self, UseError> {
+        Self::with_method(Method::PUT, url)
+    }
+
+    /// A PATCH request.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn patch(url: impl TryInto<Uri>) -> Result<Self, UseError> {
+        Self::with_method(Method::PATCH, url)
+    }
+
+    /// A DELETE request.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn delete(url: impl TryInto<Uri>) -> Result<Self, UseError> {
+        Self::with_method(Method::DELETE, url)
+    }
+
+    fn with_method(method: Method, url: impl TryInto<Uri>) -> Result<Self, UseError> {
+        url.try_into()
+            .map(|uri| Self::request(method, uri))
+            .map_err(|_| UseError::InvalidUrl)
+    }
+
+    // Building.
+
+    /// Adds a header line and keeps those that are there.
+    #[must_use]
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        let message = self.message_mut();
+        if let Err(mistake) = message.headers.append(name, value) {
+            message.mistake.get_or_insert(mistake);
+        }
+        self
+    }
+
+    /// Sets the whole Oneshot body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.message_mut().body = body.into();
+        self
+    }
+
+    /// Adds a piece to the Oneshot body (P41).
+    #[must_use]
+    pub fn add_chunk(mut self, piece: impl Into<Bytes>) -> Self {
+        let message = self.message_mut();
+        let piece = piece.into();
+        if message.body.is_empty() {
+            message.body = piece;
+        } else {
+            let mut body = BytesMut::from(std::mem::take(&mut message.body));
+            body.extend_from_slice(&piece);
+            message.body = body.freeze();
+        }
+        self
+    }
+
+    /// The body follows in pieces and its length is not known: `set_length(None)`.
+    #[must_use]
+    pub fn chunked(mut self) -> Self {
+        self.set_length(None);
+        self
+    }
+
+    /// The body follows in pieces and is `length` bytes long: `set_length(Some(length))`.
+    #[must_use]
+    pub fn length(mut self, length: u64) -> Self {
+        self.set_length(Some(length));
+        self
+    }
+
+    /// Says that the body follows in pieces: of an unknown length (Chunked, P37) or a known one (Stream, P38).
+    pub fn set_length(&mut self, length: Option<u64>) {
+        let message = self.message_mut();
+        (message.mode, message.length) = match length {
+            None => (TransferMode::Chunked, 0),
+            Some(length) => (TransferMode::Stream, length),
+        };
+    }
+
+    /// A reason phrase other than the one that belongs to the status.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<Bytes>) -> Self {
+        let reason = reason.into();
+        let message = self.message_mut();
+        if is_field_value(&reason) {
+            message.reason = Some(reason);
+        } else {
+            message.mistake.get_or_insert(UseError::InvalidReason);
+        }
+        self
+    }
+
+    /// Speaks HTTP/1.0 or HTTP/1.1 (the default). A server answers in HTTP/1.1 whatever is set (RFC 9110 section 2.5).
+    #[must_use]
+    pub fn with_version(mut self, version: Version) -> Self {
+        self.message_mut().version = version;
+        self
+    }
+
+    /// Announces that the connection closes after this message (`Connection: close`), and so closes it.
+    #[must_use]
+    pub fn close(self) -> Self {
+        self.header("Connection", "close")
+    }
+
+    // Reading.
+
+    /// The identity of this message. Made when first asked for, so that it can be known before `apply`.
+    pub fn id(&self) -> MessageId {
+        *self.message().id.get_or_init(MessageId::next)
+    }
+
+    /// Of a response that a client session delivered: the id of the request that it answers.
+    pub fn request_id(&self) -> Option<MessageId> {
+        self.message().request_id
+    }
+
+    /// Whether this is a request.
+    pub fn is_request(&self) -> bool {
+        self.message().status.is_none()
+    }
+
+    /// The method of a request. Of a received response: the method of the request that it answers.
+    pub fn method(&self) -> &Method {
+        &self.message().method
+    }
+
+    /// The target of a request, as it stood in the request line. Of a response: `/`.
+    pub fn uri(&self) -> &Uri {
+        &self.message().uri
+    }
+
+    /// The path of the target: what stands between the authority and the query.
+    pub fn path(&self) -> &str {
+        self.message().uri.path()
+    }
+
+    /// The query of the target, without its `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.message().uri.query()
+    }
+
+    /// The status of a response; `None` for a request (Pony: 0, P31).
+    pub fn status(&self) -> Option<StatusCode> {
+        self.message().status
+    }
+
+    /// The reason phrase of a response: the sent one, or the usual one of its status.
+    pub fn reason_phrase(&self) -> &[u8] {
+        let message = self.message();
+        match (&message.reason, message.status) {
+            (Some(reason), _) => reason,
+            (None, Some(status)) => status.canonical_reason().unwrap_or_default().as_bytes(),
+            (None, None) => &[],
+        }
+    }
+
+    /// The protocol version of the message.
+    pub fn version(&self) -> Version {
+        self.message().version
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> &Headers {
+        &self.message().headers
+    }
+
+    /// The header fields, to change.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        &mut self.message_mut().headers
+    }
+
+    /// The trailer fields of a message whose body was collected.
+    pub fn trailers(&self) -> Option<&Headers> {
+        self.message().trailers.as_deref()
+    }
+
+    /// How the body travels.
+    pub fn mode(&self) -> TransferMode {
+        self.message().mode
+    }
+
+    /// The Oneshot body; empty in the other modes, where it comes by `chunk` (P42).
+    pub fn body_bytes(&self) -> &Bytes {
+        &self.message().body
+    }
+
+    /// The Oneshot body, taken out.
+    pub fn into_body(mut self) -> Bytes {
+        std::mem::take(&mut self.message_mut().body)
+    }
+
+    /// The length of the body in bytes: `None` for Chunked (P40).
+    pub fn body_size(&self) -> Option<u64> {
+        let message = self.message();
+        match message.mode {
+            TransferMode::Oneshot => Some(message.body.len() as u64),
+            TransferMode::Stream => Some(message.length),
+            TransferMode::Chunked => None,
+        }
+    }
+
+    /// Whether the message comes with a body (P46 in the form of B8): never for 1xx, 204 and 304.
+    pub fn has_body(&self) -> bool {
+        let message = self.message();
+        message.status.is_none_or(allows_body) && self.body_size().is_none_or(|size| size > 0)
+    }
+
+    /// Whether the method is GET, HEAD or OPTIONS (P36): asking again changes nothing.
+    pub fn is_safe(&self) -> bool {
+        matches!(
+            self.message().method,
+            Method::GET | Method::HEAD | Method::OPTIONS
+        )
+    }
+
+    /// The user and password of an `Authorization: Basic` field (RFC 7617). Decoded at each call (P61).
+    pub fn basic_auth(&self) -> Option<Credentials> {
+        auth::basic(self.headers().get("authorization")?)
+    }
+
+    /// The first mistake of a builder call, if there was one.
+    pub fn mistake(&self) -> Option<UseError> {
+        self.message().mistake
+    }
+
+    // For the floors above.
+
+    pub(crate) fn message(&self) -> &Message {
+        match &self.0 {
+            Some(message) => message,
+            None => unreachable!("the box is taken only by drop"),
+        }
+    }
+
+    pub(crate) fn message_mut(&mut self) -> &mut Message {
+        match &mut self.0 {
+            Some(message) => message,
+            None => unreachable!("the box is taken only by drop"),
+        }
+    }
+}
+
+/// Whether a response with this status may have a body (RFC 9110 section 6.4.1).
+pub(crate) fn allows_body(status: StatusCode) -> bool {
+    !status.is_informational()
+        && status != StatusCode::NO_CONTENT
+        && status != StatusCode::NOT_MODIFIED
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        if let Some(message) = self.0.take() {
+            pool::give(message);
+        }
+    }
+}
+
+/// A copy is another message: it has an id of its own.
+impl Clone for Payload {
+    fn clone(&self) -> Self {
+        let mut payload = Self::empty();
+        *payload.message_mut() = self.message().clone();
+        payload.message_mut().id.take();
+        payload
+    }
+}
+
+/// Start line, headers and the size of the body: not its bytes.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Payload");
+        match self.status() {
+            Some(status) => debug.field("status", &status.as_u16()),
+            None => debug
+                .field("method", self.method())
+                .field("uri", self.uri()),
+        };
+        debug
+            .field("headers", self.headers())
+            .field("mode", &self.mode())
+            .field("body_size", &self.body_size());
+        debug.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,41 @@
+//! Message boxes that a thread keeps for reuse.
+//!
+//! A payload is one box. Taking it from here and giving it back costs a few instructions where an allocation costs a
+//! hundred, and the memory of its header block comes with it. Worth 400 instructions a request when it was tried.
+
+use std::cell::RefCell;
+
+use super::message::Message;
+
+/// How many boxes a thread keeps.
+const KEPT: usize = 64;
+
+/// A box whose header memory grew past this goes back to the allocator.
+const LARGEST: usize = 4096;
+
+thread_local! {
+    #[allow(clippy::vec_box, reason = "the boxes are what is reused")]
+    static POOL: RefCell<Vec<Box<Message>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty message.
+pub(super) fn take() -> Box<Message> {
+    POOL.try_with(|pool| pool.borrow_mut().pop())
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// Gives a message back, cleared.
+pub(super) fn give(mut message: Box<Message>) {
+    // The thread may be ending: then the box is simply dropped.
+    let _ = POOL.try_with(|pool| {
+        if message.headers.capacity() <= LARGEST {
+            message.clear();
+            let mut pool = pool.borrow_mut();
+            if pool.len() < KEPT {
+                pool.push(message);
+            }
+        }
+    });
+}

@@ -1,0 +1,49 @@
+//! How much of anything a peer may send.
+
+/// Bounds on what a peer sends, each with the answer that it gets at the bound.
+///
+/// The defaults are what comparable servers use, on the strict side. `Limits` is plain data:
+///
+/// ```
+/// use http_actors::Limits;
+///
+/// let limits = Limits { body: Some(64 << 20), ..Limits::default() };
+/// assert_eq!(limits.fields, 100);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request or status line, without its end: 8 KiB. Beyond: 414.
+    pub start_line: usize,
+    /// Bytes of a whole head, the blank line included: 32 KiB. Beyond: 431.
+    pub head: usize,
+    /// Field lines of a head or of a trailer section: 100. Beyond: 431 (400 in trailers).
+    pub fields: usize,
+    /// Bytes of a chunk line, extensions included, without its end: 256. Beyond: 400.
+    pub chunk_line: usize,
+    /// Framing bytes of a chunked body, beyond a quarter of its data: 16 KiB. Beyond: 400.
+    pub chunk_overhead: u64,
+    /// Bytes of a trailer section: 8 KiB. Beyond: 400.
+    pub trailers: usize,
+    /// A body of a known length up to this many bytes is delivered whole, inside the payload: 10,000 (P50).
+    pub oneshot: u64,
+    /// Bytes of a body that is delivered in pieces: no limit. Beyond: 413.
+    pub body: Option<u64>,
+    /// 1xx responses to one request: 16. Beyond, the exchange fails.
+    pub informational: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            start_line: 8 << 10,
+            head: 32 << 10,
+            fields: 100,
+            chunk_line: 256,
+            chunk_overhead: 16 << 10,
+            trailers: 8 << 10,
+            oneshot: 10_000,
+            body: None,
+            informational: 16,
+        }
+    }
+}
