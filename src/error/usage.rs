@@ -18,6 +18,9 @@ pub enum UseError {
     /// A URL that does not parse, has no host where one is needed, or carries user information.
     #[error("malformed url")]
     InvalidUrl,
+    /// A Host field that is repeated or not `uri-host [":" port]` (RFC 9110 section 7.2).
+    #[error("host field repeated or malformed")]
+    InvalidHost,
     /// Header fields that add up to more than 4 GiB.
     #[error("header fields too large")]
     HeadersTooLarge,

@@ -23,7 +23,7 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// Reads the value of an Authorization field. `None` for another scheme or a malformed value.
-pub(super) fn basic(value: &[u8]) -> Option<Credentials> {
+pub(crate) fn basic(value: &[u8]) -> Option<Credentials> {
     let (scheme, rest) = value.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;

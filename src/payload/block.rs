@@ -1,7 +1,7 @@
 //! The bytes of a header section and an index over them.
 //!
-//! One block serves both directions. An inbound block holds the message's own copy of its head, start line included,
-//! and indexes it without an allocation a field. An outbound one holds `name: value CRLF` lines, ready to be copied
+//! One block serves both directions. An inbound block holds the message's own copy of its header section, line ends and
+//! blank line included, and indexes it without an allocation a field. An outbound one holds `name: value CRLF` lines, ready to be copied
 //! to the wire. A block checks nothing: [`Headers`](super::Headers) and the wire floor do so before they push.
 
 use super::known::{Known, KnownSet};
@@ -35,11 +35,11 @@ impl Block {
         self.foreign = false;
     }
 
-    /// Starts over with the bytes of an inbound head.
-    pub(crate) fn fill(&mut self, head: &[u8]) {
+    /// Starts over with the bytes of an inbound section.
+    pub(crate) fn fill(&mut self, section: &[u8]) {
         self.clear();
         self.foreign = true;
-        self.raw.extend_from_slice(head);
+        self.raw.extend_from_slice(section);
     }
 
     /// Indexes a field of the bytes given to [`fill`](Self::fill). False if the place is not inside them.
@@ -134,7 +134,7 @@ impl Block {
         (!self.foreign).then_some(&self.raw)
     }
 
-    /// All bytes of the block: of an inbound one the head as it was received.
+    /// All bytes of the block: of an inbound one the section as it was received, the blank line included.
     pub(crate) fn raw(&self) -> &[u8] {
         &self.raw
     }

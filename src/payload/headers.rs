@@ -43,6 +43,13 @@ impl Headers {
         Self::default()
     }
 
+    pub(crate) fn received(block: &Arc<Block>) -> Self {
+        Self {
+            own: Block::default(),
+            shared: Some(block.clone()),
+        }
+    }
+
     /// Takes a received head and keeps the memory of `own` for the next use.
     pub(crate) fn set_received(&mut self, block: Arc<Block>) {
         self.shared = Some(block);

@@ -19,8 +19,9 @@ use http::{Method, StatusCode, Uri, Version};
 use crate::error::UseError;
 
 pub use auth::Credentials;
+pub(crate) use auth::basic;
 pub(crate) use block::Block;
-pub(crate) use grammar::{is_field_byte, is_field_value, is_tchar, is_token, trim_ows};
+pub(crate) use grammar::{is_field_value, is_tchar, is_token, trim_ows};
 pub use headers::Headers;
 pub(crate) use headers::members;
 pub use id::MessageId;

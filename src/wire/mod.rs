@@ -2,6 +2,10 @@
 //!
 //! Pure: no actor, no task, no clock, no socket. Nothing here panics, whatever the bytes are. The same bytes give the same
 //! items, however they are split.
+//!
+//! Inbound, each file a rule: `line` finds the lines, `field` reads field lines, `request_head` and `response_head` the
+//! start line with `target`, `host`, `framing` and `facts`, `head` puts them together, `chunk` and `trailer` read the
+//! chunked coding, `cycle` matches responses to requests, and `decoder` drives them. Outbound is `encoder`.
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -9,9 +13,38 @@
     clippy::expect_used,
     clippy::panic
 )]
+#![allow(dead_code, unused_imports, reason = "used by the session floor")]
 
+mod chunk;
+mod cycle;
+mod decoder;
+mod encoder;
+mod facts;
+mod field;
+mod framing;
+mod head;
+mod host;
 mod leniency;
 mod limits;
+mod line;
+mod output;
+mod refusal;
+mod request_head;
+mod response_head;
+mod rules;
+mod target;
+mod token;
+mod trailer;
 
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cycle::Expected;
+pub(crate) use decoder::{Decoder, Item, Step};
+pub(crate) use encoder::{Answering, Begun, Encoder, Target};
+pub(crate) use facts::Facts;
 pub use leniency::Leniency;
 pub use limits::Limits;
+pub(crate) use output::Output;
+pub(crate) use refusal::refusal;
+pub(crate) use rules::Rules;

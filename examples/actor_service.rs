@@ -1,0 +1,108 @@
+//! An actor that exists already becomes an HTTP service. Look at `handle(HttpRequest)`: that is all there is to add. One
+//! route is answered at once, one later, one by another actor on another thread.
+//!
+//! `cargo run --example actor_service`, then `curl -d 5 http://127.0.0.1:8080/add`, `curl http://127.0.0.1:8080/later`,
+//! `curl http://127.0.0.1:8080/square`.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use http_actors::{HttpRequest, HttpServer, Payload, Responder, StatusCode};
+
+/// The actor that was there before.
+struct Counter {
+    value: i64,
+    squarer: Addr<Squarer>,
+}
+
+impl Actor for Counter {
+    type Context = Context<Self>;
+}
+
+impl Handler<HttpRequest> for Counter {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        HttpRequest {
+            request, responder, ..
+        }: HttpRequest,
+        ctx: &mut Self::Context,
+    ) {
+        match request.path() {
+            "/add" => match std::str::from_utf8(request.body_bytes())
+                .ok()
+                .and_then(|text| text.trim().parse().ok())
+            {
+                Some(number) => {
+                    self.value = self.value.saturating_add(number);
+                    answer(responder, self.value);
+                }
+                None => drop(
+                    responder.respond(text(StatusCode::BAD_REQUEST, "the body is not a number\n")),
+                ),
+            },
+            "/later" => {
+                ctx.run_later(Duration::from_secs(1), move |counter, _| {
+                    answer(responder, counter.value);
+                });
+            }
+            "/square" => self.squarer.do_send(Square {
+                value: self.value,
+                responder,
+            }),
+            _ => drop(
+                responder.respond(text(StatusCode::NOT_FOUND, "try /add, /later or /square\n")),
+            ),
+        }
+    }
+}
+
+/// Works on a thread of its own; blocking here stops nobody else.
+struct Squarer;
+
+impl Actor for Squarer {
+    type Context = SyncContext<Self>;
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Square {
+    value: i64,
+    responder: Responder,
+}
+
+impl Handler<Square> for Squarer {
+    type Result = ();
+
+    fn handle(&mut self, Square { value, responder }: Square, _: &mut Self::Context) {
+        answer(responder, value.saturating_mul(value));
+    }
+}
+
+fn answer(responder: Responder, value: i64) {
+    // Whether it still was wanted is not this actor's concern.
+    drop(responder.respond(text(StatusCode::OK, &format!("{value}\n"))));
+}
+
+fn text(status: StatusCode, text: &str) -> Payload {
+    Payload::response(status)
+        .header("Content-Type", "text/plain")
+        .body(text.to_owned())
+}
+
+#[actix::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let squarer = SyncArbiter::start(1, || Squarer);
+    let counter = Counter { value: 0, squarer }.start();
+    let server = HttpServer::to_actor(counter.recipient())
+        .bind(address)?
+        .run();
+    for address in server.addresses() {
+        println!("listening on http://{address}/");
+    }
+    server.await
+}

@@ -1,0 +1,322 @@
+//! The server that benchmarks, conformance and fault runs use. Look at `Body`: how a handler sends a body of any length
+//! in constant memory, and how it holds an upload while its echo is not taken.
+//!
+//! It listens, then prints `listening on ADDR`. SIGTERM ends it with exit code 0. Routes (the query is ignored, HEAD
+//! works wherever GET does):
+//!
+//! | route | answer |
+//! | --- | --- |
+//! | `GET /plaintext` | `Hello, World!` |
+//! | `POST` or `PUT /echo` | the body, streamed back while it arrives |
+//! | `POST /sink` | the length of the body |
+//! | `GET /bytes/N` | N bytes with Content-Length |
+//! | `GET /chunks/N/S` | N chunks of S bytes |
+//! | `GET /204` | 204 |
+//! | anything else | the fallback status, after the request's body |
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Parser;
+use http_actors::{
+    Cancelled, Exchange, Failure, Headers, HttpHandler, HttpServer, MessageId, Method, Payload,
+    Room, SessionContext, StatusCode, Timeouts, TransferMode,
+};
+
+/// A server for benchmarks, conformance and fault runs.
+#[derive(Debug, Clone, Parser)]
+struct Flags {
+    /// Port on 127.0.0.1; 0 picks one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Arbiters that serve
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// Status of what is not routed
+    #[arg(long, default_value_t = 404, value_parser = fallback)]
+    fallback_status: u16,
+    /// Time for a whole request head
+    #[arg(long)]
+    header_timeout_ms: Option<u64>,
+    /// Silence in a request body
+    #[arg(long)]
+    body_timeout_ms: Option<u64>,
+    /// Time without a request
+    #[arg(long)]
+    idle_timeout_ms: Option<u64>,
+    /// Output without progress
+    #[arg(long)]
+    write_timeout_ms: Option<u64>,
+    /// Connections served at once
+    #[arg(long)]
+    max_connections: Option<usize>,
+    /// Time for requests in flight at the end
+    #[arg(long)]
+    grace_ms: Option<u64>,
+}
+
+fn fallback(text: &str) -> Result<u16, String> {
+    match text {
+        "200" => Ok(200),
+        "404" => Ok(404),
+        _ => Err("it is 200 or 404".to_owned()),
+    }
+}
+
+/// What the answer to the current request still needs.
+enum Body {
+    Nothing,
+    /// The request comes back as it arrives.
+    Echo {
+        trailers: Option<Headers>,
+    },
+    /// The request is counted, then answered.
+    Count {
+        bytes: u64,
+    },
+    /// The request is read, then answered so.
+    Drain {
+        status: StatusCode,
+    },
+    /// So many bytes, in chunks of this.
+    Bytes {
+        left: u64,
+        piece: Bytes,
+    },
+}
+
+struct Workload {
+    fallback: StatusCode,
+    body: Body,
+    muted: bool,
+}
+
+/// What bodies are made of.
+static FILL: [u8; 64 << 10] = [b'x'; 64 << 10];
+
+/// Chunks up to this size are made.
+const LARGEST_CHUNK: usize = 16 << 20;
+
+fn ok() -> Payload {
+    Payload::response(StatusCode::OK).header("Server", "http-actors")
+}
+
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Payload {
+    Payload::response(status)
+        .header("Server", "http-actors")
+        .header("Content-Type", "text/plain")
+        .body(text)
+}
+
+impl Workload {
+    fn route(&mut self, request: &Payload, session: &mut SessionContext) {
+        let get = matches!(*request.method(), Method::GET | Method::HEAD);
+        let mut path = request.path().split('/').skip(1);
+        match (path.next(), path.next(), path.next(), path.next()) {
+            (Some("plaintext"), None, ..) if get => {
+                session.respond(text(StatusCode::OK, Bytes::from_static(b"Hello, World!")));
+            }
+            (Some("204"), None, ..) if get => {
+                session.respond(Payload::response(StatusCode::NO_CONTENT));
+            }
+            (Some("bytes"), Some(length), None, _) if get => match length.parse() {
+                Ok(left) => {
+                    self.body = Body::Bytes {
+                        left,
+                        piece: Bytes::from_static(&FILL),
+                    };
+                    session.respond(ok().length(left));
+                }
+                Err(_) => self.fall_back(request, session),
+            },
+            (Some("chunks"), Some(count), Some(size), None) if get => match chunks(count, size) {
+                Some((left, piece)) => {
+                    self.body = Body::Bytes { left, piece };
+                    session.respond(ok().chunked());
+                }
+                None => self.fall_back(request, session),
+            },
+            (Some("echo"), None, ..) if matches!(*request.method(), Method::POST | Method::PUT) => {
+                self.echo(request, session);
+            }
+            (Some("sink"), None, ..) if *request.method() == Method::POST => {
+                self.body = Body::Count {
+                    bytes: request.body_bytes().len() as u64,
+                };
+                self.answer_oneshot(request, session);
+            }
+            _ => self.fall_back(request, session),
+        }
+    }
+
+    fn echo(&mut self, request: &Payload, session: &mut SessionContext) {
+        let mut answer = ok();
+        if let Some(kind) = request.headers().get("content-type") {
+            answer = answer.header("Content-Type", kind);
+        }
+        match request.mode() {
+            TransferMode::Oneshot => session.respond(answer.body(request.body_bytes().clone())),
+            TransferMode::Stream | TransferMode::Chunked => {
+                answer.set_length(request.body_size());
+                self.body = Body::Echo { trailers: None };
+                session.respond(answer);
+            }
+        }
+    }
+
+    fn fall_back(&mut self, request: &Payload, session: &mut SessionContext) {
+        self.body = Body::Drain {
+            status: self.fallback,
+        };
+        self.answer_oneshot(request, session);
+    }
+
+    /// Answers at once what has no more body to come.
+    fn answer_oneshot(&mut self, request: &Payload, session: &mut SessionContext) {
+        if request.mode() == TransferMode::Oneshot {
+            self.finished(session);
+        }
+    }
+
+    /// Sends as much as there is room for.
+    fn pump(&mut self, session: &mut SessionContext) {
+        let Body::Bytes { left, piece } = &mut self.body else {
+            return;
+        };
+        while *left > 0 {
+            let size = usize::try_from(*left)
+                .unwrap_or(usize::MAX)
+                .min(piece.len());
+            let Ok(room) = session.send_chunk(piece.slice(..size)) else {
+                return;
+            };
+            *left -= size as u64;
+            if room == Room::Throttled {
+                return;
+            }
+        }
+        self.body = Body::Nothing;
+        let _ = session.finish();
+    }
+
+    fn forget(&mut self) {
+        self.body = Body::Nothing;
+        self.muted = false;
+    }
+}
+
+/// The bytes of N chunks, and one chunk.
+fn chunks(count: &str, size: &str) -> Option<(u64, Bytes)> {
+    let (count, size): (u64, usize) = (count.parse().ok()?, size.parse().ok()?);
+    let left = count
+        .checked_mul(size as u64)
+        .filter(|_| size <= LARGEST_CHUNK)?;
+    let piece = if size <= FILL.len() {
+        Bytes::from_static(&FILL).slice(..size)
+    } else {
+        vec![b'x'; size].into()
+    };
+    Some((left, piece))
+}
+
+impl HttpHandler for Workload {
+    fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+        self.forget();
+        self.route(&request, session);
+    }
+
+    fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {
+        match &mut self.body {
+            Body::Echo { .. } => {
+                // A refusal means that the exchange is over, and its end is told.
+                let _ = session.send_chunk(data);
+            }
+            Body::Count { bytes } => *bytes += data.len() as u64,
+            Body::Nothing | Body::Drain { .. } | Body::Bytes { .. } => {}
+        }
+    }
+
+    fn trailers(&mut self, fields: Headers, _session: &mut SessionContext) {
+        if let Body::Echo { trailers } = &mut self.body {
+            *trailers = Some(fields);
+        }
+    }
+
+    fn finished(&mut self, session: &mut SessionContext) {
+        match std::mem::replace(&mut self.body, Body::Nothing) {
+            Body::Nothing => {}
+            Body::Echo { trailers: None } => drop(session.finish()),
+            Body::Echo {
+                trailers: Some(trailers),
+            } => drop(session.finish_with(&trailers)),
+            Body::Count { bytes } => session.respond(text(StatusCode::OK, format!("{bytes}\n"))),
+            Body::Drain { status } => session.respond(text(status, format!("{status}\n"))),
+            body @ Body::Bytes { .. } => self.body = body,
+        }
+    }
+
+    fn need_body(&mut self, _message: MessageId, session: &mut SessionContext) {
+        self.pump(session);
+    }
+
+    fn throttled(&mut self, session: &mut SessionContext) {
+        if matches!(self.body, Body::Echo { .. }) && !self.muted {
+            self.muted = true;
+            session.mute();
+        }
+    }
+
+    fn unthrottled(&mut self, session: &mut SessionContext) {
+        if std::mem::replace(&mut self.muted, false) {
+            session.unmute();
+        }
+        self.pump(session);
+    }
+
+    fn completed(&mut self, _exchange: &Exchange, _session: &mut SessionContext) {
+        self.forget();
+    }
+
+    fn cancelled(&mut self, _cancelled: &Cancelled, _session: &mut SessionContext) {
+        self.forget();
+    }
+
+    fn failed(&mut self, _failure: &Failure, _session: &mut SessionContext) {
+        self.forget();
+    }
+}
+
+#[actix::main]
+async fn main() -> std::io::Result<()> {
+    let flags = Flags::parse();
+    let mut timeouts = Timeouts::default();
+    for (timeout, millis) in [
+        (&mut timeouts.head, flags.header_timeout_ms),
+        (&mut timeouts.body, flags.body_timeout_ms),
+        (&mut timeouts.idle, flags.idle_timeout_ms),
+        (&mut timeouts.write, flags.write_timeout_ms),
+    ] {
+        if let Some(millis) = millis {
+            *timeout = Some(Duration::from_millis(millis));
+        }
+    }
+    let fallback = StatusCode::from_u16(flags.fallback_status).unwrap_or(StatusCode::NOT_FOUND);
+    let mut server = HttpServer::new(move |_session| Workload {
+        fallback,
+        body: Body::Nothing,
+        muted: false,
+    })
+    .workers(flags.workers)
+    .timeouts(timeouts)
+    .bind(("127.0.0.1", flags.port))?;
+    if let Some(connections) = flags.max_connections {
+        server = server.max_connections(connections);
+    }
+    // Requests in flight are cut at once for now, so there is no grace to set.
+    let _ = flags.grace_ms;
+    let server = server.run();
+    for address in server.addresses() {
+        println!("listening on {address}");
+    }
+    server.await
+}

@@ -1,0 +1,97 @@
+//! The combined form of the common log.
+
+use std::fmt;
+use std::io::Write;
+use std::time::SystemTime;
+
+use super::{Sink, quoted};
+use crate::payload::{self, Headers};
+use crate::session::{Logger, Record};
+
+/// One line an exchange (P116):
+///
+/// ```text
+/// 127.0.0.1 - user [06/Nov/1994:08:49:37 +0000] "GET /path?query HTTP/1.1" 200 12 "referer" "user-agent"
+/// ```
+///
+/// The time is that of the request, in UTC. The bytes are those of the response body (B31). An exchange that has no
+/// status, because it ended before it was answered, has `-` there. What the client sent is escaped, so that it cannot
+/// forge an entry.
+#[derive(Debug)]
+pub struct CommonLog<W> {
+    out: Sink<W>,
+}
+
+impl<W: Write> CommonLog<W> {
+    /// Logs to this writer, which every worker shares. Each entry is one write, flushed.
+    pub fn new(out: W) -> Self {
+        Self {
+            out: Sink::new(out),
+        }
+    }
+}
+
+impl<W: Write + Send + 'static> Logger for CommonLog<W> {
+    fn log(&self, record: &Record<'_>) {
+        let mut line = Line(record).to_string();
+        line.push('\n');
+        self.out.write(line.as_bytes());
+    }
+}
+
+struct Line<'a>(&'a Record<'a>);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Record {
+            exchange,
+            peer,
+            kept,
+            ..
+        } = self.0;
+        let headers = &kept.request_headers;
+        let user = headers
+            .get("authorization")
+            .and_then(payload::basic)
+            .map(|credentials| credentials.user);
+        let user = user
+            .filter(|user| !user.is_empty())
+            .unwrap_or_else(|| "-".to_owned());
+        write!(
+            f,
+            "{peer} - {} [",
+            quoted(user.replace(' ', "_").as_bytes())
+        )?;
+        write_time(f, exchange.began_at())?;
+        write!(f, "] \"{}\" ", quoted(&kept.request_line))?;
+        match exchange.status {
+            Some(status) => write!(f, "{}", status.as_u16())?,
+            None => f.write_str("-")?,
+        }
+        write!(
+            f,
+            " {} \"{}\" \"{}\"",
+            exchange.bytes_out,
+            field(headers, "referer"),
+            field(headers, "user-agent")
+        )
+    }
+}
+
+fn field<'a>(headers: &'a Headers, name: &str) -> impl fmt::Display + use<'a> {
+    quoted(headers.get(name).unwrap_or(b"-"))
+}
+
+/// `06/Nov/1994:08:49:37 +0000`, cut from an IMF-fixdate, whose parts have fixed places.
+fn write_time(f: &mut fmt::Formatter<'_>, time: SystemTime) -> fmt::Result {
+    let date = httpdate::fmt_http_date(time);
+    let part = |range: std::ops::Range<usize>| date.get(range).unwrap_or("-");
+    write!(
+        f,
+        "{}/{}/{}:{} +0000",
+        part(5..7),
+        part(8..11),
+        part(12..16),
+        part(17..25)
+    )
+}

@@ -1,0 +1,50 @@
+//! Logs of exchanges: formatters over the one [`Record`](crate::Record). Floor 5.
+
+mod common;
+mod contents;
+
+use std::io::Write;
+use std::sync::Mutex;
+
+use crate::session::{Detail, Logger, Record};
+
+pub use common::CommonLog;
+pub use contents::ContentsLog;
+
+/// Writes nothing; what a server without a logger does (P115).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DiscardLog;
+
+impl Logger for DiscardLog {
+    fn detail(&self) -> Detail {
+        Detail::Exchange
+    }
+
+    fn log(&self, _record: &Record<'_>) {}
+}
+
+/// Where the entries of all workers go, each in one write.
+#[derive(Debug)]
+struct Sink<W>(Mutex<W>);
+
+impl<W: Write> Sink<W> {
+    fn new(out: W) -> Self {
+        Self(Mutex::new(out))
+    }
+
+    fn write(&self, entry: &[u8]) {
+        // A panic in another worker's write leaves nothing half-done that matters to this one.
+        let mut out = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Err(error) = out.write_all(entry).and_then(|()| out.flush()) {
+            tracing::warn!(%error, "a log entry could not be written");
+        }
+    }
+}
+
+/// Bytes of the peer, such that they can end neither the entry nor the quotes that they stand in.
+fn quoted(text: &[u8]) -> impl std::fmt::Display {
+    text.escape_ascii()
+}

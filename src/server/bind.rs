@@ -1,0 +1,116 @@
+//! Listening sockets.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+
+/// A bound socket, and what is needed to make one more for another worker.
+#[derive(Debug)]
+pub(super) enum Socket {
+    /// Bound, not yet listening; every worker gets a socket of its own on the same port.
+    Bound {
+        socket: RawSocket,
+        address: SocketAddr,
+    },
+    /// Listening already; the workers share it.
+    Given(TcpListener),
+}
+
+impl Socket {
+    /// Binds. The port is refused if another process listens on it, although ours share it among themselves: it is first
+    /// bound without the sharing option, by a socket that is dropped again.
+    pub(super) fn bind(address: SocketAddr, share: bool) -> io::Result<Self> {
+        let mut address = address;
+        if !share {
+            address = bound(address, false)?.1;
+        }
+        let (socket, address) = bound(address, true)?;
+        Ok(Self::Bound { socket, address })
+    }
+
+    pub(super) fn given(listener: TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::Given(listener))
+    }
+
+    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Bound { address, .. } => Ok(*address),
+            Self::Given(listener) => listener.local_addr(),
+        }
+    }
+
+    /// One listener for each worker.
+    pub(super) fn listeners(self, workers: usize, backlog: i32) -> io::Result<Vec<TcpListener>> {
+        match self {
+            Self::Bound { socket, address } => {
+                let mut sockets = vec![socket];
+                // ORDER: all are bound before one listens, so that no connection is hashed to a socket that comes late.
+                while sockets.len() < workers && SHARES {
+                    sockets.push(bound(address, true)?.0);
+                }
+                for socket in &sockets {
+                    socket.listen(backlog)?;
+                }
+                spread(
+                    sockets.into_iter().map(TcpListener::from).collect(),
+                    workers,
+                )
+            }
+            Self::Given(listener) => spread(vec![listener], workers),
+        }
+    }
+}
+
+/// Whether sockets can share a port with each other and have the kernel spread connections over them.
+const SHARES: bool = cfg!(all(
+    unix,
+    not(target_os = "solaris"),
+    not(target_os = "illumos")
+));
+
+/// Where there are fewer sockets than workers, the workers accept from the same one.
+fn spread(mut listeners: Vec<TcpListener>, workers: usize) -> io::Result<Vec<TcpListener>> {
+    while listeners.len() < workers {
+        let Some(first) = listeners.first() else {
+            break;
+        };
+        let again = first.try_clone()?;
+        listeners.push(again);
+    }
+    Ok(listeners)
+}
+
+fn bound(address: SocketAddr, share: bool) -> io::Result<(RawSocket, SocketAddr)> {
+    let socket = RawSocket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    // Ports of connections in TIME-WAIT can be bound again. On Windows the option would mean something else.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    #[cfg(all(unix, not(target_os = "solaris"), not(target_os = "illumos")))]
+    if share {
+        socket.set_reuse_port(true)?;
+    }
+    #[cfg(not(unix))]
+    let _ = share;
+    if address.is_ipv6() {
+        // So that 0.0.0.0 and [::] can be listened on at once.
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    let local = socket.local_addr()?.as_socket().unwrap_or(address);
+    Ok((socket, local))
+}
+
+/// The soft limit of open descriptors.
+pub(super) fn descriptor_limit() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    })
+}

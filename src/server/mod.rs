@@ -1,0 +1,263 @@
+//! A server: listeners, workers, and the sessions on them. Floor 4.
+
+mod actor;
+mod bind;
+mod factory;
+mod notify;
+mod registry;
+mod running;
+mod service;
+mod worker;
+
+use std::fmt;
+use std::io;
+use std::net::ToSocketAddrs;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, Recipient};
+
+use crate::session::{Buffers, HalfClose};
+use crate::session::{HandlerFactory, HttpHandler, HttpSession, Logger, SessionOptions, Timeouts};
+use crate::wire::{Leniency, Limits};
+
+pub use actor::{
+    Dispose as DisposeServer, LocalAddrs, ServerActor, Sessions, SetHandler, SetLogger,
+};
+use bind::Socket;
+use factory::BoxFactory;
+pub use notify::ServerNotify;
+pub use running::Running;
+pub use service::{HttpRequest, Service};
+
+/// Serves HTTP on one or more addresses, each connection by an [`HttpSession`] with a handler of its own.
+///
+/// Every worker is an arbiter with a listener of its own on the same address, so that a connection lives on one thread
+/// from `accept` on.
+///
+/// ```no_run
+/// use http_actors::{HttpHandler, HttpServer, Payload, SessionContext, StatusCode};
+///
+/// struct Hello;
+///
+/// impl HttpHandler for Hello {
+///     fn apply(&mut self, _request: Payload, session: &mut SessionContext) {
+///         session.respond(Payload::response(StatusCode::OK).body("Hello, World!"));
+///     }
+/// }
+///
+/// #[actix::main]
+/// async fn main() -> std::io::Result<()> {
+///     HttpServer::new(|_session| Hello).bind("127.0.0.1:8080")?.run().await
+/// }
+/// ```
+#[must_use = "a server does nothing until it runs"]
+pub struct HttpServer {
+    factory: BoxFactory,
+    sockets: Vec<Socket>,
+    settings: Settings,
+    options: SessionOptions,
+    notify: Option<Box<dyn ServerNotify>>,
+}
+
+/// What the server, and not the single session, is told.
+#[derive(Debug, Clone)]
+struct Settings {
+    workers: usize,
+    max_connections: usize,
+    backlog: i32,
+    nodelay: bool,
+    keepalive: Option<Duration>,
+    share_port: bool,
+    signals: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            max_connections: bind::descriptor_limit().saturating_sub(64).clamp(1, 25_000),
+            backlog: 1024,
+            nodelay: true,
+            keepalive: None,
+            share_port: false,
+            signals: true,
+        }
+    }
+}
+
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpServer")
+            .field("sockets", &self.sockets)
+            .field("settings", &self.settings)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HttpServer {
+    /// A server whose handlers are made by a closure, one for each connection.
+    pub fn new<F, H>(factory: F) -> Self
+    where
+        F: Fn(Addr<HttpSession>) -> H + Send + Clone + 'static,
+        H: HttpHandler,
+    {
+        Self::with_factory(factory)
+    }
+
+    /// A server whose handlers are made by a factory type.
+    pub fn with_factory<F: HandlerFactory + Send + Clone + 'static>(factory: F) -> Self {
+        Self {
+            factory: BoxFactory::new(factory),
+            sockets: Vec::new(),
+            settings: Settings::default(),
+            options: SessionOptions::default(),
+            notify: None,
+        }
+    }
+
+    /// A server whose requests go to an actor, as [`HttpRequest`] messages with their bodies collected.
+    pub fn to_actor(recipient: Recipient<HttpRequest>) -> Self {
+        Self::with_factory(Service::new(recipient))
+    }
+
+    // Where to listen.
+
+    /// Listens on every address that this resolves to. Port 0 picks one; [`LocalAddrs`] tells which.
+    ///
+    /// # Errors
+    /// If an address cannot be resolved or bound; `AddrInUse` also when another process listens there.
+    pub fn bind(mut self, address: impl ToSocketAddrs) -> io::Result<Self> {
+        let mut bound = false;
+        for address in address.to_socket_addrs()? {
+            self.sockets
+                .push(Socket::bind(address, self.settings.share_port)?);
+            bound = true;
+        }
+        if bound {
+            Ok(self)
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::AddrNotAvailable,
+                "the name resolves to no address",
+            ))
+        }
+    }
+
+    /// Listens on a socket that is listening already, for example one passed by the service manager.
+    ///
+    /// # Errors
+    /// If the socket cannot be made non-blocking.
+    pub fn listen(mut self, listener: std::net::TcpListener) -> io::Result<Self> {
+        self.sockets.push(Socket::given(listener)?);
+        Ok(self)
+    }
+
+    // The server.
+
+    /// How many arbiters serve: as many as there are cores. At least one.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.settings.workers = workers.max(1);
+        self
+    }
+
+    /// How many connections are served at once, in the whole process: 25,000, or 64 less than the descriptor limit if that
+    /// is less. Beyond it connections wait, one accepted for each worker and the others in the backlog.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.settings.max_connections = connections.max(1);
+        self
+    }
+
+    /// How many connections the kernel keeps until they are accepted: 1024.
+    pub fn backlog(mut self, connections: u16) -> Self {
+        self.settings.backlog = i32::from(connections);
+        self
+    }
+
+    /// Whether small writes leave at once (`TCP_NODELAY`): true.
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.settings.nodelay = nodelay;
+        self
+    }
+
+    /// TCP keep-alive probes after this long without traffic (P89). Off by default: the session's own clocks are shorter.
+    pub fn keepalive(mut self, after: Option<Duration>) -> Self {
+        self.settings.keepalive = after;
+        self
+    }
+
+    /// Lets other processes of the same user listen on the same port, for rolling restarts. Call it before `bind`.
+    pub fn share_port(mut self, share: bool) -> Self {
+        self.settings.share_port = share;
+        self
+    }
+
+    /// Whether SIGINT and SIGTERM stop the server: true.
+    pub fn signals(mut self, signals: bool) -> Self {
+        self.settings.signals = signals;
+        self
+    }
+
+    /// What hears of the life of the server.
+    pub fn notify(mut self, notify: impl ServerNotify) -> Self {
+        self.notify = Some(Box::new(notify));
+        self
+    }
+
+    // Its sessions.
+
+    /// All that can be set of a session at once.
+    pub fn options(mut self, options: SessionOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Bounds on what clients send.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.options.limits = limits;
+        self
+    }
+
+    /// Deviations from the RFC that are tolerated.
+    pub fn leniency(mut self, leniency: Leniency) -> Self {
+        self.options.leniency = leniency;
+        self
+    }
+
+    /// How long clients may take.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.options.timeouts = timeouts;
+        self
+    }
+
+    /// What happens when a client closes its sending side while an answer is owed.
+    pub fn half_close(mut self, half_close: HalfClose) -> Self {
+        self.options.half_close = half_close;
+        self
+    }
+
+    /// How much may wait in a session.
+    pub fn buffers(mut self, buffers: Buffers) -> Self {
+        self.options.buffers = buffers;
+        self
+    }
+
+    /// What hears of each exchange when it is over.
+    pub fn logger(mut self, logger: impl Logger) -> Self {
+        self.options.logger = Some(Arc::new(logger));
+        self
+    }
+
+    // Running.
+
+    /// Starts to serve. The returned future ends when the server does: by a signal, or by a
+    /// [`Dispose`](DisposeServer) message to its [`handle`](Running::handle).
+    ///
+    /// # Panics
+    /// Outside of an actix system.
+    pub fn run(self) -> Running {
+        Running::start(self)
+    }
+}

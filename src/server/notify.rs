@@ -1,0 +1,20 @@
+//! The life of a server, told.
+
+use std::io;
+use std::net::SocketAddr;
+
+/// Hears of the life of a server (P112). Called in the server actor.
+#[allow(
+    unused_variables,
+    reason = "the defaults do nothing, and named arguments are documentation"
+)]
+pub trait ServerNotify: 'static {
+    /// The server listens on these addresses.
+    fn listening(&mut self, addresses: &[SocketAddr]) {}
+
+    /// The server could not start to listen.
+    fn not_listening(&mut self, error: &io::Error) {}
+
+    /// The server has ended: it listens no more and its connections are closed.
+    fn closed(&mut self) {}
+}

@@ -1,0 +1,174 @@
+//! A server that was started.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix::{Actor as _, Addr, Arbiter, WeakAddr};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::actor::{Dispose, ServerActor};
+use super::worker::{Tcp, Worker};
+use super::{HttpServer, Settings};
+
+/// A running server: a future that ends when the server does.
+///
+/// Dropping it does not stop the server.
+#[must_use = "await it, or the program may end before the server"]
+#[derive(Debug)]
+pub struct Running {
+    handle: Addr<ServerActor>,
+    addresses: Vec<SocketAddr>,
+    ended: oneshot::Receiver<()>,
+    arbiters: Vec<Arbiter>,
+    failure: Option<io::Error>,
+}
+
+impl Running {
+    pub(super) fn start(server: HttpServer) -> Self {
+        let HttpServer {
+            factory,
+            sockets,
+            settings,
+            options,
+            mut notify,
+        } = server;
+        let (signal, ended) = oneshot::channel();
+        let mut arbiters = Vec::new();
+        let mut workers = Vec::new();
+        let mut addresses = Vec::new();
+        let mut failure = None;
+        match prepare(sockets, &settings) {
+            Ok((at, shares)) => {
+                addresses = at;
+                let slots = Arc::new(Semaphore::new(
+                    settings.max_connections.min(Semaphore::MAX_PERMITS),
+                ));
+                let tcp = Tcp {
+                    nodelay: settings.nodelay,
+                    keepalive: settings.keepalive,
+                };
+                for listeners in shares {
+                    let arbiter = Arbiter::new();
+                    let (factory, options, slots) =
+                        (factory.clone(), options.clone(), slots.clone());
+                    workers.push(Worker::start_in_arbiter(&arbiter.handle(), move |_| {
+                        Worker::new(listeners, factory, options, tcp, slots)
+                    }));
+                    arbiters.push(arbiter);
+                }
+            }
+            Err(error) => {
+                if let Some(notify) = &mut notify {
+                    notify.not_listening(&error);
+                }
+                notify = None;
+                failure = Some(error);
+            }
+        }
+        let handle = ServerActor {
+            workers,
+            addresses: addresses.clone(),
+            notify,
+            ended: Some(signal),
+            stopping: false,
+        }
+        .start();
+        if settings.signals && failure.is_none() {
+            actix_rt::spawn(stop_on_signal(handle.downgrade()));
+        }
+        Self {
+            handle,
+            addresses,
+            ended,
+            arbiters,
+            failure,
+        }
+    }
+
+    /// The address of the server actor.
+    pub fn handle(&self) -> Addr<ServerActor> {
+        self.handle.clone()
+    }
+
+    /// Where the server listens, in the order of `bind`.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+}
+
+impl Future for Running {
+    /// Ok when the server was stopped; an error if it could not start.
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(error) = self.failure.take() {
+            self.handle.do_send(Dispose);
+            return Poll::Ready(Err(error));
+        }
+        Pin::new(&mut self.ended).poll(cx).map(|_| {
+            for arbiter in self.arbiters.drain(..) {
+                arbiter.stop();
+            }
+            Ok(())
+        })
+    }
+}
+
+type Shares = Vec<Vec<std::net::TcpListener>>;
+
+/// Starts to listen. Returns the addresses, and for each worker its listeners.
+fn prepare(
+    sockets: Vec<super::Socket>,
+    settings: &Settings,
+) -> io::Result<(Vec<SocketAddr>, Shares)> {
+    if sockets.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the server was not bound to an address",
+        ));
+    }
+    let addresses = sockets
+        .iter()
+        .map(super::Socket::address)
+        .collect::<io::Result<_>>()?;
+    let mut shares: Shares = std::iter::repeat_with(Vec::new)
+        .take(settings.workers)
+        .collect();
+    for socket in sockets {
+        let listeners = socket.listeners(settings.workers, settings.backlog)?;
+        for (share, listener) in shares.iter_mut().zip(listeners) {
+            share.push(listener);
+        }
+    }
+    Ok((addresses, shares))
+}
+
+async fn stop_on_signal(server: WeakAddr<ServerActor>) {
+    match signal().await {
+        Ok(name) => tracing::info!(name, "stopping"),
+        Err(error) => return tracing::warn!(%error, "signals cannot be watched"),
+    }
+    if let Some(server) = server.upgrade() {
+        server.do_send(Dispose);
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> io::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+#[cfg(not(unix))]
+async fn signal() -> io::Result<&'static str> {
+    tokio::signal::ctrl_c().await.map(|()| "interrupt")
+}

@@ -1,0 +1,119 @@
+//! The body of one outbound message, written from anywhere.
+
+use std::fmt;
+
+use actix::Addr;
+use bytes::Bytes;
+
+use super::HttpSession;
+use super::inbound::{LastPiece, Parcel, Piece};
+use super::message::Cancel;
+use crate::error::{Refused, RefusedReason};
+use crate::payload::{Headers, MessageId};
+
+/// Writes the body of one Stream or Chunked message. `Send`: it works from any thread.
+///
+/// It is bound to its message: what it sends can never become part of another. Each `send` waits for room, which bounds
+/// what is on its way. Dropped before [`finish`](Self::finish), it cancels the message and the peer sees that it is not
+/// whole. That also makes a dropped wait safe: the pieces are numbered and one that went missing ends the exchange.
+///
+/// ```
+/// # use http_actors::{Payload, Refused, Responder, StatusCode};
+/// async fn answer(responder: Responder) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut body = responder.stream(Payload::response(StatusCode::OK).chunked()).await?;
+///     for line in ["one\n", "two\n"] {
+///         body.send(line).await?;
+///     }
+///     body.finish().await?;
+///     Ok(())
+/// }
+/// ```
+#[must_use = "dropping an unfinished body cancels its message"]
+pub struct BodySender {
+    session: Addr<HttpSession>,
+    message: MessageId,
+    next: u64,
+    finished: bool,
+}
+
+impl BodySender {
+    pub(super) fn new(session: Addr<HttpSession>, message: MessageId) -> Self {
+        Self {
+            session,
+            message,
+            next: 0,
+            finished: false,
+        }
+    }
+
+    /// The message whose body this is.
+    pub fn message(&self) -> MessageId {
+        self.message
+    }
+
+    /// Sends a piece and waits until there is room for more.
+    ///
+    /// # Errors
+    /// The data come back: `NotYourTurn` (the message is over), `NoBody`, `TooLong`, `Overrun`, `Closing`. After
+    /// `Closing` on a wait the data had been taken, and what comes back is empty.
+    pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Refused<Bytes>> {
+        let (parcel, receipt) = Parcel::new(data.into());
+        self.session.do_send(Piece {
+            message: self.message,
+            number: self.next,
+            parcel,
+        });
+        self.next += 1;
+        receipt
+            .await
+            .unwrap_or_else(|_| Err(Refused::new(RefusedReason::Closing, Bytes::new())))
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// As [`Finish`](crate::Finish).
+    pub async fn finish(self) -> Result<(), Refused<()>> {
+        self.end(None).await.map_err(|refused| refused.map(drop))
+    }
+
+    /// Ends a Chunked body with trailer fields.
+    ///
+    /// # Errors
+    /// As [`FinishWith`](crate::FinishWith); the trailers come back.
+    pub async fn finish_with(self, trailers: Headers) -> Result<(), Refused<Headers>> {
+        self.end(Some(trailers))
+            .await
+            .map_err(|refused| refused.map(Option::unwrap_or_default))
+    }
+
+    async fn end(mut self, trailers: Option<Headers>) -> Result<(), Refused<Option<Headers>>> {
+        let (parcel, receipt) = Parcel::new(trailers);
+        self.session.do_send(LastPiece {
+            message: self.message,
+            number: self.next,
+            parcel,
+        });
+        // From here on the message ends by itself, well or badly.
+        self.finished = true;
+        receipt
+            .await
+            .unwrap_or_else(|_| Err(Refused::new(RefusedReason::Closing, None)))
+    }
+}
+
+impl Drop for BodySender {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.session.do_send(Cancel(self.message));
+        }
+    }
+}
+
+impl fmt::Debug for BodySender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodySender")
+            .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,548 @@
+//! The receiving side of a connection: an actor of its own, around the framed socket.
+//!
+//! It turns bytes into messages by the decoder and hands them to its session, all that one read held in one envelope. It
+//! reads only while it has credit, and only its session can message it: so no application, however busy it keeps the
+//! session, can starve the deadlines that are kept here (N6).
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use actix::fut::ActorFuture;
+use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler};
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::ReadBuf;
+use tokio::time::Instant;
+use tokio_util::io::poll_read_buf;
+
+use super::HttpSession;
+use super::deadline::DeadlineTimer;
+use super::inbound::{
+    Batch, Chunk, Close, Closed, Credit, Deliver, Failed, Fault, Finish, HalfClosed, IdleFor,
+    IdleQuery, Inbound, Mute, Resume, Unmute,
+};
+use super::options::Timeouts;
+use crate::error::{Deadline, WireError};
+use crate::transport;
+use crate::wire::{Decoder, Item, Rules, Step};
+
+/// What one read can take.
+const SCRATCH: usize = 64 << 10;
+
+/// From this many body bytes on, a read goes to memory that is handed on as it is, instead of being copied out.
+const BULK: u64 = 16 << 10;
+
+/// How much of a talkative peer is read for nothing after our last answer.
+const LINGER: usize = 256 << 10;
+
+thread_local! {
+    /// Where a thread reads to. What is whole is decoded here; only an incomplete rest is copied to its connection.
+    static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+    static LISTS: RefCell<Vec<Vec<Inbound>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Gives the list of a [`Batch`] back to the thread.
+pub(super) fn recycle(mut list: Vec<Inbound>) {
+    list.clear();
+    // The thread may be ending: then the list is simply dropped.
+    let _ = LISTS.try_with(|lists| {
+        let mut lists = lists.borrow_mut();
+        if lists.len() < 16 && list.capacity() <= 1024 {
+            lists.push(list);
+        }
+    });
+}
+
+fn new_list() -> Vec<Inbound> {
+    LISTS
+        .try_with(|lists| lists.borrow_mut().pop())
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// Builds payloads from the bytes of one connection.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts; the states are in `state`"
+)]
+pub(crate) struct PayloadBuilder {
+    session: Addr<HttpSession>,
+    read: Box<dyn transport::Read>,
+    decoder: Decoder,
+    /// Bytes that were read and could not be decoded yet.
+    tail: BytesMut,
+    /// Whether the decoder may have more to give without another byte: it was stopped, for want of credit say, and did
+    /// not ask for more.
+    backlog: bool,
+    credit_bytes: i64,
+    credit_messages: i64,
+    muted: bool,
+    state: State,
+    /// No message came yet.
+    fresh: bool,
+    /// Something was read since the clock was set.
+    progress: bool,
+    clock: Option<Clock>,
+    deadline: DeadlineTimer,
+    timeouts: Timeouts,
+    /// Held until the connection is closed for good.
+    _guard: Box<dyn Any>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Reading,
+    /// The peer sends no more. The session decides what follows.
+    Eof,
+    /// What the peer sends cannot be used any more. The session decides what follows.
+    Refused,
+    /// Reading and dropping, so many bytes at most.
+    Lingering(usize),
+}
+
+/// What the deadline is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clock {
+    /// The first head, from accept on.
+    FirstHead,
+    /// A later head, from its first byte on.
+    Head,
+    Idle,
+    Body,
+    Linger,
+}
+
+impl PayloadBuilder {
+    pub(super) fn new(
+        read: Box<dyn transport::Read>,
+        session: Addr<HttpSession>,
+        rules: Arc<Rules>,
+        credit: Credit,
+        timeouts: Timeouts,
+        now: Instant,
+        guard: Box<dyn Any>,
+    ) -> Self {
+        let mut builder = Self {
+            session,
+            read,
+            decoder: Decoder::requests(rules),
+            tail: BytesMut::new(),
+            backlog: false,
+            credit_bytes: 0,
+            credit_messages: 0,
+            muted: false,
+            state: State::Reading,
+            fresh: true,
+            progress: false,
+            clock: Some(Clock::FirstHead),
+            deadline: DeadlineTimer::default(),
+            timeouts,
+            _guard: guard,
+        };
+        builder.add(credit);
+        builder.deadline.set(timeouts.head.map(|head| now + head));
+        builder
+    }
+
+    fn add(&mut self, Credit { bytes, messages }: Credit) {
+        // No buffer is near 2^63 bytes.
+        self.credit_bytes = self.credit_bytes.saturating_add_unsigned(bytes as u64);
+        self.credit_messages = self
+            .credit_messages
+            .saturating_add_unsigned(messages as u64);
+    }
+
+    fn may_decode(&self) -> bool {
+        self.credit_bytes > 0 && self.credit_messages > 0 && !self.muted && !self.decoder.is_held()
+    }
+
+    // Reading.
+
+    fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        loop {
+            let turned = match self.state {
+                State::Reading if self.may_decode() => self.poll_read(cx),
+                State::Reading | State::Eof | State::Refused => Poll::Pending,
+                State::Lingering(left) => ready_or_stop(self.poll_linger(left, cx), ctx),
+            };
+            if turned.is_ready() {
+                if ctx.state() != actix::ActorState::Running {
+                    return Poll::Ready(());
+                }
+                continue;
+            }
+            self.set_clock();
+            ready!(self.deadline.poll(cx));
+            self.expire(ctx);
+        }
+    }
+
+    /// One read and what it holds. Pending when the socket has nothing.
+    fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if self.backlog {
+            self.backlog = false;
+            let mut list = new_list();
+            self.decode_tail(&mut list);
+            self.hand_over(list);
+            return Poll::Ready(());
+        }
+        let mut list = new_list();
+        let read = if self.decoder.body_left() >= BULK && self.tail.is_empty() {
+            self.read_bulk(cx, &mut list)
+        } else {
+            self.read_scratch(cx, &mut list)
+        };
+        let read = match read {
+            Poll::Ready(read) => read,
+            Poll::Pending => {
+                recycle(list);
+                return Poll::Pending;
+            }
+        };
+        self.hand_over(list);
+        match read {
+            Ok(0) => self.end_of_stream(),
+            Ok(_) => self.progress = true,
+            Err(error) => {
+                self.state = State::Eof;
+                self.session.do_send(Closed(error.kind()));
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn read_scratch(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        list: &mut Vec<Inbound>,
+    ) -> Poll<io::Result<usize>> {
+        READ.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut *self.read).poll_read(cx, &mut buffer))?;
+            let filled = buffer.filled();
+            if self.tail.is_empty() {
+                let mut input = filled;
+                self.decode(&mut input, list);
+                self.tail.extend_from_slice(input);
+            } else {
+                // Appended, not moved: a dripping peer costs the same for each byte.
+                self.tail.extend_from_slice(filled);
+                self.decode_tail(list);
+            }
+            Poll::Ready(Ok(filled.len()))
+        })
+    }
+
+    fn read_bulk(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        list: &mut Vec<Inbound>,
+    ) -> Poll<io::Result<usize>> {
+        let room = usize::try_from(self.decoder.body_left())
+            .unwrap_or(SCRATCH)
+            .min(SCRATCH);
+        let mut tail = BytesMut::with_capacity(room);
+        let read = ready!(poll_read_buf(Pin::new(&mut *self.read), cx, &mut tail))?;
+        self.tail = tail;
+        self.decode_tail(list);
+        Poll::Ready(Ok(read))
+    }
+
+    fn decode_tail(&mut self, list: &mut Vec<Inbound>) {
+        let mut tail = std::mem::take(&mut self.tail);
+        self.decode(&mut tail, list);
+        if !tail.is_empty() {
+            self.tail = tail;
+        }
+    }
+
+    /// Decodes what is whole, message by message, for as long as there is credit.
+    fn decode<I: Input>(&mut self, input: &mut I, list: &mut Vec<Inbound>) {
+        while self.may_decode() {
+            match self.decoder.decode(input.bytes()) {
+                Ok(Step { consumed, item }) => {
+                    let item = match item {
+                        None => {
+                            input.skip(consumed);
+                            return;
+                        }
+                        Some(Item::Data(range)) => Inbound::Chunk(input.take(consumed, range)),
+                        Some(Item::Head(payload, facts)) => {
+                            input.skip(consumed);
+                            self.message_began();
+                            Inbound::Deliver(payload, facts)
+                        }
+                        Some(Item::End(trailers)) => {
+                            input.skip(consumed);
+                            Inbound::Finish(trailers)
+                        }
+                    };
+                    let cost = item.cost();
+                    self.credit_bytes =
+                        self.credit_bytes.saturating_sub_unsigned(cost.bytes as u64);
+                    self.credit_messages = self
+                        .credit_messages
+                        .saturating_sub_unsigned(cost.messages as u64);
+                    list.push(item);
+                }
+                Err(error) => {
+                    input.skip(input.bytes().len());
+                    self.state = State::Refused;
+                    list.push(Inbound::Fault(Fault::Wire(error)));
+                    return;
+                }
+            }
+        }
+        // Stopped, not exhausted: even without a byte left the end of a body may be owed.
+        self.backlog = true;
+    }
+
+    fn message_began(&mut self) {
+        self.fresh = false;
+        if self.clock != Some(Clock::Idle) {
+            // The next message has a time of its own.
+            self.clock = None;
+        }
+    }
+
+    /// One envelope for all that one read held.
+    fn hand_over(&self, mut list: Vec<Inbound>) {
+        if list.len() > 1 {
+            self.session.do_send(Batch(list));
+            return;
+        }
+        match list.pop() {
+            None => {}
+            Some(Inbound::Deliver(payload, facts)) => {
+                self.session.do_send(Deliver { payload, facts });
+            }
+            Some(Inbound::Chunk(data)) => self.session.do_send(Chunk(data)),
+            Some(Inbound::Finish(trailers)) => self.session.do_send(Finish(trailers)),
+            Some(Inbound::Fault(fault)) => self.session.do_send(Failed(fault)),
+        }
+        recycle(list);
+    }
+
+    fn end_of_stream(&mut self) {
+        if self.state != State::Reading {
+            return;
+        }
+        self.state = State::Eof;
+        match self.decoder.eof(self.tail.len()) {
+            Ok(None) => self.session.do_send(HalfClosed),
+            Ok(Some(Item::End(trailers))) => {
+                self.session.do_send(Finish(trailers));
+                self.session.do_send(HalfClosed);
+            }
+            Ok(Some(Item::Head(..) | Item::Data(_))) => {
+                self.session
+                    .do_send(Failed(Fault::Wire(WireError::Truncated)));
+            }
+            Err(error) => self.session.do_send(Failed(Fault::Wire(error))),
+        }
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        self.state = State::Refused;
+        self.session.do_send(Failed(fault));
+    }
+
+    /// Reads and drops. Ready when there is more to do, with false when the end has come.
+    fn poll_linger(&mut self, left: usize, cx: &mut TaskContext<'_>) -> Poll<bool> {
+        let read = READ.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            Pin::new(&mut *self.read)
+                .poll_read(cx, &mut buffer)
+                .map_ok(|()| buffer.filled().len())
+        });
+        match ready!(read) {
+            Ok(read @ 1..) if read < left => {
+                self.state = State::Lingering(left - read);
+                Poll::Ready(true)
+            }
+            Ok(_) | Err(_) => Poll::Ready(false),
+        }
+    }
+
+    // Deadlines.
+
+    /// Which clock fits where the builder stands. None while it does not read: then the peer is not to blame.
+    fn fitting_clock(&self) -> Option<(Clock, Option<Duration>)> {
+        match self.state {
+            State::Lingering(_) => Some((Clock::Linger, Some(self.timeouts.linger))),
+            State::Refused | State::Eof => None,
+            State::Reading if !self.may_decode() => None,
+            State::Reading if self.decoder.in_body() => Some((Clock::Body, self.timeouts.body)),
+            State::Reading if self.fresh => Some((Clock::FirstHead, self.timeouts.head)),
+            State::Reading if !self.tail.is_empty() => Some((Clock::Head, self.timeouts.head)),
+            State::Reading => Some((Clock::Idle, self.timeouts.idle)),
+        }
+    }
+
+    /// Sets the clock that fits, if it does not run yet. Only the silence in a body is measured anew at each read: a head
+    /// has one deadline, and how long a connection was idle is known to the session.
+    fn set_clock(&mut self) {
+        let Some((clock, after)) = self.fitting_clock() else {
+            self.clock = None;
+            self.deadline.set(None);
+            return;
+        };
+        let progress = std::mem::take(&mut self.progress);
+        if self.clock != Some(clock) || clock == Clock::Body && progress {
+            self.clock = Some(clock);
+            self.deadline.set(after.map(|after| Instant::now() + after));
+        }
+    }
+
+    fn expire(&mut self, ctx: &mut Context<Self>) {
+        match self.clock {
+            // No byte came: there is nobody to tell (408 would be taken for the answer to the next request).
+            Some(Clock::FirstHead) if self.tail.is_empty() => {
+                self.fail(Fault::Deadline(Deadline::Idle));
+            }
+            Some(Clock::FirstHead | Clock::Head) => self.fail(Fault::Deadline(Deadline::Head)),
+            Some(Clock::Body) => self.fail(Fault::Deadline(Deadline::Body)),
+            Some(Clock::Idle) => self.session.do_send(IdleQuery),
+            Some(Clock::Linger) => ctx.stop(),
+            None => {}
+        }
+    }
+}
+
+/// Stops the actor where lingering is over.
+fn ready_or_stop(more: Poll<bool>, ctx: &mut Context<PayloadBuilder>) -> Poll<()> {
+    more.map(|more| {
+        if !more {
+            ctx.stop();
+        }
+    })
+}
+
+/// Where undecoded bytes stand: in the thread's buffer, from which data are copied, or in memory of their own, from which
+/// they are split.
+trait Input {
+    fn bytes(&self) -> &[u8];
+    fn skip(&mut self, count: usize);
+    /// Skips, and returns the data that stood in this range.
+    fn take(&mut self, count: usize, range: std::ops::Range<usize>) -> Bytes;
+}
+
+impl Input for &[u8] {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.advance(count);
+    }
+
+    fn take(&mut self, count: usize, range: std::ops::Range<usize>) -> Bytes {
+        let data = Bytes::copy_from_slice(&self[range]);
+        self.advance(count);
+        data
+    }
+}
+
+impl Input for BytesMut {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.advance(count);
+    }
+
+    fn take(&mut self, count: usize, range: std::ops::Range<usize>) -> Bytes {
+        if range.len() < 1024 {
+            // A small piece must not keep a large buffer alive.
+            let data = Bytes::copy_from_slice(&self[range]);
+            self.advance(count);
+            return data;
+        }
+        self.split_to(count).freeze().slice(range)
+    }
+}
+
+struct Io;
+
+impl ActorFuture<PayloadBuilder> for Io {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        builder: &mut PayloadBuilder,
+        ctx: &mut Context<PayloadBuilder>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        builder.poll_io(ctx, cx)
+    }
+}
+
+impl Actor for PayloadBuilder {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(Io);
+    }
+}
+
+impl Handler<Credit> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, credit: Credit, _: &mut Self::Context) {
+        self.add(credit);
+    }
+}
+
+impl Handler<Mute> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: Mute, _: &mut Self::Context) {
+        self.muted = true;
+    }
+}
+
+impl Handler<Unmute> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: Unmute, _: &mut Self::Context) {
+        self.muted = false;
+    }
+}
+
+impl Handler<Resume> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: Resume, _: &mut Self::Context) {
+        self.decoder.resume();
+        self.backlog = true;
+    }
+}
+
+impl Handler<IdleFor> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, IdleFor(after): IdleFor, _: &mut Self::Context) {
+        if self.clock == Some(Clock::Idle) {
+            self.deadline.set(Some(Instant::now() + after));
+        }
+    }
+}
+
+impl Handler<Close> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, Close { linger }: Close, ctx: &mut Self::Context) {
+        if linger && self.state != State::Eof {
+            self.tail = BytesMut::new();
+            self.state = State::Lingering(LINGER);
+        } else {
+            ctx.stop();
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! One clock of a connection.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A deadline that costs nothing to move.
+///
+/// There is one timer, made when first needed and re-armed only when it fires early; setting a later time writes one
+/// field. So a deadline that is pushed with every request, or every byte, never touches the timer wheel.
+#[derive(Debug, Default)]
+pub(super) struct DeadlineTimer {
+    at: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl DeadlineTimer {
+    pub(super) fn set(&mut self, at: Option<Instant>) {
+        self.at = at;
+    }
+
+    pub(super) fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// Ready once when the deadline has passed; it is unset then.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.at else {
+            return Poll::Pending;
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if sleep.deadline() > at {
+            sleep.as_mut().reset(at);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= at {
+                self.at = None;
+                self.sleep = None;
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+}

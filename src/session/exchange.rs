@@ -1,0 +1,104 @@
+//! One request and its answer: what is told of it when it is over.
+
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use crate::error::{CancelCause, FailureReason};
+use crate::payload::MessageId;
+
+/// How an exchange went, as far as it went.
+///
+/// Every exchange that was begun, ends in exactly one call of the handler that carries this: `completed`, `cancelled` or
+/// `failed` (N3). It is also what the logs are made of (N13).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// The exchange, named by its request.
+    pub id: MessageId,
+    /// The answer, once one was accepted.
+    pub answer: Option<MessageId>,
+    /// The status of the answer.
+    pub status: Option<StatusCode>,
+    /// How far it went.
+    pub phase: ExchangePhase,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Bytes of the request head.
+    pub head_in: u64,
+    /// Bytes of the request body, framing not counted.
+    pub bytes_in: u64,
+    /// Bytes of the response head.
+    pub head_out: u64,
+    /// Bytes of the response body, framing not counted.
+    pub bytes_out: u64,
+    /// Whether the same request can be sent again without doing anything twice.
+    pub retry_safe: bool,
+    /// When the request was delivered to the handler.
+    pub began: Instant,
+    /// When the answer began; `None` if it did not.
+    pub answered: Option<Instant>,
+    /// When the exchange ended.
+    pub ended: Instant,
+}
+
+impl Exchange {
+    /// From the delivery of the request to the end.
+    pub fn duration(&self) -> Duration {
+        self.ended.saturating_duration_since(self.began)
+    }
+
+    /// The wall-clock time at which the request was delivered, worked out from the monotonic one.
+    pub fn began_at(&self) -> SystemTime {
+        SystemTime::now()
+            .checked_sub(self.began.elapsed())
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+/// How far an exchange went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExchangePhase {
+    /// The request was delivered, or its body was still coming.
+    Receiving,
+    /// The request was complete, the answer had not begun.
+    Waiting,
+    /// The answer had begun.
+    Answering,
+    /// The answer was complete.
+    Answered,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// As it should: the answer is complete and on its way. What the socket has not yet taken of it is at most the
+    /// high-water mark of the outbound buffer, and only if another request waits.
+    Completed,
+    /// Somebody did not want it any more.
+    Cancelled(CancelCause),
+    /// Something was wrong.
+    Failed(FailureReason),
+}
+
+/// The end of an exchange that somebody did not want any more.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Cancelled {
+    /// Who did not, and how it was noticed.
+    pub cause: CancelCause,
+    /// How far it had come.
+    pub exchange: Exchange,
+}
+
+/// The end of an exchange that went wrong.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What went wrong.
+    pub reason: FailureReason,
+    /// How far it had come.
+    pub exchange: Exchange,
+}

@@ -1,0 +1,112 @@
+//! What an application writes: one handler a connection.
+
+use actix::Addr;
+use bytes::Bytes;
+
+use super::HttpSession;
+use super::context::SessionContext;
+use super::exchange::{Cancelled, Exchange, Failure};
+use crate::error::Refused;
+use crate::payload::{Headers, MessageId, Payload};
+
+/// Receives what comes in on one connection. The same on both ends (P1, P18).
+///
+/// Calls are made in the session actor, one at a time (P19): they must not block. What takes long is answered later,
+/// through a [`Responder`](crate::Responder) or by messages to the session. A call on the
+/// [`SessionContext`] never calls the handler back before the current call has returned.
+///
+/// The order of calls for one message is `apply chunk* trailers? finished`, or `apply` alone if the body is inside the
+/// payload (P30). Messages do not interleave. An exchange ends in exactly one of `completed`, `cancelled` and `failed`,
+/// after everything else of it (N3).
+///
+/// ```
+/// use http_actors::{HttpHandler, Payload, SessionContext, StatusCode};
+///
+/// struct Hello;
+///
+/// impl HttpHandler for Hello {
+///     fn apply(&mut self, _request: Payload, session: &mut SessionContext) {
+///         let _ = session.apply(Payload::response(StatusCode::OK).body("Hello, World!"));
+///     }
+/// }
+/// ```
+#[allow(
+    unused_variables,
+    reason = "the defaults do nothing, and named arguments are documentation"
+)]
+pub trait HttpHandler: 'static {
+    /// A message came in: its head, and its body if the mode is Oneshot (P20).
+    fn apply(&mut self, payload: Payload, session: &mut SessionContext);
+
+    /// A piece of the body of the message last applied (P22). Pieces come as they arrived; their borders mean nothing.
+    fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {}
+
+    /// The trailer fields of the message last applied, if it had any.
+    fn trailers(&mut self, trailers: Headers, session: &mut SessionContext) {}
+
+    /// The body of the message last applied is complete (P23). Not called for Oneshot messages.
+    fn finished(&mut self, session: &mut SessionContext) {}
+
+    /// An informational (1xx) response came; the final one follows. Client only.
+    fn informational(&mut self, payload: Payload, session: &mut SessionContext) {}
+
+    /// The session is ready for the body of this message, which was applied in Stream or Chunked mode (P28). Once a message.
+    fn need_body(&mut self, message: MessageId, session: &mut SessionContext) {}
+
+    /// More output waits than the socket takes: send no more for now (P27).
+    fn throttled(&mut self, session: &mut SessionContext) {}
+
+    /// The output has drained: go on (P27). Always follows a `throttled`, unless the connection ends.
+    fn unthrottled(&mut self, session: &mut SessionContext) {}
+
+    /// The peer closed its sending side while an exchange is going on. Not an end: the
+    /// [`half_close`](crate::HalfClose) policy decides what becomes of it.
+    fn half_closed(&mut self, session: &mut SessionContext) {}
+
+    /// The exchange is over, and all went well.
+    fn completed(&mut self, exchange: &Exchange, session: &mut SessionContext) {}
+
+    /// The exchange is over: somebody did not want it any more.
+    fn cancelled(&mut self, cancelled: &Cancelled, session: &mut SessionContext) {}
+
+    /// The exchange is over: something was wrong.
+    fn failed(&mut self, failure: &Failure, session: &mut SessionContext) {}
+
+    /// A behaviour was refused and its sender does not wait for the answer.
+    fn refused(&mut self, refused: Refused<Unsent>, session: &mut SessionContext) {}
+}
+
+/// What a behaviour brought that was refused.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Unsent {
+    /// Of [`Apply`](crate::Apply).
+    Payload(Payload),
+    /// Of [`SendChunk`](crate::SendChunk) or [`Write`](crate::Write).
+    Data(Bytes),
+    /// Of [`Finish`](crate::Finish).
+    Finish,
+}
+
+/// Makes the handler of a session, once, when the session starts (P17).
+///
+/// Closures `Fn(Addr<HttpSession>) -> impl HttpHandler` are factories.
+pub trait HandlerFactory {
+    /// The handler type.
+    type Handler: HttpHandler;
+
+    /// Makes a handler. The address may be kept, and used from anywhere.
+    fn handler(&self, session: Addr<HttpSession>) -> Self::Handler;
+}
+
+impl<F, H> HandlerFactory for F
+where
+    F: Fn(Addr<HttpSession>) -> H,
+    H: HttpHandler,
+{
+    type Handler = H;
+
+    fn handler(&self, session: Addr<HttpSession>) -> H {
+        self(session)
+    }
+}

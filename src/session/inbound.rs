@@ -1,0 +1,195 @@
+//! The private behaviours: what the two actors of a connection, and the handles that the session gives out, say to
+//! each other. Nobody outside the crate can name them (P13).
+
+use actix::Message;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::error::{Deadline, Refused, RefusedReason, WireError};
+use crate::payload::{Headers, MessageId, Payload};
+use crate::wire::Facts;
+
+// From the builder to the session.
+
+/// A new inbound message; of a Oneshot message all there is (P10).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Deliver {
+    pub(crate) payload: Payload,
+    pub(crate) facts: Facts,
+}
+
+/// A piece of the body of the message last delivered (P11).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Chunk(pub(crate) Bytes);
+
+/// The body of the message last delivered is complete (P12).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Finish(pub(crate) Option<Headers>);
+
+/// All that one read held, in one envelope.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Batch(pub(crate) Vec<Inbound>);
+
+/// The peer sends no more; it may still read.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct HalfClosed;
+
+/// The connection broke.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Closed(pub(crate) std::io::ErrorKind);
+
+/// The builder reads no further, for a fault of the peer. Comes after all that was whole before it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Failed(pub(crate) Fault);
+
+/// No byte came for the idle time: is anything going on? The answer is [`IdleFor`] or [`Close`].
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct IdleQuery;
+
+/// What can wait for its turn in the session, in the order of the wire.
+#[derive(Debug)]
+pub(crate) enum Inbound {
+    Deliver(Payload, Facts),
+    Chunk(Bytes),
+    Finish(Option<Headers>),
+    Fault(Fault),
+}
+
+/// Why a builder stopped reading.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    Wire(WireError),
+    Deadline(Deadline),
+}
+
+// From the session to the builder.
+
+/// Room for so many more bytes and messages.
+#[derive(Debug, Clone, Copy, Default, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Credit {
+    pub(crate) bytes: usize,
+    pub(crate) messages: usize,
+}
+
+/// Look again after this long: the answer to an [`IdleQuery`] while something is going on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct IdleFor(pub(crate) std::time::Duration);
+
+/// Go on after a message that asked for another protocol and did not get it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Resume;
+
+/// End. With `linger`, what the peer still sends is read and dropped for a while, so that it sees our last answer and
+/// not a reset (RFC 9112 section 9.6).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Close {
+    pub(crate) linger: bool,
+}
+
+// To either: to the builder from its session, to the session from a guard that some other actor holds.
+
+/// Stop delivering (P8).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Mute(pub(crate) MessageId);
+
+/// Resume delivering (P9).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Unmute(pub(crate) MessageId);
+
+// From responders and body writers to the session. They carry their own way back and never use `Addr::send`, whose
+// messages are dropped unhandled when the caller stops waiting (X14).
+
+/// The answer to an exchange.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Respond {
+    pub(crate) exchange: MessageId,
+    pub(crate) parcel: Parcel<Payload, MessageId>,
+}
+
+/// Interim word on an exchange: an informational response, or, without one, the 100 that the peer may wait for.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Inform {
+    pub(crate) exchange: MessageId,
+    pub(crate) payload: Option<Payload>,
+}
+
+/// A responder went without an answer (N4).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Unanswered(pub(crate) MessageId);
+
+/// A piece of a body, numbered so that a lost one is noticed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Piece {
+    pub(crate) message: MessageId,
+    pub(crate) number: u64,
+    pub(crate) parcel: Parcel<Bytes, ()>,
+}
+
+/// The end of a body that was sent by pieces.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct LastPiece {
+    pub(crate) message: MessageId,
+    pub(crate) number: u64,
+    pub(crate) parcel: Parcel<Option<Headers>, ()>,
+}
+
+/// What somebody wants taken, with the way back for the answer.
+///
+/// Dropped on the way, for example with the mailbox of a session that ended, it returns what it carries.
+#[derive(Debug)]
+pub(crate) struct Parcel<M, R> {
+    content: Option<(M, WayBack<M, R>)>,
+}
+
+type WayBack<M, R> = oneshot::Sender<Result<R, Refused<M>>>;
+
+/// Resolves to the answer to a [`Parcel`].
+pub(crate) type Receipt<M, R> = oneshot::Receiver<Result<R, Refused<M>>>;
+
+impl<M, R> Parcel<M, R> {
+    pub(crate) fn new(message: M) -> (Self, Receipt<M, R>) {
+        let (sender, receipt) = oneshot::channel();
+        (
+            Self {
+                content: Some((message, sender)),
+            },
+            receipt,
+        )
+    }
+
+    /// The content and the sender of the answer.
+    pub(crate) fn open(mut self) -> (M, WayBack<M, R>) {
+        match self.content.take() {
+            Some(content) => content,
+            None => unreachable!("only `open` and `drop` empty a parcel, and both consume it"),
+        }
+    }
+}
+
+impl<M, R> Drop for Parcel<M, R> {
+    fn drop(&mut self) {
+        if let Some((message, sender)) = self.content.take() {
+            // Nobody waits any more: then the message is not missed either.
+            let _ = sender.send(Err(Refused::new(RefusedReason::Closing, message)));
+        }
+    }
+}

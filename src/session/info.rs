@@ -1,0 +1,49 @@
+//! What a session tells of itself.
+
+use std::time::Duration;
+
+use actix::MessageResponse;
+
+use crate::transport::Peer;
+
+/// The state of a session at one moment: the answer to [`Inspect`](crate::Inspect).
+#[derive(Debug, Clone, MessageResponse)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// What it is doing.
+    pub phase: SessionPhase,
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// Since the connection was opened.
+    pub age: Duration,
+    /// Exchanges begun on this connection.
+    pub exchanges: u64,
+    /// Body bytes received.
+    pub bytes_in: u64,
+    /// Bytes, heads and framing included, that the socket took.
+    pub bytes_out: u64,
+    /// Inbound items that wait for their turn.
+    pub inbound_queued: usize,
+    /// Bytes that the reading side may still hand over.
+    pub inbound_credit: usize,
+    /// Whether delivery to the handler is paused.
+    pub muted: bool,
+    /// Bytes that wait for the socket.
+    pub outbound_queued: usize,
+    /// For how long the outbound buffer has been above its low-water mark.
+    pub throttled_for: Option<Duration>,
+}
+
+/// What a session is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionPhase {
+    /// No exchange is going on.
+    Idle,
+    /// A request was delivered and its answer has not begun.
+    Handling,
+    /// The answer is being sent.
+    Answering,
+    /// The connection is closing.
+    Closing,
+}

@@ -1,0 +1,758 @@
+//! The session: one connection, two actors. Floors 2 and 3.
+//!
+//! [`HttpSession`] has the handler and the sending side, [`builder::PayloadBuilder`] the receiving side. They talk by the
+//! messages of `inbound.rs` only. This file decides nothing about bytes or framing: it is the actor, its behaviours in
+//! the order of `docs/semantics.md`, and the loop that calls the handler.
+
+mod answer;
+mod body;
+mod builder;
+mod clock;
+mod codec;
+mod connection;
+mod context;
+mod credit;
+mod deadline;
+mod exchange;
+mod handler;
+mod inbound;
+mod info;
+mod intake;
+mod message;
+mod options;
+mod outbound;
+mod outbuf;
+mod record;
+mod reply;
+mod responder;
+mod server;
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use actix::fut::ActorFuture;
+use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason};
+use crate::payload::{MessageId, Payload};
+use crate::transport;
+
+pub use body::BodySender;
+pub use codec::{CodecError, Frame, HttpCodec};
+pub use context::SessionContext;
+use context::{Event, Phase};
+pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
+pub use handler::{HandlerFactory, HttpHandler, Unsent};
+use inbound::Inbound;
+pub use info::{SessionInfo, SessionPhase};
+use intake::Step;
+pub use message::{
+    Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, Inspect,
+    SendChunk, SendChunkTo, Write, WriteTo,
+};
+pub use options::{Buffers, HalfClose, SessionOptions, Timeouts};
+pub use outbound::Room;
+pub use record::{Detail, Kept, Logger, Record};
+use reply::{Accepted, Ended, Posted, RefusedUnheard, Reply};
+pub use responder::{Answer, MuteGuard, Responder};
+
+/// How many messages are handled before the connection's own I/O gets a turn.
+///
+/// actix polls a mailbox until it is empty (X2), so senders in a hurry could keep output and deadlines waiting for ever.
+const MESSAGES_A_TURN: u32 = 64;
+
+/// One HTTP connection as an actor.
+///
+/// It is made by a server for each connection, or by [`accept`](Self::accept), and is talked to by messages:
+/// [`Apply`], [`SendChunk`], [`Finish`], [`Write`], [`Cancel`], [`Dispose`], [`Inspect`]. What comes in arrives at the
+/// connection's [`HttpHandler`].
+///
+/// The session ends with its connection; its address is then closed. From one sender messages are handled in the order
+/// in which they were sent.
+///
+/// The private behaviours cannot be named outside:
+/// ```compile_fail,E0603
+/// use http_actors::session::inbound::Deliver;
+/// ```
+pub struct HttpSession {
+    handler: Box<dyn HttpHandler>,
+    context: SessionContext,
+    /// Messages since the I/O future ran last.
+    turn: u32,
+}
+
+impl fmt::Debug for HttpSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpSession")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HttpSession {
+    /// Serves a connection on the current arbiter: whatever can be read and written.
+    ///
+    /// A `TcpStream` or `UnixStream` is recognised and split without a lock. The factory makes the handler at once.
+    ///
+    /// # Panics
+    /// Outside of an actix arbiter.
+    pub fn accept<T, F>(io: T, factory: &F, options: impl Into<Arc<SessionOptions>>) -> Addr<Self>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        F: HandlerFactory,
+    {
+        Self::open(io, options.into(), Box::new(()), |session| {
+            Box::new(factory.handler(session))
+        })
+    }
+
+    /// The same for a server, which keeps `guard` until the connection is closed for good.
+    pub(crate) fn open<T>(
+        io: T,
+        options: Arc<SessionOptions>,
+        guard: Box<dyn Any>,
+        make: impl FnOnce(Addr<Self>) -> Box<dyn HttpHandler>,
+    ) -> Addr<Self>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        connection::open(transport::split(io), options, guard, make)
+    }
+
+    // The loop.
+
+    /// Tells the handler all that it may know now.
+    fn settle(&mut self) {
+        while let Some(step) = self.context.next_step() {
+            self.tell(step);
+        }
+        self.context.grant();
+    }
+
+    /// One call of the handler. A panic in it costs this connection and nothing else.
+    fn tell(&mut self, step: Step) {
+        let Self {
+            handler, context, ..
+        } = self;
+        let apply = matches!(step, Step::Apply(_));
+        let called = catch_unwind(AssertUnwindSafe(|| match step {
+            Step::Apply(payload) => handler.apply(payload, context),
+            Step::Chunk(data) => handler.chunk(data, context),
+            Step::Finished(trailers) => {
+                if let Some(trailers) = trailers {
+                    handler.trailers(trailers, context);
+                }
+                handler.finished(context);
+            }
+            Step::Event(Event::NeedBody(message)) => handler.need_body(message, context),
+            Step::Event(Event::Throttled) => handler.throttled(context),
+            Step::Event(Event::Unthrottled) => handler.unthrottled(context),
+            Step::Event(Event::HalfClosed) => handler.half_closed(context),
+            Step::Event(Event::Refused(refused)) => handler.refused(*refused, context),
+            Step::Ended(exchange) => tell_end(&mut **handler, context, *exchange),
+        }));
+        if called.is_err() {
+            // The handler's state is unknown: it is never called again.
+            self.handler = Box::new(Broken);
+            self.context.end_failed(FailureReason::HandlerPanicked);
+            self.context.close(CloseReason::Aborted, true);
+        } else if apply {
+            self.context.promise_continue();
+        }
+    }
+
+    /// Counts a message, and lets the I/O future have a turn when there were many.
+    fn count(&mut self, ctx: &mut Context<Self>) {
+        self.turn += 1;
+        if self.turn == MESSAGES_A_TURN {
+            ctx.wait(Breath::default());
+        }
+    }
+
+    // I/O.
+
+    fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        self.turn = 0;
+        loop {
+            match self.context.phase {
+                Phase::Open | Phase::Flushing { .. } => {}
+                Phase::Aborting { reason, reset } => {
+                    self.settle();
+                    self.context.outbound.abort(reset);
+                    return self.end(ctx, reason, false);
+                }
+                Phase::Closed { .. } => return Poll::Ready(()),
+            }
+            let blocked = self.poll_write(cx);
+            self.context.weigh();
+            self.settle();
+            if matches!(self.context.phase, Phase::Aborting { .. }) {
+                continue;
+            }
+            if blocked {
+                if self.poll_deadlines(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            } else if self.context.outbound.buffer.is_empty() {
+                if let Phase::Flushing { reason, linger } = self.context.phase {
+                    return self.poll_shutdown(ctx, cx, reason, linger);
+                }
+                if self.poll_deadlines(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Writes what waits. True if the socket takes no more for now.
+    fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> bool {
+        match self.context.outbound.poll_flush(cx) {
+            Poll::Ready(Ok(())) => self.context.server.complete(),
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%error, peer = %self.context.peer, "a write failed");
+                self.context.broken();
+            }
+            Poll::Pending => return true,
+        }
+        false
+    }
+
+    /// Ready if a deadline passed: then the state changed.
+    fn poll_deadlines(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        if self.context.outbound.poll_stall(cx).is_ready() {
+            self.context.shut(
+                CancelCause::Deadline(Deadline::Write),
+                CloseReason::Deadline(Deadline::Write),
+            );
+            self.context
+                .abort(CloseReason::Deadline(Deadline::Write), true);
+            return Poll::Ready(());
+        }
+        if self.context.poll_farewell(cx).is_ready() {
+            self.context.end_cancelled(CancelCause::PeerHalfClosed);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    fn poll_shutdown(
+        &mut self,
+        ctx: &mut Context<Self>,
+        cx: &mut std::task::Context<'_>,
+        reason: CloseReason,
+        linger: bool,
+    ) -> Poll<()> {
+        // A peer that is gone cannot be told so; the end is the same.
+        let _ = ready!(self.context.outbound.poll_shutdown(cx));
+        self.end(ctx, reason, linger)
+    }
+
+    fn end(&mut self, ctx: &mut Context<Self>, reason: CloseReason, linger: bool) -> Poll<()> {
+        self.context.finish_close(reason, linger);
+        ctx.stop();
+        Poll::Ready(())
+    }
+
+    /// Seats the sender of an awaited piece while the buffer is above its mark.
+    fn answer_piece<M: 'static>(
+        &mut self,
+        room: Result<Room, Refused<M>>,
+        nothing: fn() -> M,
+    ) -> Reply<M> {
+        match room {
+            Ok(Room::Open) => Reply::Now(Ok(())),
+            Ok(Room::Throttled) => {
+                let (reply, waiter) = Reply::later(nothing);
+                self.context.outbound.wait(waiter);
+                reply
+            }
+            Err(refused) => Reply::Now(Err(refused)),
+        }
+    }
+}
+
+fn tell_end(handler: &mut dyn HttpHandler, context: &mut SessionContext, exchange: Exchange) {
+    match exchange.outcome {
+        Outcome::Completed => handler.completed(&exchange, context),
+        Outcome::Cancelled(cause) => handler.cancelled(&Cancelled { cause, exchange }, context),
+        Outcome::Failed(reason) => handler.failed(&Failure { reason, exchange }, context),
+    }
+}
+
+/// Stands in for a handler that panicked.
+struct Broken;
+
+impl HttpHandler for Broken {
+    fn apply(&mut self, _payload: Payload, _session: &mut SessionContext) {}
+}
+
+/// The I/O of a session, polled after its mailbox: all that one turn produced leaves in one write.
+struct Io;
+
+impl ActorFuture<HttpSession> for Io {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        session: &mut HttpSession,
+        ctx: &mut Context<HttpSession>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<()> {
+        session.poll_io(ctx, cx)
+    }
+}
+
+/// A pause in the mailbox: the I/O future and the rest of the arbiter get their turn.
+#[derive(Default)]
+struct Breath {
+    taken: bool,
+}
+
+impl ActorFuture<HttpSession> for Breath {
+    type Output = ();
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        _session: &mut HttpSession,
+        _ctx: &mut Context<HttpSession>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<()> {
+        if std::mem::replace(&mut self.taken, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Actor for HttpSession {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(Io);
+    }
+
+    /// Also when the arbiter stops: an exchange that is going on then still gets its end (N3).
+    fn stopped(&mut self, _ctx: &mut Self::Context) {
+        if !matches!(self.context.phase, Phase::Closed { .. }) {
+            self.context
+                .shut(CancelCause::Shutdown, CloseReason::Shutdown);
+            self.context.finish_close(CloseReason::Shutdown, false);
+        }
+        self.settle();
+    }
+}
+
+// The public behaviours.
+
+impl Handler<Apply> for HttpSession {
+    type Result = Accepted;
+
+    fn handle(&mut self, Apply(payload): Apply, ctx: &mut Self::Context) -> Self::Result {
+        self.count(ctx);
+        let accepted = self.context.apply(payload);
+        self.settle();
+        Accepted(accepted)
+    }
+}
+
+impl Handler<SendChunk> for HttpSession {
+    type Result = Reply<Bytes>;
+
+    fn handle(&mut self, SendChunk(data): SendChunk, ctx: &mut Self::Context) -> Self::Result {
+        self.send_chunk(None, data, ctx)
+    }
+}
+
+impl Handler<SendChunkTo> for HttpSession {
+    type Result = Reply<Bytes>;
+
+    fn handle(
+        &mut self,
+        SendChunkTo { message, data }: SendChunkTo,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        self.send_chunk(Some(message), data, ctx)
+    }
+}
+
+impl Handler<Finish> for HttpSession {
+    type Result = Ended;
+
+    fn handle(&mut self, _: Finish, ctx: &mut Self::Context) -> Self::Result {
+        self.finish(None, None, ctx)
+    }
+}
+
+impl Handler<FinishWith> for HttpSession {
+    type Result = Ended;
+
+    fn handle(
+        &mut self,
+        FinishWith(trailers): FinishWith,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        self.finish(None, Some(&trailers), ctx)
+    }
+}
+
+impl Handler<FinishOf> for HttpSession {
+    type Result = Ended;
+
+    fn handle(
+        &mut self,
+        FinishOf { message, trailers }: FinishOf,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        self.finish(Some(message), trailers.as_ref(), ctx)
+    }
+}
+
+impl Handler<Write> for HttpSession {
+    type Result = Reply<Bytes>;
+
+    fn handle(&mut self, Write(data): Write, ctx: &mut Self::Context) -> Self::Result {
+        self.write(None, data, ctx)
+    }
+}
+
+impl Handler<WriteTo> for HttpSession {
+    type Result = Reply<Bytes>;
+
+    fn handle(
+        &mut self,
+        WriteTo { exchange, data }: WriteTo,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        self.write(Some(exchange), data, ctx)
+    }
+}
+
+impl Handler<Cancel> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, Cancel(message): Cancel, ctx: &mut Self::Context) {
+        self.count(ctx);
+        self.context.cancel(message);
+        self.settle();
+    }
+}
+
+impl Handler<CancelCurrent> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, _: CancelCurrent, ctx: &mut Self::Context) {
+        self.count(ctx);
+        self.context.end_cancelled(CancelCause::Local);
+        self.settle();
+    }
+}
+
+/// A server has one exchange at a time; requests that wait were not begun.
+impl Handler<CancelAll> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, _: CancelAll, ctx: &mut Self::Context) {
+        self.handle(CancelCurrent, ctx);
+    }
+}
+
+impl Handler<Dispose> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, _: Dispose, ctx: &mut Self::Context) {
+        self.count(ctx);
+        self.context.dispose();
+        self.settle();
+    }
+}
+
+impl Handler<Inspect> for HttpSession {
+    type Result = SessionInfo;
+
+    fn handle(&mut self, _: Inspect, ctx: &mut Self::Context) -> Self::Result {
+        self.count(ctx);
+        self.context.inspect()
+    }
+}
+
+// Their bodies where two share one.
+
+impl HttpSession {
+    fn send_chunk(
+        &mut self,
+        message: Option<MessageId>,
+        data: Bytes,
+        ctx: &mut Context<Self>,
+    ) -> Reply<Bytes> {
+        self.count(ctx);
+        let room = self.context.take_data(message, data);
+        self.settle();
+        self.answer_piece(room, Bytes::new)
+    }
+
+    fn write(
+        &mut self,
+        exchange: Option<MessageId>,
+        data: Bytes,
+        ctx: &mut Context<Self>,
+    ) -> Reply<Bytes> {
+        self.count(ctx);
+        let room = self.context.take_raw(exchange, data);
+        self.settle();
+        self.answer_piece(room, Bytes::new)
+    }
+
+    fn finish(
+        &mut self,
+        message: Option<MessageId>,
+        trailers: Option<&crate::payload::Headers>,
+        ctx: &mut Context<Self>,
+    ) -> Ended {
+        self.count(ctx);
+        let ended = self.context.end_body(message, trailers);
+        self.settle();
+        Ended(ended)
+    }
+}
+
+// The private behaviours, from the builder.
+
+impl Handler<inbound::Deliver> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Deliver { payload, facts }: inbound::Deliver,
+        _: &mut Self::Context,
+    ) {
+        self.context.receive(Inbound::Deliver(payload, facts));
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Chunk> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Chunk(data): inbound::Chunk, _: &mut Self::Context) {
+        self.context.receive(Inbound::Chunk(data));
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Finish> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Finish(trailers): inbound::Finish, _: &mut Self::Context) {
+        self.context.receive(Inbound::Finish(trailers));
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Batch> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Batch(mut items): inbound::Batch, _: &mut Self::Context) {
+        for item in items.drain(..) {
+            self.context.receive(item);
+        }
+        builder::recycle(items);
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Failed> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Failed(fault): inbound::Failed, _: &mut Self::Context) {
+        self.context.receive(Inbound::Fault(fault));
+        self.settle();
+    }
+}
+
+impl Handler<inbound::HalfClosed> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, _: inbound::HalfClosed, _: &mut Self::Context) {
+        self.context.half_closed();
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Closed> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Closed(kind): inbound::Closed, _: &mut Self::Context) {
+        tracing::debug!(?kind, peer = %self.context.peer, "the connection broke");
+        self.context.broken();
+        self.settle();
+    }
+}
+
+impl Handler<inbound::IdleQuery> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, _: inbound::IdleQuery, _: &mut Self::Context) {
+        self.context.idle_query();
+        self.settle();
+    }
+}
+
+// The private behaviours, from handles that were given away.
+
+impl Handler<inbound::Mute> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Mute(exchange): inbound::Mute, ctx: &mut Self::Context) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange) {
+            self.context.mute();
+        }
+    }
+}
+
+impl Handler<inbound::Unmute> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Unmute(exchange): inbound::Unmute, ctx: &mut Self::Context) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange) {
+            self.context.unmute();
+        }
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Respond> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Respond { exchange, parcel }: inbound::Respond,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        let (payload, sender) = parcel.open();
+        let accepted = if self.context.exchange() == Some(exchange) {
+            self.context.apply(payload)
+        } else {
+            Err(Refused::new(RefusedReason::NotYourTurn, payload))
+        };
+        // Settled before the answer: who hears "accepted" finds the consequences in place.
+        self.settle();
+        if let Err(Err(refused)) = sender.send(accepted) {
+            self.context.unheard(refused.map(Unsent::Payload));
+            self.settle();
+        }
+    }
+}
+
+impl Handler<inbound::Inform> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Inform { exchange, payload }: inbound::Inform,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange) {
+            match payload {
+                Some(payload) => self.context.respond(payload),
+                None => self.context.send_continue(),
+            }
+        }
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Unanswered> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Unanswered(exchange): inbound::Unanswered,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange)
+            && self.context.inspect().phase == SessionPhase::Handling
+        {
+            tracing::warn!(%exchange, "a responder was dropped without an answer");
+            self.context.end_failed(FailureReason::Unanswered);
+        }
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Piece> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Piece {
+            message,
+            number,
+            parcel,
+        }: inbound::Piece,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        let (data, sender) = parcel.open();
+        self.context.check_number(message, number);
+        let room = self.context.take_data(Some(message), data);
+        match room {
+            // A sender that does not wait any more has cancelled by its drop.
+            Ok(Room::Open) => drop(sender.send(Ok(()))),
+            Ok(Room::Throttled) => self
+                .context
+                .outbound
+                .wait(Box::new(Posted(sender, Bytes::new))),
+            Err(refused) => drop(sender.send(Err(refused))),
+        }
+        self.settle();
+    }
+}
+
+impl Handler<inbound::LastPiece> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::LastPiece {
+            message,
+            number,
+            parcel,
+        }: inbound::LastPiece,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        let (trailers, sender) = parcel.open();
+        self.context.check_number(message, number);
+        let ended = self.context.end_body(Some(message), trailers.as_ref());
+        // As above.
+        drop(sender.send(ended.map_err(|refused| refused.map(|()| trailers))));
+        self.settle();
+    }
+}
+
+impl Handler<RefusedUnheard> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, RefusedUnheard(refused): RefusedUnheard, ctx: &mut Self::Context) {
+        self.count(ctx);
+        let overrun = refused.reason == RefusedReason::Overrun;
+        self.context.unheard(refused);
+        if overrun {
+            // A hole in the body: the message cannot be whole any more.
+            self.context.end_failed(FailureReason::Overrun);
+        }
+        self.settle();
+    }
+}

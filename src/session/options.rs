@@ -1,0 +1,113 @@
+//! What can be set of a session.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::record::Logger;
+use crate::wire::{Leniency, Limits};
+
+/// How a session behaves. Plain data; the defaults are safe for a server on the open internet.
+#[derive(Clone, Default)]
+pub struct SessionOptions {
+    /// Bounds on what the peer sends.
+    pub limits: Limits,
+    /// Deviations from the RFC that are tolerated.
+    pub leniency: Leniency,
+    /// The clocks.
+    pub timeouts: Timeouts,
+    /// What happens when the peer closes its sending side while an answer is owed.
+    pub half_close: HalfClose,
+    /// Bounds on what is kept for the peer.
+    pub buffers: Buffers,
+    /// What hears of each exchange when it is over. None by default.
+    pub logger: Option<Arc<dyn Logger>>,
+}
+
+impl fmt::Debug for SessionOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionOptions")
+            .field("limits", &self.limits)
+            .field("leniency", &self.leniency)
+            .field("timeouts", &self.timeouts)
+            .field("half_close", &self.half_close)
+            .field("buffers", &self.buffers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a peer may take for what. `None` waits for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A whole head, from accept for the first request and from its first byte for later ones: 10 s. Never refreshed by
+    /// traffic. Then: 408, or a silent close if no byte came.
+    pub head: Option<Duration>,
+    /// Silence in a request body while we read: 30 s. Then: 408, or an abort if the answer has begun. The clock stands
+    /// still while the handler holds delivery.
+    pub body: Option<Duration>,
+    /// No request on an open connection: 75 s, longer than common balancers keep theirs. Then: a silent close.
+    pub idle: Option<Duration>,
+    /// Waiting output of which the socket takes nothing: 30 s. Then: a reset.
+    pub write: Option<Duration>,
+    /// Reading and dropping what the peer still sends after our last answer: 2 s (and 256 KiB).
+    pub linger: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Some(Duration::from_secs(10)),
+            body: Some(Duration::from_secs(30)),
+            idle: Some(Duration::from_secs(75)),
+            write: Some(Duration::from_secs(30)),
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What a server does when the peer closes its sending side while an answer is owed.
+///
+/// TCP does not say whether such a peer still reads. The handler hears
+/// [`half_closed`](crate::HttpHandler::half_closed) at once, whatever is set here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HalfClose {
+    /// The exchange is cancelled at once.
+    Abort,
+    /// The exchange goes on, and is cancelled when this long passes without a byte taken by the socket.
+    FinishWithin(Duration),
+    /// The exchange goes on.
+    Finish,
+}
+
+impl Default for HalfClose {
+    fn default() -> Self {
+        Self::FinishWithin(Duration::from_secs(5))
+    }
+}
+
+/// How much may wait in a session, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffers {
+    /// Received and not yet delivered: 64 KiB. Then the session stops reading and TCP does the rest.
+    pub inbound: usize,
+    /// Messages received and not yet delivered: 16.
+    pub inbound_messages: usize,
+    /// Output waiting for the socket, from which on senders are throttled: 64 KiB.
+    pub high_water: usize,
+    /// Output waiting, down to which the socket must work before they go on: 16 KiB.
+    pub low_water: usize,
+    /// Output waiting, at which data are refused: 1 MiB. One piece of any size is taken below it.
+    pub hard_cap: usize,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self {
+            inbound: 64 << 10,
+            inbound_messages: 16,
+            high_water: 64 << 10,
+            low_water: 16 << 10,
+            hard_cap: 1 << 20,
+        }
+    }
+}

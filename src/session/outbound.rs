@@ -1,0 +1,160 @@
+//! The sending side of a session: the encoder, what waits for the socket, and who waits for room.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::deadline::DeadlineTimer;
+use super::options::Buffers;
+use super::outbuf::OutBuf;
+use super::reply::Waiter;
+use crate::error::RefusedReason;
+use crate::transport;
+use crate::wire::Encoder;
+
+/// Whether there is room for more output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use = "when throttled, wait for `unthrottled` before sending more"]
+pub enum Room {
+    /// Go on.
+    Open,
+    /// The data were taken; send no more until `unthrottled`.
+    Throttled,
+}
+
+/// What changed in the sending side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Same,
+    Throttled,
+    Unthrottled,
+}
+
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub(super) encoder: Encoder,
+    pub(super) buffer: OutBuf,
+    io: Box<dyn transport::Write>,
+    marks: Buffers,
+    throttled: Option<Instant>,
+    waiters: Vec<Box<dyn Waiter>>,
+    stall: DeadlineTimer,
+    patience: Option<Duration>,
+    /// How many bytes the socket had taken when the stall clock was set last.
+    seen: u64,
+    /// Whether something was written since the transport was last flushed.
+    unflushed: bool,
+}
+
+impl Outbound {
+    pub(super) fn new(
+        io: Box<dyn transport::Write>,
+        marks: Buffers,
+        patience: Option<Duration>,
+    ) -> Self {
+        Self {
+            encoder: Encoder::default(),
+            buffer: OutBuf::default(),
+            io,
+            marks,
+            throttled: None,
+            waiters: Vec::new(),
+            stall: DeadlineTimer::default(),
+            patience,
+            seen: 0,
+            unflushed: false,
+        }
+    }
+
+    pub(super) fn room(&self) -> Room {
+        if self.throttled.is_some() {
+            Room::Throttled
+        } else {
+            Room::Open
+        }
+    }
+
+    pub(super) fn throttled_since(&self) -> Option<Instant> {
+        self.throttled
+    }
+
+    /// Whether the hard cap is reached: then nothing more is taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.buffer.len() >= self.marks.hard_cap
+    }
+
+    pub(super) fn is_below_high_water(&self) -> bool {
+        self.buffer.len() <= self.marks.high_water
+    }
+
+    /// To be called after something was added or written.
+    pub(super) fn weigh(&mut self) -> Flow {
+        let waiting = self.buffer.len();
+        if self.throttled.is_none() && waiting > self.marks.high_water {
+            self.throttled = Some(Instant::now());
+            Flow::Throttled
+        } else if self.throttled.is_some() && waiting <= self.marks.low_water {
+            self.throttled = None;
+            self.release(Ok(()));
+            Flow::Unthrottled
+        } else {
+            Flow::Same
+        }
+    }
+
+    /// Seats somebody until there is room.
+    pub(super) fn wait(&mut self, waiter: Box<dyn Waiter>) {
+        self.waiters.push(waiter);
+    }
+
+    pub(super) fn release(&mut self, result: Result<(), RefusedReason>) {
+        for waiter in std::mem::take(&mut self.waiters) {
+            waiter.release(result);
+        }
+    }
+
+    /// Writes what waits. Ready when nothing does any more.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.buffer.is_empty() {
+            self.unflushed = true;
+            ready!(self.buffer.poll_write(&mut *self.io, cx))?;
+            self.stall.set(None);
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut *self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.io).poll_shutdown(cx)
+    }
+
+    /// Ready when output has waited for the whole patience without a byte taken. Each byte starts the clock anew.
+    pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(patience) = self.patience else {
+            return Poll::Pending;
+        };
+        if self.buffer.is_empty() {
+            return Poll::Pending;
+        }
+        if self.stall.at().is_none() || self.seen != self.buffer.total() {
+            self.seen = self.buffer.total();
+            self.stall.set(Some(Instant::now() + patience));
+        }
+        self.stall.poll(cx)
+    }
+
+    /// Drops what waits; with `reset`, so that the peer notices.
+    pub(super) fn abort(&mut self, reset: bool) {
+        self.buffer.discard();
+        self.encoder.abort();
+        if reset {
+            self.io.abort();
+        }
+    }
+}

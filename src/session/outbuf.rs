@@ -1,0 +1,242 @@
+//! Bytes that wait for the socket.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use crate::transport;
+use crate::wire::Output;
+
+/// Data from this size on are not copied: they wait as they are and leave by a vectored write.
+const LARGE: usize = 8 << 10;
+
+/// How many slices one vectored write takes.
+const SLICES: usize = 16;
+
+/// How many buffers a thread keeps, and up to which capacity.
+const KEPT: usize = 16;
+const KEPT_CAPACITY: usize = 128 << 10;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One buffer for all that is small, with the large pieces spliced in at their places.
+///
+/// The buffer belongs to the thread: a connection has one only while something waits.
+#[derive(Debug, Default)]
+pub(super) struct OutBuf {
+    small: Vec<u8>,
+    /// How much of `small` the socket took.
+    written: usize,
+    splices: VecDeque<Splice>,
+    /// Bytes in `splices`.
+    spliced: usize,
+    /// Bytes that the socket took, ever.
+    total: u64,
+}
+
+/// A large piece that goes out before the byte `at` of the small buffer.
+#[derive(Debug)]
+struct Splice {
+    at: usize,
+    data: Bytes,
+}
+
+impl OutBuf {
+    /// Bytes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.small.len() - self.written + self.spliced
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that the socket took, ever.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Drops what waits.
+    pub(super) fn discard(&mut self) {
+        self.splices.clear();
+        self.spliced = 0;
+        self.written = self.small.len();
+        self.settle();
+    }
+
+    /// Writes until the buffer is empty or the socket takes no more.
+    pub(super) fn poll_write(
+        &mut self,
+        io: &mut dyn transport::Write,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_empty() {
+            let taken = ready!(self.poll_once(io, cx))?;
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.consume(taken);
+        }
+        self.settle();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_once(
+        &self,
+        io: &mut dyn transport::Write,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if self.splices.is_empty() {
+            return Pin::new(io).poll_write(cx, &self.small[self.written..]);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut filled = 0;
+        let mut from = self.written;
+        let mut rest = self.splices.iter();
+        // A splice needs up to two slices: what is small before it, and itself. One more may close the list.
+        for splice in rest.by_ref().take((SLICES - 1) / 2) {
+            if splice.at > from {
+                slices[filled] = IoSlice::new(&self.small[from..splice.at]);
+                filled += 1;
+                from = splice.at;
+            }
+            slices[filled] = IoSlice::new(&splice.data);
+            filled += 1;
+        }
+        if rest.next().is_none() && from < self.small.len() {
+            slices[filled] = IoSlice::new(&self.small[from..]);
+            filled += 1;
+        }
+        Pin::new(io).poll_write_vectored(cx, &slices[..filled])
+    }
+
+    fn consume(&mut self, mut taken: usize) {
+        self.total += taken as u64;
+        while let Some(splice) = self.splices.front_mut() {
+            let before = splice.at - self.written;
+            if taken < before {
+                break;
+            }
+            self.written += before;
+            taken -= before;
+            let from_splice = taken.min(splice.data.len());
+            bytes::Buf::advance(&mut splice.data, from_splice);
+            self.spliced -= from_splice;
+            taken -= from_splice;
+            if !splice.data.is_empty() {
+                return;
+            }
+            self.splices.pop_front();
+        }
+        self.written += taken;
+    }
+
+    /// After everything was written, the buffer goes back to the thread; after a part, its space is used again.
+    fn settle(&mut self) {
+        if self.small.capacity() == 0 {
+            return;
+        }
+        if self.is_empty() {
+            self.small.clear();
+            self.written = 0;
+            let small = std::mem::take(&mut self.small);
+            if small.capacity() <= KEPT_CAPACITY {
+                // The thread may be ending: then the buffer is simply dropped.
+                let _ = SPARE.try_with(|spare| {
+                    let mut spare = spare.borrow_mut();
+                    if spare.len() < KEPT {
+                        spare.push(small);
+                    }
+                });
+            }
+        }
+    }
+
+    /// Moves what waits to the front once more than half of a large buffer is behind us. Amortised: each byte moves once.
+    fn compact(&mut self) {
+        if self.written > KEPT_CAPACITY / 2 && self.written > self.small.len() / 2 {
+            self.small.drain(..self.written);
+            for splice in &mut self.splices {
+                splice.at -= self.written;
+            }
+            self.written = 0;
+        }
+    }
+}
+
+impl Output for OutBuf {
+    fn small(&mut self) -> &mut Vec<u8> {
+        if self.small.capacity() == 0 {
+            self.small = SPARE
+                .try_with(|spare| spare.borrow_mut().pop())
+                .ok()
+                .flatten()
+                .unwrap_or_default();
+        } else {
+            self.compact();
+        }
+        &mut self.small
+    }
+
+    fn body(&mut self, data: Bytes) {
+        if data.len() < LARGE {
+            self.small().extend_from_slice(&data);
+        } else {
+            self.spliced += data.len();
+            self.splices.push_back(Splice {
+                at: self.small.len(),
+                data,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt as _;
+
+    /// Whatever is put in, in whatever pieces the socket takes it, comes out in order.
+    #[test]
+    fn order_is_kept_under_partial_writes() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let (near, mut far) = tokio::io::duplex(1000);
+            let mut halves = transport::split(near);
+            let mut buffer = OutBuf::default();
+            let mut expected = Vec::new();
+            for round in 0..60_usize {
+                let size = if round % 3 == 0 {
+                    LARGE + round
+                } else {
+                    700 * (round % 5)
+                };
+                let data = vec![u8::try_from(round).expect("small"); size];
+                expected.extend_from_slice(&data);
+                if round % 2 == 0 {
+                    buffer.body(data.into());
+                } else {
+                    buffer.small().extend_from_slice(&data);
+                }
+            }
+            assert_eq!(buffer.len(), expected.len());
+            let total = expected.len();
+            let write = std::future::poll_fn(|cx| buffer.poll_write(&mut *halves.write, cx));
+            let mut received = vec![0; total];
+            let (written, read) = tokio::join!(write, far.read_exact(&mut received));
+            written.expect("all written");
+            read.expect("all read");
+            assert_eq!(received, expected);
+            assert!(buffer.is_empty());
+            assert_eq!(buffer.total(), total as u64);
+        });
+    }
+}

@@ -1,0 +1,55 @@
+//! What a log is given of an exchange.
+
+use bytes::Bytes;
+
+use super::exchange::Exchange;
+use crate::payload::{Headers, Payload};
+use crate::transport::Peer;
+
+/// Hears of each exchange once, when it is over (P115).
+pub trait Logger: Send + Sync + 'static {
+    /// How much of the messages the log needs. What it does not need is not kept.
+    fn detail(&self) -> Detail {
+        Detail::Heads
+    }
+
+    /// An exchange is over. Called in the session actor: must not block for long.
+    fn log(&self, record: &Record<'_>);
+}
+
+/// How much of the messages is kept for the log until the exchange is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// The [`Exchange`] alone.
+    Exchange,
+    /// The head of the request too. It is shared with the request, not copied.
+    Heads,
+    /// Both messages, with their Oneshot bodies.
+    Contents,
+}
+
+/// One exchange, for the log.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Record<'a> {
+    /// How it went.
+    pub exchange: &'a Exchange,
+    /// Who asked.
+    pub peer: &'a Peer,
+    /// The messages, as far as [`Logger::detail`] asked for them.
+    pub kept: &'a Kept,
+}
+
+/// What was kept of the messages of an exchange.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Kept {
+    /// The request line, without its line end.
+    pub request_line: Bytes,
+    /// The request fields.
+    pub request_headers: Headers,
+    /// The Oneshot body of the request.
+    pub request_body: Bytes,
+    /// The response, as it was applied.
+    pub response: Option<Payload>,
+}

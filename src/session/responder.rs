@@ -1,0 +1,150 @@
+//! The right to answer one request, as a value.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix::Addr;
+
+use super::HttpSession;
+use super::body::BodySender;
+use super::inbound::{Inform, Mute, Parcel, Receipt, Respond, Unanswered, Unmute};
+use crate::error::{Refused, RefusedReason};
+use crate::payload::{MessageId, Payload};
+
+/// Answers one request, once, from any actor or thread (N4).
+///
+/// It comes from [`SessionContext::responder`](crate::SessionContext::responder) or in a
+/// [`HttpRequest`](crate::HttpRequest) message, and is spent by the answer. Dropped without one, the request is answered
+/// by a 500 and the connection closes: the client never hangs. If the exchange is over by then, nothing happens.
+///
+/// A client that sent `Expect: 100-continue` gets its 100 when the body is first asked for, by
+/// [`continue_`](Self::continue_) or by the release of a [`hold`](Self::hold), and not before.
+#[must_use = "dropping a responder answers the request with a 500"]
+pub struct Responder {
+    session: Addr<HttpSession>,
+    exchange: MessageId,
+    spent: bool,
+}
+
+impl Responder {
+    pub(super) fn new(session: Addr<HttpSession>, exchange: MessageId) -> Self {
+        Self {
+            session,
+            exchange,
+            spent: false,
+        }
+    }
+
+    /// The exchange, named by its request.
+    pub fn exchange(&self) -> MessageId {
+        self.exchange
+    }
+
+    /// The session, for [`Inspect`](crate::Inspect) and its like.
+    pub fn session(&self) -> &Addr<HttpSession> {
+        &self.session
+    }
+
+    /// Answers. The payload is on its way when this returns; the [`Answer`] may be dropped. A refusal that nobody awaits
+    /// goes to the handler.
+    #[allow(clippy::must_use_candidate, reason = "the answer is sent at the call")]
+    pub fn respond(mut self, payload: Payload) -> Answer {
+        self.spent = true;
+        let (parcel, receipt) = Parcel::new(payload);
+        self.session.do_send(Respond {
+            exchange: self.exchange,
+            parcel,
+        });
+        Answer { receipt }
+    }
+
+    /// Begins a Stream or Chunked answer and returns the writer of its body.
+    ///
+    /// # Errors
+    /// The head comes back: see [`Apply`](crate::Apply). Where the answer can have no body, as to HEAD, the head goes out
+    /// and the writer refuses data with `NoBody`.
+    pub async fn stream(self, head: Payload) -> Result<BodySender, Refused<Payload>> {
+        let session = self.session.clone();
+        let message = self.respond(head).await?;
+        Ok(BodySender::new(session, message))
+    }
+
+    /// Sends an informational (1xx) response before the answer.
+    pub fn inform(&self, payload: Payload) {
+        self.session.do_send(Inform {
+            exchange: self.exchange,
+            payload: Some(payload),
+        });
+    }
+
+    /// Lets a client that waits for a 100 send its body. No effect if it does not wait.
+    pub fn continue_(&self) {
+        self.session.do_send(Inform {
+            exchange: self.exchange,
+            payload: None,
+        });
+    }
+
+    /// Pauses the delivery of the request body until the guard is dropped (P8). Not instant: what is on its way to the
+    /// handler arrives.
+    pub fn hold(&self) -> MuteGuard {
+        self.session.do_send(Mute(self.exchange));
+        MuteGuard {
+            session: self.session.clone(),
+            exchange: self.exchange,
+        }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        if !self.spent {
+            self.session.do_send(Unanswered(self.exchange));
+        }
+    }
+}
+
+impl fmt::Debug for Responder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responder")
+            .field("exchange", &self.exchange)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Resolves to whether an answer was accepted. May be dropped: the answer goes out all the same.
+#[derive(Debug)]
+pub struct Answer {
+    receipt: Receipt<Payload, MessageId>,
+}
+
+impl Future for Answer {
+    /// The id of the response, or the payload and why it was refused.
+    type Output = Result<MessageId, Refused<Payload>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.receipt).poll(cx).map(|received| {
+            // A parcel always answers, by its drop if by nothing else; only a session torn down in mid-call does not.
+            received.unwrap_or_else(|_| {
+                let lost = Payload::response(http::StatusCode::INTERNAL_SERVER_ERROR);
+                Err(Refused::new(RefusedReason::Closing, lost))
+            })
+        })
+    }
+}
+
+/// Holds the delivery of a request body; see [`Responder::hold`].
+#[derive(Debug)]
+#[must_use = "delivery resumes when the guard is dropped"]
+pub struct MuteGuard {
+    session: Addr<HttpSession>,
+    exchange: MessageId,
+}
+
+impl Drop for MuteGuard {
+    fn drop(&mut self) {
+        self.session.do_send(Unmute(self.exchange));
+    }
+}

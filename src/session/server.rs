@@ -1,0 +1,431 @@
+//! The server end: one request at a time, answered in order (P98).
+//!
+//! This file is the state of the exchange that is going on and its transitions. What is written is in `answer.rs`,
+//! what is read in `intake.rs`.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::exchange::{Exchange, ExchangePhase, Outcome};
+use super::info::SessionPhase;
+use super::record::{Detail, Kept};
+use crate::error::{CancelCause, RefusedReason};
+use crate::payload::{Headers, MessageId, Payload, TransferMode};
+use crate::wire::{Answering, Facts};
+
+/// The rest of a request body that is read and dropped after an early answer, so that the connection can be kept (D7).
+const DRAINED: u64 = 64 << 10;
+
+#[derive(Debug)]
+pub(super) struct Server {
+    active: Option<Active>,
+    /// What the last message that was begun leaves for calls that name no message.
+    last: Last,
+    begun: u64,
+    /// The exchange is over, the rest of its request is still coming and is dropped.
+    pub(super) draining: bool,
+    /// The peer sends no more.
+    pub(super) peer_done: bool,
+    pub(super) idle_since: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    None,
+    WithoutBody,
+    Ended,
+}
+
+/// The exchange that is going on.
+#[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts; the state of the answer is in `answer`"
+)]
+pub(super) struct Active {
+    pub(super) id: MessageId,
+    pub(super) answering: Answering,
+    pub(super) upgrade: bool,
+    pub(super) answer: Answer,
+    /// The end of the request is still to be delivered.
+    pub(super) receiving: bool,
+    /// The announced length of the request body.
+    declared: Option<u64>,
+    /// The peer waits for a 100 before it sends the body.
+    pub(super) continue_owed: bool,
+    /// Whether another request can follow on this connection.
+    pub(super) persist: bool,
+    /// Somebody holds the right to answer.
+    pub(super) lent: bool,
+    /// Pieces taken from the body writer, once there is one.
+    pub(super) pieces: Option<u64>,
+    mutes: u32,
+    tasks: Vec<AbortHandle>,
+    pub(super) kept: Option<Box<Kept>>,
+    status: Option<StatusCode>,
+    outcome: Option<Outcome>,
+    head_in: u64,
+    bytes_in: u64,
+    head_out: u64,
+    pub(super) bytes_out: u64,
+    began: Instant,
+    answered: Option<Instant>,
+}
+
+/// How far the answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Pending,
+    /// Body data may follow.
+    Open(MessageId),
+    /// Raw bytes may follow.
+    Raw,
+    /// Complete, in the outbound buffer or gone.
+    Sent {
+        id: Option<MessageId>,
+        body: bool,
+    },
+}
+
+impl Server {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            active: None,
+            last: Last::None,
+            begun: 0,
+            draining: false,
+            peer_done: false,
+            idle_since: now,
+        }
+    }
+
+    /// A request is delivered: an exchange begins.
+    pub(super) fn begin(&mut self, request: &Payload, facts: Facts, detail: Option<Detail>) {
+        let oneshot = request.mode() == TransferMode::Oneshot;
+        self.begun += 1;
+        self.active = Some(Active {
+            id: request.id(),
+            answering: Answering {
+                head: request.method() == Method::HEAD,
+                connect: request.method() == Method::CONNECT,
+                version: request.version(),
+                keep_alive: facts.keep_alive,
+            },
+            upgrade: facts.upgrade,
+            answer: Answer::Pending,
+            receiving: !oneshot,
+            declared: request.body_size(),
+            continue_owed: facts.expect_continue && !oneshot,
+            persist: facts.keep_alive,
+            lent: false,
+            pieces: None,
+            mutes: 0,
+            tasks: Vec::new(),
+            kept: detail.and_then(|detail| keep(request, detail)),
+            status: None,
+            outcome: None,
+            head_in: facts.head_bytes as u64,
+            bytes_in: request.body_bytes().len() as u64,
+            head_out: 0,
+            bytes_out: 0,
+            began: Instant::now(),
+            answered: None,
+        });
+    }
+
+    /// The exchange that is going on and has not ended.
+    pub(super) fn active(&mut self) -> Option<&mut Active> {
+        self.active
+            .as_mut()
+            .filter(|active| active.outcome.is_none())
+    }
+
+    fn running(&self) -> Option<&Active> {
+        self.active
+            .as_ref()
+            .filter(|active| active.outcome.is_none())
+    }
+
+    /// Whether there is an exchange, ended or not, whose end was not told yet.
+    pub(super) fn is_engaged(&self) -> bool {
+        self.active.is_some()
+    }
+
+    pub(super) fn current(&self) -> Option<MessageId> {
+        self.running().map(|active| active.id)
+    }
+
+    /// Whether the id names the exchange that is going on, by its request or its answer, and there is something left of
+    /// it to cancel.
+    pub(super) fn is_cancellable(&self, message: MessageId) -> bool {
+        self.running().is_some_and(|active| {
+            !matches!(active.answer, Answer::Sent { .. })
+                && (active.id == message || active.answer.id() == Some(message))
+        })
+    }
+
+    /// Counts a piece of a numbered body. True if one before it is missing.
+    pub(super) fn expect_piece(&mut self, message: MessageId, number: u64) -> bool {
+        let Some(active) = self
+            .active()
+            .filter(|active| active.answer == Answer::Open(message))
+        else {
+            return false;
+        };
+        let expected = active.pieces.get_or_insert(0);
+        let lost = *expected != number;
+        *expected = number + 1;
+        lost
+    }
+
+    pub(super) fn open_message(&mut self) -> Option<MessageId> {
+        let active = self.active()?;
+        match active.answer {
+            Answer::Open(id) if active.pieces.is_none() => {
+                active.pieces = Some(0);
+                Some(id)
+            }
+            _ => None,
+        }
+    }
+
+    /// Why body data of this message, or of the last one, cannot be taken. `None` if they can.
+    pub(super) fn objection(&self, message: Option<MessageId>) -> Option<RefusedReason> {
+        let Some(active) = self.running() else {
+            return Some(match (message, self.last) {
+                (Some(_), _) | (None, Last::Ended) => RefusedReason::NotYourTurn,
+                (None, Last::WithoutBody) => RefusedReason::NoBody,
+                (None, Last::None) => RefusedReason::NotOpen,
+            });
+        };
+        match active.answer {
+            Answer::Open(id) if message.is_none_or(|message| message == id) => None,
+            Answer::Sent { id, body: false }
+                if message.is_none_or(|message| Some(message) == id) =>
+            {
+                Some(RefusedReason::NoBody)
+            }
+            Answer::Raw => Some(RefusedReason::Busy),
+            Answer::Pending if message.is_none() && self.last == Last::None => {
+                Some(RefusedReason::NotOpen)
+            }
+            Answer::Pending | Answer::Open(_) | Answer::Sent { .. } => {
+                Some(RefusedReason::NotYourTurn)
+            }
+        }
+    }
+
+    /// The answer is complete. If the request is not, its rest is drained, or the connection closes.
+    pub(super) fn sent(&mut self) {
+        let Some(active) = self.active() else { return };
+        let body = !matches!(active.answer, Answer::Pending);
+        active.answer = Answer::Sent {
+            id: active.answer.id(),
+            body,
+        };
+        if active.receiving && !active.is_drainable() {
+            active.persist = false;
+        }
+        self.last = if body { Last::Ended } else { Last::WithoutBody };
+    }
+
+    /// Ends the exchange well, if it is complete and so is everything before it.
+    pub(super) fn complete(&mut self) {
+        if let Some(active) = self.active()
+            && matches!(active.answer, Answer::Sent { .. })
+        {
+            active.outcome = Some(Outcome::Completed);
+        }
+    }
+
+    /// Whether the answer is complete and another request may follow it.
+    pub(super) fn may_follow(&self) -> bool {
+        self.running()
+            .is_some_and(|active| matches!(active.answer, Answer::Sent { .. }) && active.persist)
+    }
+
+    /// Ends the exchange otherwise than well. Returns whether its answer had begun.
+    pub(super) fn end(&mut self, outcome: Outcome) -> bool {
+        let Some(active) = self.active() else {
+            return false;
+        };
+        active.outcome = Some(outcome);
+        active.persist = false;
+        let begun = active.answer != Answer::Pending;
+        if begun {
+            self.last = Last::Ended;
+        }
+        begun
+    }
+
+    pub(super) fn cancel(&mut self, cause: CancelCause) -> bool {
+        self.end(Outcome::Cancelled(cause))
+    }
+
+    /// Takes the exchange that ended. What belonged to it ends here.
+    pub(super) fn take_ended(&mut self) -> Option<Active> {
+        let mut active = self.active.take_if(|active| active.outcome.is_some())?;
+        for task in active.tasks.drain(..) {
+            task.abort();
+        }
+        self.draining = active.receiving && active.persist;
+        self.idle_since = Instant::now();
+        Some(active)
+    }
+
+    /// Body data of the request came.
+    pub(super) fn received(&mut self, bytes: usize) {
+        if let Some(active) = self.active() {
+            active.bytes_in += bytes as u64;
+            active.continue_owed = false;
+        }
+    }
+
+    /// The request is complete.
+    pub(super) fn received_all(&mut self) {
+        if let Some(active) = self.active() {
+            active.receiving = false;
+            active.continue_owed = false;
+        }
+    }
+
+    /// Counts a mute; the id is returned if it is the first.
+    pub(super) fn mute(&mut self) -> Option<MessageId> {
+        let active = self.active()?;
+        active.mutes += 1;
+        (active.mutes == 1).then_some(active.id)
+    }
+
+    /// Takes a mute back; the id is returned if it was the last.
+    pub(super) fn unmute(&mut self) -> Option<MessageId> {
+        let active = self.active().filter(|active| active.mutes > 0)?;
+        active.mutes -= 1;
+        (active.mutes == 0).then_some(active.id)
+    }
+
+    pub(super) fn is_muted(&self) -> bool {
+        self.running().is_some_and(|active| active.mutes > 0)
+    }
+
+    /// Gives the right to answer away. Without a request to answer, the right to nothing.
+    pub(super) fn lend(&mut self) -> MessageId {
+        match self.active() {
+            Some(active) => {
+                active.lent = true;
+                active.id
+            }
+            None => MessageId::next(),
+        }
+    }
+
+    pub(super) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
+        if let Some(active) = self.active() {
+            active.tasks.retain(|task| !task.is_finished());
+            active.tasks.push(actix_rt::spawn(future).abort_handle());
+        }
+    }
+
+    pub(super) fn phase(&self) -> SessionPhase {
+        match self.running().map(|active| active.answer) {
+            None => SessionPhase::Idle,
+            Some(Answer::Pending) => SessionPhase::Handling,
+            Some(_) => SessionPhase::Answering,
+        }
+    }
+
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
+    }
+}
+
+impl Active {
+    /// An answer begins.
+    pub(super) fn answer_with(&mut self, id: MessageId, status: StatusCode, head: usize) {
+        self.answer = Answer::Open(id);
+        self.status = Some(status);
+        self.head_out = head as u64;
+        self.answered = Some(Instant::now());
+    }
+
+    /// Raw bytes begin.
+    pub(super) fn answer_raw(&mut self) {
+        self.answer = Answer::Raw;
+        self.answered = Some(Instant::now());
+    }
+
+    /// Whether the rest of the request is known to come and short enough to be read for nothing.
+    pub(super) fn is_drainable(&self) -> bool {
+        !self.continue_owed
+            && self
+                .declared
+                .is_some_and(|declared| declared.saturating_sub(self.bytes_in) <= DRAINED)
+    }
+
+    pub(super) fn was_muted(&self) -> bool {
+        self.mutes > 0
+    }
+
+    /// What is told of the exchange.
+    pub(super) fn exchange(&self, now: Instant) -> Exchange {
+        Exchange {
+            id: self.id,
+            answer: self.answer.id(),
+            status: self.status,
+            phase: match self.answer {
+                Answer::Pending if self.receiving => ExchangePhase::Receiving,
+                Answer::Pending => ExchangePhase::Waiting,
+                Answer::Open(_) | Answer::Raw => ExchangePhase::Answering,
+                Answer::Sent { .. } => ExchangePhase::Answered,
+            },
+            outcome: self.outcome.unwrap_or(Outcome::Completed),
+            head_in: self.head_in,
+            bytes_in: self.bytes_in,
+            head_out: self.head_out,
+            bytes_out: self.bytes_out,
+            retry_safe: self.answer == Answer::Pending,
+            began: self.began,
+            answered: self.answered,
+            ended: now,
+        }
+    }
+}
+
+impl Answer {
+    fn id(self) -> Option<MessageId> {
+        match self {
+            Self::Pending | Self::Raw => None,
+            Self::Open(id) => Some(id),
+            Self::Sent { id, .. } => id,
+        }
+    }
+}
+
+/// What the log wants kept of a request.
+fn keep(request: &Payload, detail: Detail) -> Option<Box<Kept>> {
+    if detail == Detail::Exchange {
+        return None;
+    }
+    let line = format!(
+        "{} {} {:?}",
+        request.method(),
+        request.uri(),
+        request.version()
+    );
+    Some(Box::new(Kept {
+        request_line: line.into(),
+        request_headers: request
+            .headers()
+            .shared()
+            .map_or_else(Headers::new, Headers::received),
+        request_body: if detail == Detail::Contents {
+            request.body_bytes().clone()
+        } else {
+            Bytes::new()
+        },
+        response: None,
+    }))
+}

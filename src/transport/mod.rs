@@ -1,0 +1,89 @@
+//! What a session runs over: anything that is `AsyncRead + AsyncWrite`, split into two halves. Floor 2.
+
+mod peer;
+mod tcp;
+
+use std::any::Any;
+use std::fmt;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+pub use peer::Peer;
+
+/// The receiving half of a connection.
+pub(crate) trait Read: AsyncRead + Send + Unpin {}
+
+/// The sending half of a connection.
+pub(crate) trait Write: AsyncWrite + Send + Unpin {
+    /// Makes the close that follows a reset, where the transport has such a thing, so that the peer cannot take what it
+    /// has for whole.
+    fn abort(&mut self) {}
+}
+
+/// The two halves and what is known of the other end.
+pub(crate) struct Halves {
+    pub(crate) read: Box<dyn Read>,
+    pub(crate) write: Box<dyn Write>,
+    pub(crate) peer: Peer,
+}
+
+impl fmt::Debug for Halves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Halves")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Splits a connection. Sockets are told by their type and split without a lock; everything else shares one.
+pub(crate) fn split<T>(io: T) -> Halves
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut io = Some(io);
+    let any: &mut dyn Any = &mut io;
+    if let Some(stream) = any
+        .downcast_mut::<Option<TcpStream>>()
+        .and_then(Option::take)
+    {
+        return tcp::split(stream);
+    }
+    if let Some(stream) = any
+        .downcast_mut::<Option<UnixStream>>()
+        .and_then(Option::take)
+    {
+        let (read, write) = stream.into_split();
+        return Halves {
+            read: Box::new(read),
+            write: Box::new(write),
+            peer: Peer::default(),
+        };
+    }
+    let Some(io) = io else {
+        unreachable!("taken only where this function returns")
+    };
+    let (read, write) = tokio::io::split(io);
+    Halves {
+        read: Box::new(read),
+        write: Box::new(write),
+        peer: Peer::default(),
+    }
+}
+
+impl Read for tokio::net::unix::OwnedReadHalf {}
+impl Write for tokio::net::unix::OwnedWriteHalf {}
+impl<T: AsyncRead + Send> Read for tokio::io::ReadHalf<T> {}
+impl<T: AsyncWrite + Send> Write for tokio::io::WriteHalf<T> {}
+
+impl fmt::Debug for dyn Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Read")
+    }
+}
+
+impl fmt::Debug for dyn Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Write")
+    }
+}

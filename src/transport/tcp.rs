@@ -1,0 +1,83 @@
+//! TCP.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::{Halves, Peer, Read, Write};
+
+pub(super) fn split(stream: TcpStream) -> Halves {
+    let peer = Peer {
+        remote: stream.peer_addr().ok(),
+        local: stream.local_addr().ok(),
+    };
+    let (read, write) = stream.into_split();
+    Halves {
+        read: Box::new(read),
+        write: Box::new(TcpWrite(Some(write))),
+        peer,
+    }
+}
+
+impl Read for OwnedReadHalf {}
+
+/// The sending half; gone once it was aborted.
+struct TcpWrite(Option<OwnedWriteHalf>);
+
+impl TcpWrite {
+    fn half(&mut self) -> io::Result<Pin<&mut OwnedWriteHalf>> {
+        self.0
+            .as_mut()
+            .map(Pin::new)
+            .ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for TcpWrite {
+    /// A zero linger time turns the close into a reset. A plain close would leave what the peer does not read in the
+    /// kernel's send buffer, and would end a close-delimited message well. The half is forgotten, because its drop would
+    /// send the FIN that must not be sent; the socket closes with the other half.
+    fn abort(&mut self) {
+        if let Some(half) = self.0.take() {
+            // A socket that is gone already needs no reset.
+            let _ = SockRef::from(half.as_ref()).set_linger(Some(Duration::ZERO));
+            half.forget();
+        }
+    }
+}
+
+impl AsyncWrite for TcpWrite {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.half()?.poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.half()?.poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.half()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.half()?.poll_shutdown(cx)
+    }
+}

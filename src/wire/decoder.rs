@@ -1,0 +1,427 @@
+//! Bytes to messages (RFC 9112), for both ends of a connection.
+//!
+//! The decoder owns no bytes but a gathered Oneshot body: it is shown the unread input and says how much of it is done
+//! with. The caller keeps the rest and shows it again, with more behind it. The same bytes give the same items, however
+//! they are split (P57, P186). The first error is final (B5).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::Rules;
+use super::chunk::{Chunks, Part};
+use super::cycle::{Cycle, Expected};
+use super::facts::{self, Facts};
+use super::framing::{self, Framing};
+use super::head::{Head, Heads, Kind, Start};
+use super::line::{self, Scan};
+use super::request_head::RequestHead;
+use super::response_head::StatusLine;
+use crate::error::WireError;
+use crate::payload::{Block, Headers, Payload, TransferMode};
+
+/// Reads the messages of one connection in one direction.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    rules: Arc<Rules>,
+    heads: Heads,
+    cycle: Cycle,
+    state: State,
+    /// Whether to stop behind the current message until told to go on.
+    hold: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before or in a head. `blank`: the one empty line that may precede a request was seen.
+    Head { scan: Scan, blank: bool },
+    /// In the body of a Oneshot message.
+    Gather {
+        payload: Payload,
+        facts: Facts,
+        body: Vec<u8>,
+        left: u64,
+    },
+    /// In a body of known length.
+    Length { left: u64 },
+    /// In a chunked body.
+    Chunks(Chunks),
+    /// In a body that ends with the connection; so many bytes may still come.
+    UntilClose { allowance: u64 },
+    /// Behind a message after which the protocol may change.
+    Held,
+    /// A violation was met.
+    Failed(WireError),
+}
+
+/// What one call of [`Decoder::decode`] did.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// Bytes of the input that are done with.
+    pub(crate) consumed: usize,
+    /// What they gave. `None`: more bytes are needed. After `Some` call again, also without new bytes.
+    pub(crate) item: Option<Item>,
+}
+
+/// A part of a message.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// A head; of a Oneshot message the whole of it.
+    Head(Payload, Facts),
+    /// Body data: this range of the input.
+    Data(Range<usize>),
+    /// The end of a Stream or Chunked message, with its trailers if any came.
+    End(Option<Headers>),
+}
+
+impl Step {
+    fn more(consumed: usize) -> Self {
+        Self {
+            consumed,
+            item: None,
+        }
+    }
+
+    fn of(consumed: usize, item: Item) -> Self {
+        Self {
+            consumed,
+            item: Some(item),
+        }
+    }
+}
+
+impl Decoder {
+    /// For the server end.
+    pub(crate) fn requests(rules: Arc<Rules>) -> Self {
+        Self::new(Kind::Requests, rules)
+    }
+
+    /// For the client end.
+    pub(crate) fn responses(rules: Arc<Rules>) -> Self {
+        Self::new(Kind::Responses, rules)
+    }
+
+    fn new(kind: Kind, rules: Arc<Rules>) -> Self {
+        Self {
+            rules,
+            heads: Heads::new(kind),
+            cycle: Cycle::default(),
+            state: State::head(),
+            hold: false,
+        }
+    }
+
+    /// Tells of a request whose response will come. Before its first byte is written.
+    pub(crate) fn expect(&mut self, expected: Expected) {
+        self.cycle.expect(expected);
+    }
+
+    /// Reads on to the next item. `input` is everything that is not consumed yet.
+    pub(crate) fn decode(&mut self, input: &[u8]) -> Result<Step, WireError> {
+        let step = self.step(input);
+        if let Err(error) = step {
+            self.state = State::Failed(error);
+        }
+        step
+    }
+
+    /// The peer sends nothing more, and so many bytes were left unread.
+    ///
+    /// Between two messages that is the ordinary end, and of a close-delimited body it is the end. Anywhere else the
+    /// message was cut short (B24). Bytes behind a protocol change are not ours to judge.
+    pub(crate) fn eof(&mut self, unread: usize) -> Result<Option<Item>, WireError> {
+        match &self.state {
+            State::Head { .. } if unread == 0 => Ok(None),
+            State::Held => Ok(None),
+            State::UntilClose { .. } if unread == 0 => {
+                self.end();
+                Ok(Some(Item::End(None)))
+            }
+            State::Failed(error) => Err(*error),
+            State::Head { .. }
+            | State::Gather { .. }
+            | State::Length { .. }
+            | State::Chunks(_)
+            | State::UntilClose { .. } => {
+                self.state = State::Failed(WireError::Truncated);
+                Err(WireError::Truncated)
+            }
+        }
+    }
+
+    /// Whether the decoder stands between two messages and has seen no byte of the next one. An empty line before a
+    /// request is no byte of it.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(&self.state, State::Head { scan, .. } if scan.is_fresh())
+    }
+
+    /// Whether the decoder stands inside a body.
+    pub(crate) fn in_body(&self) -> bool {
+        match self.state {
+            State::Gather { .. }
+            | State::Length { .. }
+            | State::Chunks(_)
+            | State::UntilClose { .. } => true,
+            State::Head { .. } | State::Held | State::Failed(_) => false,
+        }
+    }
+
+    /// Bytes of the current run of data that are still to come: a hint for the size of the next read.
+    pub(crate) fn body_left(&self) -> u64 {
+        match &self.state {
+            State::Gather { left, .. } | State::Length { left } => *left,
+            State::Chunks(chunks) => chunks.left(),
+            State::UntilClose { .. } => u64::MAX,
+            State::Head { .. } | State::Held | State::Failed(_) => 0,
+        }
+    }
+
+    /// Whether the decoder waits for [`resume`](Self::resume): the protocol may change here.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.state, State::Held)
+    }
+
+    /// Whether a violation was met.
+    pub(crate) fn is_failed(&self) -> bool {
+        matches!(self.state, State::Failed(_))
+    }
+
+    /// Reads on as HTTP after a hold.
+    pub(crate) fn resume(&mut self) {
+        if self.is_held() {
+            self.state = State::head();
+        }
+    }
+
+    /// Switches the memory of the last head off.
+    #[cfg(test)]
+    pub(super) fn forgetful(mut self) -> Self {
+        self.heads.forget();
+        self
+    }
+
+    fn step(&mut self, input: &[u8]) -> Result<Step, WireError> {
+        match &mut self.state {
+            State::Head { .. } => self.head(input),
+            State::Gather { .. } => Ok(self.gather(input)),
+            State::Length { left: 0 } => Ok(self.finish(0, None)),
+            State::Length { left } => {
+                let len = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
+                *left = left.saturating_sub(len as u64);
+                Ok(data(0..len))
+            }
+            State::Chunks(chunks) => Ok(match chunks.read(input, &self.rules.limits)? {
+                Part::More(consumed) => Step::more(consumed),
+                Part::Data(range) => data(range),
+                Part::End(consumed, trailers) => self.finish(consumed, trailers),
+            }),
+            State::UntilClose { allowance: 0 } if !input.is_empty() => Err(WireError::BodyTooLarge),
+            State::UntilClose { allowance } => {
+                let len =
+                    usize::try_from(*allowance).map_or(input.len(), |most| most.min(input.len()));
+                *allowance = allowance.saturating_sub(len as u64);
+                Ok(data(0..len))
+            }
+            State::Held => Ok(Step::more(0)),
+            State::Failed(error) => Err(*error),
+        }
+    }
+
+    fn head(&mut self, input: &[u8]) -> Result<Step, WireError> {
+        let State::Head { scan, blank } = &mut self.state else {
+            return Ok(Step::more(0));
+        };
+        if input.is_empty() {
+            return Ok(Step::more(0));
+        }
+        let mut skipped = 0;
+        match self.heads.kind() {
+            Kind::Responses if !self.cycle.is_waiting() => {
+                return Err(WireError::UnsolicitedResponse);
+            }
+            Kind::Requests if !*blank && scan.is_fresh() => {
+                match line::empty_line(input, self.rules.leniency.bare_lf) {
+                    Some(0) => return Ok(Step::more(0)),
+                    Some(len) => {
+                        *blank = true;
+                        skipped = len;
+                    }
+                    None => {}
+                }
+            }
+            Kind::Requests | Kind::Responses => {}
+        }
+        let rest = input.get(skipped..).unwrap_or_default();
+        let Some(head) = self.heads.read(scan, rest, &self.rules)? else {
+            return Ok(Step::more(skipped));
+        };
+        let consumed = skipped.saturating_add(head.len);
+        let rest = input.get(consumed..).unwrap_or_default();
+        let Head { start, fields, len } = head;
+        match start {
+            Start::Request(head) => self.request(head, fields, consumed, rest),
+            Start::Response(line) => self.response(line, fields, len, consumed, rest),
+        }
+    }
+
+    fn request(
+        &mut self,
+        head: RequestHead,
+        fields: Arc<Block>,
+        consumed: usize,
+        rest: &[u8],
+    ) -> Result<Step, WireError> {
+        let mut payload = Payload::empty();
+        let message = payload.message_mut();
+        message.method = head.method;
+        message.uri = head.uri;
+        message.version = head.version;
+        message.headers.set_received(fields);
+        self.hold = head.facts.upgrade;
+        self.open(payload, head.facts, head.framing, consumed, rest)
+    }
+
+    fn response(
+        &mut self,
+        line: StatusLine,
+        fields: Arc<Block>,
+        head_bytes: usize,
+        consumed: usize,
+        rest: &[u8],
+    ) -> Result<Step, WireError> {
+        let StatusLine {
+            version,
+            status,
+            reason,
+        } = line;
+        let request = self.cycle.answer(status, self.rules.limits.informational)?;
+        let framing = framing::of_response(&fields, version, status, &request.method)?;
+        let facts = Facts {
+            keep_alive: framing != Framing::UntilClose && facts::keep_alive(&fields, version),
+            upgrade: status == StatusCode::SWITCHING_PROTOCOLS
+                || framing::is_tunnel(status, &request.method),
+            head_bytes,
+            ..Facts::default()
+        };
+        let mut payload = Payload::empty();
+        let message = payload.message_mut();
+        message.request_id = Some(request.id);
+        message.method = request.method;
+        message.status = Some(status);
+        message.reason = reason;
+        message.version = version;
+        message.headers.set_received(fields);
+        self.hold = facts.upgrade;
+        self.open(payload, facts, framing, consumed, rest)
+    }
+
+    /// Begins the body, and delivers the head unless the body belongs inside (P50, P65).
+    fn open(
+        &mut self,
+        mut payload: Payload,
+        facts: Facts,
+        framing: Framing,
+        consumed: usize,
+        rest: &[u8],
+    ) -> Result<Step, WireError> {
+        let limits = &self.rules.limits;
+        let message = payload.message_mut();
+        match framing {
+            Framing::Nothing | Framing::Length(0) => {
+                self.end();
+            }
+            Framing::Length(length) if limits.body.is_some_and(|limit| length > limit) => {
+                return Err(WireError::BodyTooLarge);
+            }
+            Framing::Length(length) if length <= limits.oneshot && !facts.expect_continue => {
+                self.state = State::Gather {
+                    payload,
+                    facts,
+                    body: Vec::new(),
+                    left: length,
+                };
+                let mut step = self.gather(rest);
+                step.consumed = step.consumed.saturating_add(consumed);
+                return Ok(step);
+            }
+            Framing::Length(length) => {
+                message.mode = TransferMode::Stream;
+                message.length = length;
+                self.state = State::Length { left: length };
+            }
+            Framing::Chunked => {
+                message.mode = TransferMode::Chunked;
+                self.state = State::Chunks(Chunks::new());
+            }
+            Framing::UntilClose => {
+                message.mode = TransferMode::Chunked;
+                let allowance = limits.body.unwrap_or(u64::MAX);
+                self.state = State::UntilClose { allowance };
+            }
+        }
+        Ok(Step::of(consumed, Item::Head(payload, facts)))
+    }
+
+    /// Collects a Oneshot body. What is held grows with what has arrived, not with what was announced.
+    fn gather(&mut self, input: &[u8]) -> Step {
+        let State::Gather { body, left, .. } = &mut self.state else {
+            return Step::more(0);
+        };
+        let len = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
+        let piece = input.get(..len).unwrap_or_default();
+        *left = left.saturating_sub(len as u64);
+        if *left > 0 {
+            body.extend_from_slice(piece);
+            return Step::more(len);
+        }
+        let whole = if body.is_empty() {
+            Bytes::copy_from_slice(piece)
+        } else {
+            body.extend_from_slice(piece);
+            Bytes::from(std::mem::take(body))
+        };
+        let State::Gather {
+            mut payload, facts, ..
+        } = self.end()
+        else {
+            return Step::more(len);
+        };
+        payload.message_mut().body = whole;
+        Step::of(len, Item::Head(payload, facts))
+    }
+
+    fn finish(&mut self, consumed: usize, trailers: Option<Headers>) -> Step {
+        self.end();
+        Step::of(consumed, Item::End(trailers))
+    }
+
+    /// Leaves the message. Returns the state that ended.
+    fn end(&mut self) -> State {
+        let next = if std::mem::take(&mut self.hold) {
+            State::Held
+        } else {
+            State::head()
+        };
+        std::mem::replace(&mut self.state, next)
+    }
+}
+
+impl State {
+    fn head() -> Self {
+        Self::Head {
+            scan: Scan::default(),
+            blank: false,
+        }
+    }
+}
+
+/// A run of data; an empty one is a need for more.
+fn data(range: Range<usize>) -> Step {
+    if range.is_empty() {
+        Step::more(range.start)
+    } else {
+        Step::of(range.end, Item::Data(range))
+    }
+}

@@ -1,0 +1,161 @@
+//! Messages to bytes (RFC 9112), for both ends of a connection, and the body of the message that is being sent.
+//!
+//! The encoder holds the caller to what it declared: no body where none may be, exactly the announced length, framing
+//! fields that say the truth. What cannot be sent is refused before a byte of it is written.
+
+mod fields;
+mod request;
+mod response;
+
+use bytes::Bytes;
+
+use super::{Output, trailer};
+use crate::error::UseError;
+use crate::payload::Headers;
+
+pub(crate) use request::Target;
+pub(crate) use response::Answering;
+
+/// Writes the messages of one connection in one direction.
+#[derive(Debug, Default)]
+pub(crate) struct Encoder {
+    body: Body,
+}
+
+/// The outbound body that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Body {
+    #[default]
+    None,
+    /// So many bytes are owed.
+    Length(u64),
+    Chunked,
+    /// It ends with the connection: to an HTTP/1.0 peer.
+    UntilClose,
+}
+
+/// What beginning a message came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, none of them a state"
+)]
+pub(crate) struct Begun {
+    /// A body was announced: data may follow, and `finish` must.
+    pub(crate) needs_body: bool,
+    /// The connection persists after this message.
+    pub(crate) keep_alive: bool,
+    /// A 1xx other than 101: the answer is still owed.
+    pub(crate) informational: bool,
+    /// A 101, or a 2xx to CONNECT: what follows is not HTTP.
+    pub(crate) switching: bool,
+}
+
+impl Encoder {
+    /// Sends body data. Empty data change nothing: they never end a body (B27).
+    ///
+    /// # Errors
+    /// [`UseError::BodyNotAllowed`] if no body is open, [`UseError::BodyTooLong`] past the announced length. Nothing is
+    /// written then.
+    pub(crate) fn data(&mut self, data: Bytes, out: &mut impl Output) -> Result<(), UseError> {
+        match &mut self.body {
+            Body::None => Err(UseError::BodyNotAllowed),
+            _ if data.is_empty() => Ok(()),
+            Body::Length(left) => {
+                *left = left
+                    .checked_sub(data.len() as u64)
+                    .ok_or(UseError::BodyTooLong)?;
+                out.body(data);
+                Ok(())
+            }
+            Body::Chunked => {
+                chunk(data, out);
+                Ok(())
+            }
+            Body::UntilClose => {
+                out.body(data);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the body. Trailers to a peer that cannot take them are dropped.
+    ///
+    /// # Errors
+    /// [`UseError::BodyTooShort`] if bytes are still owed, [`UseError::TrailersNotAllowed`] for trailers on a body of known
+    /// length or with a forbidden name, [`UseError::BodyNotAllowed`] if no body is open. The body stays open then.
+    pub(crate) fn finish(
+        &mut self,
+        trailers: Option<&Headers>,
+        out: &mut impl Output,
+    ) -> Result<(), UseError> {
+        let trailers = trailers.filter(|trailers| !trailers.is_empty());
+        match self.body {
+            Body::None => return Err(UseError::BodyNotAllowed),
+            Body::Length(_) if trailers.is_some() => return Err(UseError::TrailersNotAllowed),
+            Body::Length(1..) => return Err(UseError::BodyTooShort),
+            Body::Chunked | Body::UntilClose if trailers.is_some_and(has_forbidden) => {
+                return Err(UseError::TrailersNotAllowed);
+            }
+            Body::Chunked => last_chunk(trailers, out.small()),
+            Body::Length(0) | Body::UntilClose => {}
+        }
+        self.body = Body::None;
+        Ok(())
+    }
+
+    /// Whether a body is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.body != Body::None
+    }
+
+    /// Whether the open body ends with the connection, so that only a reset tells the peer that it was cut short.
+    pub(crate) fn is_close_delimited(&self) -> bool {
+        self.body == Body::UntilClose
+    }
+
+    /// Forgets the open body. The connection is of no use for another message then.
+    pub(crate) fn abort(&mut self) {
+        self.body = Body::None;
+    }
+}
+
+fn has_forbidden(trailers: &Headers) -> bool {
+    trailers
+        .iter()
+        .any(|(name, _)| trailer::is_forbidden(name.as_bytes()))
+}
+
+/// `chunk = chunk-size CRLF chunk-data CRLF` (RFC 9112 section 7.1)
+fn chunk(data: Bytes, out: &mut impl Output) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 18];
+    let mut rest = data.len();
+    let mut start = 16;
+    // Sixteen digits hold every length, so the loop ends by itself before the text is full.
+    for (at, place) in text.iter_mut().enumerate().take(16).rev() {
+        *place = DIGITS.get(rest & 15).copied().unwrap_or_default();
+        start = at;
+        rest >>= 4;
+        if rest == 0 {
+            break;
+        }
+    }
+    text[16] = b'\r';
+    text[17] = b'\n';
+    let small = out.small();
+    small.extend_from_slice(text.get(start..).unwrap_or_default());
+    out.body(data);
+    out.small().extend_from_slice(b"\r\n");
+}
+
+/// `last-chunk trailer-section CRLF`
+fn last_chunk(trailers: Option<&Headers>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n");
+    if let Some(trailers) = trailers {
+        for (name, value) in trailers.iter() {
+            fields::line(name.as_bytes(), value, out);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,176 @@
+//! Request heads (RFC 9112 section 3, RFC 9110 sections 7.2, 8.6 and 9.3).
+//!
+//! A fragment is never sent (B28), user information neither. Host comes first.
+
+use http::{Method, Uri, Version};
+
+use super::fields::{self, Announce, Persistence};
+use super::{Begun, Body, Encoder};
+use crate::error::UseError;
+use crate::payload::{Headers, Known, Message, Payload, TransferMode};
+use crate::wire::Output;
+use crate::wire::host::HostPort;
+
+/// The form of the request target (RFC 9112 section 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// To the origin server: the path and the query. CONNECT gets `host:port`, OPTIONS may ask for `*`.
+    Origin,
+    /// To a proxy: the whole URL. CONNECT gets `host:port` here too.
+    Absolute,
+}
+
+impl Encoder {
+    /// Begins a request, and completes it if its body is inside. `host` is the Host value unless the payload has one.
+    ///
+    /// # Errors
+    /// What is wrong with the payload. Nothing is written then.
+    pub(crate) fn request(
+        &mut self,
+        payload: &Payload,
+        target: Target,
+        host: &[u8],
+        keep_alive: bool,
+        out: &mut impl Output,
+    ) -> Result<Begun, UseError> {
+        let message = payload.message();
+        if let Some(mistake) = message.mistake {
+            return Err(mistake);
+        }
+        if message.status.is_some() {
+            return Err(UseError::WrongKind);
+        }
+        if self.is_open() {
+            return Err(UseError::BodyTooShort);
+        }
+        let http10 = message.version == Version::HTTP_10;
+        let announce = announce(message, http10)?;
+        check_host(&message.headers)?;
+        let keep_alive = keep_alive && !message.headers.known_has(Known::Connection, b"close");
+        let small = out.small();
+        let start = small.len();
+        if let Err(error) = request_line(message, target, small) {
+            small.truncate(start);
+            return Err(error);
+        }
+        if !message.headers.has(Known::Host) {
+            fields::line(b"Host", host, small);
+        }
+        fields::write(
+            &message.headers,
+            None,
+            Persistence::announce(keep_alive, http10),
+            announce,
+            small,
+        );
+        if !message.body.is_empty() && message.mode == TransferMode::Oneshot {
+            out.body(message.body.clone());
+        }
+        self.body = match message.mode {
+            TransferMode::Oneshot => Body::None,
+            TransferMode::Stream => Body::Length(message.length),
+            TransferMode::Chunked => Body::Chunked,
+        };
+        Ok(Begun {
+            needs_body: self.is_open(),
+            keep_alive,
+            ..Begun::default()
+        })
+    }
+}
+
+/// How the body is announced. A method that anticipates one says so even if it is empty (RFC 9110 section 8.6).
+fn announce(message: &Message, http10: bool) -> Result<Announce, UseError> {
+    let length = match message.mode {
+        TransferMode::Oneshot => Some(message.body.len() as u64),
+        TransferMode::Stream => Some(message.length),
+        TransferMode::Chunked => None,
+    };
+    let takes_none = matches!(message.method, Method::CONNECT | Method::TRACE);
+    if takes_none && length != Some(0) {
+        return Err(UseError::BodyNotAllowed);
+    }
+    let anticipates = matches!(message.method, Method::POST | Method::PUT | Method::PATCH)
+        || message.mode == TransferMode::Stream
+        || message.headers.has(Known::ContentLength);
+    let announce = match length {
+        None if http10 => return Err(UseError::ChunkedNotPossible),
+        None => Announce::Chunked,
+        Some(0) if takes_none || !anticipates => Announce::Nothing,
+        Some(length) => Announce::Length(length),
+    };
+    fields::check_given(&message.headers, announce)?;
+    Ok(announce)
+}
+
+/// A Host that the application set: one, and within the grammar.
+fn check_host(headers: &Headers) -> Result<(), UseError> {
+    let mut hosts = headers.known(Known::Host);
+    match (hosts.next(), hosts.next()) {
+        (None, _) => Ok(()),
+        (Some(host), None) if HostPort::parse(host).is_some() => Ok(()),
+        (Some(_), _) => Err(UseError::InvalidHost),
+    }
+}
+
+/// `request-line = method SP request-target SP HTTP-version`
+fn request_line(message: &Message, target: Target, out: &mut Vec<u8>) -> Result<(), UseError> {
+    let uri = &message.uri;
+    out.extend_from_slice(message.method.as_str().as_bytes());
+    out.push(b' ');
+    let start = out.len();
+    if message.method == Method::CONNECT {
+        let authority = authority(uri)?;
+        // An authority without a port is for the one who knows the scheme, not for a proxy.
+        if HostPort::parse(authority).is_none_or(|host| host.port.is_none()) {
+            return Err(UseError::InvalidUrl);
+        }
+        out.extend_from_slice(authority);
+    } else {
+        let asterisk = uri.path() == "*";
+        if asterisk && message.method != Method::OPTIONS {
+            return Err(UseError::InvalidUrl);
+        }
+        if target == Target::Absolute {
+            let scheme = uri.scheme_str().ok_or(UseError::InvalidUrl)?;
+            out.extend_from_slice(scheme.as_bytes());
+            out.extend_from_slice(b"://");
+            out.extend_from_slice(authority(uri)?);
+        }
+        match target {
+            // A proxy is told of `*` by the lack of a path (RFC 9112 section 3.2.4).
+            Target::Absolute if asterisk => {}
+            Target::Origin if asterisk => out.push(b'*'),
+            Target::Absolute | Target::Origin => path(uri, out),
+        }
+    }
+    // `Uri` lets other characters pass than the wire does.
+    let written = out.get(start..).unwrap_or_default();
+    if !written
+        .iter()
+        .all(|byte| byte.is_ascii_graphic() && *byte != b'#')
+    {
+        return Err(UseError::InvalidUrl);
+    }
+    out.extend_from_slice(if message.version == Version::HTTP_10 {
+        b" HTTP/1.0\r\n"
+    } else {
+        b" HTTP/1.1\r\n"
+    });
+    Ok(())
+}
+
+fn path(uri: &Uri, out: &mut Vec<u8>) {
+    let text = uri.path_and_query().map_or("/", |path| path.as_str());
+    if !text.starts_with('/') {
+        out.push(b'/');
+    }
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn authority(uri: &Uri) -> Result<&[u8], UseError> {
+    match uri.authority().map(http::uri::Authority::as_str) {
+        Some(text) if !text.contains('@') => Ok(text.as_bytes()),
+        _ => Err(UseError::InvalidUrl),
+    }
+}

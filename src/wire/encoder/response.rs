@@ -1,0 +1,225 @@
+//! Response heads (RFC 9112 section 4, RFC 9110 sections 6.4.1, 8.6 and 15).
+//!
+//! The version is always HTTP/1.1 (RFC 9110 section 2.5), the code stands once (B9). Where the RFC allows no framing
+//! field, 1xx, 204 and a 2xx to CONNECT, one that the application set is left out: the message means the same without.
+
+use bytes::Bytes;
+use http::{StatusCode, Version};
+
+use super::fields::{self, Announce, Persistence};
+use super::{Begun, Body, Encoder};
+use crate::error::UseError;
+use crate::payload::{Known, Message, Payload, TransferMode};
+use crate::wire::Output;
+
+/// What a response must know of the request that it answers.
+#[derive(Debug, Clone, Copy)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, none of them a state"
+)]
+pub(crate) struct Answering {
+    /// The request was HEAD.
+    pub(crate) head: bool,
+    /// The request was CONNECT.
+    pub(crate) connect: bool,
+    /// The version that the peer speaks.
+    pub(crate) version: Version,
+    /// Whether the request and the session let the connection persist.
+    pub(crate) keep_alive: bool,
+}
+
+/// A response as it will go out.
+struct Plan {
+    body: Body,
+    /// Whether the Oneshot body is written.
+    inside: bool,
+    announce: Announce,
+    persistence: Persistence,
+    begun: Begun,
+}
+
+impl Encoder {
+    /// Begins a response, and completes it if its body is inside. `date` is the value of the Date field.
+    ///
+    /// # Errors
+    /// What is wrong with the payload. Nothing is written then.
+    pub(crate) fn response(
+        &mut self,
+        payload: &Payload,
+        answering: Answering,
+        date: &[u8],
+        out: &mut impl Output,
+    ) -> Result<Begun, UseError> {
+        let message = payload.message();
+        if let Some(mistake) = message.mistake {
+            return Err(mistake);
+        }
+        let status = message.status.ok_or(UseError::WrongKind)?;
+        if self.is_open() {
+            return Err(UseError::BodyTooShort);
+        }
+        let plan = plan(message, status, answering)?;
+        let small = out.small();
+        status_line(status, message.reason.as_ref(), small);
+        let date = (!status.is_informational()).then_some(date);
+        fields::write(
+            &message.headers,
+            date,
+            plan.persistence,
+            plan.announce,
+            small,
+        );
+        if plan.inside && !message.body.is_empty() {
+            out.body(message.body.clone());
+        }
+        self.body = plan.body;
+        Ok(plan.begun)
+    }
+}
+
+fn plan(message: &Message, status: StatusCode, answering: Answering) -> Result<Plan, UseError> {
+    if status.is_informational() {
+        informational(message, status, answering)
+    } else if answering.connect && status.is_success() {
+        no_body(message)?;
+        Ok(switching())
+    } else {
+        last(message, status, answering)
+    }
+}
+
+/// A 1xx. It says nothing of the connection, and an HTTP/1.0 peer must not be sent one (RFC 9110 section 15.2).
+fn informational(
+    message: &Message,
+    status: StatusCode,
+    answering: Answering,
+) -> Result<Plan, UseError> {
+    if answering.version == Version::HTTP_10 {
+        return Err(UseError::InvalidStatus);
+    }
+    no_body(message)?;
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(switching());
+    }
+    Ok(Plan {
+        begun: Begun {
+            keep_alive: answering.keep_alive,
+            informational: true,
+            ..Begun::default()
+        },
+        ..switching()
+    })
+}
+
+/// A final response.
+fn last(message: &Message, status: StatusCode, answering: Answering) -> Result<Plan, UseError> {
+    let http10 = answering.version == Version::HTTP_10;
+    let bodiless = answering.head || status == StatusCode::NOT_MODIFIED;
+    let announce = if status == StatusCode::NO_CONTENT {
+        no_body(message)?;
+        Announce::Nothing
+    } else if bodiless {
+        bodiless_announce(message, status, http10)?
+    } else {
+        let announce = match message.mode {
+            TransferMode::Oneshot => Announce::Length(message.body.len() as u64),
+            TransferMode::Stream => Announce::Length(message.length),
+            TransferMode::Chunked => Announce::Chunked,
+        };
+        fields::check_given(&message.headers, announce)?;
+        announce
+    };
+    let body = match message.mode {
+        _ if bodiless || status == StatusCode::NO_CONTENT => Body::None,
+        TransferMode::Oneshot => Body::None,
+        TransferMode::Stream => Body::Length(message.length),
+        TransferMode::Chunked if http10 => Body::UntilClose,
+        TransferMode::Chunked => Body::Chunked,
+    };
+    let keep_alive = answering.keep_alive
+        && body != Body::UntilClose
+        && !message.headers.known_has(Known::Connection, b"close");
+    Ok(Plan {
+        body,
+        inside: !bodiless,
+        announce: match announce {
+            Announce::Chunked if http10 => Announce::Nothing,
+            announce => announce,
+        },
+        persistence: Persistence::announce(keep_alive, http10),
+        begun: Begun {
+            needs_body: body != Body::None,
+            keep_alive,
+            ..Begun::default()
+        },
+    })
+}
+
+/// How an answer to HEAD, or a 304, tells of the body that a GET would have had (RFC 9110 section 8.6). A length that
+/// the application set stands: it knows that body, we do not.
+fn bodiless_announce(
+    message: &Message,
+    status: StatusCode,
+    http10: bool,
+) -> Result<Announce, UseError> {
+    let chunked = fields::given_chunked(&message.headers)?;
+    match (fields::given_length(&message.headers)?, message.mode) {
+        (Some(_), TransferMode::Chunked) => Err(UseError::FramingMismatch),
+        (Some(_), _) if chunked => Err(UseError::FramingMismatch),
+        (Some(length), _) => Ok(Announce::Length(length)),
+        (None, TransferMode::Oneshot | TransferMode::Stream) if chunked => {
+            Err(UseError::FramingMismatch)
+        }
+        (None, _) if status == StatusCode::NOT_MODIFIED => Ok(Announce::Nothing),
+        (None, TransferMode::Oneshot) => Ok(Announce::Length(message.body.len() as u64)),
+        (None, TransferMode::Stream) => Ok(Announce::Length(message.length)),
+        (None, TransferMode::Chunked) if http10 => Ok(Announce::Nothing),
+        (None, TransferMode::Chunked) => Ok(Announce::Chunked),
+    }
+}
+
+/// A head behind which the protocol changes.
+fn switching() -> Plan {
+    Plan {
+        body: Body::None,
+        inside: false,
+        announce: Announce::Nothing,
+        persistence: Persistence::Implied,
+        begun: Begun {
+            keep_alive: true,
+            switching: true,
+            ..Begun::default()
+        },
+    }
+}
+
+/// Where no body may be, none may have been given either.
+fn no_body(message: &Message) -> Result<(), UseError> {
+    let empty = match message.mode {
+        TransferMode::Oneshot => message.body.is_empty(),
+        TransferMode::Stream => message.length == 0,
+        TransferMode::Chunked => false,
+    };
+    if empty {
+        Ok(())
+    } else {
+        Err(UseError::BodyNotAllowed)
+    }
+}
+
+/// `status-line = HTTP-version SP status-code SP [ reason-phrase ]`
+fn status_line(status: StatusCode, reason: Option<&Bytes>, out: &mut Vec<u8>) {
+    if status == StatusCode::OK && reason.is_none() {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        return;
+    }
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    match reason {
+        Some(reason) => out.extend_from_slice(reason),
+        None => out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes()),
+    }
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,58 @@
+//! What a head says about the connection (RFC 9112 section 9.3, RFC 9110 sections 7.8 and 10.1.1).
+
+use http::Version;
+
+use crate::payload::{Block, Known, members};
+
+/// What the session must know of a message beside the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, none of them a state"
+)]
+pub(crate) struct Facts {
+    /// Whether the message lets the connection persist (P97, P170). Never after a close-delimited body.
+    pub(crate) keep_alive: bool,
+    /// An HTTP/1.1 request whose sender waits for `100 Continue` before it sends the body.
+    pub(crate) expect_continue: bool,
+    /// An HTTP/1.1 request with another expectation: 417.
+    pub(crate) unknown_expectation: bool,
+    /// A request that offers an upgrade, or CONNECT; a 101 response, or a 2xx to CONNECT.
+    pub(crate) upgrade: bool,
+    /// Bytes of the head.
+    pub(crate) head_bytes: usize,
+}
+
+/// `close` wins, then `keep-alive`, then the version; over all lines, without regard to case (P170).
+pub(super) fn keep_alive(block: &Block, version: Version) -> bool {
+    if !block.has(Known::Connection) {
+        return version != Version::HTTP_10;
+    }
+    !has_member(block, Known::Connection, b"close")
+        && (version != Version::HTTP_10 || has_member(block, Known::Connection, b"keep-alive"))
+}
+
+/// Whether Upgrade is offered by both fields that it takes. In HTTP/1.0 it does not exist (RFC 9110 section 7.8).
+pub(super) fn upgrade(block: &Block, version: Version) -> bool {
+    block.has(Known::Upgrade)
+        && version != Version::HTTP_10
+        && has_member(block, Known::Connection, b"upgrade")
+}
+
+/// Whether `100-continue` is expected, and whether anything else is. HTTP/1.0 expects nothing.
+pub(super) fn expectations(block: &Block, version: Version) -> (bool, bool) {
+    if !block.has(Known::Expect) || version == Version::HTTP_10 {
+        return (false, false);
+    }
+    let is_continue = |member: &[u8]| member.eq_ignore_ascii_case(b"100-continue");
+    let mut all = block.known(Known::Expect).flat_map(members);
+    let unknown = all.any(|member| !is_continue(member));
+    (has_member(block, Known::Expect, b"100-continue"), unknown)
+}
+
+fn has_member(block: &Block, known: Known, member: &[u8]) -> bool {
+    block
+        .known(known)
+        .flat_map(members)
+        .any(|text| text.eq_ignore_ascii_case(member))
+}

@@ -1,0 +1,76 @@
+//! Field lines (RFC 9112 section 5): the one gate of header fields and trailer fields.
+//!
+//! ```text
+//! field-line = field-name ":" OWS field-value OWS
+//! field-name = token
+//! ```
+//! httparse reads the lines, because it is fast; [`field_line`] is the rule in words, and says what was wrong with a
+//! line that httparse did not take. A test holds the two to the same verdict for every byte at every place.
+
+use httparse::{EMPTY_HEADER, Header, Status};
+
+use super::line::{ScannedFields, ScannedLine};
+use crate::error::WireError;
+use crate::payload::{Block, is_field_value, is_token, trim_ows};
+
+/// Copies the section to `block` and indexes its lines.
+pub(super) fn index(fields: &ScannedFields<'_>, block: &mut Block) -> Result<(), WireError> {
+    // Most heads fit on the stack; clearing more entries than that would cost more than it saves.
+    match fields.count() {
+        0..=16 => index_with(fields, &mut [EMPTY_HEADER; 16], block),
+        count => index_with(fields, &mut vec![EMPTY_HEADER; count], block),
+    }
+}
+
+fn index_with<'a>(
+    fields: &'a ScannedFields<'_>,
+    space: &mut [Header<'a>],
+    block: &mut Block,
+) -> Result<(), WireError> {
+    let section = fields.bytes();
+    let Ok(Status::Complete((_, found))) = httparse::parse_headers(section, space) else {
+        return Err(diagnose(fields));
+    };
+    block.fill(section);
+    let base = section.as_ptr().addr();
+    for header in found {
+        let name = header.name.as_ptr().addr().saturating_sub(base);
+        // An empty value may point anywhere.
+        let value = match header.value {
+            [] => 0,
+            value => value.as_ptr().addr().saturating_sub(base),
+        };
+        if !block.index(name, header.name.len(), value, header.value.len()) {
+            return Err(WireError::HeadTooLarge);
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with the first bad line.
+fn diagnose(fields: &ScannedFields<'_>) -> WireError {
+    fields
+        .lines()
+        .find_map(|line| field_line(line).err())
+        .unwrap_or(WireError::InvalidFieldName)
+}
+
+/// The rule: name and value of a line.
+pub(super) fn field_line(line: ScannedLine<'_>) -> Result<(&[u8], &[u8]), WireError> {
+    let line = line.bytes();
+    let Some(colon) = memchr::memchr(b':', line) else {
+        return Err(WireError::MissingColon);
+    };
+    let (name, value) = line.split_at_checked(colon).unwrap_or_default();
+    if matches!(name.last(), Some(b' ' | b'\t')) {
+        return Err(WireError::WhitespaceBeforeColon);
+    }
+    if !is_token(name) {
+        return Err(WireError::InvalidFieldName);
+    }
+    let value = trim_ows(value.get(1..).unwrap_or_default());
+    if !is_field_value(value) {
+        return Err(WireError::InvalidFieldValue);
+    }
+    Ok((name, value))
+}

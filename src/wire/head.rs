@@ -1,0 +1,191 @@
+//! Heads, whole: from bytes to a parsed start line and indexed fields, with the connection's memory of its last head.
+//!
+//! Peers repeat themselves: on one connection most heads are equal to the one before, or differ in the request line
+//! only. So the next bytes are compared with the last head first. A hit shares what was parsed then; it is a function
+//! of the bytes alone, gives what parsing them again would give, and never decides an error.
+
+use std::sync::Arc;
+
+use super::field;
+use super::line::{Bounds, Scan, ScannedLine};
+use super::request_head::{self, RequestHead};
+use super::response_head::{self, StatusLine};
+use super::{Limits, Rules};
+use crate::error::WireError;
+use crate::payload::Block;
+
+/// A larger head is forgotten once it was delivered, so that an idle connection stays small.
+const KEPT: usize = 4096;
+
+/// Which kind of message is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Requests,
+    Responses,
+}
+
+/// A parsed start line.
+#[derive(Debug, Clone)]
+pub(super) enum Start {
+    Request(RequestHead),
+    Response(StatusLine),
+}
+
+/// A parsed head.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) start: Start,
+    pub(super) fields: Arc<Block>,
+    /// Bytes that it took.
+    pub(super) len: usize,
+}
+
+/// Reads the heads of one connection.
+#[derive(Debug)]
+pub(super) struct Heads {
+    kind: Kind,
+    last: Option<Box<Last>>,
+    #[cfg(test)]
+    forgetful: bool,
+}
+
+/// The head that came last.
+#[derive(Debug, Default)]
+struct Last {
+    /// The start line with its end.
+    line: Vec<u8>,
+    /// What `line` says; `None` while it is not known.
+    start: Option<Start>,
+    /// The field lines. Reused as memory when no payload holds them any more.
+    fields: Arc<Block>,
+}
+
+impl Heads {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            last: None,
+            #[cfg(test)]
+            forgetful: false,
+        }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Switches the memory off.
+    #[cfg(test)]
+    pub(super) fn forget(&mut self) {
+        self.forgetful = true;
+    }
+
+    /// The head at the front of `input`, `None` while it is incomplete.
+    pub(super) fn read(
+        &mut self,
+        scan: &mut Scan,
+        input: &[u8],
+        rules: &Rules,
+    ) -> Result<Option<Head>, WireError> {
+        if scan.is_fresh()
+            && let Some(head) = self.recall(input)
+        {
+            return Ok(Some(head));
+        }
+        let bounds = Bounds::head(&rules.limits, rules.leniency);
+        let Some(line) = scan.start_line(input, rules.limits.start_line, &bounds)? else {
+            return Ok(None);
+        };
+        if line.bytes().is_empty() {
+            return Err(match self.kind {
+                Kind::Requests => WireError::InvalidRequestLine,
+                Kind::Responses => WireError::InvalidStatusLine,
+            });
+        }
+        let (fields, len) = if let Some(found) = self.recall_fields(scan, input, &rules.limits) {
+            found
+        } else {
+            let Some(section) = scan.fields(input, &bounds)? else {
+                return Ok(None);
+            };
+            let last = self.last.get_or_insert_default();
+            if Arc::get_mut(&mut last.fields).is_none() {
+                last.fields = Arc::default();
+            }
+            field::index(&section, Arc::make_mut(&mut last.fields))?;
+            (Arc::clone(&last.fields), scan.len())
+        };
+        let start = self.parse(line, &fields, len, rules)?;
+        self.remember(
+            input.get(..scan.start()).unwrap_or_default(),
+            &start,
+            &fields,
+        );
+        Ok(Some(Head { start, fields, len }))
+    }
+
+    fn parse(
+        &self,
+        line: ScannedLine<'_>,
+        fields: &Block,
+        len: usize,
+        rules: &Rules,
+    ) -> Result<Start, WireError> {
+        match self.kind {
+            Kind::Requests => request_head::parse(line, fields, len, rules).map(Start::Request),
+            Kind::Responses => response_head::parse(line).map(Start::Response),
+        }
+    }
+
+    /// The last head, if the same bytes come again.
+    fn recall(&self, input: &[u8]) -> Option<Head> {
+        let last = self.memory()?;
+        let start = last.start.as_ref()?;
+        let rest = input.strip_prefix(last.line.as_slice())?;
+        if !rest.starts_with(last.fields.raw()) {
+            return None;
+        }
+        Some(Head {
+            start: start.clone(),
+            fields: Arc::clone(&last.fields),
+            len: last.line.len().saturating_add(last.fields.raw().len()),
+        })
+    }
+
+    /// The last fields, if the same come again behind another start line.
+    fn recall_fields(
+        &self,
+        scan: &Scan,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Option<(Arc<Block>, usize)> {
+        let last = self.memory()?;
+        last.start.as_ref()?;
+        if !scan.is_at_fields() {
+            return None;
+        }
+        let len = scan.start().saturating_add(last.fields.raw().len());
+        let rest = input.get(scan.start()..)?;
+        // A longer line may carry the same fields over the limit: then the scan finds the error.
+        (len <= limits.head && rest.starts_with(last.fields.raw()))
+            .then(|| (Arc::clone(&last.fields), len))
+    }
+
+    fn memory(&self) -> Option<&Last> {
+        #[cfg(test)]
+        if self.forgetful {
+            return None;
+        }
+        self.last.as_deref()
+    }
+
+    fn remember(&mut self, line: &[u8], start: &Start, fields: &Block) {
+        if line.len() > KEPT || fields.capacity() > KEPT {
+            self.last = None;
+        } else if let Some(last) = &mut self.last {
+            last.line.clear();
+            last.line.extend_from_slice(line);
+            last.start = Some(start.clone());
+        }
+    }
+}

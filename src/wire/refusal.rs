@@ -1,0 +1,63 @@
+//! What the peer is told of its mistake: the one mapping from cause to status.
+
+use http::StatusCode;
+
+use crate::error::WireError;
+use crate::payload::Payload;
+
+impl WireError {
+    /// The status with which a server answers this violation. Causes that only a client can meet count as 400.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::StartLineTooLong => StatusCode::URI_TOO_LONG,
+            Self::UnknownExpectation => StatusCode::EXPECTATION_FAILED,
+            Self::HeadTooLarge | Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
+            Self::UnsupportedVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::InvalidRequestLine
+            | Self::InvalidMethod
+            | Self::InvalidTarget
+            | Self::UserinfoInTarget
+            | Self::FragmentInTarget
+            | Self::MissingConnectPort
+            | Self::InvalidVersion
+            | Self::InvalidStatusLine
+            | Self::BareCr
+            | Self::BareLf
+            | Self::ObsFold
+            | Self::MissingColon
+            | Self::WhitespaceBeforeColon
+            | Self::InvalidFieldName
+            | Self::InvalidFieldValue
+            | Self::MissingHost
+            | Self::RepeatedHost
+            | Self::InvalidHost
+            | Self::MismatchedHost
+            | Self::InvalidContentLength
+            | Self::ConflictingContentLength
+            | Self::ContentLengthWithTransferEncoding
+            | Self::InvalidTransferEncoding
+            | Self::TransferEncodingOnHttp10
+            | Self::InvalidChunkSize
+            | Self::InvalidChunkExtension
+            | Self::ChunkLineTooLong
+            | Self::ChunkOverhead
+            | Self::MissingChunkEnd
+            | Self::ForbiddenTrailer
+            | Self::TrailersTooLarge
+            | Self::Truncated
+            | Self::TooManyInformational
+            | Self::UnsolicitedResponse
+            | Self::UnsolicitedUpgrade => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// A short answer after which the connection closes.
+pub(crate) fn refusal(status: StatusCode, text: &str) -> Payload {
+    Payload::response(status)
+        .header("Content-Type", "text/plain; charset=utf-8")
+        .header("Connection", "close")
+        .body(text.to_owned())
+}

@@ -1,0 +1,10 @@
+//! The rules that both ends of the wire read by: how much, and how strictly.
+
+use super::{Leniency, Limits};
+
+/// Limits and leniencies, shared by all connections of a server or a client.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Rules {
+    pub(crate) limits: Limits,
+    pub(crate) leniency: Leniency,
+}

@@ -1,0 +1,19 @@
+//! Tests of the wire floor: tables of bytes and outcomes, fed whole, byte by byte and in any other pieces.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails is meant to panic"
+)]
+
+mod coverage;
+mod drip;
+mod harness;
+mod memory;
+mod parity;
+mod requests;
+mod responses;
+mod splits;

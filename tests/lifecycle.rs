@@ -1,0 +1,655 @@
+//! How exchanges and connections end: by the peer, by a clock, by this end, by a fault of the application.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{accept, serve, serve_with, tcp_pair};
+use http_actors::{
+    Apply, Cancel, Dispose, HalfClose, Inspect, Payload, SessionContext, SessionOptions,
+    SessionPhase, StatusCode, Timeouts,
+};
+use tokio::io::AsyncReadExt as _;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+fn ok(text: &'static str) -> Payload {
+    Payload::response(StatusCode::OK).body(text)
+}
+
+fn silent(_: Payload, _: &mut SessionContext) {}
+
+fn streaming(_: Payload, session: &mut SessionContext) {
+    session.respond(Payload::response(StatusCode::OK).chunked());
+}
+
+/// The peer closes between two requests: the ordinary end. Handler, session and builder are gone then (X5).
+#[actix::test]
+async fn a_peer_that_is_done_ends_the_session() {
+    let mut served = serve(|_, session: &mut SessionContext| session.respond(ok("hi")));
+    served.peer.send(GET).await;
+    served.peer.expect(HI).await;
+    served.peer.close().await;
+    assert_eq!(served.peer.rest().await, "");
+    assert_eq!(
+        served.heard.rest().await,
+        ["apply GET / []", "completed 200 in 0 out 2"]
+    );
+    assert!(!served.session.connected());
+}
+
+/// B17, N5: a reset while an answer is owed is told at once, although nothing is being written.
+#[actix::test]
+async fn a_reset_cancels_the_exchange_at_once() {
+    for answers in [false, true] {
+        let script = if answers { streaming } else { silent };
+        let (near, far) = tcp_pair().await;
+        let (_session, mut heard) = accept(near, SessionOptions::default(), script);
+        let mut peer = common::Peer::new(far);
+        peer.send(GET).await;
+        heard.expect(&["apply GET / []"]).await;
+        if answers {
+            peer.until("\r\n\r\n").await;
+        }
+        socket2::SockRef::from(&peer.io)
+            .set_linger(Some(Duration::ZERO))
+            .expect("a socket");
+        drop(peer);
+        let end = heard.rest().await.pop().expect("an end");
+        assert!(end.starts_with("cancelled PeerReset"), "{end}");
+    }
+}
+
+/// D13: a half-closed peer gets its answer, and the handler knows.
+#[actix::test]
+async fn a_half_closed_peer_gets_its_answer() {
+    let mut served = serve(silent);
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    served.peer.close().await;
+    served.heard.expect(&["half_closed"]).await;
+    served
+        .session
+        .send(Apply(ok("hi")))
+        .await
+        .expect("alive")
+        .expect("accepted");
+    assert_eq!(served.peer.rest().await, HI);
+    assert_eq!(served.heard.rest().await, ["completed 200 in 0 out 2"]);
+}
+
+/// Pipelined requests of a peer that then half-closes are all answered.
+#[actix::test]
+async fn all_that_a_half_closed_peer_asked_is_answered() {
+    let mut served = serve(|_, session: &mut SessionContext| session.respond(ok("hi")));
+    served.peer.send(GET.repeat(5)).await;
+    served.peer.close().await;
+    assert_eq!(served.peer.rest().await, HI.repeat(5));
+}
+
+/// The policies: `Abort` cancels at once, `FinishWithin` when the time has passed, `Finish` never.
+#[actix::test]
+async fn the_half_close_policy_decides() {
+    tokio::time::pause();
+    let within = HalfClose::FinishWithin(Duration::from_secs(5));
+    for (policy, cancelled) in [
+        (HalfClose::Abort, true),
+        (within, true),
+        (HalfClose::Finish, false),
+    ] {
+        let options = SessionOptions {
+            half_close: policy,
+            ..SessionOptions::default()
+        };
+        let mut served = serve_with(options, 1 << 16, silent);
+        served.peer.send(GET).await;
+        served.heard.expect(&["apply GET / []"]).await;
+        served.peer.close().await;
+        served.heard.expect(&["half_closed"]).await;
+        let before = tokio::time::Instant::now();
+        if cancelled {
+            served
+                .heard
+                .expect(&["cancelled PeerHalfClosed Waiting"])
+                .await;
+            let waited = before.elapsed();
+            let expected = if policy == within {
+                Duration::from_secs(5)
+            } else {
+                Duration::ZERO
+            };
+            assert!(
+                waited >= expected && waited < expected + Duration::from_millis(600),
+                "{waited:?}"
+            );
+        } else {
+            tokio::time::advance(Duration::from_secs(50)).await;
+            served
+                .session
+                .send(Apply(ok("hi")))
+                .await
+                .expect("alive")
+                .expect("accepted");
+            assert_eq!(served.peer.rest().await, HI);
+        }
+    }
+}
+
+/// P5: dispose flushes nothing more and cancels what is going on.
+#[actix::test]
+async fn dispose_closes_at_once() {
+    let mut served = serve(streaming);
+    served.peer.send(GET).await;
+    served.peer.until("\r\n\r\n").await;
+    served.session.send(Dispose).await.expect("alive");
+    assert_eq!(
+        served.peer.rest().await,
+        "",
+        "no last chunk: the answer is not whole"
+    );
+    assert_eq!(
+        served.heard.rest().await,
+        ["apply GET / []", "need_body", "cancelled Local Answering"]
+    );
+    assert!(
+        served.session.send(Inspect).await.is_err(),
+        "the session has ended"
+    );
+}
+
+/// P5: the same without anything going on.
+#[actix::test]
+async fn dispose_of_an_idle_session() {
+    let mut served = serve(silent);
+    served.session.send(Dispose).await.expect("alive");
+    assert_eq!(served.peer.rest().await, "");
+    assert!(served.heard.rest().await.is_empty());
+}
+
+/// P7, P82, P83: what cancelling does in each phase.
+#[actix::test]
+async fn cancel_by_phase() {
+    // Nothing goes on, or the id is not in use: no effect.
+    let mut served = serve(silent);
+    served.session.send(Cancel::current()).await.expect("alive");
+    served.session.send(Cancel::all()).await.expect("alive");
+    let unknown = Payload::response(StatusCode::OK).id();
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    served.session.send(Cancel(unknown)).await.expect("alive");
+    assert_eq!(
+        served.session.send(Inspect).await.expect("alive").phase,
+        SessionPhase::Handling
+    );
+    // Not answered yet.
+    served.session.send(Cancel::current()).await.expect("alive");
+    assert_eq!(served.peer.rest().await, "");
+    assert_eq!(served.heard.rest().await, ["cancelled Local Waiting"]);
+    // The answer has begun; named by its id.
+    let mut served = serve(silent);
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let answer = Payload::response(StatusCode::OK).chunked();
+    let id = answer.id();
+    assert_eq!(
+        served
+            .session
+            .send(Apply(answer))
+            .await
+            .expect("alive")
+            .expect("accepted"),
+        id
+    );
+    served.session.send(Cancel(id)).await.expect("alive");
+    assert!(!served.peer.rest().await.contains("0\r\n\r\n"));
+    assert_eq!(
+        served.heard.rest().await,
+        ["need_body", "cancelled Local Answering"]
+    );
+}
+
+/// A close-delimited answer that is aborted ends in a reset: a FIN would be its well-formed end.
+#[actix::test]
+async fn an_aborted_close_delimited_answer_ends_in_a_reset() {
+    let (near, mut far) = tcp_pair().await;
+    let (session, mut heard) = accept(near, SessionOptions::default(), streaming);
+    tokio::io::AsyncWriteExt::write_all(&mut far, b"GET / HTTP/1.0\r\n\r\n")
+        .await
+        .expect("written");
+    heard.expect(&["apply GET / []", "need_body"]).await;
+    session
+        .send(http_actors::SendChunk("abc".into()))
+        .await
+        .expect("alive")
+        .expect("taken");
+    let mut head = [0; 16];
+    far.read_exact(&mut head).await.expect("the head");
+    session.send(Cancel::current()).await.expect("alive");
+    let mut rest = Vec::new();
+    let error = far
+        .read_to_end(&mut rest)
+        .await
+        .expect_err("no end of stream");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+/// A refusal reaches a peer that is still sending: the session reads on for a while instead of resetting.
+#[actix::test]
+async fn a_refusal_survives_unread_bytes() {
+    let (near, far) = tcp_pair().await;
+    let (_session, _heard) = accept(near, SessionOptions::default(), silent);
+    let mut peer = common::Peer::new(far);
+    peer.send(format!("BAD\r\n\r\n{}", "x".repeat(100_000)))
+        .await;
+    let refusal = peer.until("\r\n\r\n").await;
+    assert!(refusal.starts_with("HTTP/1.1 400 "), "{refusal}");
+    peer.send("x".repeat(10_000)).await;
+    peer.close().await;
+    peer.rest().await;
+}
+
+mod deadlines {
+    //! Paused time: a deadline that passes costs nothing, and one that is missing hangs the test.
+
+    use super::*;
+    use tokio::time::Instant;
+
+    fn options(timeouts: Timeouts) -> SessionOptions {
+        SessionOptions {
+            timeouts,
+            ..SessionOptions::default()
+        }
+    }
+
+    /// Whether this much time has passed, with the resolution that is promised.
+    fn assert_passed(since: Instant, expected: Duration) {
+        let passed = since.elapsed();
+        assert!(
+            passed >= expected && passed <= expected + expected / 10 + Duration::from_millis(100),
+            "{passed:?}"
+        );
+    }
+
+    /// No byte at all: closed without a word.
+    #[actix::test]
+    async fn a_silent_peer_is_dropped_silently() {
+        tokio::time::pause();
+        let since = Instant::now();
+        let mut served = serve(silent);
+        assert_eq!(served.peer.rest().await, "");
+        assert_passed(since, Duration::from_secs(10));
+    }
+
+    /// The first head has ten seconds from accept on, and bytes do not refresh them.
+    #[actix::test]
+    async fn a_slow_first_head_gets_408() {
+        tokio::time::pause();
+        let since = Instant::now();
+        let mut served = serve(silent);
+        for byte in "GET / HTTP/1".bytes() {
+            served.peer.send([byte]).await;
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+        let answer = served.peer.rest().await;
+        assert!(
+            answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
+            "{answer}"
+        );
+        assert_passed(since, Duration::from_secs(10));
+    }
+
+    /// A later head has ten seconds from its first byte on (the peers forget this one).
+    #[actix::test]
+    async fn a_slow_second_head_gets_408() {
+        tokio::time::pause();
+        let mut served = serve(|_, session: &mut SessionContext| session.respond(ok("hi")));
+        served.peer.send(GET).await;
+        served.peer.expect(HI).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let since = Instant::now();
+        served.peer.send("GET /").await;
+        let answer = served.peer.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert_passed(since, Duration::from_secs(10));
+    }
+
+    /// A client that always has the next head half sent is not cut: each head has a time of its own.
+    #[actix::test]
+    async fn each_head_has_a_time_of_its_own() {
+        tokio::time::pause();
+        let mut served = serve(|_, session: &mut SessionContext| session.respond(ok("hi")));
+        let (first, second) = GET.split_at(10);
+        served.peer.send(first).await;
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            served.peer.send(format!("{second}{first}")).await;
+            served.peer.expect(HI).await;
+        }
+    }
+
+    /// An idle connection is closed without a word, from the end of the last exchange on.
+    #[actix::test]
+    async fn an_idle_connection_is_closed() {
+        tokio::time::pause();
+        let mut served = serve(|_, session: &mut SessionContext| session.respond(ok("hi")));
+        for _ in 0..3 {
+            served.peer.send(GET).await;
+            served.peer.expect(HI).await;
+            tokio::time::sleep(Duration::from_secs(50)).await;
+        }
+        served.peer.send(GET).await;
+        served.peer.expect(HI).await;
+        let since = Instant::now();
+        assert_eq!(served.peer.rest().await, "");
+        assert_passed(since, Duration::from_secs(75));
+    }
+
+    /// A connection whose answer takes long is not idle.
+    #[actix::test]
+    async fn a_connection_that_waits_for_its_answer_is_not_idle() {
+        tokio::time::pause();
+        let mut served = serve(silent);
+        served.peer.send(GET).await;
+        served.heard.expect(&["apply GET / []"]).await;
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        served
+            .session
+            .send(Apply(ok("hi")))
+            .await
+            .expect("alive")
+            .expect("accepted");
+        served.peer.expect(HI).await;
+        let since = Instant::now();
+        assert_eq!(served.peer.rest().await, "");
+        assert_passed(since, Duration::from_secs(75));
+    }
+
+    /// Silence in a body: 408 if no answer had begun; each byte renews the time.
+    #[actix::test]
+    async fn a_silent_body_gets_408() {
+        tokio::time::pause();
+        let mut served = serve(silent);
+        served
+            .peer
+            .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
+            .await;
+        for _ in 0..4 {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            served.peer.send("x").await;
+        }
+        let since = Instant::now();
+        let answer = served.peer.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert_passed(since, Duration::from_secs(30));
+        let end = served.heard.rest().await.pop().expect("an end");
+        assert_eq!(end, "cancelled Deadline(Body) Receiving");
+    }
+
+    /// While the handler holds delivery the peer is not to blame: the clock stands still.
+    #[actix::test]
+    async fn a_muted_body_is_not_timed() {
+        tokio::time::pause();
+        let mut served = serve(|_, session: &mut SessionContext| session.mute());
+        served
+            .peer
+            .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
+            .await;
+        served.heard.expect(&["apply POST / stream 20000"]).await;
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        assert_eq!(
+            served.session.send(Inspect).await.expect("alive").phase,
+            SessionPhase::Handling
+        );
+        assert!(served.heard.so_far().is_empty());
+    }
+
+    /// Output of which the socket takes nothing: cut, and told so.
+    #[actix::test]
+    async fn a_peer_that_never_reads_is_cut() {
+        tokio::time::pause();
+        let since = Instant::now();
+        let mut served = serve_with(
+            SessionOptions::default(),
+            1000,
+            |_, session: &mut SessionContext| {
+                session.respond(ok("hi").body(vec![0; 100_000]));
+            },
+        );
+        served.peer.send(GET).await;
+        let heard = served.heard.rest().await;
+        assert_eq!(
+            heard.last().expect("an end"),
+            "cancelled Deadline(Write) Answered"
+        );
+        assert_passed(since, Duration::from_secs(30));
+    }
+
+    /// A slow reader that takes a byte now and then is not cut.
+    #[actix::test]
+    async fn progress_renews_the_write_deadline() {
+        tokio::time::pause();
+        let mut served = serve_with(
+            SessionOptions::default(),
+            1000,
+            |_, session: &mut SessionContext| {
+                session.respond(ok("hi").body(vec![b'x'; 5000]));
+            },
+        );
+        served.peer.send(GET).await;
+        let mut received = 0;
+        while received < 5000 {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            let mut some = [0; 500];
+            received += served.peer.io.read(&mut some).await.expect("more");
+        }
+        let heard = served.heard.so_far();
+        assert!(
+            heard.iter().all(|heard| !heard.starts_with("cancelled")),
+            "{heard:?}"
+        );
+    }
+
+    /// N6, X2: deadlines hold while another thread floods the session with messages.
+    #[actix::test]
+    async fn a_flood_of_messages_does_not_starve_deadlines() {
+        let timeouts = Timeouts {
+            write: Some(Duration::from_millis(200)),
+            ..Timeouts::default()
+        };
+        let mut served = serve_with(
+            options(timeouts),
+            1000,
+            |_, session: &mut SessionContext| {
+                session.respond(ok("hi").body(vec![0; 100_000]));
+            },
+        );
+        served.peer.send(GET).await;
+        let session = served.session.clone();
+        let flood = std::thread::spawn(move || {
+            let mut sent = 0_u64;
+            while session.connected() {
+                session.do_send(Inspect);
+                sent += 1;
+                if sent.is_multiple_of(1000) {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let heard = served.heard.rest().await;
+        assert_eq!(
+            heard.last().expect("an end"),
+            "cancelled Deadline(Write) Answered"
+        );
+        flood.join().expect("the flood ends with the session");
+    }
+}
+
+mod faults {
+    //! Faults of the application cost one exchange, and are told.
+
+    use super::*;
+    use http_actors::{Finish, Responder, SendChunk};
+    use std::sync::Mutex;
+
+    const ERROR: &str = "HTTP/1.1 500 Internal Server Error\r\n";
+
+    /// A panic costs its connection and nothing else; the handler is not called again.
+    #[actix::test]
+    async fn a_panicking_handler_is_answered_for() {
+        let mut served = serve(|_, _: &mut SessionContext| panic!("on purpose"));
+        served.peer.send(GET.repeat(2)).await;
+        let answer = served.peer.rest().await;
+        assert!(answer.starts_with(ERROR), "{answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+        assert_eq!(served.heard.rest().await, ["apply GET / []"]);
+    }
+
+    /// N4: a responder that is dropped answers by a 500, never by a hang.
+    #[actix::test]
+    async fn a_dropped_responder_is_answered_for() {
+        let mut served = serve(|_, session: &mut SessionContext| drop(session.responder()));
+        served.peer.send(GET).await;
+        assert!(served.peer.rest().await.starts_with(ERROR));
+        assert_eq!(
+            served.heard.rest().await,
+            ["apply GET / []", "failed Unanswered Waiting"]
+        );
+    }
+
+    /// N4: nothing happens if the exchange is over by then.
+    #[actix::test]
+    async fn a_responder_dropped_too_late_does_nothing() {
+        let mut served = serve(|_, session: &mut SessionContext| {
+            let late = session.responder();
+            session.respond(ok("hi"));
+            drop(late);
+        });
+        for _ in 0..2 {
+            served.peer.send(GET).await;
+            served.peer.expect(HI).await;
+        }
+    }
+
+    /// N4: a late or second answer comes back, whole; also when the session is gone.
+    #[actix::test]
+    async fn late_answers_come_back() {
+        let kept: &'static Mutex<Vec<Responder>> = Box::leak(Box::default());
+        let mut served = serve(move |_, session: &mut SessionContext| {
+            kept.lock().expect("no panic").extend([
+                session.responder(),
+                session.responder(),
+                session.responder(),
+            ]);
+        });
+        served.peer.send(GET).await;
+        served.heard.expect(&["apply GET / []"]).await;
+        let mut responders = std::mem::take(&mut *kept.lock().expect("no panic"));
+        let (first, second, third) = (
+            responders.remove(0),
+            responders.remove(0),
+            responders.remove(0),
+        );
+        first.respond(ok("hi")).await.expect("accepted");
+        let refused = second
+            .respond(ok("second"))
+            .await
+            .expect_err("answered already");
+        assert_eq!(refused.message.body_bytes(), "second");
+        served.session.send(Dispose).await.expect("alive");
+        served.heard.rest().await;
+        let refused = third.respond(ok("third")).await.expect_err("closed");
+        assert_eq!(refused.reason, http_actors::RefusedReason::Closing);
+        assert_eq!(refused.message.body_bytes(), "third");
+    }
+
+    /// B27: a body shorter than announced is aborted, so that the peer notices.
+    #[actix::test]
+    async fn a_short_body_is_aborted() {
+        let mut served = serve(|_, session: &mut SessionContext| {
+            session.respond(Payload::response(StatusCode::OK).length(6));
+        });
+        served.peer.send(GET).await;
+        served.heard.expect(&["apply GET / []", "need_body"]).await;
+        served
+            .session
+            .send(SendChunk("abc".into()))
+            .await
+            .expect("alive")
+            .expect("taken");
+        let refused = served
+            .session
+            .send(Finish)
+            .await
+            .expect("alive")
+            .expect_err("too short");
+        assert_eq!(refused.reason, http_actors::UseError::BodyTooShort.into());
+        assert!(!served.peer.rest().await.contains("abcd"));
+        assert_eq!(
+            served.heard.rest().await,
+            ["failed Usage(BodyTooShort) Answering"]
+        );
+    }
+
+    /// B27: what goes past the announced length comes back, and the message can still be finished.
+    #[actix::test]
+    async fn a_long_body_is_refused() {
+        let mut served = serve(|_, session: &mut SessionContext| {
+            session.respond(Payload::response(StatusCode::OK).length(3));
+            let refused = session.send_chunk("abcd").expect_err("too long");
+            assert_eq!(refused.reason, http_actors::RefusedReason::TooLong);
+            assert_eq!(refused.message, "abcd");
+            assert!(session.send_chunk("abc").is_ok());
+            session.finish().expect("whole");
+        });
+        served.peer.send(GET).await;
+        served
+            .peer
+            .expect("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+            .await;
+    }
+
+    /// A body writer that is dropped before its end cancels the message.
+    #[actix::test]
+    async fn a_dropped_body_writer_cancels() {
+        let mut served = serve(|_, session: &mut SessionContext| {
+            let responder = session.responder();
+            session.spawn(async move {
+                let mut body = responder
+                    .stream(Payload::response(StatusCode::OK).chunked())
+                    .await
+                    .expect("accepted");
+                body.send("abc").await.expect("taken");
+            });
+        });
+        served.peer.send(GET).await;
+        assert!(!served.peer.rest().await.contains("0\r\n\r\n"));
+        let heard = served.heard.rest().await;
+        assert_eq!(
+            heard,
+            ["apply GET / []", "need_body", "cancelled Local Answering"]
+        );
+    }
+
+    /// Futures spawned for an exchange are dropped when it ends.
+    #[actix::test]
+    async fn futures_end_with_their_exchange() {
+        let (alive, mut ended) = tokio::sync::mpsc::channel::<()>(1);
+        let mut served = serve(move |_, session: &mut SessionContext| {
+            let alive = alive.clone();
+            session.spawn(async move {
+                std::future::pending::<()>().await;
+                drop(alive);
+            });
+        });
+        served.peer.send(GET).await;
+        served.heard.expect(&["apply GET / []"]).await;
+        served.session.send(Cancel::current()).await.expect("alive");
+        served.heard.rest().await;
+        drop(served);
+        assert!(
+            ended.recv().await.is_none(),
+            "the future and all that it held are gone"
+        );
+    }
+}
