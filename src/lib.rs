@@ -1,4 +1,52 @@
-//! HTTP/1.1 client and server sessions as actix actors.
+//! HTTP/1.1 sessions as actix actors.
+//!
+//! A connection is an actor, [`HttpSession`]. What comes in on it arrives at one handler of your own, an
+//! [`HttpHandler`]; what goes out is sent by that handler, or by message from any other actor or thread that has the
+//! session's address. The model is that of Pony's `net/http`, with bounds on everything and with cancellation told both
+//! ways.
+//!
+//! # A server
+//!
+//! ```no_run
+//! use http_actors::{HttpHandler, HttpServer, Payload, SessionContext, StatusCode};
+//!
+//! struct Hello;
+//!
+//! impl HttpHandler for Hello {
+//!     fn apply(&mut self, _request: Payload, session: &mut SessionContext) {
+//!         session.respond(Payload::response(StatusCode::OK).body("Hello, World!"));
+//!     }
+//! }
+//!
+//! #[actix::main]
+//! async fn main() -> std::io::Result<()> {
+//!     HttpServer::new(|_session| Hello).bind("127.0.0.1:8080")?.run().await
+//! }
+//! ```
+//!
+//! # Reading order
+//!
+//! * **Messages of HTTP**: [`Payload`] is one request or response, [`Headers`] its fields, [`TransferMode`] the way of its
+//!   body.
+//! * **Receiving**: [`HttpHandler`] says in which order what is told; [`SessionContext`] is the session as the handler
+//!   sees it. [`Exchange`], [`Cancelled`] and [`Failure`] say how a request ended.
+//! * **Sending from elsewhere**: [`Responder`] and [`BodySender`] are the safe way, bound to one request. The messages
+//!   below them are [`Apply`], [`SendChunk`], [`Finish`], [`Write`], [`Cancel`] and [`Dispose`]; [`Inspect`] asks how a
+//!   session is doing. What cannot be taken comes back as [`Refused`].
+//! * **Serving**: [`HttpServer`], and [`HttpServer::to_actor`] for an actor that exists already. [`SessionOptions`] holds
+//!   what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
+//! * **Logs**: [`CommonLog`], [`ContentsLog`], or a [`Logger`] of your own.
+//! * **Without actors**: [`HttpCodec`] is the wire floor in a `Framed` of tokio-util, for either end.
+//!
+//! # What is guaranteed
+//!
+//! * A session holds a bounded number of bytes, whatever its peer does: see [`Buffers`] and [`Limits`].
+//! * Every phase of a connection has a deadline by default, and no flood of messages delays it: see [`Timeouts`].
+//! * Every request that reached the handler ends in exactly one of [`completed`](HttpHandler::completed),
+//!   [`cancelled`](HttpHandler::cancelled) and [`failed`](HttpHandler::failed).
+//! * What two readers could understand differently is refused, and nothing behind it is read as a request: see
+//!   [`WireError`].
+//! * An answer that was cut does not end well-formed. A handler that panics costs its own connection.
 
 mod error;
 mod log;
@@ -27,3 +75,8 @@ pub use session::{
 };
 pub use transport::Peer;
 pub use wire::{Leniency, Limits};
+
+/// The snippets of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -754,7 +754,10 @@ async fn the_end_of_a_body_needs_no_further_byte() {
         let mut served = serve(|_, _: &mut SessionContext| {});
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
         served.peer.send(head).await;
-        served.heard.expect(&[&format!("apply POST / stream {length}")]).await;
+        served
+            .heard
+            .expect(&[&format!("apply POST / stream {length}")])
+            .await;
         served.peer.send("x".repeat(length)).await;
         while served.heard.next().await != "finished" {}
     }

@@ -83,11 +83,7 @@ impl SessionContext {
         if begun.needs_body {
             self.events.push_back(Event::NeedBody(id));
         } else {
-            active.answer = Answer::Sent {
-                id: Some(id),
-                body: false,
-            };
-            self.server.sent();
+            self.server.sent(false);
         }
         self.keep_response(payload);
         Ok(id)
@@ -202,7 +198,7 @@ impl SessionContext {
                 return Err(Refused::new(mistake, ()));
             }
         }
-        self.server.sent();
+        self.server.sent(true);
         self.weigh();
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! the order of `docs/semantics.md`, and the loop that calls the handler.
 
 mod answer;
+mod behaviours;
 mod body;
 mod builder;
 mod clock;
@@ -35,12 +36,11 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use actix::fut::ActorFuture;
-use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler};
-use bytes::Bytes;
+use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason};
-use crate::payload::{MessageId, Payload};
+use crate::error::{CancelCause, CloseReason, Deadline, FailureReason};
+use crate::payload::Payload;
 use crate::transport;
 
 pub use body::BodySender;
@@ -49,7 +49,6 @@ pub use context::SessionContext;
 use context::{Event, Phase};
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler, Unsent};
-use inbound::Inbound;
 pub use info::{SessionInfo, SessionPhase};
 use intake::Step;
 pub use message::{
@@ -59,7 +58,6 @@ pub use message::{
 pub use options::{Buffers, HalfClose, SessionOptions, Timeouts};
 pub use outbound::Room;
 pub use record::{Detail, Kept, Logger, Record};
-use reply::{Accepted, Ended, Posted, RefusedUnheard, Reply};
 pub use responder::{Answer, MuteGuard, Responder};
 
 /// How many messages are handled before the connection's own I/O gets a turn.
@@ -258,23 +256,6 @@ impl HttpSession {
         ctx.stop();
         Poll::Ready(())
     }
-
-    /// Seats the sender of an awaited piece while the buffer is above its mark.
-    fn answer_piece<M: 'static>(
-        &mut self,
-        room: Result<Room, Refused<M>>,
-        nothing: fn() -> M,
-    ) -> Reply<M> {
-        match room {
-            Ok(Room::Open) => Reply::Now(Ok(())),
-            Ok(Room::Throttled) => {
-                let (reply, waiter) = Reply::later(nothing);
-                self.context.outbound.wait(waiter);
-                reply
-            }
-            Err(refused) => Reply::Now(Err(refused)),
-        }
-    }
 }
 
 fn tell_end(handler: &mut dyn HttpHandler, context: &mut SessionContext, exchange: Exchange) {
@@ -344,414 +325,6 @@ impl Actor for HttpSession {
             self.context
                 .shut(CancelCause::Shutdown, CloseReason::Shutdown);
             self.context.finish_close(CloseReason::Shutdown, false);
-        }
-        self.settle();
-    }
-}
-
-// The public behaviours.
-
-impl Handler<Apply> for HttpSession {
-    type Result = Accepted;
-
-    fn handle(&mut self, Apply(payload): Apply, ctx: &mut Self::Context) -> Self::Result {
-        self.count(ctx);
-        let accepted = self.context.apply(payload);
-        self.settle();
-        Accepted(accepted)
-    }
-}
-
-impl Handler<SendChunk> for HttpSession {
-    type Result = Reply<Bytes>;
-
-    fn handle(&mut self, SendChunk(data): SendChunk, ctx: &mut Self::Context) -> Self::Result {
-        self.send_chunk(None, data, ctx)
-    }
-}
-
-impl Handler<SendChunkTo> for HttpSession {
-    type Result = Reply<Bytes>;
-
-    fn handle(
-        &mut self,
-        SendChunkTo { message, data }: SendChunkTo,
-        ctx: &mut Self::Context,
-    ) -> Self::Result {
-        self.send_chunk(Some(message), data, ctx)
-    }
-}
-
-impl Handler<Finish> for HttpSession {
-    type Result = Ended;
-
-    fn handle(&mut self, _: Finish, ctx: &mut Self::Context) -> Self::Result {
-        self.finish(None, None, ctx)
-    }
-}
-
-impl Handler<FinishWith> for HttpSession {
-    type Result = Ended;
-
-    fn handle(
-        &mut self,
-        FinishWith(trailers): FinishWith,
-        ctx: &mut Self::Context,
-    ) -> Self::Result {
-        self.finish(None, Some(&trailers), ctx)
-    }
-}
-
-impl Handler<FinishOf> for HttpSession {
-    type Result = Ended;
-
-    fn handle(
-        &mut self,
-        FinishOf { message, trailers }: FinishOf,
-        ctx: &mut Self::Context,
-    ) -> Self::Result {
-        self.finish(Some(message), trailers.as_ref(), ctx)
-    }
-}
-
-impl Handler<Write> for HttpSession {
-    type Result = Reply<Bytes>;
-
-    fn handle(&mut self, Write(data): Write, ctx: &mut Self::Context) -> Self::Result {
-        self.write(None, data, ctx)
-    }
-}
-
-impl Handler<WriteTo> for HttpSession {
-    type Result = Reply<Bytes>;
-
-    fn handle(
-        &mut self,
-        WriteTo { exchange, data }: WriteTo,
-        ctx: &mut Self::Context,
-    ) -> Self::Result {
-        self.write(Some(exchange), data, ctx)
-    }
-}
-
-impl Handler<Cancel> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, Cancel(message): Cancel, ctx: &mut Self::Context) {
-        self.count(ctx);
-        self.context.cancel(message);
-        self.settle();
-    }
-}
-
-impl Handler<CancelCurrent> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, _: CancelCurrent, ctx: &mut Self::Context) {
-        self.count(ctx);
-        self.context.end_cancelled(CancelCause::Local);
-        self.settle();
-    }
-}
-
-/// A server has one exchange at a time; requests that wait were not begun.
-impl Handler<CancelAll> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, _: CancelAll, ctx: &mut Self::Context) {
-        self.handle(CancelCurrent, ctx);
-    }
-}
-
-impl Handler<Dispose> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, _: Dispose, ctx: &mut Self::Context) {
-        self.count(ctx);
-        self.context.dispose();
-        self.settle();
-    }
-}
-
-impl Handler<Inspect> for HttpSession {
-    type Result = SessionInfo;
-
-    fn handle(&mut self, _: Inspect, ctx: &mut Self::Context) -> Self::Result {
-        self.count(ctx);
-        self.context.inspect()
-    }
-}
-
-// Their bodies where two share one.
-
-impl HttpSession {
-    fn send_chunk(
-        &mut self,
-        message: Option<MessageId>,
-        data: Bytes,
-        ctx: &mut Context<Self>,
-    ) -> Reply<Bytes> {
-        self.count(ctx);
-        let room = self.context.take_data(message, data);
-        self.settle();
-        self.answer_piece(room, Bytes::new)
-    }
-
-    fn write(
-        &mut self,
-        exchange: Option<MessageId>,
-        data: Bytes,
-        ctx: &mut Context<Self>,
-    ) -> Reply<Bytes> {
-        self.count(ctx);
-        let room = self.context.take_raw(exchange, data);
-        self.settle();
-        self.answer_piece(room, Bytes::new)
-    }
-
-    fn finish(
-        &mut self,
-        message: Option<MessageId>,
-        trailers: Option<&crate::payload::Headers>,
-        ctx: &mut Context<Self>,
-    ) -> Ended {
-        self.count(ctx);
-        let ended = self.context.end_body(message, trailers);
-        self.settle();
-        Ended(ended)
-    }
-}
-
-// The private behaviours, from the builder.
-
-impl Handler<inbound::Deliver> for HttpSession {
-    type Result = ();
-
-    fn handle(
-        &mut self,
-        inbound::Deliver { payload, facts }: inbound::Deliver,
-        _: &mut Self::Context,
-    ) {
-        self.context.receive(Inbound::Deliver(payload, facts));
-        self.settle();
-    }
-}
-
-impl Handler<inbound::Chunk> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, inbound::Chunk(data): inbound::Chunk, _: &mut Self::Context) {
-        self.context.receive(Inbound::Chunk(data));
-        self.settle();
-    }
-}
-
-impl Handler<inbound::Finish> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, inbound::Finish(trailers): inbound::Finish, _: &mut Self::Context) {
-        self.context.receive(Inbound::Finish(trailers));
-        self.settle();
-    }
-}
-
-impl Handler<inbound::Batch> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, inbound::Batch(mut items): inbound::Batch, _: &mut Self::Context) {
-        for item in items.drain(..) {
-            self.context.receive(item);
-        }
-        builder::recycle(items);
-        self.settle();
-    }
-}
-
-impl Handler<inbound::Failed> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, inbound::Failed(fault): inbound::Failed, _: &mut Self::Context) {
-        self.context.receive(Inbound::Fault(fault));
-        self.settle();
-    }
-}
-
-impl Handler<inbound::HalfClosed> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, _: inbound::HalfClosed, _: &mut Self::Context) {
-        self.context.half_closed();
-        self.settle();
-    }
-}
-
-impl Handler<inbound::Closed> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, inbound::Closed(kind): inbound::Closed, _: &mut Self::Context) {
-        tracing::debug!(?kind, peer = %self.context.peer, "the connection broke");
-        self.context.broken();
-        self.settle();
-    }
-}
-
-impl Handler<inbound::IdleQuery> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, _: inbound::IdleQuery, _: &mut Self::Context) {
-        self.context.idle_query();
-        self.settle();
-    }
-}
-
-// The private behaviours, from handles that were given away.
-
-impl Handler<inbound::Mute> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, inbound::Mute(exchange): inbound::Mute, ctx: &mut Self::Context) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange) {
-            self.context.mute();
-        }
-    }
-}
-
-impl Handler<inbound::Unmute> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, inbound::Unmute(exchange): inbound::Unmute, ctx: &mut Self::Context) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange) {
-            self.context.unmute();
-        }
-        self.settle();
-    }
-}
-
-impl Handler<inbound::Respond> for HttpSession {
-    type Result = ();
-
-    fn handle(
-        &mut self,
-        inbound::Respond { exchange, parcel }: inbound::Respond,
-        ctx: &mut Self::Context,
-    ) {
-        self.count(ctx);
-        let (payload, sender) = parcel.open();
-        let accepted = if self.context.exchange() == Some(exchange) {
-            self.context.apply(payload)
-        } else {
-            Err(Refused::new(RefusedReason::NotYourTurn, payload))
-        };
-        // Settled before the answer: who hears "accepted" finds the consequences in place.
-        self.settle();
-        if let Err(Err(refused)) = sender.send(accepted) {
-            self.context.unheard(refused.map(Unsent::Payload));
-            self.settle();
-        }
-    }
-}
-
-impl Handler<inbound::Inform> for HttpSession {
-    type Result = ();
-
-    fn handle(
-        &mut self,
-        inbound::Inform { exchange, payload }: inbound::Inform,
-        ctx: &mut Self::Context,
-    ) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange) {
-            match payload {
-                Some(payload) => self.context.respond(payload),
-                None => self.context.send_continue(),
-            }
-        }
-        self.settle();
-    }
-}
-
-impl Handler<inbound::Unanswered> for HttpSession {
-    type Result = ();
-
-    fn handle(
-        &mut self,
-        inbound::Unanswered(exchange): inbound::Unanswered,
-        ctx: &mut Self::Context,
-    ) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange)
-            && self.context.inspect().phase == SessionPhase::Handling
-        {
-            tracing::warn!(%exchange, "a responder was dropped without an answer");
-            self.context.end_failed(FailureReason::Unanswered);
-        }
-        self.settle();
-    }
-}
-
-impl Handler<inbound::Piece> for HttpSession {
-    type Result = ();
-
-    fn handle(
-        &mut self,
-        inbound::Piece {
-            message,
-            number,
-            parcel,
-        }: inbound::Piece,
-        ctx: &mut Self::Context,
-    ) {
-        self.count(ctx);
-        let (data, sender) = parcel.open();
-        self.context.check_number(message, number);
-        let room = self.context.take_data(Some(message), data);
-        match room {
-            // A sender that does not wait any more has cancelled by its drop.
-            Ok(Room::Open) => drop(sender.send(Ok(()))),
-            Ok(Room::Throttled) => self
-                .context
-                .outbound
-                .wait(Box::new(Posted(sender, Bytes::new))),
-            Err(refused) => drop(sender.send(Err(refused))),
-        }
-        self.settle();
-    }
-}
-
-impl Handler<inbound::LastPiece> for HttpSession {
-    type Result = ();
-
-    fn handle(
-        &mut self,
-        inbound::LastPiece {
-            message,
-            number,
-            parcel,
-        }: inbound::LastPiece,
-        ctx: &mut Self::Context,
-    ) {
-        self.count(ctx);
-        let (trailers, sender) = parcel.open();
-        self.context.check_number(message, number);
-        let ended = self.context.end_body(Some(message), trailers.as_ref());
-        // As above.
-        drop(sender.send(ended.map_err(|refused| refused.map(|()| trailers))));
-        self.settle();
-    }
-}
-
-impl Handler<RefusedUnheard> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, RefusedUnheard(refused): RefusedUnheard, ctx: &mut Self::Context) {
-        self.count(ctx);
-        let overrun = refused.reason == RefusedReason::Overrun;
-        self.context.unheard(refused);
-        if overrun {
-            // A hole in the body: the message cannot be whole any more.
-            self.context.end_failed(FailureReason::Overrun);
         }
         self.settle();
     }

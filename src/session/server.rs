@@ -219,10 +219,9 @@ impl Server {
         }
     }
 
-    /// The answer is complete. If the request is not, its rest is drained, or the connection closes.
-    pub(super) fn sent(&mut self) {
+    /// The answer is complete; with `body`, it had one that was sent in pieces. If the request is not, its rest is drained, or the connection closes.
+    pub(super) fn sent(&mut self, body: bool) {
         let Some(active) = self.active() else { return };
-        let body = !matches!(active.answer, Answer::Pending);
         active.answer = Answer::Sent {
             id: active.answer.id(),
             body,

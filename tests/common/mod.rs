@@ -201,13 +201,15 @@ impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Peer<T> {
 
     /// Waits until these bytes came, and returns all that came before and with them.
     pub(crate) async fn until(&mut self, mark: &str) -> String {
+        let mut seen: usize = 0;
         loop {
-            let read = String::from_utf8_lossy(&without_dates(&self.read)).into_owned();
-            if let Some(at) = read.find(mark) {
-                let end = at + mark.len();
-                self.read = read.as_bytes()[end..].to_vec();
-                return read[..end].to_owned();
+            let from = seen.saturating_sub(mark.len());
+            if let Some(at) = find(&self.read[from..], mark.as_bytes()) {
+                let rest = self.read.split_off(from + at + mark.len());
+                let read = std::mem::replace(&mut self.read, rest);
+                return String::from_utf8_lossy(&without_dates(&read)).into_owned();
             }
+            seen = self.read.len();
             assert!(
                 self.more().await,
                 "the connection ended after {}",

@@ -1,5 +1,6 @@
 //! The one caller of the decoder in tests: feeds it bytes in pieces, as a connection would, and writes down what came.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::Method;
@@ -181,10 +182,10 @@ impl Seen {
         match (self.mode, self.length) {
             (TransferMode::Oneshot, Some(0)) => {}
             (TransferMode::Oneshot, _) => {
-                text += &format!(" = {}", latin1(&self.body));
+                let _ = write!(text, " = {}", latin1(&self.body));
             }
             (TransferMode::Stream, length) => {
-                text += &format!(" stream {}", length.unwrap_or_default());
+                let _ = write!(text, " stream {}", length.unwrap_or_default());
             }
             (TransferMode::Chunked, _) => text += " chunked",
         }

@@ -11,9 +11,11 @@
 
 mod coverage;
 mod drip;
+mod encoding;
 mod harness;
 mod memory;
 mod parity;
 mod requests;
 mod responses;
+mod round_trip;
 mod splits;

@@ -4,29 +4,36 @@
 //! reads only while it has credit, and only its session can message it: so no application, however busy it keeps the
 //! session, can starve the deadlines that are kept here (N6).
 
+mod clock;
+mod input;
+mod lists;
+
 use std::any::Any;
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Duration;
 
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler};
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
+
+use clock::Clock;
+use input::Input;
+pub(super) use lists::recycle;
 
 use super::HttpSession;
 use super::deadline::DeadlineTimer;
 use super::inbound::{
     Batch, Chunk, Close, Closed, Credit, Deliver, Failed, Fault, Finish, HalfClosed, IdleFor,
-    IdleQuery, Inbound, Mute, Resume, Unmute,
+    Inbound, Mute, Resume, Unmute,
 };
 use super::options::Timeouts;
-use crate::error::{Deadline, WireError};
+use crate::error::WireError;
 use crate::transport;
 use crate::wire::{Decoder, Item, Rules, Step};
 
@@ -42,27 +49,6 @@ const LINGER: usize = 256 << 10;
 thread_local! {
     /// Where a thread reads to. What is whole is decoded here; only an incomplete rest is copied to its connection.
     static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
-    static LISTS: RefCell<Vec<Vec<Inbound>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Gives the list of a [`Batch`] back to the thread.
-pub(super) fn recycle(mut list: Vec<Inbound>) {
-    list.clear();
-    // The thread may be ending: then the list is simply dropped.
-    let _ = LISTS.try_with(|lists| {
-        let mut lists = lists.borrow_mut();
-        if lists.len() < 16 && list.capacity() <= 1024 {
-            lists.push(list);
-        }
-    });
-}
-
-fn new_list() -> Vec<Inbound> {
-    LISTS
-        .try_with(|lists| lists.borrow_mut().pop())
-        .ok()
-        .flatten()
-        .unwrap_or_default()
 }
 
 /// Builds payloads from the bytes of one connection.
@@ -103,18 +89,6 @@ enum State {
     Refused,
     /// Reading and dropping, so many bytes at most.
     Lingering(usize),
-}
-
-/// What the deadline is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Clock {
-    /// The first head, from accept on.
-    FirstHead,
-    /// A later head, from its first byte on.
-    Head,
-    Idle,
-    Body,
-    Linger,
 }
 
 impl PayloadBuilder {
@@ -186,12 +160,12 @@ impl PayloadBuilder {
     fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.backlog {
             self.backlog = false;
-            let mut list = new_list();
+            let mut list = lists::take();
             self.decode_tail(&mut list);
             self.hand_over(list);
             return Poll::Ready(());
         }
-        let mut list = new_list();
+        let mut list = lists::take();
         let read = if self.decoder.body_left() >= BULK && self.tail.is_empty() {
             self.read_bulk(cx, &mut list)
         } else {
@@ -368,50 +342,6 @@ impl PayloadBuilder {
             Ok(_) | Err(_) => Poll::Ready(false),
         }
     }
-
-    // Deadlines.
-
-    /// Which clock fits where the builder stands. None while it does not read: then the peer is not to blame.
-    fn fitting_clock(&self) -> Option<(Clock, Option<Duration>)> {
-        match self.state {
-            State::Lingering(_) => Some((Clock::Linger, Some(self.timeouts.linger))),
-            State::Refused | State::Eof => None,
-            State::Reading if !self.may_decode() => None,
-            State::Reading if self.decoder.in_body() => Some((Clock::Body, self.timeouts.body)),
-            State::Reading if self.fresh => Some((Clock::FirstHead, self.timeouts.head)),
-            State::Reading if !self.tail.is_empty() => Some((Clock::Head, self.timeouts.head)),
-            State::Reading => Some((Clock::Idle, self.timeouts.idle)),
-        }
-    }
-
-    /// Sets the clock that fits, if it does not run yet. Only the silence in a body is measured anew at each read: a head
-    /// has one deadline, and how long a connection was idle is known to the session.
-    fn set_clock(&mut self) {
-        let Some((clock, after)) = self.fitting_clock() else {
-            self.clock = None;
-            self.deadline.set(None);
-            return;
-        };
-        let progress = std::mem::take(&mut self.progress);
-        if self.clock != Some(clock) || clock == Clock::Body && progress {
-            self.clock = Some(clock);
-            self.deadline.set(after.map(|after| Instant::now() + after));
-        }
-    }
-
-    fn expire(&mut self, ctx: &mut Context<Self>) {
-        match self.clock {
-            // No byte came: there is nobody to tell (408 would be taken for the answer to the next request).
-            Some(Clock::FirstHead) if self.tail.is_empty() => {
-                self.fail(Fault::Deadline(Deadline::Idle));
-            }
-            Some(Clock::FirstHead | Clock::Head) => self.fail(Fault::Deadline(Deadline::Head)),
-            Some(Clock::Body) => self.fail(Fault::Deadline(Deadline::Body)),
-            Some(Clock::Idle) => self.session.do_send(IdleQuery),
-            Some(Clock::Linger) => ctx.stop(),
-            None => {}
-        }
-    }
 }
 
 /// Stops the actor where lingering is over.
@@ -421,51 +351,6 @@ fn ready_or_stop(more: Poll<bool>, ctx: &mut Context<PayloadBuilder>) -> Poll<()
             ctx.stop();
         }
     })
-}
-
-/// Where undecoded bytes stand: in the thread's buffer, from which data are copied, or in memory of their own, from which
-/// they are split.
-trait Input {
-    fn bytes(&self) -> &[u8];
-    fn skip(&mut self, count: usize);
-    /// Skips, and returns the data that stood in this range.
-    fn take(&mut self, count: usize, range: std::ops::Range<usize>) -> Bytes;
-}
-
-impl Input for &[u8] {
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-
-    fn skip(&mut self, count: usize) {
-        self.advance(count);
-    }
-
-    fn take(&mut self, count: usize, range: std::ops::Range<usize>) -> Bytes {
-        let data = Bytes::copy_from_slice(&self[range]);
-        self.advance(count);
-        data
-    }
-}
-
-impl Input for BytesMut {
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-
-    fn skip(&mut self, count: usize) {
-        self.advance(count);
-    }
-
-    fn take(&mut self, count: usize, range: std::ops::Range<usize>) -> Bytes {
-        if range.len() < 1024 {
-            // A small piece must not keep a large buffer alive.
-            let data = Bytes::copy_from_slice(&self[range]);
-            self.advance(count);
-            return data;
-        }
-        self.split_to(count).freeze().slice(range)
-    }
 }
 
 struct Io;

@@ -1,0 +1,66 @@
+//! The deadlines of the receiving side. Only the session can message the builder, so nothing can starve them (N6).
+
+use std::time::Duration;
+
+use actix::{ActorContext as _, Context};
+use tokio::time::Instant;
+
+use super::{Fault, PayloadBuilder, State};
+use crate::error::Deadline;
+use crate::session::inbound::IdleQuery;
+
+/// What the deadline is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// The first head, from accept on.
+    FirstHead,
+    /// A later head, from its first byte on.
+    Head,
+    Idle,
+    Body,
+    Linger,
+}
+
+impl PayloadBuilder {
+    /// Which clock fits where the builder stands. None while it does not read: then the peer is not to blame.
+    fn fitting_clock(&self) -> Option<(Clock, Option<Duration>)> {
+        match self.state {
+            State::Lingering(_) => Some((Clock::Linger, Some(self.timeouts.linger))),
+            State::Refused | State::Eof => None,
+            State::Reading if !self.may_decode() => None,
+            State::Reading if self.decoder.in_body() => Some((Clock::Body, self.timeouts.body)),
+            State::Reading if self.fresh => Some((Clock::FirstHead, self.timeouts.head)),
+            State::Reading if !self.tail.is_empty() => Some((Clock::Head, self.timeouts.head)),
+            State::Reading => Some((Clock::Idle, self.timeouts.idle)),
+        }
+    }
+
+    /// Sets the clock that fits, if it does not run yet. Only the silence in a body is measured anew at each read: a head
+    /// has one deadline, and how long a connection was idle is known to the session.
+    pub(super) fn set_clock(&mut self) {
+        let Some((clock, after)) = self.fitting_clock() else {
+            self.clock = None;
+            self.deadline.set(None);
+            return;
+        };
+        let progress = std::mem::take(&mut self.progress);
+        if self.clock != Some(clock) || clock == Clock::Body && progress {
+            self.clock = Some(clock);
+            self.deadline.set(after.map(|after| Instant::now() + after));
+        }
+    }
+
+    pub(super) fn expire(&mut self, ctx: &mut Context<Self>) {
+        match self.clock {
+            // No byte came: there is nobody to tell (408 would be taken for the answer to the next request).
+            Some(Clock::FirstHead) if self.tail.is_empty() => {
+                self.fail(Fault::Deadline(Deadline::Idle));
+            }
+            Some(Clock::FirstHead | Clock::Head) => self.fail(Fault::Deadline(Deadline::Head)),
+            Some(Clock::Body) => self.fail(Fault::Deadline(Deadline::Body)),
+            Some(Clock::Idle) => self.session.do_send(IdleQuery),
+            Some(Clock::Linger) => ctx.stop(),
+            None => {}
+        }
+    }
+}

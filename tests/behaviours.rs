@@ -1,0 +1,585 @@
+//! Every public message in every state of a session, and backpressure.
+
+mod common;
+
+use bytes::Bytes;
+use common::{Served, serve, serve_with};
+use http_actors::{
+    Apply, BodySender, Buffers, Cancel, Finish, FinishWith, Headers, Inspect, Payload,
+    RefusedReason, Responder, Room, SendChunk, SessionContext, SessionOptions, SessionPhase,
+    StatusCode, UseError, Write,
+};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn ok(text: &'static str) -> Payload {
+    Payload::response(StatusCode::OK).body(text)
+}
+
+fn silent(_: Payload, _: &mut SessionContext) {}
+
+/// The states of a session, made by the messages that lead there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Fresh,
+    Handling,
+    AnsweringChunked,
+    AnsweringRaw,
+    /// The answer is complete, the socket has not taken it.
+    Answered,
+    /// The last answer had a streamed body, and the connection waits for the next request.
+    IdleAfterStream,
+    /// The last answer had its body inside.
+    IdleAfterOneshot,
+}
+
+async fn in_state(state: State) -> Served {
+    let mut served = serve_with(SessionOptions::default(), 1000, silent);
+    if state == State::Fresh {
+        return served;
+    }
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let apply = |payload| served.session.send(Apply(payload));
+    let chunked = Payload::response(StatusCode::OK).chunked();
+    match state {
+        State::Fresh | State::Handling => {}
+        State::AnsweringChunked => drop(apply(chunked).await.expect("alive").expect("accepted")),
+        State::AnsweringRaw => {
+            served
+                .session
+                .send(Write("HTTP/1.1 200 OK\r\n".into()))
+                .await
+                .expect("alive")
+                .expect("taken");
+        }
+        State::Answered => drop(
+            apply(ok("").body(vec![0; 50_000]))
+                .await
+                .expect("alive")
+                .expect("accepted"),
+        ),
+        State::IdleAfterStream => {
+            apply(chunked).await.expect("alive").expect("accepted");
+            served
+                .session
+                .send(Finish)
+                .await
+                .expect("alive")
+                .expect("open");
+            served
+                .heard
+                .expect(&["need_body", "completed 200 in 0 out 0"])
+                .await;
+        }
+        State::IdleAfterOneshot => {
+            apply(ok("hi")).await.expect("alive").expect("accepted");
+            served.heard.expect(&["completed 200 in 0 out 2"]).await;
+        }
+    }
+    served
+}
+
+/// `Ok`, or the reason.
+fn verdict<T, M>(result: Result<T, http_actors::Refused<M>>) -> Option<RefusedReason> {
+    result.err().map(|refused| refused.reason)
+}
+
+/// The whole grid: what each message is answered in each state. `None` is "taken".
+#[actix::test]
+async fn every_message_in_every_state() {
+    use RefusedReason::{AlreadyAnswered, Busy, NoBody, NotOpen, NotYourTurn};
+    let rows = [
+        (
+            State::Fresh,
+            [Some(NotOpen), Some(NotOpen), Some(NotOpen), Some(NotOpen)],
+        ),
+        (State::Handling, [None, Some(NotOpen), Some(NotOpen), None]),
+        (
+            State::AnsweringChunked,
+            [Some(AlreadyAnswered), None, None, Some(Busy)],
+        ),
+        (
+            State::AnsweringRaw,
+            [Some(AlreadyAnswered), Some(Busy), None, None],
+        ),
+        (
+            State::Answered,
+            [
+                Some(AlreadyAnswered),
+                Some(NoBody),
+                Some(NoBody),
+                Some(AlreadyAnswered),
+            ],
+        ),
+        (
+            State::IdleAfterStream,
+            [
+                Some(NotOpen),
+                Some(NotYourTurn),
+                Some(NotYourTurn),
+                Some(NotOpen),
+            ],
+        ),
+        (
+            State::IdleAfterOneshot,
+            [Some(NotOpen), Some(NoBody), Some(NoBody), Some(NotOpen)],
+        ),
+    ];
+    for (state, expected) in rows {
+        for (column, expected) in expected.into_iter().enumerate() {
+            let served = in_state(state).await;
+            let session = &served.session;
+            let answer = match column {
+                0 => verdict(session.send(Apply(ok("hi"))).await.expect("alive")),
+                1 => verdict(session.send(SendChunk("x".into())).await.expect("alive")),
+                2 => verdict(session.send(Finish).await.expect("alive")),
+                _ => verdict(session.send(Write("x".into())).await.expect("alive")),
+            };
+            assert_eq!(answer, expected, "{state:?}, column {column}");
+        }
+    }
+}
+
+/// A session that is closing refuses everything and says so; what was accepted before is still sent.
+#[actix::test]
+async fn a_closing_session_refuses() {
+    let mut served = serve_with(SessionOptions::default(), 100, silent);
+    served.peer.send("GET / HTTP/1.0\r\n\r\n").await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let session = &served.session;
+    session
+        .send(Apply(ok("").body(vec![b'x'; 5000])))
+        .await
+        .expect("alive")
+        .expect("accepted");
+    assert_eq!(
+        verdict(session.send(SendChunk("x".into())).await.expect("alive")),
+        Some(RefusedReason::NoBody)
+    );
+    served.peer.send("GARBAGE\r\n\r\n").await;
+    assert!(served.peer.rest().await.ends_with(&"x".repeat(5000)));
+}
+
+/// P87, B15: a refusal that nobody awaits is told to the handler; nothing vanishes.
+#[actix::test]
+async fn unheard_refusals_reach_the_handler() {
+    let mut served = serve(silent);
+    served.session.do_send(SendChunk("x".into()));
+    served.session.do_send(Apply(ok("hi")));
+    served.session.do_send(Finish);
+    served
+        .heard
+        .expect(&["refused NotOpen", "refused NotOpen", "refused NotOpen"])
+        .await;
+    // Awaited ones are the caller's alone.
+    served
+        .session
+        .send(Finish)
+        .await
+        .expect("alive")
+        .expect_err("nothing is open");
+    served.session.send(Inspect).await.expect("alive");
+    assert!(served.heard.so_far().is_empty());
+}
+
+/// What cannot be sent comes back with the reason, and another answer can be given.
+#[actix::test]
+async fn unusable_payloads_come_back() {
+    let mut served = serve(silent);
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let rows = [
+        (Payload::get("/").expect("a path"), UseError::WrongKind),
+        (
+            ok("hi").header("X", "split\r\nhere"),
+            UseError::InvalidValue,
+        ),
+        (ok("hi").header("a b", "c"), UseError::InvalidName),
+        (
+            ok("hi").header("Content-Length", "3"),
+            UseError::FramingMismatch,
+        ),
+        (
+            Payload::response(StatusCode::SWITCHING_PROTOCOLS),
+            UseError::InvalidStatus,
+        ),
+    ];
+    for (payload, mistake) in rows {
+        let refused = served
+            .session
+            .send(Apply(payload))
+            .await
+            .expect("alive")
+            .expect_err("unusable");
+        assert_eq!(refused.reason, RefusedReason::Unusable(mistake));
+    }
+    served
+        .session
+        .send(Apply(ok("hi")))
+        .await
+        .expect("alive")
+        .expect("accepted");
+    served
+        .peer
+        .expect("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        .await;
+}
+
+/// P14: from one sender, messages of different types keep their order.
+#[actix::test]
+async fn messages_of_one_sender_keep_their_order() {
+    let mut served = serve(silent);
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let session = served.session.clone();
+    std::thread::spawn(move || {
+        session.do_send(Apply(Payload::response(StatusCode::OK).chunked()));
+        for n in 0..500 {
+            session.do_send(SendChunk(format!("{n}\n").into()));
+        }
+        let mut trailers = Headers::new();
+        trailers.append("X-End", "yes").expect("valid");
+        session.do_send(FinishWith(trailers));
+    });
+    let answer = served.peer.until("X-End: yes\r\n\r\n").await;
+    let lines: Vec<&str> = answer
+        .split("\r\n")
+        .filter(|line| line.ends_with('\n'))
+        .collect();
+    let expected: Vec<String> = (0..500).map(|n| format!("{n}\n")).collect();
+    assert_eq!(lines, expected);
+}
+
+/// A chunk bound to a message is never taken into another one.
+#[actix::test]
+async fn a_late_chunk_never_becomes_part_of_another_answer() {
+    let mut served = serve(silent);
+    served.peer.send(GET.repeat(2)).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let first = Payload::response(StatusCode::OK).chunked();
+    let id = first.id();
+    served
+        .session
+        .send(Apply(first))
+        .await
+        .expect("alive")
+        .expect("accepted");
+    served
+        .session
+        .send(Finish::of(id))
+        .await
+        .expect("alive")
+        .expect("open");
+    served
+        .heard
+        .expect(&["need_body", "completed 200 in 0 out 0", "apply GET / []"])
+        .await;
+    served
+        .session
+        .send(Apply(Payload::response(StatusCode::OK).chunked()))
+        .await
+        .expect("alive")
+        .expect("accepted");
+    let late = served
+        .session
+        .send(SendChunk::to(id, "late"))
+        .await
+        .expect("alive")
+        .expect_err("over");
+    assert_eq!(
+        (late.reason, late.message),
+        (RefusedReason::NotYourTurn, Bytes::from("late"))
+    );
+    let late = served
+        .session
+        .send(Finish::of(id))
+        .await
+        .expect("alive")
+        .expect_err("over");
+    assert_eq!(late.reason, RefusedReason::NotYourTurn);
+    served.session.send(Cancel(id)).await.expect("alive");
+    served
+        .session
+        .send(SendChunk("x".into()))
+        .await
+        .expect("alive")
+        .expect("the second is unharmed");
+}
+
+/// P6: raw bytes are the answer, to the byte, and the connection goes on.
+#[actix::test]
+async fn raw_answers() {
+    let mut served = serve(|_, session: &mut SessionContext| {
+        assert_eq!(session.write("HTTP/1.1 299 Own\r\n"), Ok(Room::Open));
+        assert_eq!(session.write("Content-Length: 1\r\n\r\nx"), Ok(Room::Open));
+        session.finish().expect("raw");
+    });
+    for _ in 0..2 {
+        served.peer.send(GET).await;
+        served
+            .peer
+            .expect("HTTP/1.1 299 Own\r\nContent-Length: 1\r\n\r\nx")
+            .await;
+    }
+}
+
+mod backpressure {
+    use super::*;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    /// P27, B13: above the high-water mark the handler is throttled, at the low one it is told to go on.
+    #[actix::test]
+    async fn throttled_and_unthrottled() {
+        let mut served = serve_with(
+            SessionOptions::default(),
+            100,
+            |_, session: &mut SessionContext| {
+                session.respond(Payload::response(StatusCode::OK).chunked());
+                assert_eq!(session.send_chunk(vec![b'x'; 60_000]), Ok(Room::Open));
+                assert_eq!(session.send_chunk(vec![b'x'; 10_000]), Ok(Room::Throttled));
+            },
+        );
+        served.peer.send(GET).await;
+        served
+            .heard
+            .expect(&["apply GET / []", "need_body", "throttled"])
+            .await;
+        let info = served.session.send(Inspect).await.expect("alive");
+        assert!(
+            info.throttled_for.is_some() && info.outbound_queued > 60_000,
+            "{info:?}"
+        );
+        let mut read = 0;
+        while read < 50_000 {
+            assert!(
+                served.heard.so_far().is_empty(),
+                "not before the low-water mark, at {read}"
+            );
+            served.peer.more().await;
+            read += 100;
+        }
+        loop {
+            if served.heard.so_far() == ["unthrottled"] {
+                break;
+            }
+            served.peer.more().await;
+        }
+    }
+
+    /// `send(SendChunk)` waits for room; it is real backpressure, across threads.
+    #[actix::test]
+    async fn an_awaited_chunk_waits_for_room() {
+        let mut served = serve_with(SessionOptions::default(), 100, silent);
+        served.peer.send(GET).await;
+        served.heard.expect(&["apply GET / []"]).await;
+        let session = served.session.clone();
+        session
+            .send(Apply(Payload::response(StatusCode::OK).chunked()))
+            .await
+            .expect("alive")
+            .expect("accepted");
+        let sent = std::sync::Arc::new(AtomicUsize::new(0));
+        let counter = sent.clone();
+        let producer = std::thread::spawn(move || {
+            actix::System::new().block_on(async move {
+                for _ in 0..100 {
+                    session
+                        .send(SendChunk(vec![b'x'; 10_000].into()))
+                        .await
+                        .expect("alive")
+                        .expect("taken");
+                    counter.fetch_add(1, Ordering::SeqCst);
+                }
+                session.send(Finish).await.expect("alive").expect("open");
+            });
+        });
+        served.heard.expect(&["need_body", "throttled"]).await;
+        for _ in 0..100 {
+            served.session.send(Inspect).await.expect("alive");
+        }
+        assert!(
+            sent.load(Ordering::SeqCst) < 8,
+            "the seventh waits: 70,000 bytes are above the mark"
+        );
+        let answer = served.peer.until("\r\n0\r\n\r\n").await;
+        assert_eq!(answer.matches('x').count(), 1_000_000);
+        producer.join().expect("all were taken");
+    }
+
+    /// Waits that are open when the session ends are answered.
+    #[actix::test]
+    async fn waits_end_with_the_session() {
+        let mut served = serve_with(SessionOptions::default(), 100, silent);
+        served.peer.send(GET).await;
+        served.heard.expect(&["apply GET / []"]).await;
+        let session = &served.session;
+        session
+            .send(Apply(Payload::response(StatusCode::OK).chunked()))
+            .await
+            .expect("alive")
+            .expect("accepted");
+        let waiting = session.send(SendChunk(vec![b'x'; 100_000].into()));
+        let waiting = actix_rt::spawn(waiting);
+        served.heard.expect(&["need_body", "throttled"]).await;
+        served.session.do_send(Cancel::current());
+        let refused = waiting
+            .await
+            .expect("no panic")
+            .expect("answered")
+            .expect_err("closing");
+        assert_eq!(refused.reason, RefusedReason::Closing);
+    }
+
+    /// The hard cap: refused for those who wait for the answer, an abort for those who do not.
+    #[actix::test]
+    async fn the_hard_cap() {
+        let buffers = Buffers {
+            hard_cap: 200_000,
+            ..Buffers::default()
+        };
+        let options = SessionOptions {
+            buffers,
+            ..SessionOptions::default()
+        };
+        let mut served = serve_with(options, 100, silent);
+        served.peer.send(GET).await;
+        served.heard.expect(&["apply GET / []"]).await;
+        served
+            .session
+            .do_send(Apply(Payload::response(StatusCode::OK).chunked()));
+        for _ in 0..100 {
+            served.session.do_send(SendChunk(vec![b'x'; 10_000].into()));
+        }
+        served
+            .heard
+            .expect(&[
+                "need_body",
+                "throttled",
+                "refused Overrun",
+                "failed Overrun Answering",
+            ])
+            .await;
+        assert!(!served.peer.rest().await.contains("\r\n0\r\n\r\n"));
+    }
+
+    /// P8, P9, B39: a muted exchange is delivered nothing, not even what had arrived; unmuted, all of it.
+    #[actix::test]
+    async fn mute_stops_delivery_at_once() {
+        let mut served = serve(|_, session: &mut SessionContext| session.mute());
+        served.peer.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").await;
+        served.heard.expect(&["apply POST / chunked"]).await;
+        served.session.send(Inspect).await.expect("alive");
+        assert!(served.heard.so_far().is_empty());
+        served
+            .session
+            .send(Apply(ok("hi")))
+            .await
+            .expect("alive")
+            .expect("an answer needs no body");
+    }
+
+    /// A `hold` from another thread; the guard's drop releases it.
+    #[actix::test]
+    async fn a_guard_holds_delivery() {
+        let taken: &'static Mutex<Option<Responder>> = Box::leak(Box::default());
+        let mut served = serve(move |_, session: &mut SessionContext| {
+            taken.lock().expect("no panic").replace(session.responder());
+        });
+        served
+            .peer
+            .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
+            .await;
+        served.heard.expect(&["apply POST / stream 20000"]).await;
+        let responder = taken
+            .lock()
+            .expect("no panic")
+            .take()
+            .expect("taken in apply");
+        let guard = responder.hold();
+        assert!(served.session.send(Inspect).await.expect("alive").muted);
+        served.peer.send("x".repeat(20_000)).await;
+        served.session.send(Inspect).await.expect("alive");
+        assert!(served.heard.so_far().is_empty());
+        drop(guard);
+        while served.heard.next().await != "finished" {}
+        responder.respond(ok("hi")).await.expect("accepted");
+    }
+
+    /// What a peer sends while nothing is delivered is bounded by the credit, then TCP stops it.
+    #[actix::test]
+    async fn a_flooding_sender_is_bounded() {
+        let mut served = serve_with(
+            SessionOptions::default(),
+            1 << 20,
+            |_, session: &mut SessionContext| session.mute(),
+        );
+        served
+            .peer
+            .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+            .await;
+        served
+            .heard
+            .expect(&["apply POST / stream 100000000"])
+            .await;
+        let flood = tokio::time::timeout(std::time::Duration::from_millis(200), async {
+            let piece = vec![b'x'; 64 << 10];
+            for _ in 0..1000 {
+                served.peer.send(&piece).await;
+            }
+        });
+        flood.await.expect_err("the sender is stopped");
+        let info = served.session.send(Inspect).await.expect("alive");
+        assert!(info.inbound_queued <= 2, "{info:?}");
+    }
+
+    /// Pipelined requests ahead are counted one by one, not once a read.
+    #[actix::test]
+    async fn waiting_requests_are_bounded() {
+        let mut served = serve(silent);
+        served.peer.send(GET.repeat(1000)).await;
+        served.heard.expect(&["apply GET / []"]).await;
+        let info = served.session.send(Inspect).await.expect("alive");
+        assert_eq!(
+            info.inbound_queued, 15,
+            "sixteen messages of credit, one of them delivered"
+        );
+    }
+
+    /// A body writer on another thread: each send waits for room, the end is the end.
+    #[actix::test]
+    async fn a_body_writer_from_another_thread() {
+        let (give, take) = std::sync::mpsc::channel::<BodySender>();
+        let mut served = serve_with(
+            SessionOptions::default(),
+            1000,
+            move |_, session: &mut SessionContext| {
+                session.respond(Payload::response(StatusCode::OK).chunked());
+                give.send(session.body().expect("a body is open"))
+                    .expect("the writer waits");
+                assert!(session.body().is_none(), "there is one writer for a body");
+            },
+        );
+        let writer = std::thread::spawn(move || {
+            let mut body = take.recv().expect("given in apply");
+            actix::System::new().block_on(async move {
+                for _ in 0..200 {
+                    body.send(vec![b'x'; 1000]).await.expect("taken");
+                }
+                body.finish().await.expect("open");
+            });
+        });
+        served.peer.send(GET).await;
+        served.peer.expect(CHUNKED).await;
+        let body = served.peer.until("\r\n0\r\n\r\n").await;
+        assert_eq!(body.matches('x').count(), 200_000);
+        writer.join().expect("all was taken");
+        assert_eq!(
+            served.session.send(Inspect).await.expect("alive").phase,
+            SessionPhase::Idle
+        );
+    }
+}

@@ -1,0 +1,470 @@
+//! The server: listeners, workers, limits, loggers, and an actor behind it; over loopback TCP.
+
+mod common;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use actix::prelude::*;
+use common::Peer;
+use http_actors::{
+    CommonLog, ContentsLog, DisposeServer, HttpHandler, HttpRequest, HttpServer, LocalAddrs,
+    Payload, Responder, Running, ServerNotify, SessionContext, Sessions, SetHandler, SetLogger,
+    StatusCode,
+};
+use tokio::net::TcpStream;
+
+struct Say(&'static str);
+
+impl HttpHandler for Say {
+    fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+        if request.path() != "/wait" {
+            session.respond(Payload::response(StatusCode::OK).body(self.0));
+        }
+    }
+}
+
+fn hi() -> HttpServer {
+    HttpServer::new(|_session| Say("hi"))
+        .signals(false)
+        .workers(1)
+}
+
+fn run(server: HttpServer) -> (Running, SocketAddr) {
+    let running = server.bind("127.0.0.1:0").expect("a port").run();
+    let address = running.addresses()[0];
+    (running, address)
+}
+
+async fn connect(address: SocketAddr) -> Peer<TcpStream> {
+    Peer::new(
+        TcpStream::connect(address)
+            .await
+            .expect("the server listens"),
+    )
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+/// P107, P112: port 0 picks one, `LocalAddrs` tells it, and every worker serves.
+#[actix::test]
+async fn serves_on_every_worker() {
+    let (running, address) = run(hi().workers(3));
+    assert_ne!(address.port(), 0);
+    assert_eq!(
+        running.handle().send(LocalAddrs).await.expect("alive"),
+        [address]
+    );
+    let mut peers = Vec::new();
+    for _ in 0..30 {
+        peers.push(connect(address).await);
+    }
+    for peer in &mut peers {
+        peer.send(GET).await;
+        peer.expect(HI).await;
+    }
+    // P109: each is known from accept to close.
+    assert_eq!(
+        running.handle().send(Sessions).await.expect("alive").len(),
+        30
+    );
+}
+
+/// P111: dispose cuts every connection, ends the future and tells the notify.
+#[actix::test]
+async fn dispose_ends_everything() {
+    struct Told(Arc<Mutex<Vec<String>>>);
+    impl ServerNotify for Told {
+        fn listening(&mut self, addresses: &[SocketAddr]) {
+            self.0
+                .lock()
+                .expect("no panic")
+                .push(format!("listening on {}", addresses.len()));
+        }
+        fn closed(&mut self) {
+            self.0.lock().expect("no panic").push("closed".to_owned());
+        }
+    }
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (running, address) = run(hi().workers(2).notify(Told(told.clone())));
+    let mut idle = connect(address).await;
+    idle.send(GET).await;
+    idle.expect(HI).await;
+    let mut waiting = connect(address).await;
+    waiting.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    running.handle().send(DisposeServer).await.expect("alive");
+    running.await.expect("ended well");
+    assert_eq!(idle.rest().await, "");
+    assert_eq!(waiting.rest().await, "");
+    TcpStream::connect(address)
+        .await
+        .expect_err("nobody listens");
+    assert_eq!(
+        *told.lock().expect("no panic"),
+        ["listening on 1", "closed"]
+    );
+}
+
+/// A port on which somebody listens is refused, also if that is another server of the same kind.
+#[actix::test]
+async fn a_port_in_use_is_refused() {
+    let (_running, address) = run(hi().workers(2));
+    let error = hi().bind(address).expect_err("in use");
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let error = hi()
+        .bind(listener.local_addr().expect("an address"))
+        .expect_err("in use");
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
+
+/// A server without an address ends with an error, and says so to its notify.
+#[actix::test]
+async fn a_server_without_an_address_fails() {
+    struct Told(Arc<Mutex<bool>>);
+    impl ServerNotify for Told {
+        fn not_listening(&mut self, _: &std::io::Error) {
+            *self.0.lock().expect("no panic") = true;
+        }
+    }
+    let told = Arc::new(Mutex::new(false));
+    let error = hi()
+        .notify(Told(told.clone()))
+        .run()
+        .await
+        .expect_err("not bound");
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert!(*told.lock().expect("no panic"));
+}
+
+/// A socket that listens already, shared by the workers.
+#[actix::test]
+async fn serves_a_given_listener() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let running = hi().workers(2).listen(listener).expect("a socket").run();
+    assert_eq!(running.addresses(), [address]);
+    let mut peer = connect(address).await;
+    peer.send(GET).await;
+    peer.expect(HI).await;
+}
+
+/// At the limit connections wait, and are served when one ends.
+#[actix::test]
+async fn connections_over_the_limit_wait() {
+    let (running, address) = run(hi().max_connections(2).workers(2));
+    let mut first = connect(address).await;
+    let mut second = connect(address).await;
+    for peer in [&mut first, &mut second] {
+        peer.send(GET).await;
+        peer.expect(HI).await;
+    }
+    let mut third = connect(address).await;
+    third.send(GET).await;
+    // A round trip on another connection: the third had every chance to be served wrongly.
+    first.send(GET).await;
+    first.expect(HI).await;
+    assert_eq!(
+        running.handle().send(Sessions).await.expect("alive").len(),
+        2
+    );
+    drop(second);
+    third.expect(HI).await;
+}
+
+/// P110: another handler and another logger hold for connections accepted from then on.
+#[actix::test]
+async fn handlers_and_loggers_can_be_replaced() {
+    let (running, address) = run(hi().workers(2));
+    let mut old = connect(address).await;
+    old.send(GET).await;
+    old.expect(HI).await;
+    let log = Shared::default();
+    running
+        .handle()
+        .send(SetHandler::new(|_: Addr<_>| Say("ho")))
+        .await
+        .expect("alive");
+    running
+        .handle()
+        .send(SetLogger::new(CommonLog::new(log.clone())))
+        .await
+        .expect("alive");
+    let mut new = connect(address).await;
+    new.send(GET).await;
+    new.expect("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nho")
+        .await;
+    old.send(GET).await;
+    old.expect(HI).await;
+    new.close().await;
+    assert_eq!(new.rest().await, "");
+    assert_eq!(
+        log.text().lines().count(),
+        1,
+        "the old connection is not logged"
+    );
+}
+
+/// What a log writes to, in the hands of the test.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text")
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// P115, P116, B31: the combined log, with the user, the referer under its real name, and what the client sent escaped.
+#[actix::test]
+async fn the_common_log() {
+    let log = Shared::default();
+    let (_running, address) = run(hi().logger(CommonLog::new(log.clone())));
+    let mut peer = connect(address).await;
+    let fields =
+        "Authorization: Basic am9lIHg6YTpi\r\nReferer: http://b/\r\nUser-Agent: \"quoted\"\r\n";
+    peer.send(format!("GET /a?b HTTP/1.1\r\nHost: a\r\n{fields}\r\n"))
+        .await;
+    peer.expect(HI).await;
+    peer.send("HEAD / HTTP/1.0\r\n\r\n").await;
+    peer.rest().await;
+    let text = log.text();
+    let lines: Vec<&str> = text.lines().collect();
+    let (start, rest) = lines[0].split_once(" [").expect("a date");
+    let (date, rest) = rest.split_once("] ").expect("a date");
+    assert_eq!(start, "127.0.0.1 - joe_x");
+    assert_eq!(date.len(), "06/Nov/1994:08:49:37 +0000".len());
+    assert_eq!(
+        rest,
+        "\"GET /a?b HTTP/1.1\" 200 2 \"http://b/\" \"\\\"quoted\\\"\""
+    );
+    assert!(
+        lines[1].ends_with("\"HEAD / HTTP/1.0\" 200 0 \"-\" \"-\""),
+        "{}",
+        lines[1]
+    );
+}
+
+/// An exchange that was never answered is logged too.
+#[actix::test]
+async fn cut_exchanges_are_logged() {
+    let log = Shared::default();
+    let (running, address) = run(hi().logger(CommonLog::new(log.clone())));
+    let mut peer = connect(address).await;
+    peer.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // The session must know the request before it is cut.
+    while running
+        .handle()
+        .send(Sessions)
+        .await
+        .expect("alive")
+        .is_empty()
+    {}
+    let session = running
+        .handle()
+        .send(Sessions)
+        .await
+        .expect("alive")
+        .remove(0);
+    while session
+        .send(http_actors::Inspect)
+        .await
+        .expect("alive")
+        .exchanges
+        == 0
+    {
+        tokio::task::yield_now().await;
+    }
+    running.handle().send(DisposeServer).await.expect("alive");
+    running.await.expect("ended well");
+    assert!(
+        log.text()
+            .ends_with("\"GET /wait HTTP/1.1\" - 0 \"-\" \"-\"\n"),
+        "{}",
+        log.text()
+    );
+}
+
+/// P117: both messages.
+#[actix::test]
+async fn the_contents_log() {
+    let log = Shared::default();
+    let (_running, address) = run(hi().logger(ContentsLog::new(log.clone())));
+    let mut peer = connect(address).await;
+    peer.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+        .await;
+    peer.expect(HI).await;
+    peer.close().await;
+    peer.rest().await;
+    assert_eq!(
+        log.text(),
+        "REQUEST\nPOST /p HTTP/1.1\nHost: a\nContent-Length: 3\n\nabc\nRESPONSE\n200 OK\n\nhi\n\n"
+    );
+}
+
+mod actor {
+    //! An actor as the server.
+
+    use super::*;
+
+    /// Echoes; keeps what it is told to keep; answers one by another thread.
+    #[derive(Default)]
+    struct Echo {
+        kept: Vec<Responder>,
+    }
+
+    impl Actor for Echo {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<HttpRequest> for Echo {
+        type Result = ();
+
+        fn handle(
+            &mut self,
+            HttpRequest {
+                request,
+                responder,
+                peer,
+            }: HttpRequest,
+            _: &mut Self::Context,
+        ) {
+            assert!(peer.remote.is_some());
+            let sum = request
+                .trailers()
+                .and_then(|trailers| trailers.text("x-sum"))
+                .unwrap_or("-")
+                .to_owned();
+            let answer = Payload::response(StatusCode::OK)
+                .header("X-Sum", sum)
+                .body(request.body_bytes().clone());
+            match request.path() {
+                "/keep" => self.kept.push(responder),
+                "/thread" => drop(std::thread::spawn(move || drop(responder.respond(answer)))),
+                _ => drop(responder.respond(answer)),
+            }
+        }
+    }
+
+    fn serve() -> (Addr<Echo>, Running, SocketAddr) {
+        let echo = Echo::default().start();
+        let (running, address) = run(HttpServer::to_actor(echo.clone().recipient())
+            .signals(false)
+            .workers(2));
+        (echo, running, address)
+    }
+
+    fn echoed(body: &str, sum: &str) -> String {
+        format!(
+            "HTTP/1.1 200 OK\r\nX-Sum: {sum}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    /// Bodies are collected, whatever way they come, trailers too.
+    #[actix::test]
+    async fn bodies_are_collected() {
+        let (_echo, _running, address) = serve();
+        let mut peer = connect(address).await;
+        for path in ["/", "/thread"] {
+            peer.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+            ))
+            .await;
+            peer.expect(&echoed("abc", "-")).await;
+            let long = "x".repeat(30_000);
+            peer.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n{long}"
+            ))
+            .await;
+            peer.expect(&echoed(&long, "-")).await;
+            let head =
+                format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+            peer.send(format!(
+                "{head}3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n"
+            ))
+            .await;
+            peer.expect(&echoed("abcde", "5")).await;
+        }
+    }
+
+    /// 413 above the limit, announced or found out.
+    #[actix::test]
+    async fn large_bodies_are_refused() {
+        let (_echo, _running, address) = serve();
+        let mut peer = connect(address).await;
+        peer.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n")
+            .await;
+        assert!(peer.until("\r\n\r\n").await.starts_with("HTTP/1.1 413 "));
+        let mut peer = connect(address).await;
+        peer.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        peer.send(chunk.repeat(17)).await;
+        assert!(peer.until("\r\n\r\n").await.starts_with("HTTP/1.1 413 "));
+    }
+
+    /// An actor that is gone is answered for.
+    #[actix::test]
+    async fn an_actor_that_is_gone_is_answered_for() {
+        struct Mortal;
+        impl Actor for Mortal {
+            type Context = Context<Self>;
+        }
+        impl Handler<HttpRequest> for Mortal {
+            type Result = ();
+            fn handle(&mut self, _: HttpRequest, ctx: &mut Self::Context) {
+                ctx.stop();
+            }
+        }
+        let server = HttpServer::to_actor(Mortal.start().recipient())
+            .signals(false)
+            .workers(1);
+        let (_running, address) = run(server);
+        for _ in 0..2 {
+            let mut peer = connect(address).await;
+            peer.send(GET).await;
+            assert!(peer.rest().await.starts_with("HTTP/1.1 500 "));
+        }
+    }
+}
+
+/// Connections that come and go leave nothing behind: the server ends only when the last of each is gone.
+#[actix::test]
+async fn connections_leave_nothing_behind() {
+    let (running, address) = run(hi().max_connections(8));
+    for round in 0..200 {
+        let mut peer = connect(address).await;
+        match round % 4 {
+            0 => drop(peer),
+            1 => peer.send("GET / HT").await,
+            2 => {
+                peer.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
+                socket2::SockRef::from(&peer.io)
+                    .set_linger(Some(std::time::Duration::ZERO))
+                    .expect("a socket");
+            }
+            _ => {
+                peer.send(GET).await;
+                peer.expect(HI).await;
+            }
+        }
+    }
+    running.handle().send(DisposeServer).await.expect("alive");
+    running
+        .await
+        .expect("every permit, task and session came back");
+}
