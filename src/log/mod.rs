@@ -1,4 +1,4 @@
-//! Logs of exchanges: formatters over the one [`Record`](crate::Record). Floor 5.
+//! Logs of exchanges: formatters over the one [`Record`]. Floor 5.
 
 mod common;
 mod contents;

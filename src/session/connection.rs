@@ -76,8 +76,9 @@ pub(super) fn open(
 /// Both actors of a connection in one task: a message between them needs no trip through the scheduler. They would run
 /// as two tasks just as well; this saves about a tenth of the cost of a connection among many.
 struct Pair {
-    builder: Option<ContextFut<PayloadBuilder, actix::Context<PayloadBuilder>>>,
+    // ORDER: dropped before the builder, whose address of the session the last calls of the handler may ask for.
     session: Option<ContextFut<HttpSession, actix::Context<HttpSession>>>,
+    builder: Option<ContextFut<PayloadBuilder, actix::Context<PayloadBuilder>>>,
 }
 
 impl Future for Pair {

@@ -12,7 +12,7 @@ thread_local! {
     static LISTS: RefCell<Vec<Vec<Inbound>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Gives the list of a [`Batch`] back to the thread.
+/// Gives the list of a batch back to the thread.
 pub(in crate::session) fn recycle(mut list: Vec<Inbound>) {
     list.clear();
     // The thread may be ending: then the list is simply dropped.
