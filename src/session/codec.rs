@@ -46,6 +46,9 @@ pub enum CodecError {
     /// A response without a request that it could answer.
     #[error("response without a request")]
     Unasked,
+    /// A message behind one that announced the close.
+    #[error("the connection closes")]
+    Closing,
     /// More requests read ahead of their answers than the codec remembers.
     #[error("too many requests without an answer")]
     TooManyPending,
@@ -85,6 +88,8 @@ pub struct HttpCodec {
     role: Role,
     /// The open message has no body on the wire, although its payload promises one: its frames go nowhere.
     swallow: bool,
+    /// The last message that was begun announced the close.
+    closing: bool,
     scratch: Vec<u8>,
 }
 
@@ -117,6 +122,7 @@ impl HttpCodec {
             encoder: Encoder::default(),
             role,
             swallow: false,
+            closing: false,
             scratch: Vec::new(),
         }
     }
@@ -144,10 +150,14 @@ impl HttpCodec {
     }
 
     fn begin(&mut self, payload: &Payload) -> Result<(), CodecError> {
+        if self.closing {
+            return Err(CodecError::Closing);
+        }
         let begun = match self.role {
             Role::Client => self.begin_request(payload)?,
             Role::Server(_) => self.begin_response(payload)?,
         };
+        self.closing = !begun.keep_alive && !begun.informational;
         self.swallow = !begun.needs_body && payload.mode() != TransferMode::Oneshot;
         Ok(())
     }

@@ -51,7 +51,7 @@ fn index_with<'a>(
 fn diagnose(fields: &ScannedFields<'_>) -> WireError {
     fields
         .lines()
-        .find_map(|line| field_line(line).err())
+        .find_map(|line| line.and_then(field_line).err())
         .unwrap_or(WireError::InvalidFieldName)
 }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::field;
-use super::line::{Bounds, Scan, ScannedLine};
+use super::line::{Bounds, Scan};
 use super::request_head::{self, RequestHead};
 use super::response_head::{self, StatusLine};
 use super::{Limits, Rules};
@@ -52,9 +52,9 @@ pub(super) struct Heads {
 /// The head that came last.
 #[derive(Debug, Default)]
 struct Last {
-    /// The start line with its end.
+    /// The start line with its end. Empty while nothing is known.
     line: Vec<u8>,
-    /// What `line` says; `None` while it is not known.
+    /// What `line` says, once it has come twice: to keep what comes once would cost an allocation a head.
     start: Option<Start>,
     /// The field lines. Reused as memory when no payload holds them any more.
     fields: Arc<Block>,
@@ -102,39 +102,31 @@ impl Heads {
                 Kind::Responses => WireError::InvalidStatusLine,
             });
         }
-        let (fields, len) = if let Some(found) = self.recall_fields(scan, input, &rules.limits) {
+        let recalled = self.recall_fields(scan, input, &rules.limits);
+        let known = recalled.is_some();
+        let (fields, len) = if let Some(found) = recalled {
             found
         } else {
             let Some(section) = scan.fields(input, &bounds)? else {
                 return Ok(None);
             };
             let last = self.last.get_or_insert_default();
+            last.start = None;
             if Arc::get_mut(&mut last.fields).is_none() {
                 last.fields = Arc::default();
             }
             field::index(&section, Arc::make_mut(&mut last.fields))?;
             (Arc::clone(&last.fields), scan.len())
         };
-        let start = self.parse(line, &fields, len, rules)?;
-        self.remember(
-            input.get(..scan.start()).unwrap_or_default(),
-            &start,
-            &fields,
-        );
+        let start = match self.kind {
+            Kind::Requests => {
+                request_head::parse(line, &fields, known, len, rules).map(Start::Request)?
+            }
+            Kind::Responses => response_head::parse(line).map(Start::Response)?,
+        };
+        let line = input.get(..scan.start()).unwrap_or_default();
+        self.remember(line, known, &start, &fields);
         Ok(Some(Head { start, fields, len }))
-    }
-
-    fn parse(
-        &self,
-        line: ScannedLine<'_>,
-        fields: &Block,
-        len: usize,
-        rules: &Rules,
-    ) -> Result<Start, WireError> {
-        match self.kind {
-            Kind::Requests => request_head::parse(line, fields, len, rules).map(Start::Request),
-            Kind::Responses => response_head::parse(line).map(Start::Response),
-        }
     }
 
     /// The last head, if the same bytes come again.
@@ -160,8 +152,7 @@ impl Heads {
         limits: &Limits,
     ) -> Option<(Arc<Block>, usize)> {
         let last = self.memory()?;
-        last.start.as_ref()?;
-        if !scan.is_at_fields() {
+        if !scan.is_at_fields() || last.line.is_empty() {
             return None;
         }
         let len = scan.start().saturating_add(last.fields.raw().len());
@@ -179,13 +170,13 @@ impl Heads {
         self.last.as_deref()
     }
 
-    fn remember(&mut self, line: &[u8], start: &Start, fields: &Block) {
+    fn remember(&mut self, line: &[u8], same_fields: bool, start: &Start, fields: &Block) {
         if line.len() > KEPT || fields.capacity() > KEPT {
             self.last = None;
         } else if let Some(last) = &mut self.last {
+            last.start = (same_fields && last.line == line).then(|| start.clone());
             last.line.clear();
             last.line.extend_from_slice(line);
-            last.start = Some(start.clone());
         }
     }
 }

@@ -125,6 +125,10 @@ fn is_ip_literal(text: &[u8]) -> bool {
 
 /// `reg-name = *( unreserved / pct-encoded / sub-delims )`, which an IPv4 address is too.
 fn is_reg_name(text: &[u8]) -> bool {
+    text.iter().all(|byte| is_name_byte(*byte)) || is_encoded_name(text)
+}
+
+fn is_encoded_name(text: &[u8]) -> bool {
     let mut rest = text;
     loop {
         rest = match rest {
@@ -140,5 +144,9 @@ fn is_reg_name(text: &[u8]) -> bool {
 
 /// `unreserved / sub-delims`.
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
+        || matches!(
+            byte,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+        )
 }

@@ -1,6 +1,6 @@
 //! Lines (RFC 9112 section 2.2): the only place that looks at CR and LF in a head, a chunk line or a trailer section.
 //!
-//! Only CRLF ends a line. A bare CR, a bare LF and a folded line are refused here, so that every rule above works on a
+//! Only CRLF ends a line. A bare CR, a bare LF and a folded line are refused, so that every rule above works on a
 //! [`ScannedLine`] or [`ScannedFields`] and never sees a line end. Limits are enforced here too, as soon as too many
 //! bytes are there without an end, because a line that never ends is never parsed.
 //!
@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter};
 
 use super::{Leniency, Limits};
 use crate::error::WireError;
@@ -23,7 +23,10 @@ impl<'a> ScannedLine<'a> {
     }
 }
 
-/// Proof that these bytes are whole lines, the last one blank, with no stray CR or LF and no fold.
+/// Proof that these bytes are whole lines, the last one blank: every LF ends one, with its CR.
+///
+/// What is inside a line may still hold a bare CR, or make it a fold. The field gate does not let such a line pass, and
+/// [`lines`](Self::lines) says which of the two it was.
 #[derive(Debug)]
 pub(super) struct ScannedFields<'a> {
     bytes: Cow<'a, [u8]>,
@@ -42,12 +45,15 @@ impl ScannedFields<'_> {
     }
 
     /// The field lines one by one, for the diagnosis of a bad one.
-    pub(super) fn lines(&self) -> impl Iterator<Item = ScannedLine<'_>> {
+    pub(super) fn lines(&self) -> impl Iterator<Item = Result<ScannedLine<'_>, WireError>> {
         self.bytes
             .split(|byte| *byte == b'\n')
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
             .take_while(|line| !line.is_empty())
-            .map(ScannedLine)
+            .map(|line| match line {
+                [b' ' | b'\t', ..] => Err(WireError::ObsFold),
+                line => without_cr(line),
+            })
     }
 }
 
@@ -100,9 +106,8 @@ pub(super) struct Scan {
     line: usize,
     /// Length of the start line with its end; 0 while it is not complete.
     start: usize,
-    /// Field lines begun so far.
+    /// Complete field lines.
     count: usize,
-    folded: bool,
     /// Bytes looked at, for the test that none is looked at twice.
     #[cfg(test)]
     looked: usize,
@@ -164,23 +169,36 @@ impl Scan {
         bounds: &Bounds,
     ) -> Result<Option<ScannedFields<'a>>, WireError> {
         let window = bounds.window(input);
+        let bare_lf = bounds.leniency.bare_lf;
         loop {
-            if self.at == self.line {
-                self.begin_field_line(window, bounds)?;
+            let begins = || !matches!(window.get(self.line), None | Some(b'\r' | b'\n'));
+            if self.count >= bounds.count && begins() {
+                return Err(bounds.overcount);
             }
-            match self.line(window, bounds.leniency.bare_lf, usize::MAX, bounds.oversize)? {
-                None if input.len() >= bounds.size => return Err(bounds.oversize),
-                None => return Ok(None),
-                Some(ScannedLine([])) => break,
-                Some(_) => {}
+            let Some(end) = self.line_feed(window) else {
+                return if input.len() >= bounds.size {
+                    Err(bounds.oversize)
+                } else {
+                    Ok(None)
+                };
+            };
+            let line = window.get(self.line..end).unwrap_or_default();
+            self.line = self.at;
+            match line {
+                [b'\r'] => break,
+                [.., b'\r'] => {}
+                [] if bare_lf => break,
+                _ if bare_lf => {}
+                _ => return Err(WireError::BareLf),
             }
+            self.count = self.count.saturating_add(1);
         }
-        let bytes = window.get(self.start..self.line).unwrap_or_default();
+        let section = window.get(self.start..self.line).unwrap_or_default();
         Ok(Some(ScannedFields {
-            bytes: if self.folded {
-                Cow::Owned(unfold(bytes))
+            bytes: if bounds.leniency.obs_fold {
+                unfold(section)
             } else {
-                Cow::Borrowed(bytes)
+                Cow::Borrowed(section)
             },
             count: self.count,
         }))
@@ -195,28 +213,6 @@ impl Scan {
         self.line(input, false, limit, WireError::ChunkLineTooLong)
     }
 
-    /// Looks at the first byte of a field line: is it one too many, is it a fold?
-    fn begin_field_line(&mut self, window: &[u8], bounds: &Bounds) -> Result<(), WireError> {
-        match window.get(self.line) {
-            // The first line has nothing that it could continue.
-            Some(b' ' | b'\t') if !bounds.leniency.obs_fold || self.line == self.start => {
-                Err(WireError::ObsFold)
-            }
-            Some(b' ' | b'\t') => {
-                self.folded = true;
-                Ok(())
-            }
-            None | Some(b'\r' | b'\n') => Ok(()),
-            Some(_) if self.count >= bounds.count => Err(bounds.overcount),
-            Some(_) => {
-                self.count = self.count.saturating_add(1);
-                // So that this line's first byte is not taken for a beginning again when the rest of it arrives.
-                self.at = self.line.saturating_add(1);
-                Ok(())
-            }
-        }
-    }
-
     fn line<'a>(
         &mut self,
         window: &'a [u8],
@@ -224,32 +220,47 @@ impl Scan {
         limit: usize,
         too_long: WireError,
     ) -> Result<Option<ScannedLine<'a>>, WireError> {
-        let rest = window.get(self.at..).unwrap_or_default();
-        let found = memchr2(b'\r', b'\n', rest);
-        let end = self.at.saturating_add(found.unwrap_or(rest.len()));
-        #[cfg(test)]
-        {
-            self.looked = self
-                .looked
-                .saturating_add(end.saturating_sub(self.at).saturating_add(1));
-        }
-        // Before the line end is judged: whether it is there yet must not matter.
-        if end.saturating_sub(self.line) > limit {
+        let found = self.line_feed(window);
+        let seen = window
+            .get(self.line..found.unwrap_or(self.at))
+            .unwrap_or_default();
+        let (line, ended) = match seen.strip_suffix(b"\r") {
+            Some(line) => (line, true),
+            None => (seen, bare_lf),
+        };
+        // Before the end is judged: whether it has arrived must not matter.
+        if line.len() > limit {
             return Err(too_long);
         }
-        self.at = end;
-        let next = end.saturating_add(1);
-        let after = match (window.get(end), window.get(next)) {
-            (None, _) | (Some(b'\r'), None) => return Ok(None),
-            (Some(b'\n'), _) if bare_lf => next,
-            (Some(b'\n'), _) => return Err(WireError::BareLf),
-            (Some(_), Some(b'\n')) => next.saturating_add(1),
-            (Some(_), _) => return Err(WireError::BareCr),
-        };
-        let line = window.get(self.line..end).unwrap_or_default();
-        self.line = after;
-        self.at = after;
-        Ok(Some(ScannedLine(line)))
+        if found.is_none() {
+            return Ok(None);
+        }
+        if !ended {
+            return Err(WireError::BareLf);
+        }
+        self.line = self.at;
+        without_cr(line).map(Some)
+    }
+
+    /// The next LF that was not looked at before.
+    fn line_feed(&mut self, window: &[u8]) -> Option<usize> {
+        let rest = window.get(self.at..).unwrap_or_default();
+        let found = memchr(b'\n', rest);
+        let looked = found.map_or(rest.len(), |offset| offset.saturating_add(1));
+        let end = found.map(|offset| self.at.saturating_add(offset));
+        self.at = self.at.saturating_add(looked);
+        #[cfg(test)]
+        {
+            self.looked = self.looked.saturating_add(looked);
+        }
+        end
+    }
+}
+
+fn without_cr(line: &[u8]) -> Result<ScannedLine<'_>, WireError> {
+    match memchr(b'\r', line) {
+        Some(_) => Err(WireError::BareCr),
+        None => Ok(ScannedLine(line)),
     }
 }
 
@@ -265,14 +276,14 @@ pub(super) fn empty_line(input: &[u8], bare_lf: bool) -> Option<usize> {
     }
 }
 
-/// Replaces every fold by spaces (RFC 9112 section 5.2), byte for byte so that the length stays.
-fn unfold(section: &[u8]) -> Vec<u8> {
-    let mut text = section.to_vec();
+/// Replaces every fold by spaces (RFC 9112 section 5.2), byte for byte so that the length stays. A first line that
+/// begins with a space has nothing to continue and stays what it is: an error.
+fn unfold(section: &[u8]) -> Cow<'_, [u8]> {
+    let mut text = Cow::Borrowed(section);
     for end in memchr_iter(b'\n', section) {
         if let Some(b' ' | b'\t') = section.get(end.saturating_add(1)) {
-            let start = end.saturating_sub(1);
-            for at in start..=end {
-                if let Some(byte @ (b'\r' | b'\n')) = text.get_mut(at) {
+            for at in end.saturating_sub(1)..=end {
+                if let Some(byte @ (b'\r' | b'\n')) = text.to_mut().get_mut(at) {
                     *byte = b' ';
                 }
             }

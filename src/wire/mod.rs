@@ -13,7 +13,6 @@
     clippy::expect_used,
     clippy::panic
 )]
-#![allow(dead_code, unused_imports, reason = "used by the session floor")]
 
 mod chunk;
 mod cycle;

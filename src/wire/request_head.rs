@@ -6,13 +6,14 @@
 //! Exactly one SP between the parts. An HTTP/0.9 line, without a version, is malformed.
 
 use http::{Method, Uri, Version};
+use memchr::memchr;
 
 use super::facts::{self, Facts};
 use super::framing::{self, Framing};
 use super::line::ScannedLine;
 use super::{Rules, host, target, token};
 use crate::error::WireError;
-use crate::payload::{Block, is_token};
+use crate::payload::{Block, Known, is_token};
 
 /// A request head without its fields.
 #[derive(Debug, Clone)]
@@ -24,23 +25,23 @@ pub(super) struct RequestHead {
     pub(super) facts: Facts,
 }
 
-/// Reads the line and holds the fields to what it says.
+/// Reads the line and holds the fields to what it says. `known`: these fields passed behind another line.
 pub(super) fn parse(
     line: ScannedLine<'_>,
     block: &Block,
+    known: bool,
     head_bytes: usize,
     rules: &Rules,
 ) -> Result<RequestHead, WireError> {
-    let [method, target, version] = split(line.bytes())?;
+    let [method, target, version] = split(line.bytes()).ok_or(WireError::InvalidRequestLine)?;
     let version = token::version(version)?;
     let method = parse_method(method)?;
     let target = target::parse(&method, target)?;
-    host::check(
-        block,
-        version,
-        rules.leniency.missing_host,
-        target.authority,
-    )?;
+    // Whether Host is one and within the grammar is a matter of the fields alone.
+    if !(known && block.has(Known::Host) && target.authority.is_none()) {
+        let missing_allowed = rules.leniency.missing_host;
+        host::check(block, version, missing_allowed, target.authority)?;
+    }
     let framing = framing::of_request(block, version)?;
     let (expect_continue, unknown_expectation) = facts::expectations(block, version);
     let facts = Facts {
@@ -62,16 +63,17 @@ pub(super) fn parse(
 }
 
 /// Method, target and version.
-fn split(line: &[u8]) -> Result<[&[u8]; 3], WireError> {
-    let mut parts = line.split(|byte| *byte == b' ');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(method), Some(target), Some(version), None)
-            if !method.is_empty() && !target.is_empty() && !version.is_empty() =>
-        {
-            Ok([method, target, version])
-        }
-        _ => Err(WireError::InvalidRequestLine),
-    }
+fn split(line: &[u8]) -> Option<[&[u8]; 3]> {
+    let (method, rest) = cut(line)?;
+    let (target, version) = cut(rest)?;
+    let parts = [method, target, version];
+    let whole = memchr(b' ', version).is_none() && parts.iter().all(|part| !part.is_empty());
+    whole.then_some(parts)
+}
+
+fn cut(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = text.split_at_checked(memchr(b' ', text)?)?;
+    Some((before, rest.get(1..)?))
 }
 
 fn parse_method(text: &[u8]) -> Result<Method, WireError> {

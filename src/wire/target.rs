@@ -19,11 +19,16 @@ pub(super) struct Parsed<'a> {
 }
 
 pub(super) fn parse<'a>(method: &Method, target: &'a [u8]) -> Result<Parsed<'a>, WireError> {
-    if !target.iter().all(u8::is_ascii_graphic) {
-        return Err(WireError::InvalidTarget);
-    }
-    if memchr::memchr(b'#', target).is_some() {
-        return Err(WireError::FragmentInTarget);
+    // Both looks at once: a target is short, and two scans would cost more than they are worth.
+    if !target
+        .iter()
+        .all(|byte| byte.is_ascii_graphic() && *byte != b'#')
+    {
+        return Err(if target.iter().all(u8::is_ascii_graphic) {
+            WireError::FragmentInTarget
+        } else {
+            WireError::InvalidTarget
+        });
     }
     match target {
         _ if *method == Method::CONNECT => authority_form(target),

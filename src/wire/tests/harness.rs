@@ -1,6 +1,5 @@
 //! The one caller of the decoder in tests: feeds it bytes in pieces, as a connection would, and writes down what came.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::Method;
@@ -178,17 +177,13 @@ pub(super) fn transcript(events: &[Event]) -> Vec<String> {
 
 impl Seen {
     fn text(&self) -> String {
-        let mut text = self.start.clone();
-        match (self.mode, self.length) {
-            (TransferMode::Oneshot, Some(0)) => {}
-            (TransferMode::Oneshot, _) => {
-                let _ = write!(text, " = {}", latin1(&self.body));
-            }
-            (TransferMode::Stream, length) => {
-                let _ = write!(text, " stream {}", length.unwrap_or_default());
-            }
-            (TransferMode::Chunked, _) => text += " chunked",
-        }
+        let body = match (self.mode, self.length) {
+            (TransferMode::Oneshot, Some(0)) => String::new(),
+            (TransferMode::Oneshot, _) => format!(" = {}", latin1(&self.body)),
+            (TransferMode::Stream, length) => format!(" stream {}", length.unwrap_or_default()),
+            (TransferMode::Chunked, _) => " chunked".to_owned(),
+        };
+        let mut text = format!("{}{body}", self.start);
         for (flag, name) in [
             (!self.facts.keep_alive, " close"),
             (self.facts.expect_continue, " continue"),

@@ -122,7 +122,7 @@ fn bytes_outside_ascii_are_refused_outside_values() {
 fn p182_two_readers_one_verdict() {
     for line in ["Ab: cd", "A:b", "A:", "A: b c \t", "Content-Length:1"] {
         for at in 0..=line.len() {
-            for byte in (0..=255_u8).filter(|byte| !matches!(byte, b'\r' | b'\n')) {
+            for byte in 0..=255_u8 {
                 for replace in [false, true] {
                     let mut text = line.as_bytes().to_vec();
                     if !replace {
@@ -147,7 +147,10 @@ fn agree(line: &[u8]) {
     let fields = fields.unwrap();
     let mut block = Block::default();
     let fast = field::index(&fields, &mut block);
-    let words: Result<Vec<_>, _> = fields.lines().map(field::field_line).collect();
+    let words: Result<Vec<_>, _> = fields
+        .lines()
+        .map(|line| line.and_then(field::field_line))
+        .collect();
     match (fast, words) {
         (Ok(()), Ok(words)) => {
             let fast: Vec<_> = block.iter().collect();
