@@ -108,7 +108,7 @@ pub enum WireError {
     /// A chunk line over `Limits::chunk_line`.
     #[error("chunk line too long")]
     ChunkLineTooLong,
-    /// More framing bytes in a chunked body than its data justify (`Limits::chunk_overhead`).
+    /// More needless framing bytes in a chunked body than its data justify (`Limits::chunk_overhead`).
     #[error("too many framing bytes in a chunked body")]
     ChunkOverhead,
     /// Chunk data that are not followed by CRLF (RFC 9112 section 7.1).

@@ -50,10 +50,10 @@ impl Block {
         value: usize,
         value_len: usize,
     ) -> bool {
-        let known = match self.raw.get(name..).and_then(|rest| rest.get(..name_len)) {
-            Some(text) => Known::of(text),
-            None => return false,
+        let Some(text) = self.raw.get(name..).and_then(|rest| rest.get(..name_len)) else {
+            return false;
         };
+        let known = Known::of(text);
         let (Ok(name), Ok(name_len), Ok(value), Ok(value_len)) = (
             u32::try_from(name),
             u32::try_from(name_len),

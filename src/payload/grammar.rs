@@ -11,7 +11,7 @@ pub(crate) fn is_tchar(byte: u8) -> bool {
 }
 
 /// A byte that may stand in a field value: VCHAR, obs-text, SP, HTAB (RFC 9110 section 5.5).
-pub(crate) fn is_field_byte(byte: u8) -> bool {
+fn is_field_byte(byte: u8) -> bool {
     FIELD[byte as usize]
 }
 

@@ -14,16 +14,16 @@ pub(crate) enum Known {
 }
 
 impl Known {
-    /// Tells a known name by its length first: most fields of a head are dismissed by one comparison.
+    /// Tells a known name by its length and first letter: most fields of a head are dismissed without a comparison.
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
-        let (candidate, text): (Self, &[u8]) = match name.len() {
-            4 if matches!(name.first(), Some(b'h' | b'H')) => (Self::Host, b"host"),
-            4 => (Self::Date, b"date"),
-            6 => (Self::Expect, b"expect"),
-            7 => (Self::Upgrade, b"upgrade"),
-            10 => (Self::Connection, b"connection"),
-            14 => (Self::ContentLength, b"content-length"),
-            17 => (Self::TransferEncoding, b"transfer-encoding"),
+        let (candidate, text): (Self, &[u8]) = match (name.len(), name.first()? | 0x20) {
+            (4, b'h') => (Self::Host, b"host"),
+            (4, b'd') => (Self::Date, b"date"),
+            (6, b'e') => (Self::Expect, b"expect"),
+            (7, b'u') => (Self::Upgrade, b"upgrade"),
+            (10, b'c') => (Self::Connection, b"connection"),
+            (14, b'c') => (Self::ContentLength, b"content-length"),
+            (17, b't') => (Self::TransferEncoding, b"transfer-encoding"),
             _ => return None,
         };
         name.eq_ignore_ascii_case(text).then_some(candidate)

@@ -162,7 +162,7 @@ impl HttpSession {
             Ok(Room::Open) => Reply::Now(Ok(())),
             Ok(Room::Throttled) => {
                 let (reply, waiter) = Reply::later(nothing);
-                self.context.outbound.wait(waiter);
+                self.context.link.outbound.wait(waiter);
                 reply
             }
             Err(refused) => Reply::Now(Err(refused)),
@@ -176,7 +176,10 @@ impl HttpSession {
         ctx: &mut Context<Self>,
     ) -> Reply<Bytes> {
         self.count(ctx);
-        let room = self.context.take_data(message, data);
+        let room = self
+            .context
+            .server
+            .take_data(&mut self.context.link, message, data);
         self.settle();
         self.answer_piece(room, Bytes::new)
     }
@@ -188,7 +191,10 @@ impl HttpSession {
         ctx: &mut Context<Self>,
     ) -> Reply<Bytes> {
         self.count(ctx);
-        let room = self.context.take_raw(exchange, data);
+        let room = self
+            .context
+            .server
+            .take_raw(&mut self.context.link, exchange, data);
         self.settle();
         self.answer_piece(room, Bytes::new)
     }
@@ -200,7 +206,10 @@ impl HttpSession {
         ctx: &mut Context<Self>,
     ) -> Ended {
         self.count(ctx);
-        let ended = self.context.end_body(message, trailers);
+        let ended = self
+            .context
+            .server
+            .end_body(&mut self.context.link, message, trailers);
         self.settle();
         Ended(ended)
     }
@@ -216,7 +225,7 @@ impl Handler<inbound::Deliver> for HttpSession {
         inbound::Deliver { payload, facts }: inbound::Deliver,
         _: &mut Self::Context,
     ) {
-        self.context.receive(Inbound::Deliver(payload, facts));
+        self.context.link.receive(Inbound::Deliver(payload, facts));
         self.settle();
     }
 }
@@ -225,7 +234,7 @@ impl Handler<inbound::Chunk> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::Chunk(data): inbound::Chunk, _: &mut Self::Context) {
-        self.context.receive(Inbound::Chunk(data));
+        self.context.link.receive(Inbound::Chunk(data));
         self.settle();
     }
 }
@@ -234,7 +243,7 @@ impl Handler<inbound::Finish> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::Finish(trailers): inbound::Finish, _: &mut Self::Context) {
-        self.context.receive(Inbound::Finish(trailers));
+        self.context.link.receive(Inbound::Finish(trailers));
         self.settle();
     }
 }
@@ -244,7 +253,7 @@ impl Handler<inbound::Batch> for HttpSession {
 
     fn handle(&mut self, inbound::Batch(mut items): inbound::Batch, _: &mut Self::Context) {
         for item in items.drain(..) {
-            self.context.receive(item);
+            self.context.link.receive(item);
         }
         builder::recycle(items);
         self.settle();
@@ -255,7 +264,7 @@ impl Handler<inbound::Failed> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::Failed(fault): inbound::Failed, _: &mut Self::Context) {
-        self.context.receive(Inbound::Fault(fault));
+        self.context.link.receive(Inbound::Fault(fault));
         self.settle();
     }
 }
@@ -264,7 +273,7 @@ impl Handler<inbound::HalfClosed> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, _: inbound::HalfClosed, _: &mut Self::Context) {
-        self.context.half_closed();
+        self.context.server.half_closed(&mut self.context.link);
         self.settle();
     }
 }
@@ -273,8 +282,8 @@ impl Handler<inbound::Closed> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::Closed(kind): inbound::Closed, _: &mut Self::Context) {
-        tracing::debug!(?kind, peer = %self.context.peer, "the connection broke");
-        self.context.broken();
+        tracing::debug!(?kind, peer = %self.context.link.peer, "the connection broke");
+        self.context.server.broken(&mut self.context.link);
         self.settle();
     }
 }
@@ -283,7 +292,7 @@ impl Handler<inbound::IdleQuery> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, _: inbound::IdleQuery, _: &mut Self::Context) {
-        self.context.idle_query();
+        self.context.server.idle_query(&mut self.context.link);
         self.settle();
     }
 }
@@ -331,7 +340,7 @@ impl Handler<inbound::Respond> for HttpSession {
         // Settled before the answer: who hears "accepted" finds the consequences in place.
         self.settle();
         if let Err(Err(refused)) = sender.send(accepted) {
-            self.context.unheard(refused.map(Unsent::Payload));
+            self.context.link.unheard(refused.map(Unsent::Payload));
             self.settle();
         }
     }
@@ -349,7 +358,7 @@ impl Handler<inbound::Inform> for HttpSession {
         if self.context.exchange() == Some(exchange) {
             match payload {
                 Some(payload) => self.context.respond(payload),
-                None => self.context.send_continue(),
+                None => self.context.server.send_continue(&mut self.context.link),
             }
         }
         self.settle();
@@ -389,13 +398,19 @@ impl Handler<inbound::Piece> for HttpSession {
     ) {
         self.count(ctx);
         let (data, sender) = parcel.open();
-        self.context.check_number(message, number);
-        let room = self.context.take_data(Some(message), data);
+        self.context
+            .server
+            .check_number(&mut self.context.link, message, number);
+        let room = self
+            .context
+            .server
+            .take_data(&mut self.context.link, Some(message), data);
         match room {
             // A sender that does not wait any more has cancelled by its drop.
             Ok(Room::Open) => drop(sender.send(Ok(()))),
             Ok(Room::Throttled) => self
                 .context
+                .link
                 .outbound
                 .wait(Box::new(Posted(sender, Bytes::new))),
             Err(refused) => drop(sender.send(Err(refused))),
@@ -418,8 +433,13 @@ impl Handler<inbound::LastPiece> for HttpSession {
     ) {
         self.count(ctx);
         let (trailers, sender) = parcel.open();
-        self.context.check_number(message, number);
-        let ended = self.context.end_body(Some(message), trailers.as_ref());
+        self.context
+            .server
+            .check_number(&mut self.context.link, message, number);
+        let ended =
+            self.context
+                .server
+                .end_body(&mut self.context.link, Some(message), trailers.as_ref());
         // As above.
         drop(sender.send(ended.map_err(|refused| refused.map(|()| trailers))));
         self.settle();
@@ -432,7 +452,7 @@ impl Handler<RefusedUnheard> for HttpSession {
     fn handle(&mut self, RefusedUnheard(refused): RefusedUnheard, ctx: &mut Self::Context) {
         self.count(ctx);
         let overrun = refused.reason == RefusedReason::Overrun;
-        self.context.unheard(refused);
+        self.context.link.unheard(refused);
         if overrun {
             // A hole in the body: the message cannot be whole any more.
             self.context.end_failed(FailureReason::Overrun);

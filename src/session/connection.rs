@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use super::HttpSession;
 use super::builder::PayloadBuilder;
-use super::context::{Phase, SessionContext};
+use super::context::SessionContext;
 use super::credit::Ledger;
-use super::deadline::DeadlineTimer;
 use super::handler::HttpHandler;
 use super::inbound::Credit;
+use super::link::{Link, Phase};
 use super::options::SessionOptions;
 use super::outbound::Outbound;
 use super::server::Server;
@@ -48,20 +48,20 @@ pub(super) fn open(
     let session = HttpSession {
         handler: make(address.clone()),
         context: SessionContext {
-            address: address.downgrade(),
-            builder: builder_context.address(),
-            peer,
-            opened: now,
-            phase: Phase::Open,
-            inbox: VecDeque::new(),
-            ledger: Ledger::new(credit),
-            events: VecDeque::new(),
-            outbound: Outbound::new(write, options.buffers, timeouts.write),
+            link: Link {
+                address: address.downgrade(),
+                builder: builder_context.address(),
+                peer,
+                opened: now,
+                phase: Phase::Open,
+                inbox: VecDeque::new(),
+                ledger: Ledger::new(credit),
+                events: VecDeque::new(),
+                outbound: Outbound::new(write, options.buffers, timeouts.write),
+                bytes_in: 0,
+                options,
+            },
             server: Server::new(now),
-            farewell: DeadlineTimer::default(),
-            farewell_seen: 0,
-            bytes_in: 0,
-            options,
         },
         turn: 0,
     };

@@ -1,26 +1,20 @@
 //! What a handler call may touch at once, without a mailbox round.
 
-use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use actix::{Addr, WeakAddr};
+use actix::Addr;
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::HttpSession;
 use super::body::BodySender;
-use super::builder::PayloadBuilder;
-use super::credit::Ledger;
-use super::deadline::DeadlineTimer;
 use super::handler::Unsent;
-use super::inbound::{Close, Credit, Inbound, Mute, Unmute};
+use super::inbound::{Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
-use super::options::{HalfClose, SessionOptions};
-use super::outbound::{Flow, Outbound, Room};
+use super::link::Link;
+use super::outbound::Room;
 use super::responder::Responder;
 use super::server::Server;
+use super::step::{Intake, Step};
 use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload};
 use crate::transport::Peer;
@@ -32,51 +26,8 @@ use crate::transport::Peer;
 /// call returned.
 #[derive(Debug)]
 pub struct SessionContext {
-    pub(super) address: WeakAddr<HttpSession>,
-    pub(super) builder: Addr<PayloadBuilder>,
-    pub(super) options: Arc<SessionOptions>,
-    pub(super) peer: Peer,
-    pub(super) opened: Instant,
-    pub(super) phase: Phase,
-    pub(super) inbox: VecDeque<Inbound>,
-    pub(super) ledger: Ledger,
-    pub(super) events: VecDeque<Event>,
-    pub(super) outbound: Outbound,
+    pub(super) link: Link,
     pub(super) server: Server,
-    /// Runs while the peer is half-closed and an answer is owed.
-    pub(super) farewell: DeadlineTimer,
-    /// How many bytes the socket had taken when that clock was set.
-    pub(super) farewell_seen: u64,
-    pub(super) bytes_in: u64,
-}
-
-/// Where the connection is in its life. Why it ends is part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    Open,
-    /// Nothing more is accepted or delivered; what was accepted is still written, then the sending side is shut.
-    Flushing {
-        reason: CloseReason,
-        linger: bool,
-    },
-    /// Nothing more is written.
-    Aborting {
-        reason: CloseReason,
-        reset: bool,
-    },
-    Closed {
-        reason: CloseReason,
-    },
-}
-
-/// What the handler is to be told once the current call returned.
-#[derive(Debug)]
-pub(super) enum Event {
-    NeedBody(MessageId),
-    Throttled,
-    Unthrottled,
-    HalfClosed,
-    Refused(Box<Refused<Unsent>>),
 }
 
 impl SessionContext {
@@ -87,11 +38,11 @@ impl SessionContext {
     /// # Errors
     /// The payload comes back; the reasons are those of [`Apply`](crate::Apply).
     pub fn apply(&mut self, payload: Payload) -> Result<MessageId, Refused<Payload>> {
-        if !self.is_open() {
+        if !self.link.is_open() {
             return Err(Refused::new(RefusedReason::Closing, payload));
         }
-        let accepted = self.answer(payload);
-        self.weigh();
+        let accepted = self.server.answer(&mut self.link, payload);
+        self.link.weigh();
         accepted
     }
 
@@ -99,7 +50,7 @@ impl SessionContext {
     /// [`HttpHandler::refused`](crate::HttpHandler::refused) (P45).
     pub fn respond(&mut self, payload: Payload) {
         if let Err(refused) = self.apply(payload) {
-            self.unheard(refused.map(Unsent::Payload));
+            self.link.unheard(refused.map(Unsent::Payload));
         }
     }
 
@@ -109,7 +60,7 @@ impl SessionContext {
     /// # Errors
     /// The data come back; the reasons are those of [`SendChunk`](crate::SendChunk).
     pub fn send_chunk(&mut self, data: impl Into<Bytes>) -> Result<Room, Refused<Bytes>> {
-        self.take_data(None, data.into())
+        self.server.take_data(&mut self.link, None, data.into())
     }
 
     /// Writes raw bytes; see [`Write`](crate::Write).
@@ -117,7 +68,7 @@ impl SessionContext {
     /// # Errors
     /// The bytes come back; the reasons are those of [`Write`](crate::Write).
     pub fn write(&mut self, data: impl Into<Bytes>) -> Result<Room, Refused<Bytes>> {
-        self.take_raw(None, data.into())
+        self.server.take_raw(&mut self.link, None, data.into())
     }
 
     /// Ends the open message; see [`Finish`](crate::Finish).
@@ -125,7 +76,7 @@ impl SessionContext {
     /// # Errors
     /// Those of [`Finish`](crate::Finish).
     pub fn finish(&mut self) -> Result<(), Refused<()>> {
-        self.end_body(None, None)
+        self.server.end_body(&mut self.link, None, None)
     }
 
     /// Ends the open Chunked message with trailer fields; see [`FinishWith`](crate::FinishWith).
@@ -133,7 +84,7 @@ impl SessionContext {
     /// # Errors
     /// Those of [`FinishWith`](crate::FinishWith).
     pub fn finish_with(&mut self, trailers: &Headers) -> Result<(), Refused<()>> {
-        self.end_body(None, Some(trailers))
+        self.server.end_body(&mut self.link, None, Some(trailers))
     }
 
     /// Stops sending a message or gives up its exchange; see [`Cancel`](crate::Cancel).
@@ -145,21 +96,22 @@ impl SessionContext {
 
     /// Closes the connection from this end; see [`Dispose`](crate::Dispose).
     pub fn dispose(&mut self) {
-        self.shut(CancelCause::Local, CloseReason::Disposed);
+        self.server
+            .shut(&mut self.link, CancelCause::Local, CloseReason::Disposed);
     }
 
     /// Pauses delivery to this handler, of what waits already too (P8, B39). Calls count; the exchange that is going on
     /// owns them, and they die with it. No effect between exchanges.
     pub fn mute(&mut self) {
         if let Some(id) = self.server.mute() {
-            self.builder.do_send(Mute(id));
+            self.link.builder.do_send(Mute(id));
         }
     }
 
     /// Takes one [`mute`](Self::mute) back (P9).
     pub fn unmute(&mut self) {
         if let Some(id) = self.server.unmute() {
-            self.builder.do_send(Unmute(id));
+            self.link.builder.do_send(Unmute(id));
             self.promise_continue();
         }
     }
@@ -188,7 +140,7 @@ impl SessionContext {
 
     /// The address of this session.
     pub fn address(&self) -> Addr<HttpSession> {
-        match self.address.upgrade() {
+        match self.link.address.upgrade() {
             Some(address) => address,
             None => unreachable!("the builder holds an address for as long as the session runs"),
         }
@@ -198,7 +150,7 @@ impl SessionContext {
 
     /// The addresses of the connection.
     pub fn peer(&self) -> Peer {
-        self.peer
+        self.link.peer
     }
 
     /// The exchange that is going on.
@@ -208,115 +160,65 @@ impl SessionContext {
 
     /// Whether there is room for more output.
     pub fn room(&self) -> Room {
-        self.outbound.room()
+        self.link.outbound.room()
     }
 
     /// How the session is doing; see [`Inspect`](crate::Inspect).
     pub fn inspect(&self) -> SessionInfo {
         SessionInfo {
-            phase: if self.is_open() {
+            phase: if self.link.is_open() {
                 self.server.phase()
             } else {
                 SessionPhase::Closing
             },
-            peer: self.peer,
-            age: self.opened.elapsed(),
+            peer: self.link.peer,
+            age: self.link.opened.elapsed(),
             exchanges: self.server.begun(),
-            bytes_in: self.bytes_in,
-            bytes_out: self.outbound.buffer.total(),
-            inbound_queued: self.inbox.len(),
-            inbound_credit: self.ledger.left(),
+            bytes_in: self.link.bytes_in,
+            bytes_out: self.link.outbound.buffer.total(),
+            inbound_queued: self.link.inbox.len(),
+            inbound_credit: self.link.ledger.left(),
             muted: self.server.is_muted(),
-            outbound_queued: self.outbound.buffer.len(),
-            throttled_for: self.outbound.throttled_since().map(|since| since.elapsed()),
+            outbound_queued: self.link.outbound.buffer.len(),
+            throttled_for: self
+                .link
+                .outbound
+                .throttled_since()
+                .map(|since| since.elapsed()),
         }
     }
 
     // For the session.
 
-    pub(super) fn is_open(&self) -> bool {
-        self.phase == Phase::Open
-    }
-
-    /// Queues what the handler hears of the state of the outbound buffer.
-    pub(super) fn weigh(&mut self) {
-        match self.outbound.weigh() {
-            Flow::Same => {}
-            Flow::Throttled => self.events.push_back(Event::Throttled),
-            Flow::Unthrottled => self.events.push_back(Event::Unthrottled),
+    /// What the handler is to be told next. `None` when it knows everything that it may know now.
+    pub(super) fn next_step(&mut self) -> Option<Step> {
+        loop {
+            if let Some(event) = self.link.events.pop_front() {
+                return Some(Step::Event(event));
+            }
+            if let Some(ended) = self.server.take_ended() {
+                return Some(Step::Ended(self.server.after(&mut self.link, &ended)));
+            }
+            if !self.link.is_open() {
+                return None;
+            }
+            match self.server.next_inbound(&mut self.link) {
+                Intake::Step(step) => return Some(step),
+                Intake::Again => {}
+                Intake::Wait => return None,
+            }
         }
     }
 
-    pub(super) fn unheard(&mut self, refused: Refused<Unsent>) {
-        tracing::debug!(reason = %refused.reason, "a behaviour was refused and nobody waits for the answer");
-        self.events.push_back(Event::Refused(Box::new(refused)));
+    pub(super) fn end_cancelled(&mut self, cause: CancelCause) {
+        self.server.end_cancelled(&mut self.link, cause);
     }
 
-    /// Gives the builder new credit, unless something still waits here or for the socket.
-    pub(super) fn grant(&mut self) {
-        if self.inbox.is_empty()
-            && self.outbound.room() == Room::Open
-            && let Some(credit) = self.ledger.grant()
-        {
-            self.builder.do_send(credit);
-        }
+    pub(super) fn end_failed(&mut self, reason: FailureReason) {
+        self.server.end_failed(&mut self.link, reason);
     }
 
-    /// Takes an item off the queue for good.
-    pub(super) fn spend(&mut self, cost: Credit) {
-        self.ledger.spend(cost);
-    }
-
-    /// Ends the connection once everything accepted is written.
-    pub(super) fn close(&mut self, reason: CloseReason, linger: bool) {
-        if self.is_open() {
-            self.phase = Phase::Flushing { reason, linger };
-            self.inbox.clear();
-        }
-    }
-
-    /// Ends the connection without writing anything more.
-    pub(super) fn abort(&mut self, reason: CloseReason, reset: bool) {
-        if !matches!(self.phase, Phase::Closed { .. }) {
-            self.phase = Phase::Aborting { reason, reset };
-            self.inbox.clear();
-        }
-    }
-
-    /// Ends the connection and, first, the exchange on it.
-    pub(super) fn shut(&mut self, cause: CancelCause, reason: CloseReason) {
-        let cut = self.server.cancel(cause);
-        self.abort(reason, cut);
-    }
-
-    /// The last step: both actors end.
-    pub(super) fn finish_close(&mut self, reason: CloseReason, linger: bool) {
-        tracing::trace!(%reason, peer = %self.peer, "connection closed");
-        self.phase = Phase::Closed { reason };
-        self.outbound.release(Err(RefusedReason::Closing));
-        self.builder.do_send(Close { linger });
-    }
-
-    /// Ready when a half-closed peer took nothing for as long as the policy allows. Progress renews the time.
-    pub(super) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let HalfClose::FinishWithin(patience) = self.options.half_close else {
-            return Poll::Pending;
-        };
-        if !self.server.peer_done || self.server.current().is_none() {
-            return Poll::Pending;
-        }
-        let taken = self.outbound.buffer.total();
-        if self.farewell.at().is_none() || self.farewell_seen != taken {
-            self.farewell_seen = taken;
-            self.farewell.set(Some(Instant::now() + patience));
-        }
-        self.farewell.poll(cx)
-    }
-
-    /// Notices a piece of a body that was lost on its way.
-    pub(super) fn check_number(&mut self, message: MessageId, number: u64) {
-        if self.server.expect_piece(message, number) {
-            self.end_failed(FailureReason::LostPiece);
-        }
+    pub(super) fn promise_continue(&mut self) {
+        self.server.promise_continue(&mut self.link);
     }
 }

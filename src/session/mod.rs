@@ -4,7 +4,6 @@
 //! messages of `inbound.rs` only. This file decides nothing about bytes or framing: it is the actor, its behaviours in
 //! the order of `docs/semantics.md`, and the loop that calls the handler.
 
-mod answer;
 mod behaviours;
 mod body;
 mod builder;
@@ -18,7 +17,7 @@ mod exchange;
 mod handler;
 mod inbound;
 mod info;
-mod intake;
+mod link;
 mod message;
 mod options;
 mod outbound;
@@ -27,6 +26,7 @@ mod record;
 mod reply;
 mod responder;
 mod server;
+mod step;
 
 use std::any::Any;
 use std::fmt;
@@ -46,11 +46,10 @@ use crate::transport;
 pub use body::BodySender;
 pub use codec::{CodecError, Frame, HttpCodec};
 pub use context::SessionContext;
-use context::{Event, Phase};
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler, Unsent};
 pub use info::{SessionInfo, SessionPhase};
-use intake::Step;
+use link::{Event, Phase};
 pub use message::{
     Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, Inspect,
     SendChunk, SendChunkTo, Write, WriteTo,
@@ -59,6 +58,7 @@ pub use options::{Buffers, HalfClose, SessionOptions, Timeouts};
 pub use outbound::Room;
 pub use record::{Detail, Kept, Logger, Record};
 pub use responder::{Answer, MuteGuard, Responder};
+use step::Step;
 
 /// How many messages are handled before the connection's own I/O gets a turn.
 ///
@@ -130,7 +130,7 @@ impl HttpSession {
         while let Some(step) = self.context.next_step() {
             self.tell(step);
         }
-        self.context.grant();
+        self.context.link.grant();
     }
 
     /// One call of the handler. A panic in it costs this connection and nothing else.
@@ -153,13 +153,13 @@ impl HttpSession {
             Step::Event(Event::Unthrottled) => handler.unthrottled(context),
             Step::Event(Event::HalfClosed) => handler.half_closed(context),
             Step::Event(Event::Refused(refused)) => handler.refused(*refused, context),
-            Step::Ended(exchange) => tell_end(&mut **handler, context, *exchange),
+            Step::Ended(exchange) => tell_end(&mut **handler, context, exchange),
         }));
         if called.is_err() {
             // The handler's state is unknown: it is never called again.
             self.handler = Box::new(Broken);
             self.context.end_failed(FailureReason::HandlerPanicked);
-            self.context.close(CloseReason::Aborted, true);
+            self.context.link.close(CloseReason::Aborted, true);
         } else if apply {
             self.context.promise_continue();
         }
@@ -178,27 +178,27 @@ impl HttpSession {
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
         self.turn = 0;
         loop {
-            match self.context.phase {
+            match self.context.link.phase {
                 Phase::Open | Phase::Flushing { .. } => {}
                 Phase::Aborting { reason, reset } => {
                     self.settle();
-                    self.context.outbound.abort(reset);
+                    self.context.link.outbound.abort(reset);
                     return self.end(ctx, reason, false);
                 }
                 Phase::Closed { .. } => return Poll::Ready(()),
             }
             let blocked = self.poll_write(cx);
-            self.context.weigh();
+            self.context.link.weigh();
             self.settle();
-            if matches!(self.context.phase, Phase::Aborting { .. }) {
+            if matches!(self.context.link.phase, Phase::Aborting { .. }) {
                 continue;
             }
             if blocked {
                 if self.poll_deadlines(cx).is_pending() {
                     return Poll::Pending;
                 }
-            } else if self.context.outbound.buffer.is_empty() {
-                if let Phase::Flushing { reason, linger } = self.context.phase {
+            } else if self.context.link.outbound.buffer.is_empty() {
+                if let Phase::Flushing { reason, linger } = self.context.link.phase {
                     return self.poll_shutdown(ctx, cx, reason, linger);
                 }
                 if self.poll_deadlines(cx).is_pending() {
@@ -210,11 +210,11 @@ impl HttpSession {
 
     /// Writes what waits. True if the socket takes no more for now.
     fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> bool {
-        match self.context.outbound.poll_flush(cx) {
+        match self.context.link.outbound.poll_flush(cx) {
             Poll::Ready(Ok(())) => self.context.server.complete(),
             Poll::Ready(Err(error)) => {
-                tracing::debug!(%error, peer = %self.context.peer, "a write failed");
-                self.context.broken();
+                tracing::debug!(%error, peer = %self.context.link.peer, "a write failed");
+                self.context.server.broken(&mut self.context.link);
             }
             Poll::Pending => return true,
         }
@@ -223,16 +223,23 @@ impl HttpSession {
 
     /// Ready if a deadline passed: then the state changed.
     fn poll_deadlines(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
-        if self.context.outbound.poll_stall(cx).is_ready() {
-            self.context.shut(
+        if self.context.link.outbound.poll_stall(cx).is_ready() {
+            self.context.server.shut(
+                &mut self.context.link,
                 CancelCause::Deadline(Deadline::Write),
                 CloseReason::Deadline(Deadline::Write),
             );
             self.context
+                .link
                 .abort(CloseReason::Deadline(Deadline::Write), true);
             return Poll::Ready(());
         }
-        if self.context.poll_farewell(cx).is_ready() {
+        if self
+            .context
+            .server
+            .poll_farewell(&self.context.link, cx)
+            .is_ready()
+        {
             self.context.end_cancelled(CancelCause::PeerHalfClosed);
             return Poll::Ready(());
         }
@@ -247,12 +254,12 @@ impl HttpSession {
         linger: bool,
     ) -> Poll<()> {
         // A peer that is gone cannot be told so; the end is the same.
-        let _ = ready!(self.context.outbound.poll_shutdown(cx));
+        let _ = ready!(self.context.link.outbound.poll_shutdown(cx));
         self.end(ctx, reason, linger)
     }
 
     fn end(&mut self, ctx: &mut Context<Self>, reason: CloseReason, linger: bool) -> Poll<()> {
-        self.context.finish_close(reason, linger);
+        self.context.link.finish_close(reason, linger);
         ctx.stop();
         Poll::Ready(())
     }
@@ -321,10 +328,13 @@ impl Actor for HttpSession {
 
     /// Also when the arbiter stops: an exchange that is going on then still gets its end (N3).
     fn stopped(&mut self, _ctx: &mut Self::Context) {
-        if !matches!(self.context.phase, Phase::Closed { .. }) {
-            self.context
-                .shut(CancelCause::Shutdown, CloseReason::Shutdown);
-            self.context.finish_close(CloseReason::Shutdown, false);
+        if !matches!(self.context.link.phase, Phase::Closed { .. }) {
+            self.context.server.shut(
+                &mut self.context.link,
+                CancelCause::Shutdown,
+                CloseReason::Shutdown,
+            );
+            self.context.link.finish_close(CloseReason::Shutdown, false);
         }
         self.settle();
     }

@@ -4,7 +4,6 @@
 //! with. The caller keeps the rest and shows it again, with more behind it. The same bytes give the same items, however
 //! they are split (P57, P186). The first error is final (B5).
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use super::cycle::{Cycle, Expected};
 use super::facts::{self, Facts};
 use super::framing::{self, Framing};
 use super::head::{Head, Heads, Kind, Start};
+use super::item::{Item, Step};
 use super::line::{self, Scan};
 use super::request_head::RequestHead;
 use super::response_head::StatusLine;
@@ -54,42 +54,6 @@ enum State {
     Held,
     /// A violation was met.
     Failed(WireError),
-}
-
-/// What one call of [`Decoder::decode`] did.
-#[derive(Debug)]
-pub(crate) struct Step {
-    /// Bytes of the input that are done with.
-    pub(crate) consumed: usize,
-    /// What they gave. `None`: more bytes are needed. After `Some` call again, also without new bytes.
-    pub(crate) item: Option<Item>,
-}
-
-/// A part of a message.
-#[derive(Debug)]
-pub(crate) enum Item {
-    /// A head; of a Oneshot message the whole of it.
-    Head(Payload, Facts),
-    /// Body data: this range of the input.
-    Data(Range<usize>),
-    /// The end of a Stream or Chunked message, with its trailers if any came.
-    End(Option<Headers>),
-}
-
-impl Step {
-    fn more(consumed: usize) -> Self {
-        Self {
-            consumed,
-            item: None,
-        }
-    }
-
-    fn of(consumed: usize, item: Item) -> Self {
-        Self {
-            consumed,
-            item: Some(item),
-        }
-    }
 }
 
 impl Decoder {
@@ -153,6 +117,7 @@ impl Decoder {
 
     /// Whether the decoder stands between two messages and has seen no byte of the next one. An empty line before a
     /// request is no byte of it.
+    #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
         matches!(&self.state, State::Head { scan, .. } if scan.is_fresh())
     }
@@ -210,11 +175,11 @@ impl Decoder {
             State::Length { left } => {
                 let len = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
                 *left = left.saturating_sub(len as u64);
-                Ok(data(0..len))
+                Ok(Step::data(0..len))
             }
             State::Chunks(chunks) => Ok(match chunks.read(input, &self.rules.limits)? {
                 Part::More(consumed) => Step::more(consumed),
-                Part::Data(range) => data(range),
+                Part::Data(range) => Step::data(range),
                 Part::End(consumed, trailers) => self.finish(consumed, trailers),
             }),
             State::UntilClose { allowance: 0 } if !input.is_empty() => Err(WireError::BodyTooLarge),
@@ -222,7 +187,7 @@ impl Decoder {
                 let len =
                     usize::try_from(*allowance).map_or(input.len(), |most| most.min(input.len()));
                 *allowance = allowance.saturating_sub(len as u64);
-                Ok(data(0..len))
+                Ok(Step::data(0..len))
             }
             State::Held => Ok(Step::more(0)),
             State::Failed(error) => Err(*error),
@@ -414,14 +379,5 @@ impl State {
             scan: Scan::default(),
             blank: false,
         }
-    }
-}
-
-/// A run of data; an empty one is a need for more.
-fn data(range: Range<usize>) -> Step {
-    if range.is_empty() {
-        Step::more(range.start)
-    } else {
-        Step::of(range.end, Item::Data(range))
     }
 }

@@ -28,8 +28,10 @@ fn index_with<'a>(
     block: &mut Block,
 ) -> Result<(), WireError> {
     let section = fields.bytes();
-    let Ok(Status::Complete((_, found))) = httparse::parse_headers(section, space) else {
-        return Err(diagnose(fields));
+    let found = match httparse::parse_headers(section, space) {
+        // Both must see the same blank line.
+        Ok(Status::Complete((len, found))) if len == section.len() => found,
+        _ => return Err(diagnose(fields)),
     };
     block.fill(section);
     let base = section.as_ptr().addr();

@@ -7,7 +7,7 @@
 pub struct Leniency {
     /// A line feed alone ends a line of a head (RFC 9112 section 2.2 allows a recipient to do so). Never in chunked framing.
     pub bare_lf: bool,
-    /// A folded field line is read as one line, joined by a space (RFC 9112 section 5.2).
+    /// A folded field line is read as one line, joined by spaces (RFC 9112 section 5.2).
     pub obs_fold: bool,
     /// An HTTP/1.1 request without Host is accepted.
     pub missing_host: bool,

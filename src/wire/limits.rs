@@ -20,7 +20,8 @@ pub struct Limits {
     pub fields: usize,
     /// Bytes of a chunk line, extensions included, without its end: 256. Beyond: 400.
     pub chunk_line: usize,
-    /// Framing bytes of a chunked body, beyond a quarter of its data: 16 KiB. Beyond: 400.
+    /// Bytes of chunk lines that no chunk needs (extensions, leading zeros), beyond a quarter of the data: 16 KiB. Beyond:
+    /// 400. The least framing is not counted, so that a feed may live for days on small chunks.
     pub chunk_overhead: u64,
     /// Bytes of a trailer section: 8 KiB. Beyond: 400.
     pub trailers: usize,

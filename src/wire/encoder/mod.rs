@@ -110,6 +110,7 @@ impl Encoder {
     }
 
     /// Whether the open body ends with the connection, so that only a reset tells the peer that it was cut short.
+    #[cfg(test)]
     pub(crate) fn is_close_delimited(&self) -> bool {
         self.body == Body::UntilClose
     }

@@ -164,6 +164,20 @@ fn agree(line: &[u8]) {
     }
 }
 
+/// `Uri` is a little stricter than VCHAR, which P181 asks for: it refuses bytes that no URI may contain (RFC 3986).
+#[test]
+fn p181_visible_bytes_in_a_target() {
+    for (request, refused) in [
+        ("GET /@ HTTP/1.1\r\nHost: a\r\n\r\n", "#<>`"),
+        ("GET /?@ HTTP/1.1\r\nHost: a\r\n\r\n", "\"#<>"),
+    ] {
+        let bad: String = ('!'..='~')
+            .filter(|byte| verdict(request.replace('@', &byte.to_string()).as_bytes()).is_some())
+            .collect();
+        assert_eq!(bad, refused, "{request:?}");
+    }
+}
+
 #[test]
 fn b5_an_error_is_final() {
     let mut feed = Feed::requests(&Rules::default());

@@ -135,7 +135,7 @@ fn message() -> impl Strategy<Value = Message> {
         prop::sample::select(vec![200_u16, 201, 304, 404, 500, 799]),
         prop::collection::vec(field(), 0..5),
         mode,
-        prop::collection::vec(prop::collection::vec(any::<u8>(), 0..4000), 0..5),
+        prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3000), 0..5),
         prop::collection::vec(field(), 0..3),
     )
         .prop_map(
@@ -153,7 +153,7 @@ fn message() -> impl Strategy<Value = Message> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 512,
+        cases: 256,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -4,22 +4,26 @@ use bytes::Bytes;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::clock;
-use super::context::{Event, SessionContext};
-use super::exchange::Outcome;
-use super::outbound::Room;
-use super::record::Detail;
-use super::server::Answer;
+use super::{Answer, Server};
 use crate::error::{
     CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError, WireError,
 };
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
+use crate::session::clock;
+use crate::session::exchange::Outcome;
+use crate::session::link::{Event, Link};
+use crate::session::outbound::Room;
+use crate::session::record::Detail;
 use crate::wire::{self, Answering, Output as _};
 
-impl SessionContext {
+impl Server {
     /// Begins the answer to the request that is being handled, or says an interim word on it.
-    pub(super) fn answer(&mut self, payload: Payload) -> Result<MessageId, Refused<Payload>> {
-        let Some(active) = self.server.active() else {
+    pub(in crate::session) fn answer(
+        &mut self,
+        link: &mut Link,
+        payload: Payload,
+    ) -> Result<MessageId, Refused<Payload>> {
+        let Some(active) = self.active() else {
             return Err(Refused::new(RefusedReason::NotOpen, payload));
         };
         if active.answer != Answer::Pending {
@@ -41,31 +45,32 @@ impl SessionContext {
         }
         if !whole {
             // A streamed answer does not end here, so the request body is still wanted.
-            self.promise_continue();
+            self.promise_continue(link);
         }
-        self.begin(payload, status, answering)
+        self.begin_answer(link, payload, status, answering)
     }
 
-    fn begin(
+    fn begin_answer(
         &mut self,
+        link: &mut Link,
         payload: Payload,
         status: StatusCode,
         answering: Answering,
     ) -> Result<MessageId, Refused<Payload>> {
         let id = payload.id();
-        let before = self.outbound.buffer.len();
+        let before = link.outbound.buffer.len();
         let date = clock::date(Instant::now());
-        let begun = match self.outbound.encoder.response(
+        let begun = match link.outbound.encoder.response(
             &payload,
             answering,
             &date,
-            &mut self.outbound.buffer,
+            &mut link.outbound.buffer,
         ) {
             Ok(begun) => begun,
             Err(mistake) => return Err(Refused::new(mistake, payload)),
         };
-        let encoded = self.outbound.buffer.len().saturating_sub(before);
-        let Some(active) = self.server.active() else {
+        let encoded = link.outbound.buffer.len().saturating_sub(before);
+        let Some(active) = self.active() else {
             return Ok(id);
         };
         if begun.informational {
@@ -81,47 +86,47 @@ impl SessionContext {
         active.bytes_out = body as u64;
         active.persist &= begun.keep_alive;
         if begun.needs_body {
-            self.events.push_back(Event::NeedBody(id));
+            link.events.push_back(Event::NeedBody(id));
         } else {
-            self.server.sent(false);
+            self.sent(false);
         }
-        self.keep_response(payload);
+        self.keep_response(link, payload);
         Ok(id)
     }
 
-    fn keep_response(&mut self, payload: Payload) {
-        let contents = self
+    fn keep_response(&mut self, link: &Link, payload: Payload) {
+        let contents = link
             .options
             .logger
             .as_ref()
             .is_some_and(|logger| logger.detail() == Detail::Contents);
-        if contents && let Some(kept) = self.server.active().and_then(|active| active.kept.as_mut())
-        {
+        if contents && let Some(kept) = self.active().and_then(|active| active.kept.as_mut()) {
             kept.response = Some(payload);
         }
     }
 
     /// Takes body data of this message, or of the open one.
-    pub(super) fn take_data(
+    pub(in crate::session) fn take_data(
         &mut self,
+        link: &mut Link,
         message: Option<MessageId>,
         data: Bytes,
     ) -> Result<Room, Refused<Bytes>> {
-        if !self.is_open() {
+        if !link.is_open() {
             return Err(Refused::new(RefusedReason::Closing, data));
         }
-        if let Some(reason) = self.server.objection(message) {
+        if let Some(reason) = self.objection(message) {
             return Err(Refused::new(reason, data));
         }
-        if self.outbound.is_full() {
+        if link.outbound.is_full() {
             return Err(Refused::new(RefusedReason::Overrun, data));
         }
         let taken = data.len() as u64;
         // A clone is a counter; a refused piece goes back whole.
-        if let Err(mistake) = self
+        if let Err(mistake) = link
             .outbound
             .encoder
-            .data(data.clone(), &mut self.outbound.buffer)
+            .data(data.clone(), &mut link.outbound.buffer)
         {
             let reason = if mistake == UseError::BodyTooLong {
                 RefusedReason::TooLong
@@ -130,24 +135,25 @@ impl SessionContext {
             };
             return Err(Refused::new(reason, data));
         }
-        if let Some(active) = self.server.active() {
+        if let Some(active) = self.active() {
             active.bytes_out += taken;
         }
-        self.weigh();
-        Ok(self.outbound.room())
+        link.weigh();
+        Ok(link.outbound.room())
     }
 
     /// Takes raw bytes as the answer to this exchange, or to the one that is going on.
-    pub(super) fn take_raw(
+    pub(in crate::session) fn take_raw(
         &mut self,
+        link: &mut Link,
         exchange: Option<MessageId>,
         data: Bytes,
     ) -> Result<Room, Refused<Bytes>> {
-        if !self.is_open() {
+        if !link.is_open() {
             return Err(Refused::new(RefusedReason::Closing, data));
         }
-        let full = self.outbound.is_full();
-        let Some(active) = self.server.active() else {
+        let full = link.outbound.is_full();
+        let Some(active) = self.active() else {
             return Err(Refused::new(RefusedReason::NotOpen, data));
         };
         let objection = match active.answer {
@@ -165,61 +171,61 @@ impl SessionContext {
             active.answer_raw();
         }
         active.bytes_out += data.len() as u64;
-        self.outbound.buffer.body(data);
-        self.weigh();
-        Ok(self.outbound.room())
+        link.outbound.buffer.body(data);
+        link.weigh();
+        Ok(link.outbound.room())
     }
 
     /// Ends the body of this message, or of the open one.
-    pub(super) fn end_body(
+    pub(in crate::session) fn end_body(
         &mut self,
+        link: &mut Link,
         message: Option<MessageId>,
         trailers: Option<&Headers>,
     ) -> Result<(), Refused<()>> {
-        if !self.is_open() {
+        if !link.is_open() {
             return Err(Refused::new(RefusedReason::Closing, ()));
         }
-        let raw = self
-            .server
-            .active()
-            .is_some_and(|active| active.answer == Answer::Raw);
+        let raw = self.active().is_some_and(|active| {
+            active.answer == Answer::Raw && message.is_none_or(|message| message == active.id)
+        });
         if !raw {
-            if let Some(reason) = self.server.objection(message) {
+            if let Some(reason) = self.objection(message) {
                 return Err(Refused::new(reason, ()));
             }
-            if let Err(mistake) = self
+            if let Err(mistake) = link
                 .outbound
                 .encoder
-                .finish(trailers, &mut self.outbound.buffer)
+                .finish(trailers, &mut link.outbound.buffer)
             {
                 if mistake == UseError::BodyTooShort {
-                    self.end_failed(mistake.into());
+                    self.end_failed(link, mistake.into());
                 }
                 return Err(Refused::new(mistake, ()));
             }
         }
-        self.server.sent(true);
-        self.weigh();
+        self.sent(true);
+        link.weigh();
         Ok(())
     }
 
     /// Sends the 100 that the peer may wait for, unless somebody else is to decide on that.
-    pub(super) fn promise_continue(&mut self) {
-        if !self.server.is_muted() && self.server.active().is_some_and(|active| !active.lent) {
-            self.send_continue();
+    pub(in crate::session) fn promise_continue(&mut self, link: &mut Link) {
+        if !self.is_muted() && self.active().is_some_and(|active| !active.lent) {
+            self.send_continue(link);
         }
     }
 
     /// Sends the 100 that the peer may wait for (RFC 9110 section 10.1.1): not after body bytes came, not twice.
-    pub(super) fn send_continue(&mut self) {
-        let body_came = !self.inbox.is_empty();
-        if let Some(active) = self.server.active()
+    pub(in crate::session) fn send_continue(&mut self, link: &mut Link) {
+        let body_came = !link.inbox.is_empty();
+        if let Some(active) = self.active()
             && active.continue_owed
             && active.answer == Answer::Pending
         {
             active.continue_owed = false;
             if !body_came {
-                self.outbound
+                link.outbound
                     .buffer
                     .small()
                     .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -230,34 +236,38 @@ impl SessionContext {
     // The other ends.
 
     /// Ends the exchange because somebody does not want it any more.
-    pub(super) fn end_cancelled(&mut self, cause: CancelCause) {
-        if self.server.current().is_none() {
+    pub(in crate::session) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
+        if self.current().is_none() {
             return;
         }
         match cause {
             CancelCause::Deadline(deadline @ (Deadline::Body | Deadline::BodyRate)) => {
                 self.end_with(
+                    link,
                     Outcome::Cancelled(cause),
                     StatusCode::REQUEST_TIMEOUT,
                     "the request body came too slowly",
                     CloseReason::Deadline(deadline),
                 );
             }
-            CancelCause::PeerReset => self.shut(cause, CloseReason::PeerReset),
-            CancelCause::Shutdown => self.shut(cause, CloseReason::Shutdown),
-            CancelCause::Deadline(deadline) => self.shut(cause, CloseReason::Deadline(deadline)),
+            CancelCause::PeerReset => self.shut(link, cause, CloseReason::PeerReset),
+            CancelCause::Shutdown => self.shut(link, cause, CloseReason::Shutdown),
+            CancelCause::Deadline(deadline) => {
+                self.shut(link, cause, CloseReason::Deadline(deadline));
+            }
             CancelCause::Local | CancelCause::PeerHalfClosed => {
-                self.shut(cause, CloseReason::Aborted);
+                self.shut(link, cause, CloseReason::Aborted);
             }
         }
     }
 
     /// Ends the exchange because something was wrong: with an answer that says so, if none has begun.
-    pub(super) fn end_failed(&mut self, reason: FailureReason) {
+    pub(in crate::session) fn end_failed(&mut self, link: &mut Link, reason: FailureReason) {
         let outcome = Outcome::Failed(reason);
         match reason {
             FailureReason::Protocol(error) => {
                 self.end_with(
+                    link,
                     outcome,
                     error.status(),
                     &error.to_string(),
@@ -272,6 +282,7 @@ impl SessionContext {
             | FailureReason::ConnectionClosed(_) => {
                 tracing::warn!(%reason, "an exchange failed on this end");
                 self.end_with(
+                    link,
                     outcome,
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "the server could not answer",
@@ -281,44 +292,76 @@ impl SessionContext {
         }
     }
 
-    fn end_with(&mut self, outcome: Outcome, status: StatusCode, text: &str, reason: CloseReason) {
-        if self.server.current().is_none() {
+    fn end_with(
+        &mut self,
+        link: &mut Link,
+        outcome: Outcome,
+        status: StatusCode,
+        text: &str,
+        reason: CloseReason,
+    ) {
+        if self.current().is_none() {
             return;
         }
-        if !self.is_open() {
-            self.server.end(outcome);
-        } else if self.server.end(outcome) {
+        if !link.is_open() {
+            self.end(outcome);
+        } else if self.end(outcome) {
             // The answer had begun: only a reset keeps the peer from taking it for whole.
-            self.abort(reason, true);
+            link.abort(reason, true);
         } else {
-            self.refuse(status, text, reason);
+            refuse(link, status, text, reason);
         }
     }
 
     /// Answers what never became an exchange, and closes so that the peer sees the answer.
-    pub(super) fn refuse_wire(&mut self, error: WireError) {
-        tracing::debug!(%error, peer = %self.peer, "a request was refused");
-        self.refuse(
+    pub(in crate::session) fn refuse_wire(link: &mut Link, error: WireError) {
+        tracing::debug!(%error, peer = %link.peer, "a request was refused");
+        refuse(
+            link,
             error.status(),
             &error.to_string(),
             CloseReason::Refused(error),
         );
     }
 
-    pub(super) fn refuse(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
-        let payload = wire::refusal(status, text);
-        let answering = Answering {
-            head: false,
-            connect: false,
-            version: http::Version::HTTP_11,
-            keep_alive: false,
-        };
-        let date = clock::date(Instant::now());
-        // A refusal is made of valid parts; were it not, the close says enough.
-        let _ =
-            self.outbound
-                .encoder
-                .response(&payload, answering, &date, &mut self.outbound.buffer);
-        self.close(reason, true);
+    /// Ends the connection and, first, the exchange on it.
+    pub(in crate::session) fn shut(
+        &mut self,
+        link: &mut Link,
+        cause: CancelCause,
+        reason: CloseReason,
+    ) {
+        let begun = self.end(Outcome::Cancelled(cause));
+        link.abort(reason, begun);
     }
+
+    /// Notices a piece of a body that was lost on its way.
+    pub(in crate::session) fn check_number(
+        &mut self,
+        link: &mut Link,
+        message: MessageId,
+        number: u64,
+    ) {
+        if self.expect_piece(message, number) {
+            self.end_failed(link, FailureReason::LostPiece);
+        }
+    }
+}
+
+/// Answers in the place of an answer, and closes so that the peer sees it.
+pub(super) fn refuse(link: &mut Link, status: StatusCode, text: &str, reason: CloseReason) {
+    let payload = wire::refusal(status, text);
+    let answering = Answering {
+        head: false,
+        connect: false,
+        version: http::Version::HTTP_11,
+        keep_alive: false,
+    };
+    let date = clock::date(Instant::now());
+    // A refusal is made of valid parts; were it not, the close says enough.
+    let _ = link
+        .outbound
+        .encoder
+        .response(&payload, answering, &date, &mut link.outbound.buffer);
+    link.close(reason, true);
 }

@@ -3,6 +3,9 @@
 //! This file is the state of the exchange that is going on and its transitions. What is written is in `answer.rs`,
 //! what is read in `intake.rs`.
 
+mod answer;
+mod intake;
+
 use std::future::Future;
 
 use bytes::Bytes;
@@ -10,27 +13,32 @@ use http::{Method, StatusCode};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::exchange::{Exchange, ExchangePhase, Outcome};
-use super::info::SessionPhase;
-use super::record::{Detail, Kept};
-use crate::error::{CancelCause, RefusedReason};
+use crate::error::RefusedReason;
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
+use crate::session::deadline::DeadlineTimer;
+use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
+use crate::session::info::SessionPhase;
+use crate::session::record::{Detail, Kept};
 use crate::wire::{Answering, Facts};
 
 /// The rest of a request body that is read and dropped after an early answer, so that the connection can be kept (D7).
 const DRAINED: u64 = 64 << 10;
 
 #[derive(Debug)]
-pub(super) struct Server {
+pub(in crate::session) struct Server {
     active: Option<Active>,
     /// What the last message that was begun leaves for calls that name no message.
     last: Last,
     begun: u64,
     /// The exchange is over, the rest of its request is still coming and is dropped.
-    pub(super) draining: bool,
+    pub(in crate::session) draining: bool,
     /// The peer sends no more.
-    pub(super) peer_done: bool,
-    pub(super) idle_since: Instant,
+    pub(in crate::session) peer_done: bool,
+    pub(in crate::session) idle_since: Instant,
+    /// Runs while the peer is half-closed and an answer is owed.
+    farewell: DeadlineTimer,
+    /// How many bytes the socket had taken when that clock was set.
+    farewell_seen: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,39 +54,39 @@ enum Last {
     clippy::struct_excessive_bools,
     reason = "independent facts; the state of the answer is in `answer`"
 )]
-pub(super) struct Active {
-    pub(super) id: MessageId,
-    pub(super) answering: Answering,
-    pub(super) upgrade: bool,
-    pub(super) answer: Answer,
+pub(in crate::session) struct Active {
+    pub(in crate::session) id: MessageId,
+    pub(in crate::session) answering: Answering,
+    pub(in crate::session) upgrade: bool,
+    pub(in crate::session) answer: Answer,
     /// The end of the request is still to be delivered.
-    pub(super) receiving: bool,
+    pub(in crate::session) receiving: bool,
     /// The announced length of the request body.
     declared: Option<u64>,
     /// The peer waits for a 100 before it sends the body.
-    pub(super) continue_owed: bool,
+    pub(in crate::session) continue_owed: bool,
     /// Whether another request can follow on this connection.
-    pub(super) persist: bool,
+    pub(in crate::session) persist: bool,
     /// Somebody holds the right to answer.
-    pub(super) lent: bool,
+    pub(in crate::session) lent: bool,
     /// Pieces taken from the body writer, once there is one.
-    pub(super) pieces: Option<u64>,
+    pub(in crate::session) pieces: Option<u64>,
     mutes: u32,
     tasks: Vec<AbortHandle>,
-    pub(super) kept: Option<Box<Kept>>,
+    pub(in crate::session) kept: Option<Box<Kept>>,
     status: Option<StatusCode>,
     outcome: Option<Outcome>,
     head_in: u64,
     bytes_in: u64,
     head_out: u64,
-    pub(super) bytes_out: u64,
+    pub(in crate::session) bytes_out: u64,
     began: Instant,
     answered: Option<Instant>,
 }
 
 /// How far the answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(in crate::session) enum Answer {
     Pending,
     /// Body data may follow.
     Open(MessageId),
@@ -92,7 +100,7 @@ pub(super) enum Answer {
 }
 
 impl Server {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(in crate::session) fn new(now: Instant) -> Self {
         Self {
             active: None,
             last: Last::None,
@@ -100,11 +108,18 @@ impl Server {
             draining: false,
             peer_done: false,
             idle_since: now,
+            farewell: DeadlineTimer::default(),
+            farewell_seen: 0,
         }
     }
 
     /// A request is delivered: an exchange begins.
-    pub(super) fn begin(&mut self, request: &Payload, facts: Facts, detail: Option<Detail>) {
+    pub(in crate::session) fn begin(
+        &mut self,
+        request: &Payload,
+        facts: Facts,
+        detail: Option<Detail>,
+    ) {
         let oneshot = request.mode() == TransferMode::Oneshot;
         self.begun += 1;
         self.active = Some(Active {
@@ -138,7 +153,7 @@ impl Server {
     }
 
     /// The exchange that is going on and has not ended.
-    pub(super) fn active(&mut self) -> Option<&mut Active> {
+    pub(in crate::session) fn active(&mut self) -> Option<&mut Active> {
         self.active
             .as_mut()
             .filter(|active| active.outcome.is_none())
@@ -151,17 +166,17 @@ impl Server {
     }
 
     /// Whether there is an exchange, ended or not, whose end was not told yet.
-    pub(super) fn is_engaged(&self) -> bool {
+    pub(in crate::session) fn is_engaged(&self) -> bool {
         self.active.is_some()
     }
 
-    pub(super) fn current(&self) -> Option<MessageId> {
+    pub(in crate::session) fn current(&self) -> Option<MessageId> {
         self.running().map(|active| active.id)
     }
 
     /// Whether the id names the exchange that is going on, by its request or its answer, and there is something left of
     /// it to cancel.
-    pub(super) fn is_cancellable(&self, message: MessageId) -> bool {
+    pub(in crate::session) fn is_cancellable(&self, message: MessageId) -> bool {
         self.running().is_some_and(|active| {
             !matches!(active.answer, Answer::Sent { .. })
                 && (active.id == message || active.answer.id() == Some(message))
@@ -169,7 +184,7 @@ impl Server {
     }
 
     /// Counts a piece of a numbered body. True if one before it is missing.
-    pub(super) fn expect_piece(&mut self, message: MessageId, number: u64) -> bool {
+    pub(in crate::session) fn expect_piece(&mut self, message: MessageId, number: u64) -> bool {
         let Some(active) = self
             .active()
             .filter(|active| active.answer == Answer::Open(message))
@@ -182,7 +197,7 @@ impl Server {
         lost
     }
 
-    pub(super) fn open_message(&mut self) -> Option<MessageId> {
+    pub(in crate::session) fn open_message(&mut self) -> Option<MessageId> {
         let active = self.active()?;
         match active.answer {
             Answer::Open(id) if active.pieces.is_none() => {
@@ -194,7 +209,10 @@ impl Server {
     }
 
     /// Why body data of this message, or of the last one, cannot be taken. `None` if they can.
-    pub(super) fn objection(&self, message: Option<MessageId>) -> Option<RefusedReason> {
+    pub(in crate::session) fn objection(
+        &self,
+        message: Option<MessageId>,
+    ) -> Option<RefusedReason> {
         let Some(active) = self.running() else {
             return Some(match (message, self.last) {
                 (Some(_), _) | (None, Last::Ended) => RefusedReason::NotYourTurn,
@@ -220,7 +238,7 @@ impl Server {
     }
 
     /// The answer is complete; with `body`, it had one that was sent in pieces. If the request is not, its rest is drained, or the connection closes.
-    pub(super) fn sent(&mut self, body: bool) {
+    pub(in crate::session) fn sent(&mut self, body: bool) {
         let Some(active) = self.active() else { return };
         active.answer = Answer::Sent {
             id: active.answer.id(),
@@ -233,7 +251,7 @@ impl Server {
     }
 
     /// Ends the exchange well, if it is complete and so is everything before it.
-    pub(super) fn complete(&mut self) {
+    pub(in crate::session) fn complete(&mut self) {
         if let Some(active) = self.active()
             && matches!(active.answer, Answer::Sent { .. })
         {
@@ -242,13 +260,13 @@ impl Server {
     }
 
     /// Whether the answer is complete and another request may follow it.
-    pub(super) fn may_follow(&self) -> bool {
+    pub(in crate::session) fn may_follow(&self) -> bool {
         self.running()
             .is_some_and(|active| matches!(active.answer, Answer::Sent { .. }) && active.persist)
     }
 
     /// Ends the exchange otherwise than well. Returns whether its answer had begun.
-    pub(super) fn end(&mut self, outcome: Outcome) -> bool {
+    pub(in crate::session) fn end(&mut self, outcome: Outcome) -> bool {
         let Some(active) = self.active() else {
             return false;
         };
@@ -261,12 +279,8 @@ impl Server {
         begun
     }
 
-    pub(super) fn cancel(&mut self, cause: CancelCause) -> bool {
-        self.end(Outcome::Cancelled(cause))
-    }
-
     /// Takes the exchange that ended. What belonged to it ends here.
-    pub(super) fn take_ended(&mut self) -> Option<Active> {
+    pub(in crate::session) fn take_ended(&mut self) -> Option<Active> {
         let mut active = self.active.take_if(|active| active.outcome.is_some())?;
         for task in active.tasks.drain(..) {
             task.abort();
@@ -277,7 +291,7 @@ impl Server {
     }
 
     /// Body data of the request came.
-    pub(super) fn received(&mut self, bytes: usize) {
+    pub(in crate::session) fn received(&mut self, bytes: usize) {
         if let Some(active) = self.active() {
             active.bytes_in += bytes as u64;
             active.continue_owed = false;
@@ -285,7 +299,7 @@ impl Server {
     }
 
     /// The request is complete.
-    pub(super) fn received_all(&mut self) {
+    pub(in crate::session) fn received_all(&mut self) {
         if let Some(active) = self.active() {
             active.receiving = false;
             active.continue_owed = false;
@@ -293,25 +307,25 @@ impl Server {
     }
 
     /// Counts a mute; the id is returned if it is the first.
-    pub(super) fn mute(&mut self) -> Option<MessageId> {
+    pub(in crate::session) fn mute(&mut self) -> Option<MessageId> {
         let active = self.active()?;
         active.mutes += 1;
         (active.mutes == 1).then_some(active.id)
     }
 
     /// Takes a mute back; the id is returned if it was the last.
-    pub(super) fn unmute(&mut self) -> Option<MessageId> {
+    pub(in crate::session) fn unmute(&mut self) -> Option<MessageId> {
         let active = self.active().filter(|active| active.mutes > 0)?;
         active.mutes -= 1;
         (active.mutes == 0).then_some(active.id)
     }
 
-    pub(super) fn is_muted(&self) -> bool {
+    pub(in crate::session) fn is_muted(&self) -> bool {
         self.running().is_some_and(|active| active.mutes > 0)
     }
 
     /// Gives the right to answer away. Without a request to answer, the right to nothing.
-    pub(super) fn lend(&mut self) -> MessageId {
+    pub(in crate::session) fn lend(&mut self) -> MessageId {
         match self.active() {
             Some(active) => {
                 active.lent = true;
@@ -321,14 +335,14 @@ impl Server {
         }
     }
 
-    pub(super) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
+    pub(in crate::session) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
         if let Some(active) = self.active() {
             active.tasks.retain(|task| !task.is_finished());
             active.tasks.push(actix_rt::spawn(future).abort_handle());
         }
     }
 
-    pub(super) fn phase(&self) -> SessionPhase {
+    pub(in crate::session) fn phase(&self) -> SessionPhase {
         match self.running().map(|active| active.answer) {
             None => SessionPhase::Idle,
             Some(Answer::Pending) => SessionPhase::Handling,
@@ -336,14 +350,19 @@ impl Server {
         }
     }
 
-    pub(super) fn begun(&self) -> u64 {
+    pub(in crate::session) fn begun(&self) -> u64 {
         self.begun
     }
 }
 
 impl Active {
     /// An answer begins.
-    pub(super) fn answer_with(&mut self, id: MessageId, status: StatusCode, head: usize) {
+    pub(in crate::session) fn answer_with(
+        &mut self,
+        id: MessageId,
+        status: StatusCode,
+        head: usize,
+    ) {
         self.answer = Answer::Open(id);
         self.status = Some(status);
         self.head_out = head as u64;
@@ -351,25 +370,25 @@ impl Active {
     }
 
     /// Raw bytes begin.
-    pub(super) fn answer_raw(&mut self) {
+    pub(in crate::session) fn answer_raw(&mut self) {
         self.answer = Answer::Raw;
         self.answered = Some(Instant::now());
     }
 
     /// Whether the rest of the request is known to come and short enough to be read for nothing.
-    pub(super) fn is_drainable(&self) -> bool {
+    pub(in crate::session) fn is_drainable(&self) -> bool {
         !self.continue_owed
             && self
                 .declared
                 .is_some_and(|declared| declared.saturating_sub(self.bytes_in) <= DRAINED)
     }
 
-    pub(super) fn was_muted(&self) -> bool {
+    pub(in crate::session) fn was_muted(&self) -> bool {
         self.mutes > 0
     }
 
     /// What is told of the exchange.
-    pub(super) fn exchange(&self, now: Instant) -> Exchange {
+    pub(in crate::session) fn exchange(&self, now: Instant) -> Exchange {
         Exchange {
             id: self.id,
             answer: self.answer.id(),

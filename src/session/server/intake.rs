@@ -1,0 +1,200 @@
+//! The receiving half of the server end: what the builder hands over, in the order of the wire.
+
+use std::task::{Context, Poll};
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::answer::refuse;
+use super::{Active, Server};
+
+use crate::error::{CancelCause, CloseReason, Deadline, WireError};
+use crate::session::exchange::{Exchange, Outcome};
+use crate::session::inbound::{Fault, IdleFor, Inbound, Resume, Unmute};
+use crate::session::link::{Event, Link, Phase};
+use crate::session::options::HalfClose;
+use crate::session::record::{Kept, Record};
+use crate::session::step::{Intake, Step};
+
+impl Server {
+    pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
+        let Some(item) = link.inbox.front() else {
+            return self.when_drained(link);
+        };
+        match item {
+            Inbound::Chunk(_) | Inbound::Finish(_) if self.draining => {
+                self.draining = matches!(item, Inbound::Chunk(_));
+                drop(link.take());
+                Intake::Again
+            }
+            Inbound::Fault(_) => self.next_fault(link),
+            _ if self.is_muted() => Intake::Wait,
+            Inbound::Deliver(..) if self.is_engaged() => self.make_way(link),
+            Inbound::Deliver(..) | Inbound::Chunk(_) | Inbound::Finish(_) => self.pop_front(link),
+        }
+    }
+
+    /// The next request waits. The one before it is over as soon as its answer is complete and most of it is gone.
+    fn make_way(&mut self, link: &Link) -> Intake {
+        if self.may_follow() && link.outbound.is_below_high_water() {
+            self.complete();
+            return Intake::Again;
+        }
+        Intake::Wait
+    }
+
+    fn pop_front(&mut self, link: &mut Link) -> Intake {
+        let Some(item) = link.take() else {
+            return Intake::Wait;
+        };
+        match item {
+            Inbound::Deliver(_, facts) if facts.unknown_expectation => {
+                Self::refuse_wire(link, WireError::UnknownExpectation);
+                Intake::Again
+            }
+            Inbound::Deliver(payload, facts) => {
+                link.bytes_in += payload.body_bytes().len() as u64;
+                let detail = link.options.logger.as_ref().map(|logger| logger.detail());
+                self.begin(&payload, facts, detail);
+                Intake::Step(Step::Apply(payload))
+            }
+            Inbound::Chunk(data) => {
+                link.bytes_in += data.len() as u64;
+                self.received(data.len());
+                Intake::Step(Step::Chunk(data))
+            }
+            Inbound::Finish(trailers) => {
+                self.received_all();
+                Intake::Step(Step::Finished(trailers))
+            }
+            Inbound::Fault(_) => Intake::Again,
+        }
+    }
+
+    /// The builder stopped here. What was whole before it is answered first.
+    fn next_fault(&mut self, link: &mut Link) -> Intake {
+        let receiving = self.active().map(|active| active.receiving);
+        match receiving {
+            Some(false) => return self.make_way(link),
+            None if self.is_engaged() => return Intake::Again,
+            Some(true) | None => {}
+        }
+        let Some(Inbound::Fault(fault)) = link.take() else {
+            return Intake::Again;
+        };
+        let inside = receiving.is_some();
+        match fault {
+            Fault::Wire(error) if inside => self.end_failed(link, error.into()),
+            Fault::Wire(WireError::Truncated) if self.draining => {
+                link.close(CloseReason::PeerClosed, false);
+            }
+            Fault::Wire(error) => Self::refuse_wire(link, error),
+            Fault::Deadline(deadline) if inside => {
+                self.end_cancelled(link, CancelCause::Deadline(deadline));
+            }
+            Fault::Deadline(Deadline::Head) => {
+                refuse(
+                    link,
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the request head came too slowly",
+                    CloseReason::Deadline(Deadline::Head),
+                );
+            }
+            Fault::Deadline(deadline) => link.close(CloseReason::Deadline(deadline), false),
+        }
+        Intake::Again
+    }
+
+    /// Nothing waits. If nothing will come either, the connection ends.
+    fn when_drained(&self, link: &mut Link) -> Intake {
+        if self.peer_done && !self.is_engaged() {
+            link.close(CloseReason::PeerClosed, false);
+        }
+        Intake::Wait
+    }
+
+    /// An exchange ended: what it leaves to the connection, and what is told of it.
+    pub(in crate::session) fn after(&self, link: &mut Link, ended: &Active) -> Exchange {
+        if ended.was_muted() {
+            link.builder.do_send(Unmute(ended.id));
+        }
+        let exchange = ended.exchange(self.idle_since);
+        if let Some(logger) = &link.options.logger {
+            let nothing = Kept::default();
+            let kept = ended.kept.as_deref().unwrap_or(&nothing);
+            logger.log(&Record {
+                exchange: &exchange,
+                peer: &link.peer,
+                kept,
+            });
+        }
+        if exchange.outcome == Outcome::Completed {
+            if !ended.persist {
+                // The peer that asked for the close and was heard to its end sends no more.
+                let linger =
+                    ended.answering.keep_alive || ended.receiving || !link.inbox.is_empty();
+                link.close(CloseReason::Announced, linger);
+            } else if ended.upgrade {
+                link.builder.do_send(Resume);
+            }
+        }
+        exchange
+    }
+
+    /// The peer sends no more (P130, D13).
+    pub(in crate::session) fn half_closed(&mut self, link: &mut Link) {
+        self.peer_done = true;
+        if self.current().is_none() || !link.is_open() {
+            return;
+        }
+        link.events.push_back(Event::HalfClosed);
+        if link.options.half_close == HalfClose::Abort {
+            self.end_cancelled(link, CancelCause::PeerHalfClosed);
+        }
+    }
+
+    /// The connection broke: nothing that waits can be answered.
+    pub(in crate::session) fn broken(&mut self, link: &mut Link) {
+        if !matches!(link.phase, Phase::Closed { .. }) {
+            self.shut(link, CancelCause::PeerReset, CloseReason::PeerReset);
+        }
+    }
+
+    /// The builder has read nothing for the idle time.
+    pub(in crate::session) fn idle_query(&self, link: &mut Link) {
+        let Some(idle) = link.options.timeouts.idle else {
+            return;
+        };
+        let busy = self.is_engaged() || !link.inbox.is_empty();
+        let left = if busy {
+            idle
+        } else {
+            idle.saturating_sub(self.idle_since.elapsed())
+        };
+        if left.is_zero() {
+            link.close(CloseReason::Deadline(Deadline::Idle), false);
+        } else {
+            link.builder.do_send(IdleFor(left));
+        }
+    }
+
+    /// Ready when a half-closed peer took nothing for as long as the policy allows. Progress renews the time.
+    pub(in crate::session) fn poll_farewell(
+        &mut self,
+        link: &Link,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let HalfClose::FinishWithin(patience) = link.options.half_close else {
+            return Poll::Pending;
+        };
+        if !self.peer_done || self.current().is_none() {
+            return Poll::Pending;
+        }
+        let taken = link.outbound.buffer.total();
+        if self.farewell.at().is_none() || self.farewell_seen != taken {
+            self.farewell_seen = taken;
+            self.farewell.set(Some(Instant::now() + patience));
+        }
+        self.farewell.poll(cx)
+    }
+}

@@ -1,0 +1,51 @@
+//! What the decoder gives.
+
+use std::ops::Range;
+
+use super::facts::Facts;
+use crate::payload::{Headers, Payload};
+
+/// What one call of [`Decoder::decode`](super::Decoder::decode) did.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// Bytes of the input that are done with.
+    pub(crate) consumed: usize,
+    /// What they gave. `None`: more bytes are needed. After `Some` call again, also without new bytes.
+    pub(crate) item: Option<Item>,
+}
+
+/// A part of a message.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// A head; of a Oneshot message the whole of it.
+    Head(Payload, Facts),
+    /// Body data: this range of the input.
+    Data(Range<usize>),
+    /// The end of a Stream or Chunked message, with its trailers if any came.
+    End(Option<Headers>),
+}
+
+impl Step {
+    pub(super) fn more(consumed: usize) -> Self {
+        Self {
+            consumed,
+            item: None,
+        }
+    }
+
+    pub(super) fn of(consumed: usize, item: Item) -> Self {
+        Self {
+            consumed,
+            item: Some(item),
+        }
+    }
+
+    /// A run of data; an empty one is a need for more.
+    pub(super) fn data(range: Range<usize>) -> Self {
+        if range.is_empty() {
+            Self::more(range.start)
+        } else {
+            Self::of(range.end, Item::Data(range))
+        }
+    }
+}
