@@ -73,7 +73,7 @@ pub use session::{
     MuteGuard, Outcome, Record, Responder, Room, SendChunk, SendChunkTo, SessionContext,
     SessionInfo, SessionOptions, SessionPhase, Timeouts, Unsent, Write, WriteTo,
 };
-pub use transport::Peer;
+pub use transport::{Origin, Peer};
 pub use wire::{Leniency, Limits};
 
 /// The snippets of the README, compiled.

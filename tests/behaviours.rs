@@ -583,3 +583,77 @@ mod backpressure {
         );
     }
 }
+
+/// An overrun leaves a hole, and an answer with a hole never ends well-formed, however fast the peer reads.
+#[actix::test]
+async fn an_answer_with_a_hole_never_ends_well() {
+    let mut served = serve_with(SessionOptions::default(), 8 << 20, silent);
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    served
+        .session
+        .do_send(Apply(Payload::response(StatusCode::OK).chunked()));
+    for _ in 0..20 {
+        served
+            .session
+            .do_send(SendChunk(vec![b'x'; 64 << 10].into()));
+    }
+    served.session.do_send(Finish);
+    assert!(!served.peer.rest().await.ends_with("\r\n0\r\n\r\n"));
+    let heard = served.heard.rest().await;
+    assert!(
+        heard.contains(&"failed Overrun Answering".to_owned()),
+        "{heard:?}"
+    );
+}
+
+/// An overrun that its sender hears of is the sender's affair: the message goes on.
+#[actix::test]
+async fn a_heard_overrun_leaves_no_hole() {
+    let buffers = Buffers {
+        hard_cap: 100_000,
+        ..Buffers::default()
+    };
+    let options = SessionOptions {
+        buffers,
+        ..SessionOptions::default()
+    };
+    let mut served = serve_with(options, 1 << 20, |_, session: &mut SessionContext| {
+        session.respond(Payload::response(StatusCode::OK).chunked());
+        assert_eq!(session.send_chunk(vec![b'x'; 100_000]), Ok(Room::Throttled));
+        let refused = session.send_chunk("y").expect_err("full");
+        assert_eq!(
+            (refused.reason, refused.message),
+            (RefusedReason::Overrun, Bytes::from("y"))
+        );
+        session.finish().expect("whole without it");
+    });
+    served.peer.send(GET).await;
+    assert!(!served.peer.until("\r\n0\r\n\r\n").await.contains('y'));
+}
+
+/// An interim response is one: a final status by `inform` is refused, and so is any after the end.
+#[actix::test]
+async fn inform_takes_interim_responses_only() {
+    let kept: &'static std::sync::Mutex<Option<Responder>> = Box::leak(Box::default());
+    let mut served = serve(move |_, session: &mut SessionContext| {
+        let responder = session.responder();
+        responder.inform(ok("final"));
+        kept.lock().expect("no panic").replace(responder);
+    });
+    served.peer.send(GET).await;
+    served
+        .heard
+        .expect(&["apply GET / []", "refused Unusable(InvalidStatus)"])
+        .await;
+    served
+        .session
+        .send(Apply(ok("hi")))
+        .await
+        .expect("alive")
+        .expect("not answered yet");
+    served.heard.expect(&["completed 200 in 0 out 2"]).await;
+    let responder = kept.lock().expect("no panic").take().expect("kept");
+    responder.inform(Payload::response(StatusCode::PROCESSING));
+    served.heard.expect(&["refused NotYourTurn"]).await;
+}

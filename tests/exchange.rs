@@ -697,30 +697,27 @@ mod expect_continue {
         served.peer.expect(HI).await;
     }
 
-    /// A muted exchange asks for the body when it is unmuted, and mutes count.
+    /// A muted exchange asks for the body when the last mute is taken back, whoever holds the right to answer.
     #[actix::test]
     async fn waits_for_the_unmute() {
-        let taken: &'static Mutex<Option<MuteGuard>> = Box::leak(Box::default());
+        let taken: &'static Mutex<Option<(Responder, MuteGuard, MuteGuard)>> =
+            Box::leak(Box::default());
         let mut served = serve(move |_, session: &mut SessionContext| {
-            session.mute();
             let responder = session.responder();
-            taken.lock().expect("no panic").replace(responder.hold());
-            session.spawn(async move {
-                std::future::pending::<()>().await;
-                drop(responder);
-            });
+            let guards = (responder.hold(), responder.hold());
+            taken
+                .lock()
+                .expect("no panic")
+                .replace((responder, guards.0, guards.1));
         });
         served.peer.send(ASK).await;
         served.heard.expect(&["apply POST / stream 3"]).await;
-        assert!(
-            served
-                .session
-                .send(http_actors::Inspect)
-                .await
-                .expect("alive")
-                .muted
-        );
-        drop(taken.lock().expect("no panic").take());
+        let (responder, first, second) = taken
+            .lock()
+            .expect("no panic")
+            .take()
+            .expect("taken in apply");
+        drop(first);
         assert!(
             served
                 .session
@@ -730,6 +727,32 @@ mod expect_continue {
                 .muted,
             "one mute is left"
         );
+        drop(second);
+        served.peer.expect(CONTINUE).await;
+        served.peer.send("abc").await;
+        served.heard.expect(&["chunk abc", "finished"]).await;
+        responder.respond(ok("hi")).await.expect("accepted");
+        served.peer.expect(HI).await;
+    }
+
+    /// A streamed answer by a responder asks for the body too.
+    #[actix::test]
+    async fn is_granted_before_a_responder_streams() {
+        let mut served = serve(|_, session: &mut SessionContext| {
+            let responder = session.responder();
+            session.spawn(async move {
+                let head = Payload::response(StatusCode::OK).chunked();
+                let body = responder.stream(head).await.expect("accepted");
+                std::future::pending::<()>().await;
+                drop(body);
+            });
+        });
+        served.peer.send(ASK).await;
+        served.peer.expect(CONTINUE).await;
+        served
+            .peer
+            .expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
     }
 
     /// A streamed answer does not end the exchange: the body is still wanted, and the 100 comes before the head.
@@ -761,4 +784,62 @@ async fn the_end_of_a_body_needs_no_further_byte() {
         served.peer.send("x".repeat(length)).await;
         while served.heard.next().await != "finished" {}
     }
+}
+
+/// A request that offers an upgrade and is answered early, otherwise than by one: what follows it is served.
+#[actix::test]
+async fn requests_go_on_after_an_upgrade_that_was_not_taken() {
+    let mut served = serve(hello);
+    let offer = "Connection: upgrade\r\nUpgrade: x\r\n";
+    served
+        .peer
+        .send(format!(
+            "POST /1 HTTP/1.1\r\nHost: a\r\n{offer}Content-Length: 20000\r\n\r\n"
+        ))
+        .await;
+    served.peer.expect(HI).await;
+    served.peer.send("x".repeat(20_000)).await;
+    served
+        .peer
+        .send(format!(
+            "GET /2 HTTP/1.1\r\nHost: a\r\n{offer}\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n"
+        ))
+        .await;
+    served.peer.expect(HI).await;
+    served.peer.expect(HI).await;
+}
+
+/// A complete answer is sent although the rest of its request turns out to be malformed, in whatever pieces it comes.
+#[actix::test]
+async fn a_bad_body_does_not_take_back_a_complete_answer() {
+    let mut served = serve(hello);
+    served
+        .peer
+        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
+        .await;
+    assert_eq!(sorted(&served.peer.rest().await), sorted(HI_CLOSE));
+    assert_eq!(
+        served.heard.rest().await,
+        ["apply POST / chunked", "completed 200 in 0 out 2"]
+    );
+}
+
+/// What the session answers by itself has no body for HEAD either, and what is not sent is not counted.
+#[actix::test]
+async fn bodies_that_are_not_sent() {
+    let mut served = serve(|_, session: &mut SessionContext| drop(session.responder()));
+    served.peer.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let refusal = served.peer.rest().await;
+    assert!(
+        refusal.starts_with("HTTP/1.1 500 ") && refusal.ends_with("\r\n\r\n"),
+        "{refusal}"
+    );
+    let mut served = serve(|_, session: &mut SessionContext| {
+        session.respond(Payload::response(StatusCode::NOT_MODIFIED).body("not sent"));
+    });
+    served.peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    served
+        .heard
+        .expect(&["apply GET / []", "completed 304 in 0 out 0"])
+        .await;
 }

@@ -209,6 +209,26 @@ async fn cancel_by_phase() {
     );
 }
 
+/// P82: an answer that is complete, but not yet gone, is in flight too.
+#[actix::test]
+async fn cancel_of_an_answer_that_is_on_its_way() {
+    let mut served = serve_with(SessionOptions::default(), 1000, silent);
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let answer = ok("").body(vec![b'x'; 100_000]);
+    let id = answer.id();
+    served
+        .session
+        .send(Apply(answer))
+        .await
+        .expect("alive")
+        .expect("accepted");
+    served.session.send(Cancel(id)).await.expect("alive");
+    assert!(served.peer.rest().await.len() < 100_000);
+    let heard = served.heard.rest().await;
+    assert_eq!(heard.last().expect("an end"), "cancelled Local Answered");
+}
+
 /// A close-delimited answer that is aborted ends in a reset: a FIN would be its well-formed end.
 #[actix::test]
 async fn an_aborted_close_delimited_answer_ends_in_a_reset() {
@@ -253,6 +273,8 @@ mod deadlines {
     //! Paused time: a deadline that passes costs nothing, and one that is missing hangs the test.
 
     use super::*;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
     use tokio::time::Instant;
 
     fn options(timeouts: Timeouts) -> SessionOptions {
@@ -386,6 +408,85 @@ mod deadlines {
         assert_eq!(end, "cancelled Deadline(Body) Receiving");
     }
 
+    /// The same for a short body, whose request was not delivered yet.
+    #[actix::test]
+    async fn a_silent_short_body_gets_408() {
+        tokio::time::pause();
+        let mut served = serve(silent);
+        served
+            .peer
+            .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx")
+            .await;
+        let since = Instant::now();
+        let answer = served.peer.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert_passed(since, Duration::from_secs(30));
+        assert!(served.heard.rest().await.is_empty());
+    }
+
+    /// A transport that takes bytes and never passes them on, as a TLS stream may, or never shuts: cut too.
+    #[actix::test]
+    async fn a_transport_that_stalls_is_cut() {
+        tokio::time::pause();
+        for stall in [Stall::Flush, Stall::Shutdown] {
+            let (near, far) = tokio::io::duplex(1 << 16);
+            let (session, mut heard) = accept(
+                Stalling(near, stall),
+                SessionOptions::default(),
+                |_, session| {
+                    session.respond(ok("hi"));
+                },
+            );
+            let mut peer = common::Peer::new(far);
+            let since = Instant::now();
+            peer.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                .await;
+            heard.rest().await;
+            assert!(!session.connected());
+            assert_passed(since, Duration::from_secs(30));
+        }
+    }
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Stall {
+        Flush,
+        Shutdown,
+    }
+
+    struct Stalling(tokio::io::DuplexStream, Stall);
+
+    impl tokio::io::AsyncRead for Stalling {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut tokio::io::ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(cx, buffer)
+        }
+    }
+
+    impl tokio::io::AsyncWrite for Stalling {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            data: &[u8],
+        ) -> Poll<std::io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, data)
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            if self.1 == Stall::Flush {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(()))
+            }
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
     /// While the handler holds delivery the peer is not to blame: the clock stands still.
     #[actix::test]
     async fn a_muted_body_is_not_timed() {
@@ -515,6 +616,20 @@ mod faults {
             served.heard.rest().await,
             ["apply GET / []", "failed Unanswered Waiting"]
         );
+    }
+
+    /// N4: only the last of several responders counts.
+    #[actix::test]
+    async fn one_of_several_responders_may_go() {
+        let mut served = serve(|_, session: &mut SessionContext| {
+            let (first, second) = (session.responder(), session.responder());
+            drop(first);
+            session.spawn(async move {
+                second.respond(ok("hi")).await.expect("accepted");
+            });
+        });
+        served.peer.send(GET).await;
+        served.peer.expect(HI).await;
     }
 
     /// N4: nothing happens if the exchange is over by then.

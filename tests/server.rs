@@ -468,3 +468,50 @@ async fn connections_leave_nothing_behind() {
         .await
         .expect("every permit, task and session came back");
 }
+
+/// A factory that panics costs the one connection.
+#[actix::test]
+async fn a_panicking_factory_costs_one_connection() {
+    let made = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let server = HttpServer::new(move |_session| {
+        assert!(
+            made.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0,
+            "on purpose"
+        );
+        Say("hi")
+    });
+    let (running, address) = run(server.signals(false).workers(1).max_connections(1));
+    let mut first = connect(address).await;
+    assert_eq!(first.rest().await, "");
+    let mut second = connect(address).await;
+    second.send(GET).await;
+    second.expect(HI).await;
+    running.handle().send(DisposeServer).await.expect("alive");
+    running.await.expect("ended well");
+}
+
+/// A server runs on when its future is dropped, and can still be talked to.
+#[actix::test]
+async fn a_server_outlives_its_future() {
+    struct Closed(tokio::sync::mpsc::UnboundedSender<()>);
+    impl ServerNotify for Closed {
+        fn closed(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+    let (told, mut closed) = tokio::sync::mpsc::unbounded_channel();
+    let (running, address) = run(hi().notify(Closed(told)));
+    let handle = running.handle().downgrade();
+    drop(running);
+    let mut peer = connect(address).await;
+    peer.send(GET).await;
+    peer.expect(HI).await;
+    assert!(closed.try_recv().is_err(), "it is not closed");
+    handle
+        .upgrade()
+        .expect("alive")
+        .send(DisposeServer)
+        .await
+        .expect("alive");
+    closed.recv().await.expect("closed");
+}

@@ -16,18 +16,12 @@ pub enum Deadline {
     /// Silence inside a body.
     #[error("body silence")]
     Body,
-    /// A body slower than the least rate.
-    #[error("body rate")]
-    BodyRate,
     /// No request on an open connection.
     #[error("idle")]
     Idle,
     /// A write without progress.
     #[error("write progress")]
     Write,
-    /// A half-closed peer that takes nothing any more.
-    #[error("half-closed")]
-    HalfClosed,
     /// Closing with the peer still talking.
     #[error("lingering close")]
     Linger,
@@ -76,6 +70,9 @@ pub enum FailureReason {
     /// A body piece was lost on its way to the session.
     #[error("a piece of the body was lost")]
     LostPiece,
+    /// No connection could be opened.
+    #[error("cannot connect: {0:?}")]
+    ConnectFailed(io::ErrorKind),
     /// The connection ended before the exchange did.
     #[error("connection closed: {0:?}")]
     ConnectionClosed(io::ErrorKind),
@@ -109,7 +106,4 @@ pub enum CloseReason {
     /// The server is shutting down.
     #[error("the server shut down")]
     Shutdown,
-    /// The connection was handed to somebody else.
-    #[error("handed off")]
-    HandedOff,
 }

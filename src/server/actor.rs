@@ -35,7 +35,9 @@ impl std::fmt::Debug for ServerActor {
 impl Actor for ServerActor {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Self::Context) {
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // The server runs on when nobody keeps its address.
+        ctx.spawn(std::future::pending::<()>().into_actor(self));
         if let Some(notify) = &mut self.notify {
             notify.listening(&self.addresses);
         }

@@ -114,3 +114,11 @@ pub(super) fn descriptor_limit() -> usize {
         usize::try_from(limit).unwrap_or(usize::MAX)
     })
 }
+
+/// How many connections so many descriptors allow: some are left for everything else.
+pub(super) fn connections(descriptors: usize) -> usize {
+    descriptors
+        .saturating_sub(64)
+        .max(descriptors / 2)
+        .clamp(1, 25_000)
+}

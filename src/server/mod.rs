@@ -77,7 +77,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             workers: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-            max_connections: bind::descriptor_limit().saturating_sub(64).clamp(1, 25_000),
+            max_connections: bind::connections(bind::descriptor_limit()),
             backlog: 1024,
             nodelay: true,
             keepalive: None,
@@ -164,7 +164,7 @@ impl HttpServer {
     }
 
     /// How many connections are served at once, in the whole process: 25,000, or 64 less than the descriptor limit if that
-    /// is less. Beyond it connections wait, one accepted for each worker and the others in the backlog.
+    /// is less, or half of a limit below 128. Beyond it connections wait, one accepted for each worker and the others in the backlog.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.max_connections = connections.max(1);
         self

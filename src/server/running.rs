@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix::{Actor as _, Addr, Arbiter, WeakAddr};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::actor::{Dispose, ServerActor};
@@ -36,7 +37,7 @@ impl Running {
             options,
             mut notify,
         } = server;
-        let (signal, ended) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
         let mut arbiters = Vec::new();
         let mut workers = Vec::new();
         let mut addresses = Vec::new();
@@ -73,12 +74,12 @@ impl Running {
             workers,
             addresses: addresses.clone(),
             notify,
-            ended: Some(signal),
+            ended: Some(end),
             stopping: false,
         }
         .start();
         if settings.signals && failure.is_none() {
-            actix_rt::spawn(stop_on_signal(handle.downgrade()));
+            stop_on_signal(handle.downgrade());
         }
         Self {
             handle,
@@ -147,28 +148,37 @@ fn prepare(
     Ok((addresses, shares))
 }
 
-async fn stop_on_signal(server: WeakAddr<ServerActor>) {
-    match signal().await {
-        Ok(name) => tracing::info!(name, "stopping"),
-        Err(error) => return tracing::warn!(%error, "signals cannot be watched"),
-    }
-    if let Some(server) = server.upgrade() {
-        server.do_send(Dispose);
+/// Stops the server on SIGINT and SIGTERM. The signals are watched from this call on, not from the first poll.
+fn stop_on_signal(server: WeakAddr<ServerActor>) {
+    match Signals::new() {
+        Ok(signals) => drop(actix_rt::spawn(async move {
+            let name = signals.next().await;
+            tracing::info!(name, "stopping");
+            if let Some(server) = server.upgrade() {
+                server.do_send(Dispose);
+            }
+        })),
+        Err(error) => tracing::warn!(%error, "signals cannot be watched"),
     }
 }
 
-#[cfg(unix)]
-async fn signal() -> io::Result<&'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-#[cfg(not(unix))]
-async fn signal() -> io::Result<&'static str> {
-    tokio::signal::ctrl_c().await.map(|()| "interrupt")
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::TcpListener as StdListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,10 +118,17 @@ impl Shared {
         };
         let factory = self.factory.borrow().clone();
         let options = self.options.borrow().clone();
-        let session = HttpSession::open(stream, options, Box::new(guard), |session| {
-            factory.make(session)
-        });
-        self.registry.insert(id, &session);
+        // A factory that panics costs the one connection.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            HttpSession::open(stream, options, Box::new(guard), |session| {
+                factory.make(session)
+            })
+        }));
+        if let Ok(session) = opened {
+            self.registry.insert(id, &session);
+        } else {
+            tracing::error!("the handler factory panicked");
+        }
     }
 }
 

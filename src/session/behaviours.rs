@@ -4,28 +4,28 @@ use actix::{Context, Handler};
 use bytes::Bytes;
 
 use super::handler::Unsent;
-use super::inbound::{self, Inbound};
-use super::info::{SessionInfo, SessionPhase};
+use super::inbound::{self, Epoch, Inbound};
+use super::info::SessionInfo;
 use super::message::{
     Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, Inspect,
     SendChunk, SendChunkTo, Write, WriteTo,
 };
 use super::outbound::Room;
-use super::reply::{Accepted, Ended, Posted, RefusedUnheard, Reply};
+use super::reply::{Posted, Reply, Verdict};
 use super::{HttpSession, builder};
-use crate::error::{CancelCause, FailureReason, Refused, RefusedReason};
-use crate::payload::{Headers, MessageId};
+use crate::error::{CancelCause, FailureReason, Refused, RefusedReason, UseError};
+use crate::payload::{Headers, MessageId, Payload};
 
 // The public behaviours.
 
 impl Handler<Apply> for HttpSession {
-    type Result = Accepted;
+    type Result = Verdict<MessageId, Payload>;
 
     fn handle(&mut self, Apply(payload): Apply, ctx: &mut Self::Context) -> Self::Result {
         self.count(ctx);
         let accepted = self.context.apply(payload);
         self.settle();
-        Accepted(accepted)
+        Verdict::new(accepted, &mut self.context.link)
     }
 }
 
@@ -50,7 +50,7 @@ impl Handler<SendChunkTo> for HttpSession {
 }
 
 impl Handler<Finish> for HttpSession {
-    type Result = Ended;
+    type Result = Verdict<(), ()>;
 
     fn handle(&mut self, _: Finish, ctx: &mut Self::Context) -> Self::Result {
         self.finish(None, None, ctx)
@@ -58,7 +58,7 @@ impl Handler<Finish> for HttpSession {
 }
 
 impl Handler<FinishWith> for HttpSession {
-    type Result = Ended;
+    type Result = Verdict<(), ()>;
 
     fn handle(
         &mut self,
@@ -70,7 +70,7 @@ impl Handler<FinishWith> for HttpSession {
 }
 
 impl Handler<FinishOf> for HttpSession {
-    type Result = Ended;
+    type Result = Verdict<(), ()>;
 
     fn handle(
         &mut self,
@@ -121,12 +121,15 @@ impl Handler<CancelCurrent> for HttpSession {
     }
 }
 
-/// A server has one exchange at a time; requests that wait were not begun.
 impl Handler<CancelAll> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, _: CancelAll, ctx: &mut Self::Context) {
-        self.handle(CancelCurrent, ctx);
+        self.count(ctx);
+        self.context
+            .end
+            .cancel_all(&mut self.context.link, CancelCause::Local);
+        self.settle();
     }
 }
 
@@ -159,13 +162,13 @@ impl HttpSession {
         nothing: fn() -> M,
     ) -> Reply<M> {
         match room {
-            Ok(Room::Open) => Reply::Now(Ok(())),
             Ok(Room::Throttled) => {
                 let (reply, waiter) = Reply::later(nothing);
                 self.context.link.outbound.wait(waiter);
                 reply
             }
-            Err(refused) => Reply::Now(Err(refused)),
+            Ok(Room::Open) => Reply::Now(Verdict::new(Ok(()), &mut self.context.link)),
+            Err(refused) => Reply::Now(Verdict::new(Err(refused), &mut self.context.link)),
         }
     }
 
@@ -178,7 +181,7 @@ impl HttpSession {
         self.count(ctx);
         let room = self
             .context
-            .server
+            .end
             .take_data(&mut self.context.link, message, data);
         self.settle();
         self.answer_piece(room, Bytes::new)
@@ -193,7 +196,7 @@ impl HttpSession {
         self.count(ctx);
         let room = self
             .context
-            .server
+            .end
             .take_raw(&mut self.context.link, exchange, data);
         self.settle();
         self.answer_piece(room, Bytes::new)
@@ -204,96 +207,117 @@ impl HttpSession {
         message: Option<MessageId>,
         trailers: Option<&Headers>,
         ctx: &mut Context<Self>,
-    ) -> Ended {
+    ) -> Verdict<(), ()> {
         self.count(ctx);
         let ended = self
             .context
-            .server
+            .end
             .end_body(&mut self.context.link, message, trailers);
         self.settle();
-        Ended(ended)
+        Verdict::new(ended, &mut self.context.link)
     }
 }
 
-// The private behaviours, from the builder.
+// The private behaviours, from the builder. What one of an earlier connection still says is not heard (P84).
+
+impl HttpSession {
+    fn receive(&mut self, from: Epoch, item: Inbound) {
+        if from == self.context.link.epoch {
+            self.context.link.receive(item);
+            self.settle();
+        }
+    }
+}
 
 impl Handler<inbound::Deliver> for HttpSession {
     type Result = ();
 
     fn handle(
         &mut self,
-        inbound::Deliver { payload, facts }: inbound::Deliver,
+        inbound::Deliver {
+            from,
+            payload,
+            facts,
+        }: inbound::Deliver,
         _: &mut Self::Context,
     ) {
-        self.context.link.receive(Inbound::Deliver(payload, facts));
-        self.settle();
+        self.receive(from, Inbound::Deliver(payload, facts));
     }
 }
 
 impl Handler<inbound::Chunk> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::Chunk(data): inbound::Chunk, _: &mut Self::Context) {
-        self.context.link.receive(Inbound::Chunk(data));
-        self.settle();
+    fn handle(&mut self, inbound::Chunk(from, data): inbound::Chunk, _: &mut Self::Context) {
+        self.receive(from, Inbound::Chunk(data));
     }
 }
 
 impl Handler<inbound::Finish> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::Finish(trailers): inbound::Finish, _: &mut Self::Context) {
-        self.context.link.receive(Inbound::Finish(trailers));
-        self.settle();
-    }
-}
-
-impl Handler<inbound::Batch> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, inbound::Batch(mut items): inbound::Batch, _: &mut Self::Context) {
-        for item in items.drain(..) {
-            self.context.link.receive(item);
-        }
-        builder::recycle(items);
-        self.settle();
+    fn handle(&mut self, inbound::Finish(from, trailers): inbound::Finish, _: &mut Self::Context) {
+        self.receive(from, Inbound::Finish(trailers));
     }
 }
 
 impl Handler<inbound::Failed> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::Failed(fault): inbound::Failed, _: &mut Self::Context) {
-        self.context.link.receive(Inbound::Fault(fault));
-        self.settle();
+    fn handle(&mut self, inbound::Failed(from, fault): inbound::Failed, _: &mut Self::Context) {
+        self.receive(from, Inbound::Fault(fault));
+    }
+}
+
+impl Handler<inbound::Batch> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Batch(from, mut items): inbound::Batch, _: &mut Self::Context) {
+        if from == self.context.link.epoch {
+            for item in items.drain(..) {
+                self.context.link.receive(item);
+            }
+            self.settle();
+        }
+        builder::recycle(items);
     }
 }
 
 impl Handler<inbound::HalfClosed> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, _: inbound::HalfClosed, _: &mut Self::Context) {
-        self.context.server.half_closed(&mut self.context.link);
-        self.settle();
+    fn handle(
+        &mut self,
+        inbound::HalfClosed(from, rest): inbound::HalfClosed,
+        _: &mut Self::Context,
+    ) {
+        if from == self.context.link.epoch {
+            self.context.end.half_closed(&mut self.context.link, rest);
+            self.settle();
+        }
     }
 }
 
 impl Handler<inbound::Closed> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::Closed(kind): inbound::Closed, _: &mut Self::Context) {
-        tracing::debug!(?kind, peer = %self.context.link.peer, "the connection broke");
-        self.context.server.broken(&mut self.context.link);
-        self.settle();
+    fn handle(&mut self, inbound::Closed(from, kind): inbound::Closed, _: &mut Self::Context) {
+        if from == self.context.link.epoch {
+            tracing::debug!(?kind, peer = %self.context.link.peer, "the connection broke");
+            self.context.end.broken(&mut self.context.link, kind);
+            self.settle();
+        }
     }
 }
 
 impl Handler<inbound::IdleQuery> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, _: inbound::IdleQuery, _: &mut Self::Context) {
-        self.context.server.idle_query(&mut self.context.link);
-        self.settle();
+    fn handle(&mut self, inbound::IdleQuery(from): inbound::IdleQuery, _: &mut Self::Context) {
+        if from == self.context.link.epoch {
+            self.context.end.idle_query(&mut self.context.link);
+            self.settle();
+        }
     }
 }
 
@@ -327,20 +351,29 @@ impl Handler<inbound::Respond> for HttpSession {
 
     fn handle(
         &mut self,
-        inbound::Respond { exchange, parcel }: inbound::Respond,
+        inbound::Respond {
+            exchange,
+            parcel,
+            writer,
+        }: inbound::Respond,
         ctx: &mut Self::Context,
     ) {
         self.count(ctx);
         let (payload, sender) = parcel.open();
-        let accepted = if self.context.exchange() == Some(exchange) {
+        let current = self.context.exchange() == Some(exchange);
+        let accepted = if current || !self.context.link.is_open() {
             self.context.apply(payload)
         } else {
             Err(Refused::new(RefusedReason::NotYourTurn, payload))
         };
+        if writer && accepted.is_ok() {
+            // Claimed: the handler cannot make a second one.
+            let _ = self.context.end.open_message();
+        }
         // Settled before the answer: who hears "accepted" finds the consequences in place.
         self.settle();
         if let Err(Err(refused)) = sender.send(accepted) {
-            self.context.link.unheard(refused.map(Unsent::Payload));
+            self.context.link.refuse(refused.map(Unsent::Payload));
             self.settle();
         }
     }
@@ -355,12 +388,38 @@ impl Handler<inbound::Inform> for HttpSession {
         ctx: &mut Self::Context,
     ) {
         self.count(ctx);
-        if self.context.exchange() == Some(exchange) {
-            match payload {
-                Some(payload) => self.context.respond(payload),
-                None => self.context.server.send_continue(&mut self.context.link),
+        let current = self.context.exchange() == Some(exchange);
+        match payload {
+            Some(payload) if !current => {
+                self.context.link.refuse(Refused::new(
+                    RefusedReason::NotYourTurn,
+                    Unsent::Payload(payload),
+                ));
             }
+            Some(payload)
+                if !payload
+                    .status()
+                    .is_some_and(|status| status.is_informational()) =>
+            {
+                self.context.link.refuse(Refused::new(
+                    UseError::InvalidStatus,
+                    Unsent::Payload(payload),
+                ));
+            }
+            Some(payload) => self.context.respond(payload),
+            None if current => self.context.end.send_continue(&mut self.context.link),
+            None => {}
         }
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Abandon> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Abandon(message): inbound::Abandon, ctx: &mut Self::Context) {
+        self.count(ctx);
+        self.context.end.abandon(&mut self.context.link, message);
         self.settle();
     }
 }
@@ -374,10 +433,8 @@ impl Handler<inbound::Unanswered> for HttpSession {
         ctx: &mut Self::Context,
     ) {
         self.count(ctx);
-        if self.context.exchange() == Some(exchange)
-            && self.context.inspect().phase == SessionPhase::Handling
-        {
-            tracing::warn!(%exchange, "a responder was dropped without an answer");
+        if self.context.end.give_back(exchange) {
+            tracing::warn!(%exchange, "the last responder was dropped without an answer");
             self.context.end_failed(FailureReason::Unanswered);
         }
         self.settle();
@@ -399,11 +456,11 @@ impl Handler<inbound::Piece> for HttpSession {
         self.count(ctx);
         let (data, sender) = parcel.open();
         self.context
-            .server
+            .end
             .check_number(&mut self.context.link, message, number);
         let room = self
             .context
-            .server
+            .end
             .take_data(&mut self.context.link, Some(message), data);
         match room {
             // A sender that does not wait any more has cancelled by its drop.
@@ -434,29 +491,18 @@ impl Handler<inbound::LastPiece> for HttpSession {
         self.count(ctx);
         let (trailers, sender) = parcel.open();
         self.context
-            .server
+            .end
             .check_number(&mut self.context.link, message, number);
         let ended =
             self.context
-                .server
+                .end
                 .end_body(&mut self.context.link, Some(message), trailers.as_ref());
+        if ended.is_err() {
+            // The writer is spent: nobody can end this body any more.
+            self.context.end.abandon(&mut self.context.link, message);
+        }
         // As above.
         drop(sender.send(ended.map_err(|refused| refused.map(|()| trailers))));
-        self.settle();
-    }
-}
-
-impl Handler<RefusedUnheard> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, RefusedUnheard(refused): RefusedUnheard, ctx: &mut Self::Context) {
-        self.count(ctx);
-        let overrun = refused.reason == RefusedReason::Overrun;
-        self.context.link.unheard(refused);
-        if overrun {
-            // A hole in the body: the message cannot be whole any more.
-            self.context.end_failed(FailureReason::Overrun);
-        }
         self.settle();
     }
 }

@@ -6,8 +6,7 @@ use actix::Addr;
 use bytes::Bytes;
 
 use super::HttpSession;
-use super::inbound::{LastPiece, Parcel, Piece};
-use super::message::Cancel;
+use super::inbound::{Abandon, LastPiece, Parcel, Piece};
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{Headers, MessageId};
 
@@ -105,7 +104,7 @@ impl BodySender {
 impl Drop for BodySender {
     fn drop(&mut self) {
         if !self.finished {
-            self.session.do_send(Cancel(self.message));
+            self.session.do_send(Abandon(self.message));
         }
     }
 }

@@ -52,6 +52,9 @@ pub enum CodecError {
     /// More requests read ahead of their answers than the codec remembers.
     #[error("too many requests without an answer")]
     TooManyPending,
+    /// Too many bytes behind a message after which the protocol may change, and nobody said what they are.
+    #[error("too many bytes behind an upgrade")]
+    Held,
 }
 
 /// HTTP/1.1 for [`Framed`](tokio_util::codec::Framed), either end of a connection.
@@ -219,6 +222,9 @@ impl HttpCodec {
     }
 }
 
+/// Bytes that may gather behind a message after which the protocol may change.
+const HELD: usize = 64 << 10;
+
 /// The Host value for a URL: the port only where it is not the usual one of the scheme (P53).
 fn host(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
@@ -236,6 +242,10 @@ impl codec::Decoder for HttpCodec {
         let step = self.decoder.decode(src)?;
         let Some(item) = step.item else {
             src.advance(step.consumed);
+            if self.is_held() && src.len() > HELD {
+                // `Framed` would read on for ever what nobody decodes.
+                return Err(CodecError::Held);
+            }
             return Ok(None);
         };
         let mut done = src.split_to(step.consumed);

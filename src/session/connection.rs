@@ -8,20 +8,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix::dev::ContextFut;
-use actix::{Addr, AsyncContext as _};
+use actix::{Actor as _, Addr, AsyncContext as _};
 use tokio::time::Instant;
 
 use super::HttpSession;
-use super::builder::PayloadBuilder;
+use super::builder::{PayloadBuilder, Wiring};
+use super::client::{Client, Connect, Connection};
 use super::context::SessionContext;
 use super::credit::Ledger;
+use super::end::End;
 use super::handler::HttpHandler;
-use super::inbound::Credit;
+use super::inbound::{Credit, Epoch};
 use super::link::{Link, Phase};
 use super::options::SessionOptions;
 use super::outbound::Outbound;
 use super::server::Server;
-use crate::transport::Halves;
+use crate::transport::{self, Halves, Origin, Peer};
 use crate::wire::Rules;
 
 /// Starts the two actors of a server connection on the current arbiter.
@@ -32,45 +34,127 @@ pub(super) fn open(
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> Addr<HttpSession> {
     let Halves { read, write, peer } = halves;
-    let now = Instant::now();
-    let session_context = actix::Context::<HttpSession>::new();
-    let builder_context = actix::Context::<PayloadBuilder>::new();
-    let address = session_context.address();
-    let credit = Credit {
-        bytes: options.buffers.inbound,
-        messages: options.buffers.inbound_messages,
+    let session = actix::Context::<HttpSession>::new();
+    let builder = actix::Context::<PayloadBuilder>::new();
+    let address = session.address();
+    let wiring = wiring(read, address.clone(), Epoch::default(), &options);
+    let link = Link {
+        builder: Some(builder.address()),
+        peer,
+        ..link(&address, options, Some(write))
     };
+    let context = SessionContext {
+        link,
+        end: End::Server(Server::new(Instant::now())),
+    };
+    let actor = HttpSession::new(make(address.clone()), context);
+    actix_rt::spawn(Pair {
+        builder: Some(builder.into_future(PayloadBuilder::of_requests(wiring, guard))),
+        session: Some(session.into_future(actor)),
+    });
+    address
+}
+
+/// Starts a client session that connects when it has something to send.
+pub(super) fn connect(
+    origin: Origin,
+    options: Arc<SessionOptions>,
+    make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
+) -> Addr<HttpSession> {
+    let of = origin.clone();
+    let connect: Connect = Box::new(move || Box::pin(of.clone().connect()));
+    let client = Client::new(
+        Connection::lazy(connect),
+        origin.authority(),
+        Some(origin),
+        Instant::now(),
+    );
+    start(client, options, make, |_| {})
+}
+
+/// Starts a client session on a connection that is open.
+pub(super) fn given(
+    halves: Halves,
+    host: String,
+    options: Arc<SessionOptions>,
+    make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
+) -> Addr<HttpSession> {
+    let client = Client::new(Connection::given(), host, None, Instant::now());
+    start(client, options, make, |link| attach(link, halves))
+}
+
+fn start(
+    client: Client,
+    options: Arc<SessionOptions>,
+    make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
+    prepare: impl FnOnce(&mut Link),
+) -> Addr<HttpSession> {
+    let session = actix::Context::<HttpSession>::new();
+    let address = session.address();
+    let mut link = link(&address, options, None);
+    prepare(&mut link);
+    let context = SessionContext {
+        link,
+        end: End::Client(client),
+    };
+    session.run(HttpSession::new(make(address), context))
+}
+
+/// Gives a client session the connection that was opened for it.
+pub(super) fn attach(link: &mut Link, halves: Halves) {
+    let Halves { read, write, peer } = halves;
+    let Some(address) = link.address.upgrade() else {
+        return;
+    };
+    let wiring = wiring(read, address, link.epoch, &link.options);
+    link.builder = Some(PayloadBuilder::of_responses(wiring).start());
+    link.peer = peer;
+    link.opened = Instant::now();
+    link.outbound.attach(write);
+}
+
+fn wiring(
+    read: Box<dyn transport::Read>,
+    session: Addr<HttpSession>,
+    epoch: Epoch,
+    options: &SessionOptions,
+) -> Wiring {
     let rules = Arc::new(Rules {
         limits: options.limits.clone(),
         leniency: options.leniency,
     });
-    let timeouts = options.timeouts;
-    let session = HttpSession {
-        handler: make(address.clone()),
-        context: SessionContext {
-            link: Link {
-                address: address.downgrade(),
-                builder: builder_context.address(),
-                peer,
-                opened: now,
-                phase: Phase::Open,
-                inbox: VecDeque::new(),
-                ledger: Ledger::new(credit),
-                events: VecDeque::new(),
-                outbound: Outbound::new(write, options.buffers, timeouts.write),
-                bytes_in: 0,
-                options,
-            },
-            server: Server::new(now),
-        },
-        turn: 0,
-    };
-    let builder = PayloadBuilder::new(read, address.clone(), rules, credit, timeouts, now, guard);
-    actix_rt::spawn(Pair {
-        builder: Some(builder_context.into_future(builder)),
-        session: Some(session_context.into_future(session)),
-    });
-    address
+    Wiring {
+        read,
+        session,
+        epoch,
+        rules,
+        credit: Credit::of(&options.buffers),
+        timeouts: options.timeouts,
+    }
+}
+
+fn link(
+    address: &Addr<HttpSession>,
+    options: Arc<SessionOptions>,
+    write: Option<Box<dyn transport::Write>>,
+) -> Link {
+    Link {
+        address: address.downgrade(),
+        builder: None,
+        epoch: Epoch::default(),
+        over: None,
+        peer: Peer::default(),
+        opened: Instant::now(),
+        phase: Phase::Open,
+        inbox: VecDeque::new(),
+        ledger: Ledger::new(Credit::of(&options.buffers)),
+        events: VecDeque::new(),
+        outbound: Outbound::new(write, options.buffers, options.timeouts.write),
+        bytes_in: 0,
+        unheard: None,
+        telling_refusal: false,
+        options,
+    }
 }
 
 /// Both actors of a connection in one task: a message between them needs no trip through the scheduler. They would run

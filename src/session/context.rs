@@ -7,13 +7,14 @@ use bytes::Bytes;
 
 use super::HttpSession;
 use super::body::BodySender;
+use super::end::End;
 use super::handler::Unsent;
 use super::inbound::{Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
 use super::link::Link;
 use super::outbound::Room;
 use super::responder::Responder;
-use super::server::Server;
+
 use super::step::{Intake, Step};
 use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload};
@@ -27,7 +28,7 @@ use crate::transport::Peer;
 #[derive(Debug)]
 pub struct SessionContext {
     pub(super) link: Link,
-    pub(super) server: Server,
+    pub(super) end: End,
 }
 
 impl SessionContext {
@@ -41,7 +42,7 @@ impl SessionContext {
         if !self.link.is_open() {
             return Err(Refused::new(RefusedReason::Closing, payload));
         }
-        let accepted = self.server.answer(&mut self.link, payload);
+        let accepted = self.end.apply(&mut self.link, payload);
         self.link.weigh();
         accepted
     }
@@ -50,7 +51,7 @@ impl SessionContext {
     /// [`HttpHandler::refused`](crate::HttpHandler::refused) (P45).
     pub fn respond(&mut self, payload: Payload) {
         if let Err(refused) = self.apply(payload) {
-            self.link.unheard(refused.map(Unsent::Payload));
+            self.link.refuse(refused.map(Unsent::Payload));
         }
     }
 
@@ -60,7 +61,7 @@ impl SessionContext {
     /// # Errors
     /// The data come back; the reasons are those of [`SendChunk`](crate::SendChunk).
     pub fn send_chunk(&mut self, data: impl Into<Bytes>) -> Result<Room, Refused<Bytes>> {
-        self.server.take_data(&mut self.link, None, data.into())
+        self.end.take_data(&mut self.link, None, data.into())
     }
 
     /// Writes raw bytes; see [`Write`](crate::Write).
@@ -68,7 +69,7 @@ impl SessionContext {
     /// # Errors
     /// The bytes come back; the reasons are those of [`Write`](crate::Write).
     pub fn write(&mut self, data: impl Into<Bytes>) -> Result<Room, Refused<Bytes>> {
-        self.server.take_raw(&mut self.link, None, data.into())
+        self.end.take_raw(&mut self.link, None, data.into())
     }
 
     /// Ends the open message; see [`Finish`](crate::Finish).
@@ -76,7 +77,7 @@ impl SessionContext {
     /// # Errors
     /// Those of [`Finish`](crate::Finish).
     pub fn finish(&mut self) -> Result<(), Refused<()>> {
-        self.server.end_body(&mut self.link, None, None)
+        self.end.end_body(&mut self.link, None, None)
     }
 
     /// Ends the open Chunked message with trailer fields; see [`FinishWith`](crate::FinishWith).
@@ -84,49 +85,48 @@ impl SessionContext {
     /// # Errors
     /// Those of [`FinishWith`](crate::FinishWith).
     pub fn finish_with(&mut self, trailers: &Headers) -> Result<(), Refused<()>> {
-        self.server.end_body(&mut self.link, None, Some(trailers))
+        self.end.end_body(&mut self.link, None, Some(trailers))
     }
 
     /// Stops sending a message or gives up its exchange; see [`Cancel`](crate::Cancel).
     pub fn cancel(&mut self, message: MessageId) {
-        if self.server.is_cancellable(message) {
-            self.end_cancelled(CancelCause::Local);
-        }
+        self.end.cancel(&mut self.link, message);
     }
 
     /// Closes the connection from this end; see [`Dispose`](crate::Dispose).
     pub fn dispose(&mut self) {
-        self.server
+        self.end
             .shut(&mut self.link, CancelCause::Local, CloseReason::Disposed);
     }
 
     /// Pauses delivery to this handler, of what waits already too (P8, B39). Calls count; the exchange that is going on
     /// owns them, and they die with it. No effect between exchanges.
     pub fn mute(&mut self) {
-        if let Some(id) = self.server.mute() {
-            self.link.builder.do_send(Mute(id));
+        if let Some(id) = self.end.mute() {
+            self.link.tell(Mute(id));
         }
     }
 
     /// Takes one [`mute`](Self::mute) back (P9).
     pub fn unmute(&mut self) {
-        if let Some(id) = self.server.unmute() {
-            self.link.builder.do_send(Unmute(id));
-            self.promise_continue();
+        if let Some(id) = self.end.unmute() {
+            self.link.tell(Unmute(id));
+            // Whoever releases the body asks for it.
+            self.end.send_continue(&mut self.link);
         }
     }
 
     /// Runs a future on this arbiter for as long as the exchange that is going on: it is dropped when that ends.
     /// Between exchanges it is dropped at once.
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
-        self.server.spawn(future);
+        self.end.spawn(future);
     }
 
     // Handles to give away.
 
     /// A writer for the body of the open message, usable from any thread and bound to that message.
     pub fn body(&mut self) -> Option<BodySender> {
-        self.server
+        self.end
             .open_message()
             .map(|message| BodySender::new(self.address(), message))
     }
@@ -135,7 +135,7 @@ impl SessionContext {
     /// or it was answered, the responder's own `respond` says so.
     pub fn responder(&mut self) -> Responder {
         let address = self.address();
-        Responder::new(address, self.server.lend())
+        Responder::new(address, self.end.lend())
     }
 
     /// The address of this session.
@@ -155,7 +155,7 @@ impl SessionContext {
 
     /// The exchange that is going on.
     pub fn exchange(&self) -> Option<MessageId> {
-        self.server.current()
+        self.end.current()
     }
 
     /// Whether there is room for more output.
@@ -167,18 +167,18 @@ impl SessionContext {
     pub fn inspect(&self) -> SessionInfo {
         SessionInfo {
             phase: if self.link.is_open() {
-                self.server.phase()
+                self.end.phase()
             } else {
                 SessionPhase::Closing
             },
             peer: self.link.peer,
             age: self.link.opened.elapsed(),
-            exchanges: self.server.begun(),
+            exchanges: self.end.begun(),
             bytes_in: self.link.bytes_in,
             bytes_out: self.link.outbound.buffer.total(),
             inbound_queued: self.link.inbox.len(),
             inbound_credit: self.link.ledger.left(),
-            muted: self.server.is_muted(),
+            muted: self.end.is_muted(),
             outbound_queued: self.link.outbound.buffer.len(),
             throttled_for: self
                 .link
@@ -193,16 +193,18 @@ impl SessionContext {
     /// What the handler is to be told next. `None` when it knows everything that it may know now.
     pub(super) fn next_step(&mut self) -> Option<Step> {
         loop {
+            self.link.hear();
+            self.end.mind_the_hole(&mut self.link);
             if let Some(event) = self.link.events.pop_front() {
                 return Some(Step::Event(event));
             }
-            if let Some(ended) = self.server.take_ended() {
-                return Some(Step::Ended(self.server.after(&mut self.link, &ended)));
+            if let Some(exchange) = self.end.next_ended(&mut self.link) {
+                return Some(Step::Ended(exchange));
             }
             if !self.link.is_open() {
                 return None;
             }
-            match self.server.next_inbound(&mut self.link) {
+            match self.end.next_inbound(&mut self.link) {
                 Intake::Step(step) => return Some(step),
                 Intake::Again => {}
                 Intake::Wait => return None,
@@ -211,14 +213,14 @@ impl SessionContext {
     }
 
     pub(super) fn end_cancelled(&mut self, cause: CancelCause) {
-        self.server.end_cancelled(&mut self.link, cause);
+        self.end.end_cancelled(&mut self.link, cause);
     }
 
     pub(super) fn end_failed(&mut self, reason: FailureReason) {
-        self.server.end_failed(&mut self.link, reason);
+        self.end.end_failed(&mut self.link, reason);
     }
 
     pub(super) fn promise_continue(&mut self) {
-        self.server.promise_continue(&mut self.link);
+        self.end.promise_continue(&mut self.link);
     }
 }

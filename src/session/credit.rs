@@ -21,7 +21,14 @@ impl Inbound {
                 bytes: data.len() + ITEM,
                 messages: 0,
             },
-            Self::Finish(_) | Self::Fault(_) => Credit {
+            Self::Finish(trailers) => Credit {
+                bytes: ITEM
+                    + trailers
+                        .as_ref()
+                        .map_or(0, |trailers| trailers.block().raw().len()),
+                messages: 0,
+            },
+            Self::Fault(_) => Credit {
                 bytes: ITEM,
                 messages: 0,
             },

@@ -3,6 +3,7 @@
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -19,6 +20,11 @@ pub(super) struct DeadlineTimer {
 impl DeadlineTimer {
     pub(super) fn set(&mut self, at: Option<Instant>) {
         self.at = at;
+    }
+
+    /// From now on; never, if that lies beyond the end of time.
+    pub(super) fn set_after(&mut self, after: Option<Duration>) {
+        self.at = after.and_then(|after| Instant::now().checked_add(after));
     }
 
     pub(super) fn at(&self) -> Option<Instant> {

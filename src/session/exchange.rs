@@ -61,6 +61,10 @@ impl Exchange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExchangePhase {
+    /// Client: the request waits to be sent.
+    Queued,
+    /// Client: the request is being sent.
+    Sending,
     /// The request was delivered, or its body was still coming.
     Receiving,
     /// The request was complete, the answer had not begun.

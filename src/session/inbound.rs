@@ -5,16 +5,28 @@ use actix::Message;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::options::Buffers;
 use crate::error::{Deadline, Refused, RefusedReason, WireError};
 use crate::payload::{Headers, MessageId, Payload};
-use crate::wire::Facts;
+use crate::wire::{Expected, Facts};
 
-// From the builder to the session.
+// From the builder to the session. Each says of which connection it speaks.
+
+/// Which connection of a session: a client may have one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Epoch(u32);
+
+impl Epoch {
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
 
 /// A new inbound message; of a Oneshot message all there is (P10).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Deliver {
+    pub(crate) from: Epoch,
     pub(crate) payload: Payload,
     pub(crate) facts: Facts,
 }
@@ -22,37 +34,45 @@ pub(crate) struct Deliver {
 /// A piece of the body of the message last delivered (P11).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Chunk(pub(crate) Bytes);
+pub(crate) struct Chunk(pub(crate) Epoch, pub(crate) Bytes);
 
 /// The body of the message last delivered is complete (P12).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Finish(pub(crate) Option<Headers>);
+pub(crate) struct Finish(pub(crate) Epoch, pub(crate) Option<Headers>);
 
 /// All that one read held, in one envelope.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Batch(pub(crate) Vec<Inbound>);
+pub(crate) struct Batch(pub(crate) Epoch, pub(crate) Vec<Inbound>);
 
 /// The peer sends no more; it may still read.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct HalfClosed;
+pub(crate) struct HalfClosed(pub(crate) Epoch, pub(crate) Rest);
+
+/// Whether everything that a half-closed peer sent was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    Read,
+    /// More may stand in front of the end.
+    Unread,
+}
 
 /// The connection broke.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Closed(pub(crate) std::io::ErrorKind);
+pub(crate) struct Closed(pub(crate) Epoch, pub(crate) std::io::ErrorKind);
 
 /// The builder reads no further, for a fault of the peer. Comes after all that was whole before it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Failed(pub(crate) Fault);
+pub(crate) struct Failed(pub(crate) Epoch, pub(crate) Fault);
 
 /// No byte came for the idle time: is anything going on? The answer is [`IdleFor`] or [`Close`].
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct IdleQuery;
+pub(crate) struct IdleQuery(pub(crate) Epoch);
 
 /// What can wait for its turn in the session, in the order of the wire.
 #[derive(Debug)]
@@ -79,6 +99,21 @@ pub(crate) struct Credit {
     pub(crate) bytes: usize,
     pub(crate) messages: usize,
 }
+
+impl Credit {
+    /// All that may be on its way at once.
+    pub(crate) fn of(buffers: &Buffers) -> Self {
+        Self {
+            bytes: buffers.inbound,
+            messages: buffers.inbound_messages,
+        }
+    }
+}
+
+/// A request is about to be sent: its response will have to be framed by it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Expect(pub(crate) Expected);
 
 /// Look again after this long: the answer to an [`IdleQuery`] while something is going on.
 #[derive(Debug, Message)]
@@ -119,6 +154,8 @@ pub(crate) struct Unmute(pub(crate) MessageId);
 pub(crate) struct Respond {
     pub(crate) exchange: MessageId,
     pub(crate) parcel: Parcel<Payload, MessageId>,
+    /// The sender has the writer of the body already: there is no other.
+    pub(crate) writer: bool,
 }
 
 /// Interim word on an exchange: an informational response, or, without one, the 100 that the peer may wait for.
@@ -133,6 +170,11 @@ pub(crate) struct Inform {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Unanswered(pub(crate) MessageId);
+
+/// The writer of a body went before its end.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Abandon(pub(crate) MessageId);
 
 /// A piece of a body, numbered so that a lost one is noticed.
 #[derive(Debug, Message)]

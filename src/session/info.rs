@@ -44,6 +44,10 @@ pub enum SessionPhase {
     Handling,
     /// The answer is being sent.
     Answering,
+    /// Client: requests wait to be sent or answered.
+    Waiting,
+    /// Client: a response is coming.
+    Receiving,
     /// The connection is closing.
     Closing,
 }

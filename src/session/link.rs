@@ -2,19 +2,24 @@
 //! is in its life. What an exchange is differs by end: see `server/` and `client/`.
 
 use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Addr, WeakAddr};
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, Handler, Message, WeakAddr};
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::HttpSession;
 use super::builder::PayloadBuilder;
 use super::credit::Ledger;
 use super::handler::Unsent;
-use super::inbound::{Close, Inbound};
+use super::inbound::{Close, Credit, Epoch, Inbound};
 use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room};
-use crate::error::{CloseReason, Refused, RefusedReason};
+use super::reply::Unheard;
+use crate::error::{CloseReason, Refused, RefusedReason, UseError};
 use crate::payload::MessageId;
 use crate::transport::Peer;
 
@@ -22,7 +27,12 @@ use crate::transport::Peer;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) address: WeakAddr<HttpSession>,
-    pub(super) builder: Addr<PayloadBuilder>,
+    /// The receiving side; none while a client is not connected.
+    pub(super) builder: Option<Addr<PayloadBuilder>>,
+    /// Which of its connections this is: what an earlier one still says is not heard (P84).
+    pub(super) epoch: Epoch,
+    /// A client's connection ended so; what was received before is delivered first.
+    pub(super) over: Option<io::ErrorKind>,
     pub(super) options: Arc<SessionOptions>,
     pub(super) peer: Peer,
     pub(super) opened: Instant,
@@ -32,6 +42,10 @@ pub(super) struct Link {
     pub(super) events: VecDeque<Event>,
     pub(super) outbound: Outbound,
     pub(super) bytes_in: u64,
+    /// What was refused to senders that do not wait for the answer.
+    pub(super) unheard: Option<Rc<Unheard>>,
+    /// The handler is being told of a refusal: those that it causes then are not told, or it could go on for ever.
+    pub(super) telling_refusal: bool,
 }
 
 /// Where the connection is in its life. Why it ends is part of it.
@@ -68,6 +82,15 @@ impl Link {
         self.phase == Phase::Open
     }
 
+    pub(super) fn is_aborting(&self) -> bool {
+        matches!(self.phase, Phase::Aborting { .. })
+    }
+
+    /// Whether something waits for the socket that is there.
+    pub(super) fn has_output(&self) -> bool {
+        !self.outbound.buffer.is_empty()
+    }
+
     /// Queues what the handler hears of the state of the outbound buffer.
     pub(super) fn weigh(&mut self) {
         match self.outbound.weigh() {
@@ -77,9 +100,35 @@ impl Link {
         }
     }
 
-    pub(super) fn unheard(&mut self, refused: Refused<Unsent>) {
+    /// What was refused to senders that do not wait is on its way to the handler from now on.
+    pub(super) fn hear(&mut self) {
+        if let Some(unheard) = &self.unheard {
+            for refused in unheard.take() {
+                self.refuse(refused);
+            }
+        }
+    }
+
+    /// Whether a piece of the open body is missing.
+    pub(super) fn has_hole(&self) -> bool {
+        self.unheard
+            .as_ref()
+            .is_some_and(|unheard| unheard.has_hole())
+    }
+
+    /// The body that had a hole is over.
+    pub(super) fn mend(&self) {
+        if let Some(unheard) = &self.unheard {
+            unheard.mend();
+        }
+    }
+
+    /// Tells the handler of a refusal.
+    pub(super) fn refuse(&mut self, refused: Refused<Unsent>) {
         tracing::debug!(reason = %refused.reason, "a behaviour was refused and nobody waits for the answer");
-        self.events.push_back(Event::Refused(Box::new(refused)));
+        if !self.telling_refusal {
+            self.events.push_back(Event::Refused(Box::new(refused)));
+        }
     }
 
     /// Gives the builder new credit, unless something still waits here or for the socket.
@@ -88,7 +137,7 @@ impl Link {
             && self.outbound.room() == Room::Open
             && let Some(credit) = self.ledger.grant()
         {
-            self.builder.do_send(credit);
+            self.tell(credit);
         }
     }
 
@@ -107,6 +156,54 @@ impl Link {
         Some(item)
     }
 
+    /// Says something to the builder, if there is one.
+    pub(super) fn tell<M>(&self, message: M)
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        PayloadBuilder: Handler<M>,
+        <PayloadBuilder as Actor>::Context: ToEnvelope<PayloadBuilder, M>,
+    {
+        if let Some(builder) = &self.builder {
+            builder.do_send(message);
+        }
+    }
+
+    /// Frames body data of the open message. Returns their size.
+    pub(super) fn send_data(&mut self, data: Bytes) -> Result<(Room, u64), Refused<Bytes>> {
+        if self.outbound.is_full() {
+            return Err(Refused::new(RefusedReason::Overrun, data));
+        }
+        let taken = data.len() as u64;
+        // A clone is a counter; a refused piece goes back whole.
+        if let Err(mistake) = self
+            .outbound
+            .encoder
+            .data(data.clone(), &mut self.outbound.buffer)
+        {
+            let reason = if mistake == UseError::BodyTooLong {
+                RefusedReason::TooLong
+            } else {
+                mistake.into()
+            };
+            return Err(Refused::new(reason, data));
+        }
+        self.weigh();
+        Ok((self.outbound.room(), taken))
+    }
+
+    /// A client's connection is gone, and another may follow.
+    pub(super) fn detach(&mut self, reset: bool) {
+        self.tell(Close { linger: false });
+        self.builder = None;
+        self.epoch = self.epoch.next();
+        self.over = None;
+        self.inbox.clear();
+        self.ledger = Ledger::new(Credit::of(&self.options.buffers));
+        self.outbound.detach(reset);
+        self.weigh();
+    }
+
     /// Ends the connection once everything accepted is written.
     pub(super) fn close(&mut self, reason: CloseReason, linger: bool) {
         if self.is_open() {
@@ -115,12 +212,20 @@ impl Link {
         }
     }
 
-    /// Ends the connection without writing anything more.
+    /// Ends the connection without writing anything more. The first reason stays, and a reset stays one.
     pub(super) fn abort(&mut self, reason: CloseReason, reset: bool) {
-        if !matches!(self.phase, Phase::Closed { .. }) {
-            self.phase = Phase::Aborting { reason, reset };
-            self.inbox.clear();
-        }
+        self.phase = match self.phase {
+            Phase::Closed { .. } => return,
+            Phase::Aborting {
+                reason,
+                reset: already,
+            } => Phase::Aborting {
+                reason,
+                reset: already || reset,
+            },
+            Phase::Open | Phase::Flushing { .. } => Phase::Aborting { reason, reset },
+        };
+        self.inbox.clear();
     }
 
     /// The last step: both actors end.
@@ -128,6 +233,6 @@ impl Link {
         tracing::trace!(%reason, peer = %self.peer, "connection closed");
         self.phase = Phase::Closed { reason };
         self.outbound.release(Err(RefusedReason::Closing));
-        self.builder.do_send(Close { linger });
+        self.tell(Close { linger });
     }
 }

@@ -32,7 +32,7 @@ pub struct Apply(pub Payload);
 /// [`BodySender`](crate::BodySender) has no such doubt.
 ///
 /// # Errors
-/// The data come back: `NotOpen`, `NotYourTurn`, `NoBody`, `TooLong`, `Overrun`, `Closing`.
+/// The data come back: `NotOpen`, `NotYourTurn`, `NoBody`, `Busy` (a raw answer is open), `TooLong`, `Overrun`, `Closing`.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), Refused<Bytes>>")]
 pub struct SendChunk(pub Bytes);
@@ -116,7 +116,7 @@ pub struct FinishOf {
 pub struct Write(pub Bytes);
 
 impl Write {
-    /// Raw bytes for the answer to this exchange and no other.
+    /// Raw bytes for the answer to this exchange and no other: refused with `NotYourTurn` when it is over.
     pub fn to(exchange: MessageId, data: impl Into<Bytes>) -> WriteTo {
         WriteTo {
             exchange,

@@ -7,12 +7,14 @@
 mod behaviours;
 mod body;
 mod builder;
+mod client;
 mod clock;
 mod codec;
 mod connection;
 mod context;
 mod credit;
 mod deadline;
+mod end;
 mod exchange;
 mod handler;
 mod inbound;
@@ -33,15 +35,15 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::error::{CancelCause, CloseReason, Deadline, FailureReason};
+use crate::error::{CancelCause, CloseReason, FailureReason};
 use crate::payload::Payload;
-use crate::transport;
+use crate::transport::{self, Origin};
 
 pub use body::BodySender;
 pub use codec::{CodecError, Frame, HttpCodec};
@@ -123,6 +125,58 @@ impl HttpSession {
         connection::open(transport::split(io), options, guard, make)
     }
 
+    /// A client session: connects when it has the first request, and again when its connection is gone (P71, P74, P88).
+    ///
+    /// Requests go out one after the other, each after the response to the one before it came, unless
+    /// [`pipeline`](SessionOptions::pipeline) is set. A connection that was idle for
+    /// [`idle`](Timeouts::idle) is closed; the session ends when nobody has its address then, or by [`Dispose`].
+    ///
+    /// # Panics
+    /// Outside of an actix arbiter.
+    pub fn connect<F>(
+        origin: Origin,
+        factory: &F,
+        options: impl Into<Arc<SessionOptions>>,
+    ) -> Addr<Self>
+    where
+        F: HandlerFactory,
+    {
+        connection::connect(origin, options.into(), |session| {
+            Box::new(factory.handler(session))
+        })
+    }
+
+    /// A client session on a connection that is open: a tunnel, a TLS stream, a pipe in a test. `host` is the Host value of
+    /// requests that bring none. When the connection is gone, further requests fail.
+    ///
+    /// # Panics
+    /// Outside of an actix arbiter.
+    pub fn over<T, F>(
+        io: T,
+        host: impl Into<String>,
+        factory: &F,
+        options: impl Into<Arc<SessionOptions>>,
+    ) -> Addr<Self>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        F: HandlerFactory,
+    {
+        connection::given(
+            transport::split(io),
+            host.into(),
+            options.into(),
+            |session| Box::new(factory.handler(session)),
+        )
+    }
+
+    fn new(handler: Box<dyn HttpHandler>, context: SessionContext) -> Self {
+        Self {
+            handler,
+            context,
+            turn: 0,
+        }
+    }
+
     // The loop.
 
     /// Tells the handler all that it may know now.
@@ -141,6 +195,7 @@ impl HttpSession {
         let apply = matches!(step, Step::Apply(_));
         let called = catch_unwind(AssertUnwindSafe(|| match step {
             Step::Apply(payload) => handler.apply(payload, context),
+            Step::Informational(payload) => handler.informational(payload, context),
             Step::Chunk(data) => handler.chunk(data, context),
             Step::Finished(trailers) => {
                 if let Some(trailers) = trailers {
@@ -152,9 +207,13 @@ impl HttpSession {
             Step::Event(Event::Throttled) => handler.throttled(context),
             Step::Event(Event::Unthrottled) => handler.unthrottled(context),
             Step::Event(Event::HalfClosed) => handler.half_closed(context),
-            Step::Event(Event::Refused(refused)) => handler.refused(*refused, context),
+            Step::Event(Event::Refused(refused)) => {
+                context.link.telling_refusal = true;
+                handler.refused(*refused, context);
+            }
             Step::Ended(exchange) => tell_end(&mut **handler, context, exchange),
         }));
+        self.context.link.telling_refusal = false;
         if called.is_err() {
             // The handler's state is unknown: it is never called again.
             self.handler = Box::new(Broken);
@@ -190,20 +249,22 @@ impl HttpSession {
             let blocked = self.poll_write(cx);
             self.context.link.weigh();
             self.settle();
-            if matches!(self.context.link.phase, Phase::Aborting { .. }) {
+            if self.context.link.is_aborting() || !blocked && self.context.link.has_output() {
                 continue;
             }
-            if blocked {
-                if self.poll_deadlines(cx).is_pending() {
-                    return Poll::Pending;
+            if let Phase::Flushing { reason, linger } = self.context.link.phase
+                && !blocked
+                // A peer that is gone cannot be told so; the end is the same.
+                && self.context.link.outbound.poll_shutdown(cx).is_ready()
+            {
+                return self.end(ctx, reason, linger);
+            }
+            if self.poll_end(cx).is_pending() {
+                if self.context.end.is_forgettable() && !ctx.connected() {
+                    self.context.link.abort(CloseReason::Disposed, false);
+                    continue;
                 }
-            } else if self.context.link.outbound.buffer.is_empty() {
-                if let Phase::Flushing { reason, linger } = self.context.link.phase {
-                    return self.poll_shutdown(ctx, cx, reason, linger);
-                }
-                if self.poll_deadlines(cx).is_pending() {
-                    return Poll::Pending;
-                }
+                return Poll::Pending;
             }
         }
     }
@@ -211,51 +272,26 @@ impl HttpSession {
     /// Writes what waits. True if the socket takes no more for now.
     fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> bool {
         match self.context.link.outbound.poll_flush(cx) {
-            Poll::Ready(Ok(())) => self.context.server.complete(),
+            Poll::Ready(Ok(())) => self.context.end.flushed(),
             Poll::Ready(Err(error)) => {
                 tracing::debug!(%error, peer = %self.context.link.peer, "a write failed");
-                self.context.server.broken(&mut self.context.link);
+                self.context
+                    .end
+                    .broken(&mut self.context.link, error.kind());
             }
             Poll::Pending => return true,
         }
         false
     }
 
-    /// Ready if a deadline passed: then the state changed.
-    fn poll_deadlines(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
-        if self.context.link.outbound.poll_stall(cx).is_ready() {
-            self.context.server.shut(
-                &mut self.context.link,
-                CancelCause::Deadline(Deadline::Write),
-                CloseReason::Deadline(Deadline::Write),
-            );
-            self.context
-                .link
-                .abort(CloseReason::Deadline(Deadline::Write), true);
+    /// Ready if a deadline passed or the end moved on: then the state changed.
+    fn poll_end(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        let SessionContext { link, end } = &mut self.context;
+        if link.outbound.poll_stall(cx).is_ready() {
+            end.stalled(link);
             return Poll::Ready(());
         }
-        if self
-            .context
-            .server
-            .poll_farewell(&self.context.link, cx)
-            .is_ready()
-        {
-            self.context.end_cancelled(CancelCause::PeerHalfClosed);
-            return Poll::Ready(());
-        }
-        Poll::Pending
-    }
-
-    fn poll_shutdown(
-        &mut self,
-        ctx: &mut Context<Self>,
-        cx: &mut std::task::Context<'_>,
-        reason: CloseReason,
-        linger: bool,
-    ) -> Poll<()> {
-        // A peer that is gone cannot be told so; the end is the same.
-        let _ = ready!(self.context.link.outbound.poll_shutdown(cx));
-        self.end(ctx, reason, linger)
+        end.poll(link, cx)
     }
 
     fn end(&mut self, ctx: &mut Context<Self>, reason: CloseReason, linger: bool) -> Poll<()> {
@@ -328,13 +364,13 @@ impl Actor for HttpSession {
 
     /// Also when the arbiter stops: an exchange that is going on then still gets its end (N3).
     fn stopped(&mut self, _ctx: &mut Self::Context) {
-        if !matches!(self.context.link.phase, Phase::Closed { .. }) {
-            self.context.server.shut(
-                &mut self.context.link,
-                CancelCause::Shutdown,
-                CloseReason::Shutdown,
-            );
-            self.context.link.finish_close(CloseReason::Shutdown, false);
+        let SessionContext { link, end } = &mut self.context;
+        if !matches!(link.phase, Phase::Closed { .. }) {
+            end.shut(link, CancelCause::Shutdown, CloseReason::Shutdown);
+            if let Phase::Aborting { reason, reset } = link.phase {
+                link.outbound.abort(reset);
+                link.finish_close(reason, false);
+            }
         }
         self.settle();
     }

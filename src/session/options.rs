@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::record::Logger;
 use crate::wire::{Leniency, Limits};
 
-/// How a session behaves. Plain data; the defaults are safe for a server on the open internet.
-#[derive(Clone, Default)]
+/// How a session behaves. Plain data; the defaults are safe for a server on the open internet, and
+/// [`for_client`](Self::for_client) has those of a client.
+#[derive(Clone)]
 pub struct SessionOptions {
     /// Bounds on what the peer sends.
     pub limits: Limits,
@@ -20,8 +21,50 @@ pub struct SessionOptions {
     pub half_close: HalfClose,
     /// Bounds on what is kept for the peer.
     pub buffers: Buffers,
-    /// What hears of each exchange when it is over. None by default.
+    /// What hears of each exchange when it is over, on a server. None by default.
     pub logger: Option<Arc<dyn Logger>>,
+    /// Requests that may wait in a client session: 128. Beyond: `Busy`.
+    pub queue: usize,
+    /// Whether a client sends safe requests (GET, HEAD, OPTIONS) before earlier ones are answered: false (P76 to P78).
+    pub pipeline: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            leniency: Leniency::default(),
+            timeouts: Timeouts::default(),
+            half_close: HalfClose::default(),
+            buffers: Buffers::default(),
+            logger: None,
+            queue: 128,
+            pipeline: false,
+        }
+    }
+}
+
+impl SessionOptions {
+    /// The defaults of a client: response heads up to 64 KiB and 128 fields, no time limit for a response to begin, and
+    /// 60 s for a connection without a request.
+    #[must_use]
+    pub fn for_client() -> Self {
+        let limits = Limits {
+            head: 64 << 10,
+            fields: 128,
+            ..Limits::default()
+        };
+        let timeouts = Timeouts {
+            head: None,
+            idle: Some(Duration::from_secs(60)),
+            ..Timeouts::default()
+        };
+        Self {
+            limits,
+            timeouts,
+            ..Self::default()
+        }
+    }
 }
 
 impl fmt::Debug for SessionOptions {
@@ -49,6 +92,8 @@ pub struct Timeouts {
     pub idle: Option<Duration>,
     /// Waiting output of which the socket takes nothing: 30 s. Then: a reset.
     pub write: Option<Duration>,
+    /// Opening a connection, name resolution included: 10 s. Client only.
+    pub connect: Option<Duration>,
     /// Reading and dropping what the peer still sends after our last answer: 2 s (and 256 KiB).
     pub linger: Duration,
 }
@@ -60,6 +105,7 @@ impl Default for Timeouts {
             body: Some(Duration::from_secs(30)),
             idle: Some(Duration::from_secs(75)),
             write: Some(Duration::from_secs(30)),
+            connect: Some(Duration::from_secs(10)),
             linger: Duration::from_secs(2),
         }
     }

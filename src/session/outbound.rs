@@ -37,7 +37,8 @@ pub(super) enum Flow {
 pub(super) struct Outbound {
     pub(super) encoder: Encoder,
     pub(super) buffer: OutBuf,
-    io: Box<dyn transport::Write>,
+    /// None while a client is not connected.
+    io: Option<Box<dyn transport::Write>>,
     marks: Buffers,
     throttled: Option<Instant>,
     waiters: Vec<Box<dyn Waiter>>,
@@ -47,11 +48,13 @@ pub(super) struct Outbound {
     seen: u64,
     /// Whether something was written since the transport was last flushed.
     unflushed: bool,
+    /// Whether the sending side is being shut.
+    shutting: bool,
 }
 
 impl Outbound {
     pub(super) fn new(
-        io: Box<dyn transport::Write>,
+        io: Option<Box<dyn transport::Write>>,
         marks: Buffers,
         patience: Option<Duration>,
     ) -> Self {
@@ -66,6 +69,7 @@ impl Outbound {
             patience,
             seen: 0,
             unflushed: false,
+            shutting: false,
         }
     }
 
@@ -107,6 +111,10 @@ impl Outbound {
 
     /// Seats somebody until there is room.
     pub(super) fn wait(&mut self, waiter: Box<dyn Waiter>) {
+        if self.waiters.len() == self.waiters.capacity() {
+            // Senders that never waited leave empty seats.
+            self.waiters.retain(|waiter| waiter.is_waiting());
+        }
         self.waiters.push(waiter);
     }
 
@@ -118,20 +126,41 @@ impl Outbound {
 
     /// Writes what waits. Ready when nothing does any more.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(io) = &mut self.io else {
+            return Poll::Ready(Ok(()));
+        };
         if !self.buffer.is_empty() {
             self.unflushed = true;
-            ready!(self.buffer.poll_write(&mut *self.io, cx))?;
+            ready!(self.buffer.poll_write(&mut **io, cx))?;
             self.stall.set(None);
         }
         if self.unflushed {
-            ready!(Pin::new(&mut *self.io).poll_flush(cx))?;
+            ready!(Pin::new(&mut **io).poll_flush(cx))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
 
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.io).poll_shutdown(cx)
+        match &mut self.io {
+            Some(io) => {
+                self.shutting = true;
+                Pin::new(&mut **io).poll_shutdown(cx)
+            }
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    pub(super) fn attach(&mut self, io: Box<dyn transport::Write>) {
+        self.io = Some(io);
+    }
+
+    /// Drops the connection and what waits for it.
+    pub(super) fn detach(&mut self, reset: bool) {
+        self.abort(reset);
+        self.io = None;
+        self.unflushed = false;
+        self.stall.set(None);
     }
 
     /// Ready when output has waited for the whole patience without a byte taken. Each byte starts the clock anew.
@@ -139,12 +168,12 @@ impl Outbound {
         let Some(patience) = self.patience else {
             return Poll::Pending;
         };
-        if self.buffer.is_empty() {
+        if self.buffer.is_empty() && !self.unflushed && !self.shutting {
             return Poll::Pending;
         }
         if self.stall.at().is_none() || self.seen != self.buffer.total() {
             self.seen = self.buffer.total();
-            self.stall.set(Some(Instant::now() + patience));
+            self.stall.set_after(Some(patience));
         }
         self.stall.poll(cx)
     }
@@ -153,8 +182,10 @@ impl Outbound {
     pub(super) fn abort(&mut self, reset: bool) {
         self.buffer.discard();
         self.encoder.abort();
-        if reset {
-            self.io.abort();
+        if let Some(io) = &mut self.io
+            && reset
+        {
+            io.abort();
         }
     }
 }

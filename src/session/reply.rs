@@ -1,19 +1,86 @@
 //! Answers to behaviours that may have to wait for room.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
 use actix::dev::{MessageResponse, OneshotSender};
-use actix::{AsyncContext as _, Context, Message};
+use actix::{Context, Message};
 
 use super::HttpSession;
 use super::handler::Unsent;
+use super::link::Link;
 use crate::error::{Refused, RefusedReason};
-use crate::payload::{MessageId, Payload};
+use crate::payload::Payload;
 
 /// Who waits for room in the outbound buffer: the sender of a message, put here by actix once the message was handled.
 type Seat<T> = Rc<Cell<Option<OneshotSender<T>>>>;
+
+/// The answer to a behaviour, with the place for a refusal that nobody awaits.
+#[derive(Debug)]
+#[allow(
+    unnameable_types,
+    reason = "an associated type that nobody needs to name"
+)]
+pub struct Verdict<R, M> {
+    result: Result<R, Refused<M>>,
+    unheard: Option<Rc<Unheard>>,
+}
+
+/// What was refused to senders that do not wait for the answer. Whether somebody does is known only after the behaviour
+/// was handled, where the session is out of reach: so this is shared with the answers.
+#[derive(Debug, Default)]
+pub(super) struct Unheard {
+    refused: RefCell<Vec<Refused<Unsent>>>,
+    /// A piece of the open body is among them.
+    hole: Cell<bool>,
+}
+
+impl Unheard {
+    pub(super) fn take(&self) -> Vec<Refused<Unsent>> {
+        self.refused.take()
+    }
+
+    pub(super) fn has_hole(&self) -> bool {
+        self.hole.get()
+    }
+
+    pub(super) fn mend(&self) {
+        self.hole.set(false);
+    }
+}
+
+impl<R, M> Verdict<R, M> {
+    pub(super) fn new(result: Result<R, Refused<M>>, link: &mut Link) -> Self {
+        let unheard = result
+            .is_err()
+            .then(|| link.unheard.get_or_insert_default().clone());
+        Self { result, unheard }
+    }
+}
+
+impl<R, M, T> MessageResponse<HttpSession, T> for Verdict<R, M>
+where
+    T: Message<Result = Result<R, Refused<M>>>,
+    M: IntoUnsent,
+{
+    fn handle(self, _: &mut Context<HttpSession>, sender: Option<OneshotSender<T::Result>>) {
+        match (self.result, sender, self.unheard) {
+            // A sender that stopped waiting is one that does not want to know.
+            (result, Some(sender), _) => drop(sender.send(result)),
+            (Err(refused), None, Some(unheard)) => {
+                if refused.reason == RefusedReason::Overrun {
+                    unheard.hole.set(true);
+                }
+                unheard
+                    .refused
+                    .borrow_mut()
+                    .push(refused.map(IntoUnsent::into_unsent));
+            }
+            (Ok(_) | Err(_), None, _) => {}
+        }
+    }
+}
 
 /// The answer of `SendChunk`, `Write` and their like.
 #[allow(
@@ -22,7 +89,7 @@ type Seat<T> = Rc<Cell<Option<OneshotSender<T>>>>;
 )]
 pub enum Reply<M> {
     /// Known now.
-    Now(Result<(), Refused<M>>),
+    Now(Verdict<(), M>),
     /// Taken; answered when there is room.
     Later(Seat<Result<(), Refused<M>>>),
 }
@@ -38,6 +105,9 @@ impl<M> fmt::Debug for Reply<M> {
 
 /// Somebody who waits for room, of whatever message.
 pub(super) trait Waiter: fmt::Debug {
+    /// Whether anybody sits here: not after a `do_send`, and not once the sender has gone.
+    fn is_waiting(&self) -> bool;
+
     /// Lets the sender go on: there is room, or there never will be.
     fn release(self: Box<Self>, result: Result<(), RefusedReason>);
 }
@@ -51,6 +121,13 @@ impl<M> fmt::Debug for Seated<M> {
 }
 
 impl<M> Waiter for Seated<M> {
+    fn is_waiting(&self) -> bool {
+        let sender = self.0.take();
+        let waiting = sender.as_ref().is_some_and(|sender| !sender.is_closed());
+        self.0.set(sender);
+        waiting
+    }
+
     fn release(self: Box<Self>, result: Result<(), RefusedReason>) {
         if let Some(sender) = self.0.take() {
             // A sender that does not wait any more is not missed.
@@ -67,6 +144,10 @@ pub(super) struct Posted<M>(
 );
 
 impl<M: fmt::Debug> Waiter for Posted<M> {
+    fn is_waiting(&self) -> bool {
+        !self.0.is_closed()
+    }
+
     fn release(self: Box<Self>, result: Result<(), RefusedReason>) {
         // As above.
         let _ = self
@@ -85,90 +166,37 @@ impl<M: 'static> Reply<M> {
 }
 
 /// What a refused message turns into for [`HttpHandler::refused`](crate::HttpHandler::refused).
-pub(super) trait Unheard {
-    fn unsent(self) -> Unsent;
+pub(super) trait IntoUnsent {
+    fn into_unsent(self) -> Unsent;
 }
 
-impl Unheard for Payload {
-    fn unsent(self) -> Unsent {
+impl IntoUnsent for Payload {
+    fn into_unsent(self) -> Unsent {
         Unsent::Payload(self)
     }
 }
 
-impl Unheard for bytes::Bytes {
-    fn unsent(self) -> Unsent {
+impl IntoUnsent for bytes::Bytes {
+    fn into_unsent(self) -> Unsent {
         Unsent::Data(self)
     }
 }
 
-impl Unheard for () {
-    fn unsent(self) -> Unsent {
+impl IntoUnsent for () {
+    fn into_unsent(self) -> Unsent {
         Unsent::Finish
-    }
-}
-
-/// A refusal that nobody awaits, on its way to the handler. Only here, after the behaviour was handled, is it known
-/// whether somebody does.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct RefusedUnheard(pub(crate) Refused<Unsent>);
-
-fn answer<R, M: Unheard>(
-    result: Result<R, Refused<M>>,
-    ctx: &mut Context<HttpSession>,
-    sender: Option<OneshotSender<Result<R, Refused<M>>>>,
-) {
-    match (result, sender) {
-        // A sender that stopped waiting is one that does not want to know.
-        (result, Some(sender)) => drop(sender.send(result)),
-        (Ok(_), None) => {}
-        (Err(refused), None) => ctx.notify(RefusedUnheard(refused.map(Unheard::unsent))),
     }
 }
 
 impl<T, M> MessageResponse<HttpSession, T> for Reply<M>
 where
     T: Message<Result = Result<(), Refused<M>>>,
-    M: Unheard,
+    M: IntoUnsent,
 {
     fn handle(self, ctx: &mut Context<HttpSession>, sender: Option<OneshotSender<T::Result>>) {
         match self {
-            Self::Now(result) => answer(result, ctx, sender),
+            Self::Now(verdict) => MessageResponse::<HttpSession, T>::handle(verdict, ctx, sender),
             Self::Later(seat) => seat.set(sender),
         }
-    }
-}
-
-/// The answer of `Apply`.
-#[allow(
-    unnameable_types,
-    reason = "an associated type that nobody needs to name"
-)]
-#[derive(Debug)]
-pub struct Accepted(pub(super) Result<MessageId, Refused<Payload>>);
-
-impl<T> MessageResponse<HttpSession, T> for Accepted
-where
-    T: Message<Result = Result<MessageId, Refused<Payload>>>,
-{
-    fn handle(self, ctx: &mut Context<HttpSession>, sender: Option<OneshotSender<T::Result>>) {
-        answer(self.0, ctx, sender);
-    }
-}
-
-/// The answer of `Finish` and its like.
-#[allow(
-    unnameable_types,
-    reason = "an associated type that nobody needs to name"
-)]
-#[derive(Debug)]
-pub struct Ended(pub(super) Result<(), Refused<()>>);
-
-impl<T> MessageResponse<HttpSession, T> for Ended
-where
-    T: Message<Result = Result<(), Refused<()>>>,
-{
-    fn handle(self, ctx: &mut Context<HttpSession>, sender: Option<OneshotSender<T::Result>>) {
-        answer(self.0, ctx, sender);
     }
 }

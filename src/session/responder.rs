@@ -50,12 +50,17 @@ impl Responder {
     /// Answers. The payload is on its way when this returns; the [`Answer`] may be dropped. A refusal that nobody awaits
     /// goes to the handler.
     #[allow(clippy::must_use_candidate, reason = "the answer is sent at the call")]
-    pub fn respond(mut self, payload: Payload) -> Answer {
+    pub fn respond(self, payload: Payload) -> Answer {
+        self.answer(payload, false)
+    }
+
+    fn answer(mut self, payload: Payload, writer: bool) -> Answer {
         self.spent = true;
         let (parcel, receipt) = Parcel::new(payload);
         self.session.do_send(Respond {
             exchange: self.exchange,
             parcel,
+            writer,
         });
         Answer { receipt }
     }
@@ -64,11 +69,12 @@ impl Responder {
     ///
     /// # Errors
     /// The head comes back: see [`Apply`](crate::Apply). Where the answer can have no body, as to HEAD, the head goes out
-    /// and the writer refuses data with `NoBody`.
+    /// and the writer refuses data with `NoBody`, or with `NotYourTurn` once the exchange is over.
     pub async fn stream(self, head: Payload) -> Result<BodySender, Refused<Payload>> {
-        let session = self.session.clone();
-        let message = self.respond(head).await?;
-        Ok(BodySender::new(session, message))
+        // Made first, so that the answer is cut, and not left open, if this future is dropped while it waits.
+        let body = BodySender::new(self.session.clone(), head.id());
+        self.answer(head, true).await?;
+        Ok(body)
     }
 
     /// Sends an informational (1xx) response before the answer.

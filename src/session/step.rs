@@ -15,6 +15,7 @@ use crate::payload::{Headers, Payload};
 pub(super) enum Step {
     Event(Event),
     Apply(Payload),
+    Informational(Payload),
     Chunk(Bytes),
     Finished(Option<Headers>),
     Ended(Exchange),

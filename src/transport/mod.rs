@@ -1,18 +1,34 @@
 //! What a session runs over: anything that is `AsyncRead + AsyncWrite`, split into two halves. Floor 2.
 
+mod origin;
 mod peer;
 mod tcp;
 
 use std::any::Any;
 use std::fmt;
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+pub use origin::Origin;
 pub use peer::Peer;
 
 /// The receiving half of a connection.
-pub(crate) trait Read: AsyncRead + Send + Unpin {}
+pub(crate) trait Read: AsyncRead + Send + Unpin {
+    /// Watches the connection without reading from it. Each hangup is told once. Transports that cannot tell never do.
+    fn poll_hangup(&mut self, _: &mut Context<'_>) -> Poll<Hangup> {
+        Poll::Pending
+    }
+}
+
+/// How a peer leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hangup {
+    /// It closed its sending side; what it sent before may still be unread.
+    HalfClosed,
+    Reset,
+}
 
 /// The sending half of a connection.
 pub(crate) trait Write: AsyncWrite + Send + Unpin {

@@ -153,8 +153,9 @@ impl Decoder {
         matches!(self.state, State::Failed(_))
     }
 
-    /// Reads on as HTTP after a hold.
+    /// Reads on as HTTP after a hold, also one that is still to come: the end of its message may not have been read.
     pub(crate) fn resume(&mut self) {
+        self.hold = false;
         if self.is_held() {
             self.state = State::head();
         }

@@ -1,14 +1,14 @@
 //! The harness of the session tests: a session over an in-memory pipe, its peer, and a handler that records.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
 use http_actors::{
-    Cancelled, Exchange, Failure, Headers, HttpHandler, HttpSession, MessageId, Payload, Refused,
-    SessionContext, SessionOptions, TransferMode, Unsent,
+    Cancelled, Exchange, Failure, HandlerFactory, Headers, HttpHandler, HttpSession, MessageId,
+    Payload, Refused, SessionContext, SessionOptions, TransferMode, Unsent,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::mpsc;
@@ -26,6 +26,21 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
+    /// A factory of recorders, and what they hear.
+    pub(crate) fn factory(
+        script: impl Fn(Payload, &mut SessionContext) + Send + Sync + 'static,
+    ) -> (impl HandlerFactory<Handler = Self>, Heard) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let script: Script = Arc::new(script);
+        (
+            Factory {
+                script,
+                heard: Mutex::new(Some(sender)),
+            },
+            Heard(receiver),
+        )
+    }
+
     fn note(&self, text: impl Into<String>) {
         // The test may be over.
         let _ = self.heard.send(text.into());
@@ -39,11 +54,10 @@ impl HttpHandler for Recorder {
             TransferMode::Stream => format!("stream {}", payload.body_size().unwrap_or_default()),
             TransferMode::Chunked => "chunked".to_owned(),
         };
-        self.note(format!(
-            "apply {} {} {mode}",
-            payload.method(),
-            payload.uri()
-        ));
+        self.note(match payload.status() {
+            Some(status) => format!("apply {} {mode}", status.as_u16()),
+            None => format!("apply {} {} {mode}", payload.method(), payload.uri()),
+        });
         (self.script)(payload, session);
     }
 
@@ -57,6 +71,13 @@ impl HttpHandler for Recorder {
 
     fn finished(&mut self, _: &mut SessionContext) {
         self.note("finished");
+    }
+
+    fn informational(&mut self, payload: Payload, _: &mut SessionContext) {
+        self.note(format!(
+            "informational {}",
+            payload.status().map_or(0, |status| status.as_u16())
+        ));
     }
 
     fn need_body(&mut self, _: MessageId, _: &mut SessionContext) {
@@ -99,6 +120,29 @@ impl HttpHandler for Recorder {
 
     fn refused(&mut self, refused: Refused<Unsent>, _: &mut SessionContext) {
         self.note(format!("refused {:?}", refused.reason));
+    }
+}
+
+/// Makes one recorder: when that is gone, everything was heard.
+struct Factory {
+    script: Script,
+    heard: Mutex<Option<mpsc::UnboundedSender<String>>>,
+}
+
+impl HandlerFactory for Factory {
+    type Handler = Recorder;
+
+    fn handler(&self, _: Addr<HttpSession>) -> Recorder {
+        let heard = self
+            .heard
+            .lock()
+            .expect("no panic")
+            .take()
+            .expect("one session a factory");
+        Recorder {
+            script: self.script.clone(),
+            heard,
+        }
     }
 }
 
@@ -290,13 +334,8 @@ pub(crate) fn accept<T>(
 where
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let script: Script = Arc::new(script);
-    let factory = move |_| Recorder {
-        script: script.clone(),
-        heard: sender.clone(),
-    };
-    (HttpSession::accept(io, &factory, options), Heard(receiver))
+    let (factory, heard) = Recorder::factory(script);
+    (HttpSession::accept(io, &factory, options), heard)
 }
 
 /// A connection over loopback TCP: the accepted end and the connecting end.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use actix::{ActorContext as _, Context};
-use tokio::time::Instant;
 
 use super::{Fault, PayloadBuilder, State};
 use crate::error::Deadline;
@@ -46,7 +45,7 @@ impl PayloadBuilder {
         let progress = std::mem::take(&mut self.progress);
         if self.clock != Some(clock) || clock == Clock::Body && progress {
             self.clock = Some(clock);
-            self.deadline.set(after.map(|after| Instant::now() + after));
+            self.deadline.set_after(after);
         }
     }
 
@@ -58,7 +57,7 @@ impl PayloadBuilder {
             }
             Some(Clock::FirstHead | Clock::Head) => self.fail(Fault::Deadline(Deadline::Head)),
             Some(Clock::Body) => self.fail(Fault::Deadline(Deadline::Body)),
-            Some(Clock::Idle) => self.session.do_send(IdleQuery),
+            Some(Clock::Idle) => self.session.do_send(IdleQuery(self.epoch)),
             Some(Clock::Linger) => ctx.stop(),
             None => {}
         }

@@ -19,7 +19,6 @@ use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler};
 use bytes::BytesMut;
 use tokio::io::ReadBuf;
-use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use clock::Clock;
@@ -29,12 +28,12 @@ pub(super) use lists::recycle;
 use super::HttpSession;
 use super::deadline::DeadlineTimer;
 use super::inbound::{
-    Batch, Chunk, Close, Closed, Credit, Deliver, Failed, Fault, Finish, HalfClosed, IdleFor,
-    Inbound, Mute, Resume, Unmute,
+    Batch, Chunk, Close, Closed, Credit, Deliver, Epoch, Expect, Failed, Fault, Finish, HalfClosed,
+    IdleFor, Inbound, Mute, Rest, Resume, Unmute,
 };
 use super::options::Timeouts;
 use crate::error::WireError;
-use crate::transport;
+use crate::transport::{self, Hangup};
 use crate::wire::{Decoder, Item, Rules, Step};
 
 /// What one read can take.
@@ -58,6 +57,7 @@ thread_local! {
 )]
 pub(crate) struct PayloadBuilder {
     session: Addr<HttpSession>,
+    epoch: Epoch,
     read: Box<dyn transport::Read>,
     decoder: Decoder,
     /// Bytes that were read and could not be decoded yet.
@@ -91,35 +91,62 @@ enum State {
     Lingering(usize),
 }
 
+/// What a builder is made of at either end.
+pub(super) struct Wiring {
+    pub(super) read: Box<dyn transport::Read>,
+    pub(super) session: Addr<HttpSession>,
+    pub(super) epoch: Epoch,
+    pub(super) rules: Arc<Rules>,
+    pub(super) credit: Credit,
+    pub(super) timeouts: Timeouts,
+}
+
 impl PayloadBuilder {
-    pub(super) fn new(
-        read: Box<dyn transport::Read>,
-        session: Addr<HttpSession>,
-        rules: Arc<Rules>,
-        credit: Credit,
-        timeouts: Timeouts,
-        now: Instant,
-        guard: Box<dyn Any>,
-    ) -> Self {
+    /// For the server end: the first head is awaited from now on.
+    pub(super) fn of_requests(wiring: Wiring, guard: Box<dyn Any>) -> Self {
+        let head = wiring.timeouts.head;
+        let decoder = Decoder::requests(wiring.rules.clone());
+        let mut builder = Self::new(wiring, decoder, guard);
+        builder.fresh = true;
+        builder.clock = Some(Clock::FirstHead);
+        builder.deadline.set_after(head);
+        builder
+    }
+
+    /// For the client end.
+    pub(super) fn of_responses(wiring: Wiring) -> Self {
+        let decoder = Decoder::responses(wiring.rules.clone());
+        Self::new(wiring, decoder, Box::new(()))
+    }
+
+    fn new(wiring: Wiring, decoder: Decoder, guard: Box<dyn Any>) -> Self {
+        let Wiring {
+            read,
+            session,
+            epoch,
+            credit,
+            timeouts,
+            ..
+        } = wiring;
         let mut builder = Self {
             session,
+            epoch,
             read,
-            decoder: Decoder::requests(rules),
+            decoder,
             tail: BytesMut::new(),
             backlog: false,
             credit_bytes: 0,
             credit_messages: 0,
             muted: false,
             state: State::Reading,
-            fresh: true,
+            fresh: false,
             progress: false,
-            clock: Some(Clock::FirstHead),
+            clock: None,
             deadline: DeadlineTimer::default(),
             timeouts,
             _guard: guard,
         };
         builder.add(credit);
-        builder.deadline.set(timeouts.head.map(|head| now + head));
         builder
     }
 
@@ -141,7 +168,8 @@ impl PayloadBuilder {
         loop {
             let turned = match self.state {
                 State::Reading if self.may_decode() => self.poll_read(cx),
-                State::Reading | State::Eof | State::Refused => Poll::Pending,
+                State::Reading | State::Eof => self.poll_hangup(cx),
+                State::Refused => Poll::Pending,
                 State::Lingering(left) => ready_or_stop(self.poll_linger(left, cx), ctx),
             };
             if turned.is_ready() {
@@ -154,6 +182,19 @@ impl PayloadBuilder {
             ready!(self.deadline.poll(cx));
             self.expire(ctx);
         }
+    }
+
+    /// Watches the connection while it is not read. Ready when the peer has gone.
+    fn poll_hangup(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        match ready!(self.read.poll_hangup(cx)) {
+            Hangup::HalfClosed => self.session.do_send(HalfClosed(self.epoch, Rest::Unread)),
+            Hangup::Reset => {
+                self.state = State::Refused;
+                self.session
+                    .do_send(Closed(self.epoch, io::ErrorKind::ConnectionReset));
+            }
+        }
+        Poll::Ready(())
     }
 
     /// One read and what it holds. Pending when the socket has nothing.
@@ -184,7 +225,7 @@ impl PayloadBuilder {
             Ok(_) => self.progress = true,
             Err(error) => {
                 self.state = State::Eof;
-                self.session.do_send(Closed(error.kind()));
+                self.session.do_send(Closed(self.epoch, error.kind()));
             }
         }
         Poll::Ready(())
@@ -287,17 +328,21 @@ impl PayloadBuilder {
     /// One envelope for all that one read held.
     fn hand_over(&self, mut list: Vec<Inbound>) {
         if list.len() > 1 {
-            self.session.do_send(Batch(list));
+            self.session.do_send(Batch(self.epoch, list));
             return;
         }
         match list.pop() {
             None => {}
             Some(Inbound::Deliver(payload, facts)) => {
-                self.session.do_send(Deliver { payload, facts });
+                self.session.do_send(Deliver {
+                    from: self.epoch,
+                    payload,
+                    facts,
+                });
             }
-            Some(Inbound::Chunk(data)) => self.session.do_send(Chunk(data)),
-            Some(Inbound::Finish(trailers)) => self.session.do_send(Finish(trailers)),
-            Some(Inbound::Fault(fault)) => self.session.do_send(Failed(fault)),
+            Some(Inbound::Chunk(data)) => self.session.do_send(Chunk(self.epoch, data)),
+            Some(Inbound::Finish(trailers)) => self.session.do_send(Finish(self.epoch, trailers)),
+            Some(Inbound::Fault(fault)) => self.session.do_send(Failed(self.epoch, fault)),
         }
         recycle(list);
     }
@@ -308,22 +353,25 @@ impl PayloadBuilder {
         }
         self.state = State::Eof;
         match self.decoder.eof(self.tail.len()) {
-            Ok(None) => self.session.do_send(HalfClosed),
+            Ok(None) => self.session.do_send(HalfClosed(self.epoch, Rest::Read)),
             Ok(Some(Item::End(trailers))) => {
-                self.session.do_send(Finish(trailers));
-                self.session.do_send(HalfClosed);
+                self.session.do_send(Finish(self.epoch, trailers));
+                self.session.do_send(HalfClosed(self.epoch, Rest::Read));
             }
             Ok(Some(Item::Head(..) | Item::Data(_))) => {
                 self.session
-                    .do_send(Failed(Fault::Wire(WireError::Truncated)));
+                    .do_send(Failed(self.epoch, Fault::Wire(WireError::Truncated)));
             }
-            Err(error) => self.session.do_send(Failed(Fault::Wire(error))),
+            Err(error) => {
+                self.session.do_send(Failed(self.epoch, Fault::Wire(error)));
+                self.session.do_send(HalfClosed(self.epoch, Rest::Read));
+            }
         }
     }
 
     fn fail(&mut self, fault: Fault) {
         self.state = State::Refused;
-        self.session.do_send(Failed(fault));
+        self.session.do_send(Failed(self.epoch, fault));
     }
 
     /// Reads and drops. Ready when there is more to do, with false when the end has come.
@@ -400,6 +448,14 @@ impl Handler<Unmute> for PayloadBuilder {
     }
 }
 
+impl Handler<Expect> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, Expect(expected): Expect, _: &mut Self::Context) {
+        self.decoder.expect(expected);
+    }
+}
+
 impl Handler<Resume> for PayloadBuilder {
     type Result = ();
 
@@ -414,7 +470,7 @@ impl Handler<IdleFor> for PayloadBuilder {
 
     fn handle(&mut self, IdleFor(after): IdleFor, _: &mut Self::Context) {
         if self.clock == Some(Clock::Idle) {
-            self.deadline.set(Some(Instant::now() + after));
+            self.deadline.set_after(Some(after));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{Answer, Server};
 use crate::error::{
     CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError, WireError,
 };
-use crate::payload::{Headers, MessageId, Payload, TransferMode};
+use crate::payload::{Headers, MessageId, Payload, TransferMode, allows_body};
 use crate::session::clock;
 use crate::session::exchange::Outcome;
 use crate::session::link::{Event, Link};
@@ -18,7 +18,7 @@ use crate::wire::{self, Answering, Output as _};
 
 impl Server {
     /// Begins the answer to the request that is being handled, or says an interim word on it.
-    pub(in crate::session) fn answer(
+    pub(in crate::session) fn apply(
         &mut self,
         link: &mut Link,
         payload: Payload,
@@ -43,9 +43,12 @@ impl Server {
             // Announced here, because after the head it is too late (D7).
             answering.keep_alive = false;
         }
-        if !whole {
+        if status.is_informational() && link.outbound.is_full() {
+            return Err(Refused::new(RefusedReason::Overrun, payload));
+        }
+        if !whole && !self.is_muted() {
             // A streamed answer does not end here, so the request body is still wanted.
-            self.promise_continue(link);
+            self.send_continue(link);
         }
         self.begin_answer(link, payload, status, answering)
     }
@@ -77,7 +80,7 @@ impl Server {
             active.continue_owed &= status != StatusCode::CONTINUE;
             return Ok(id);
         }
-        let body = if begun.needs_body || answering.head {
+        let body = if begun.needs_body || answering.head || !allows_body(status) {
             0
         } else {
             payload.body_bytes().len().min(encoded)
@@ -112,34 +115,14 @@ impl Server {
         message: Option<MessageId>,
         data: Bytes,
     ) -> Result<Room, Refused<Bytes>> {
-        if !link.is_open() {
-            return Err(Refused::new(RefusedReason::Closing, data));
-        }
         if let Some(reason) = self.objection(message) {
             return Err(Refused::new(reason, data));
         }
-        if link.outbound.is_full() {
-            return Err(Refused::new(RefusedReason::Overrun, data));
-        }
-        let taken = data.len() as u64;
-        // A clone is a counter; a refused piece goes back whole.
-        if let Err(mistake) = link
-            .outbound
-            .encoder
-            .data(data.clone(), &mut link.outbound.buffer)
-        {
-            let reason = if mistake == UseError::BodyTooLong {
-                RefusedReason::TooLong
-            } else {
-                mistake.into()
-            };
-            return Err(Refused::new(reason, data));
-        }
+        let (room, taken) = link.send_data(data)?;
         if let Some(active) = self.active() {
             active.bytes_out += taken;
         }
-        link.weigh();
-        Ok(link.outbound.room())
+        Ok(room)
     }
 
     /// Takes raw bytes as the answer to this exchange, or to the one that is going on.
@@ -149,9 +132,6 @@ impl Server {
         exchange: Option<MessageId>,
         data: Bytes,
     ) -> Result<Room, Refused<Bytes>> {
-        if !link.is_open() {
-            return Err(Refused::new(RefusedReason::Closing, data));
-        }
         let full = link.outbound.is_full();
         let Some(active) = self.active() else {
             return Err(Refused::new(RefusedReason::NotOpen, data));
@@ -183,9 +163,6 @@ impl Server {
         message: Option<MessageId>,
         trailers: Option<&Headers>,
     ) -> Result<(), Refused<()>> {
-        if !link.is_open() {
-            return Err(Refused::new(RefusedReason::Closing, ()));
-        }
         let raw = self.active().is_some_and(|active| {
             active.answer == Answer::Raw && message.is_none_or(|message| message == active.id)
         });
@@ -211,7 +188,7 @@ impl Server {
 
     /// Sends the 100 that the peer may wait for, unless somebody else is to decide on that.
     pub(in crate::session) fn promise_continue(&mut self, link: &mut Link) {
-        if !self.is_muted() && self.active().is_some_and(|active| !active.lent) {
+        if !self.is_muted() && self.active().is_some_and(|active| active.lent == 0) {
             self.send_continue(link);
         }
     }
@@ -241,7 +218,7 @@ impl Server {
             return;
         }
         match cause {
-            CancelCause::Deadline(deadline @ (Deadline::Body | Deadline::BodyRate)) => {
+            CancelCause::Deadline(deadline @ Deadline::Body) => {
                 self.end_with(
                     link,
                     Outcome::Cancelled(cause),
@@ -279,6 +256,7 @@ impl Server {
             | FailureReason::Unanswered
             | FailureReason::HandlerPanicked
             | FailureReason::LostPiece
+            | FailureReason::ConnectFailed(_)
             | FailureReason::ConnectionClosed(_) => {
                 tracing::warn!(%reason, "an exchange failed on this end");
                 self.end_with(
@@ -300,16 +278,15 @@ impl Server {
         text: &str,
         reason: CloseReason,
     ) {
-        if self.current().is_none() {
-            return;
-        }
+        let Some(active) = self.active() else { return };
+        let head = active.answering.head;
         if !link.is_open() {
             self.end(outcome);
         } else if self.end(outcome) {
             // The answer had begun: only a reset keeps the peer from taking it for whole.
             link.abort(reason, true);
         } else {
-            refuse(link, status, text, reason);
+            refuse(link, head, status, text, reason);
         }
     }
 
@@ -318,6 +295,7 @@ impl Server {
         tracing::debug!(%error, peer = %link.peer, "a request was refused");
         refuse(
             link,
+            false,
             error.status(),
             &error.to_string(),
             CloseReason::Refused(error),
@@ -335,24 +313,40 @@ impl Server {
         link.abort(reason, begun);
     }
 
-    /// Notices a piece of a body that was lost on its way.
-    pub(in crate::session) fn check_number(
-        &mut self,
-        link: &mut Link,
-        message: MessageId,
-        number: u64,
-    ) {
-        if self.expect_piece(message, number) {
-            self.end_failed(link, FailureReason::LostPiece);
+    /// Gives up the exchange that a message belongs to, if there is something left of it to cancel (P82, P83).
+    pub(in crate::session) fn cancel(&mut self, link: &mut Link, message: MessageId) {
+        if self.is_about(message) {
+            self.end_cancelled(link, CancelCause::Local);
         }
+    }
+
+    /// The writer of a body went before its end.
+    pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
+        if self
+            .active()
+            .is_some_and(|active| active.answer == Answer::Open(message))
+        {
+            self.end_cancelled(link, CancelCause::Local);
+        }
+    }
+
+    /// A server has one exchange at a time; requests that wait were not begun.
+    pub(in crate::session) fn cancel_all(&mut self, link: &mut Link, cause: CancelCause) {
+        self.end_cancelled(link, cause);
     }
 }
 
 /// Answers in the place of an answer, and closes so that the peer sees it.
-pub(super) fn refuse(link: &mut Link, status: StatusCode, text: &str, reason: CloseReason) {
+pub(super) fn refuse(
+    link: &mut Link,
+    head: bool,
+    status: StatusCode,
+    text: &str,
+    reason: CloseReason,
+) {
     let payload = wire::refusal(status, text);
     let answering = Answering {
-        head: false,
+        head,
         connect: false,
         version: http::Version::HTTP_11,
         keep_alive: false,

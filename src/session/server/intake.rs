@@ -1,16 +1,16 @@
 //! The receiving half of the server end: what the builder hands over, in the order of the wire.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use http::StatusCode;
-use tokio::time::Instant;
 
 use super::answer::refuse;
 use super::{Active, Server};
 
 use crate::error::{CancelCause, CloseReason, Deadline, WireError};
 use crate::session::exchange::{Exchange, Outcome};
-use crate::session::inbound::{Fault, IdleFor, Inbound, Resume, Unmute};
+use crate::session::inbound::{Fault, IdleFor, Inbound, Rest, Resume, Unmute};
 use crate::session::link::{Event, Link, Phase};
 use crate::session::options::HalfClose;
 use crate::session::record::{Kept, Record};
@@ -56,6 +56,9 @@ impl Server {
                 link.bytes_in += payload.body_bytes().len() as u64;
                 let detail = link.options.logger.as_ref().map(|logger| logger.detail());
                 self.begin(&payload, facts, detail);
+                if self.peer_leaving {
+                    link.events.push_back(Event::HalfClosed);
+                }
                 Intake::Step(Step::Apply(payload))
             }
             Inbound::Chunk(data) => {
@@ -83,6 +86,10 @@ impl Server {
             return Intake::Again;
         };
         let inside = receiving.is_some();
+        if inside && self.close_after_answer() {
+            // The answer is complete: it is not the answer that is at fault.
+            return Intake::Again;
+        }
         match fault {
             Fault::Wire(error) if inside => self.end_failed(link, error.into()),
             Fault::Wire(WireError::Truncated) if self.draining => {
@@ -95,9 +102,20 @@ impl Server {
             Fault::Deadline(Deadline::Head) => {
                 refuse(
                     link,
+                    false,
                     StatusCode::REQUEST_TIMEOUT,
                     "the request head came too slowly",
                     CloseReason::Deadline(Deadline::Head),
+                );
+            }
+            // The body of a Oneshot request, which is delivered only when it is whole.
+            Fault::Deadline(Deadline::Body) if !self.draining => {
+                refuse(
+                    link,
+                    false,
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the request body came too slowly",
+                    CloseReason::Deadline(Deadline::Body),
                 );
             }
             Fault::Deadline(deadline) => link.close(CloseReason::Deadline(deadline), false),
@@ -116,17 +134,21 @@ impl Server {
     /// An exchange ended: what it leaves to the connection, and what is told of it.
     pub(in crate::session) fn after(&self, link: &mut Link, ended: &Active) -> Exchange {
         if ended.was_muted() {
-            link.builder.do_send(Unmute(ended.id));
+            link.tell(Unmute(ended.id));
         }
         let exchange = ended.exchange(self.idle_since);
         if let Some(logger) = &link.options.logger {
             let nothing = Kept::default();
             let kept = ended.kept.as_deref().unwrap_or(&nothing);
-            logger.log(&Record {
+            let record = Record {
                 exchange: &exchange,
                 peer: &link.peer,
                 kept,
-            });
+            };
+            // A logger that panics loses its entry and nothing else.
+            if catch_unwind(AssertUnwindSafe(|| logger.log(&record))).is_err() {
+                tracing::error!("the logger panicked");
+            }
         }
         if exchange.outcome == Outcome::Completed {
             if !ended.persist {
@@ -135,20 +157,21 @@ impl Server {
                     ended.answering.keep_alive || ended.receiving || !link.inbox.is_empty();
                 link.close(CloseReason::Announced, linger);
             } else if ended.upgrade {
-                link.builder.do_send(Resume);
+                link.tell(Resume);
             }
         }
         exchange
     }
 
-    /// The peer sends no more (P130, D13).
-    pub(in crate::session) fn half_closed(&mut self, link: &mut Link) {
-        self.peer_done = true;
-        if self.current().is_none() || !link.is_open() {
+    /// The peer sends no more (P130, D13). An answer that is complete is not touched by that.
+    pub(in crate::session) fn half_closed(&mut self, link: &mut Link, rest: Rest) {
+        let known = std::mem::replace(&mut self.peer_leaving, true);
+        self.peer_done |= rest == Rest::Read;
+        if known || self.current().is_none() || !link.is_open() {
             return;
         }
         link.events.push_back(Event::HalfClosed);
-        if link.options.half_close == HalfClose::Abort {
+        if link.options.half_close == HalfClose::Abort && !self.close_after_answer() {
             self.end_cancelled(link, CancelCause::PeerHalfClosed);
         }
     }
@@ -174,7 +197,7 @@ impl Server {
         if left.is_zero() {
             link.close(CloseReason::Deadline(Deadline::Idle), false);
         } else {
-            link.builder.do_send(IdleFor(left));
+            link.tell(IdleFor(left));
         }
     }
 
@@ -187,13 +210,13 @@ impl Server {
         let HalfClose::FinishWithin(patience) = link.options.half_close else {
             return Poll::Pending;
         };
-        if !self.peer_done || self.current().is_none() {
+        if !self.peer_leaving || self.current().is_none() {
             return Poll::Pending;
         }
         let taken = link.outbound.buffer.total();
         if self.farewell.at().is_none() || self.farewell_seen != taken {
             self.farewell_seen = taken;
-            self.farewell.set(Some(Instant::now() + patience));
+            self.farewell.set_after(Some(patience));
         }
         self.farewell.poll(cx)
     }

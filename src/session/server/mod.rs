@@ -32,7 +32,9 @@ pub(in crate::session) struct Server {
     begun: u64,
     /// The exchange is over, the rest of its request is still coming and is dropped.
     pub(in crate::session) draining: bool,
-    /// The peer sends no more.
+    /// The peer has closed its sending side.
+    pub(in crate::session) peer_leaving: bool,
+    /// And everything before that was read.
     pub(in crate::session) peer_done: bool,
     pub(in crate::session) idle_since: Instant,
     /// Runs while the peer is half-closed and an answer is owed.
@@ -67,8 +69,8 @@ pub(in crate::session) struct Active {
     pub(in crate::session) continue_owed: bool,
     /// Whether another request can follow on this connection.
     pub(in crate::session) persist: bool,
-    /// Somebody holds the right to answer.
-    pub(in crate::session) lent: bool,
+    /// How many hold the right to answer.
+    pub(in crate::session) lent: u32,
     /// Pieces taken from the body writer, once there is one.
     pub(in crate::session) pieces: Option<u64>,
     mutes: u32,
@@ -106,6 +108,7 @@ impl Server {
             last: Last::None,
             begun: 0,
             draining: false,
+            peer_leaving: false,
             peer_done: false,
             idle_since: now,
             farewell: DeadlineTimer::default(),
@@ -136,7 +139,7 @@ impl Server {
             declared: request.body_size(),
             continue_owed: facts.expect_continue && !oneshot,
             persist: facts.keep_alive,
-            lent: false,
+            lent: 0,
             pieces: None,
             mutes: 0,
             tasks: Vec::new(),
@@ -174,13 +177,32 @@ impl Server {
         self.running().map(|active| active.id)
     }
 
-    /// Whether the id names the exchange that is going on, by its request or its answer, and there is something left of
-    /// it to cancel.
-    pub(in crate::session) fn is_cancellable(&self, message: MessageId) -> bool {
-        self.running().is_some_and(|active| {
-            !matches!(active.answer, Answer::Sent { .. })
-                && (active.id == message || active.answer.id() == Some(message))
-        })
+    /// Whether the id names the exchange that is going on, by its request or its answer.
+    pub(in crate::session) fn is_about(&self, message: MessageId) -> bool {
+        self.running()
+            .is_some_and(|active| active.id == message || active.answer.id() == Some(message))
+    }
+
+    /// Takes one of the lent rights to answer back. True if it was the last and no answer had begun.
+    pub(in crate::session) fn give_back(&mut self, exchange: MessageId) -> bool {
+        let Some(active) = self.active().filter(|active| active.id == exchange) else {
+            return false;
+        };
+        active.lent = active.lent.saturating_sub(1);
+        active.lent == 0 && active.answer == Answer::Pending
+    }
+
+    /// Lets an answer that is complete be the last one of the connection. False if it is not complete.
+    pub(in crate::session) fn close_after_answer(&mut self) -> bool {
+        let Some(active) = self
+            .active()
+            .filter(|active| matches!(active.answer, Answer::Sent { .. }))
+        else {
+            return false;
+        };
+        active.persist = false;
+        self.complete();
+        true
     }
 
     /// Counts a piece of a numbered body. True if one before it is missing.
@@ -328,7 +350,7 @@ impl Server {
     pub(in crate::session) fn lend(&mut self) -> MessageId {
         match self.active() {
             Some(active) => {
-                active.lent = true;
+                active.lent += 1;
                 active.id
             }
             None => MessageId::next(),

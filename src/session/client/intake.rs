@@ -1,0 +1,146 @@
+//! The receiving half of the client end: responses, in the order of the wire.
+
+use std::io;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::{Client, Flight, Receiving, Sending};
+use crate::error::{CancelCause, FailureReason};
+use crate::payload::{Payload, TransferMode};
+use crate::session::exchange::{Exchange, Outcome};
+use crate::session::inbound::{Fault, IdleFor, Inbound, Unmute};
+use crate::session::link::Link;
+use crate::session::step::{Intake, Step};
+use crate::wire::Facts;
+
+impl Client {
+    pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
+        match link.inbox.front() {
+            None => self.when_drained(link),
+            Some(Inbound::Fault(_)) => self.next_fault(link),
+            Some(_) if self.is_muted() => Intake::Wait,
+            Some(Inbound::Deliver(..) | Inbound::Chunk(_) | Inbound::Finish(_)) => {
+                self.pop_front(link)
+            }
+        }
+    }
+
+    fn pop_front(&mut self, link: &mut Link) -> Intake {
+        let Some(item) = link.take() else {
+            return Intake::Wait;
+        };
+        let Some(flight) = self.front() else {
+            // What belonged to an exchange that ended goes with it.
+            return Intake::Again;
+        };
+        match item {
+            Inbound::Deliver(response, facts) => Intake::Step(self.deliver(link, response, facts)),
+            Inbound::Chunk(data) => {
+                flight.bytes_in += data.len() as u64;
+                link.bytes_in += data.len() as u64;
+                Intake::Step(Step::Chunk(data))
+            }
+            Inbound::Finish(trailers) => {
+                flight.response = Receiving::Done;
+                flight.end(Outcome::Completed);
+                Intake::Step(Step::Finished(trailers))
+            }
+            Inbound::Fault(_) => Intake::Again,
+        }
+    }
+
+    fn deliver(&mut self, link: &mut Link, response: Payload, facts: Facts) -> Step {
+        let status = response.status().unwrap_or_default();
+        if status.is_informational() {
+            if status == StatusCode::CONTINUE {
+                self.grant_body(link);
+            }
+            return Step::Informational(response);
+        }
+        let body = response.body_bytes().len() as u64;
+        link.bytes_in += body;
+        if let Some(flight) = self.front() {
+            flight.status = Some(status);
+            flight.head_in = facts.head_bytes as u64;
+            flight.bytes_in = body;
+            flight.persist &= facts.keep_alive;
+            flight.answered = Some(Instant::now());
+            flight.response = Receiving::Open;
+            if response.mode() == TransferMode::Oneshot {
+                flight.response = Receiving::Done;
+                flight.end(Outcome::Completed);
+            }
+        }
+        Step::Apply(response)
+    }
+
+    /// The builder stopped here: the response that was next will not come, or not whole.
+    fn next_fault(&mut self, link: &mut Link) -> Intake {
+        let Some(Inbound::Fault(fault)) = link.take() else {
+            return Intake::Again;
+        };
+        if let Some(flight) = self.front() {
+            flight.end(match fault {
+                Fault::Wire(error) => Outcome::Failed(FailureReason::Protocol(error)),
+                Fault::Deadline(deadline) => Outcome::Cancelled(CancelCause::Deadline(deadline)),
+            });
+        }
+        self.hang_up(
+            link,
+            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
+            true,
+        );
+        Intake::Again
+    }
+
+    /// Nothing waits. If nothing will come either, the connection is over.
+    fn when_drained(&mut self, link: &mut Link) -> Intake {
+        if let Some(kind) = link.over.take() {
+            self.hang_up(link, FailureReason::ConnectionClosed(kind), false);
+            return Intake::Again;
+        }
+        Intake::Wait
+    }
+
+    /// An exchange ended: what it leaves to the connection, and what is told of it.
+    pub(in crate::session) fn after(&mut self, link: &mut Link, ended: &Flight) -> Exchange {
+        if ended.was_muted() {
+            link.tell(Unmute(ended.id));
+        }
+        let exchange = ended.exchange(self.idle_since);
+        if exchange.outcome == Outcome::Completed {
+            // A request that the server did not want to hear to its end cannot be taken back.
+            let cut = !matches!(ended.request, Sending::Done);
+            if cut || !ended.persist {
+                self.hang_up(
+                    link,
+                    FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
+                    cut,
+                );
+            }
+        }
+        exchange
+    }
+
+    /// The builder has read nothing for the idle time.
+    pub(in crate::session) fn idle_query(&mut self, link: &mut Link) {
+        let Some(idle) = link.options.timeouts.idle else {
+            return;
+        };
+        let left = if self.sent > 0 {
+            idle
+        } else {
+            idle.saturating_sub(self.idle_since.elapsed())
+        };
+        if left.is_zero() {
+            self.hang_up(
+                link,
+                FailureReason::ConnectionClosed(io::ErrorKind::TimedOut),
+                false,
+            );
+        } else {
+            link.tell(IdleFor(left));
+        }
+    }
+}

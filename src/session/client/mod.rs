@@ -1,0 +1,316 @@
+//! The client end: requests are queued, sent in order, and matched to responses first in, first out (P72 to P80).
+//!
+//! This file is the state of the exchanges and its transitions. What is written is in `request.rs`, what is read in
+//! `intake.rs`. A client session survives its connection: the next request opens another (P88).
+
+mod connection;
+mod intake;
+mod request;
+
+use std::collections::VecDeque;
+use std::future::Future;
+
+use http::{Method, StatusCode};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::exchange::{Exchange, ExchangePhase, Outcome};
+use super::info::SessionPhase;
+use crate::error::RefusedReason;
+use crate::payload::{Known, MessageId, Payload, TransferMode};
+use crate::transport::Origin;
+pub(super) use connection::{Connect, Connection};
+
+#[derive(Debug)]
+pub(super) struct Client {
+    connection: Connection,
+    /// The Host value of requests that bring none.
+    host: String,
+    /// Whose requests these are; unknown on a connection that was given.
+    origin: Option<Origin>,
+    /// Every exchange whose end was not told: first those that were sent, in order, then those that wait.
+    flights: VecDeque<Flight>,
+    /// How many of them were sent.
+    sent: usize,
+    begun: u64,
+    idle_since: Instant,
+}
+
+/// One exchange.
+#[derive(Debug)]
+pub(super) struct Flight {
+    id: MessageId,
+    method: Method,
+    safe: bool,
+    request: Sending,
+    response: Receiving,
+    /// Whether the connection may be used after this exchange.
+    persist: bool,
+    /// Pieces taken from the body writer, once there is one.
+    pieces: Option<u64>,
+    mutes: u32,
+    tasks: Vec<AbortHandle>,
+    status: Option<StatusCode>,
+    outcome: Option<Outcome>,
+    head_in: u64,
+    bytes_in: u64,
+    head_out: u64,
+    bytes_out: u64,
+    began: Instant,
+    answered: Option<Instant>,
+}
+
+/// How far the request is.
+#[derive(Debug)]
+enum Sending {
+    Queued(Payload),
+    /// The head is out; the body waits for the server's 100 (RFC 9110 section 10.1.1), but not for ever.
+    Expecting,
+    /// Body data may follow.
+    Open,
+    Done,
+}
+
+/// How far the response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Receiving {
+    Waiting,
+    Open,
+    Done,
+}
+
+impl Client {
+    pub(super) fn new(
+        connection: Connection,
+        host: String,
+        origin: Option<Origin>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            connection,
+            host,
+            origin,
+            flights: VecDeque::new(),
+            sent: 0,
+            begun: 0,
+            idle_since: now,
+        }
+    }
+
+    fn queue(&mut self, payload: Payload) -> MessageId {
+        let flight = Flight::new(payload);
+        let id = flight.id;
+        self.begun += 1;
+        self.flights.push_back(flight);
+        id
+    }
+
+    /// The exchange whose response is next on the wire.
+    fn front(&mut self) -> Option<&mut Flight> {
+        self.sent().find(|flight| flight.outcome.is_none())
+    }
+
+    fn sent(&mut self) -> impl Iterator<Item = &mut Flight> {
+        self.flights.iter_mut().take(self.sent)
+    }
+
+    /// The exchange whose request body is open.
+    fn sending(&mut self) -> Option<&mut Flight> {
+        self.sent()
+            .find(|flight| flight.outcome.is_none() && flight.is_sending())
+    }
+
+    pub(super) fn current(&self) -> Option<MessageId> {
+        self.flights
+            .iter()
+            .find(|flight| flight.outcome.is_none())
+            .map(|flight| flight.id)
+    }
+
+    pub(super) fn open_message(&mut self) -> Option<MessageId> {
+        let flight = self.sending().filter(|flight| flight.pieces.is_none())?;
+        flight.pieces = Some(0);
+        Some(flight.id)
+    }
+
+    /// Why body data of this message, or of the open one, cannot be taken. `None` if they can.
+    fn objection(&mut self, message: Option<MessageId>) -> Option<RefusedReason> {
+        if let Some(flight) = self.sending() {
+            return message
+                .is_some_and(|message| message != flight.id)
+                .then_some(RefusedReason::NotYourTurn);
+        }
+        let named = self
+            .flights
+            .iter()
+            .rfind(|flight| message.is_none_or(|message| message == flight.id));
+        Some(match named {
+            Some(flight) if !flight.has_body() => RefusedReason::NoBody,
+            None if message.is_none() => RefusedReason::NotOpen,
+            Some(_) | None => RefusedReason::NotYourTurn,
+        })
+    }
+
+    /// Takes an exchange that ended. What belonged to it ends here.
+    pub(super) fn take_ended(&mut self) -> Option<Flight> {
+        let at = self
+            .flights
+            .iter()
+            .position(|flight| flight.outcome.is_some())?;
+        let mut flight = self.flights.remove(at)?;
+        if at < self.sent {
+            self.sent -= 1;
+        }
+        for task in flight.tasks.drain(..) {
+            task.abort();
+        }
+        self.idle_since = Instant::now();
+        Some(flight)
+    }
+
+    /// Counts a mute of the exchange whose response is coming; the id is returned if it is the first.
+    pub(super) fn mute(&mut self) -> Option<MessageId> {
+        let flight = self.front()?;
+        flight.mutes += 1;
+        (flight.mutes == 1).then_some(flight.id)
+    }
+
+    /// Takes a mute back; the id is returned if it was the last.
+    pub(super) fn unmute(&mut self) -> Option<MessageId> {
+        let flight = self.front().filter(|flight| flight.mutes > 0)?;
+        flight.mutes -= 1;
+        (flight.mutes == 0).then_some(flight.id)
+    }
+
+    pub(super) fn is_muted(&self) -> bool {
+        self.flights
+            .iter()
+            .find(|flight| flight.outcome.is_none())
+            .is_some_and(|flight| flight.mutes > 0)
+    }
+
+    pub(super) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
+        if let Some(flight) = self
+            .flights
+            .iter_mut()
+            .find(|flight| flight.outcome.is_none())
+        {
+            flight.tasks.retain(|task| !task.is_finished());
+            flight.tasks.push(actix_rt::spawn(future).abort_handle());
+        }
+    }
+
+    pub(super) fn phase(&self) -> SessionPhase {
+        match self.flights.front() {
+            None => SessionPhase::Idle,
+            Some(flight) if flight.response == Receiving::Waiting => SessionPhase::Waiting,
+            Some(_) => SessionPhase::Receiving,
+        }
+    }
+
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    pub(super) fn expect_piece(&mut self, message: MessageId, number: u64) -> bool {
+        let Some(flight) = self.sending().filter(|flight| flight.id == message) else {
+            return false;
+        };
+        let expected = flight.pieces.get_or_insert(0);
+        let lost = *expected != number;
+        *expected = number + 1;
+        lost
+    }
+}
+
+impl Flight {
+    fn new(payload: Payload) -> Self {
+        Self {
+            id: payload.id(),
+            method: payload.method().clone(),
+            safe: payload.is_safe(),
+            request: Sending::Queued(payload),
+            response: Receiving::Waiting,
+            persist: true,
+            pieces: None,
+            mutes: 0,
+            tasks: Vec::new(),
+            status: None,
+            outcome: None,
+            head_in: 0,
+            bytes_in: 0,
+            head_out: 0,
+            bytes_out: 0,
+            began: Instant::now(),
+            answered: None,
+        }
+    }
+
+    fn is_sending(&self) -> bool {
+        matches!(self.request, Sending::Open)
+    }
+
+    /// Whether the request has a body that follows in pieces.
+    fn has_body(&self) -> bool {
+        match &self.request {
+            Sending::Queued(payload) => payload.mode() != TransferMode::Oneshot,
+            Sending::Expecting | Sending::Open => true,
+            Sending::Done => false,
+        }
+    }
+
+    /// Whether the request asks the server for leave to send its body.
+    fn expects(payload: &Payload) -> bool {
+        payload.headers().known_has(Known::Expect, b"100-continue")
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.outcome.get_or_insert(outcome);
+    }
+
+    /// Whether the server cannot have acted on the request, or acting twice does no harm (N11, P82).
+    fn is_retry_safe(&self) -> bool {
+        match self.request {
+            Sending::Queued(_) => true,
+            Sending::Expecting | Sending::Open | Sending::Done => {
+                self.response == Receiving::Waiting && is_idempotent(&self.method)
+            }
+        }
+    }
+
+    fn was_muted(&self) -> bool {
+        self.mutes > 0
+    }
+
+    fn exchange(&self, now: Instant) -> Exchange {
+        Exchange {
+            id: self.id,
+            answer: None,
+            status: self.status,
+            phase: match (&self.request, self.response) {
+                (Sending::Queued(_), _) => ExchangePhase::Queued,
+                (Sending::Expecting | Sending::Open, Receiving::Waiting) => ExchangePhase::Sending,
+                (Sending::Done, Receiving::Waiting) => ExchangePhase::Waiting,
+                (_, Receiving::Open) => ExchangePhase::Answering,
+                (_, Receiving::Done) => ExchangePhase::Answered,
+            },
+            outcome: self.outcome.unwrap_or(Outcome::Completed),
+            head_in: self.head_in,
+            bytes_in: self.bytes_in,
+            head_out: self.head_out,
+            bytes_out: self.bytes_out,
+            retry_safe: self.is_retry_safe(),
+            began: self.began,
+            answered: self.answered,
+            ended: now,
+        }
+    }
+}
+
+/// Methods whose repetition does no harm (RFC 9110 section 9.2.2).
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
+}

@@ -1,0 +1,350 @@
+//! The sending half of the client end: the queue, heads, bodies, and the ends of exchanges that go wrong.
+
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use tokio::time::Instant;
+
+use super::connection::State;
+use super::{Client, Flight, Sending};
+use crate::error::{
+    CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError,
+};
+use crate::payload::{Headers, MessageId, Payload};
+use crate::session::connection;
+use crate::session::exchange::Outcome;
+use crate::session::inbound::Expect;
+use crate::session::link::{Event, Link};
+use crate::session::outbound::Room;
+use crate::wire::{Expected, Target};
+
+/// How long a request waits for the server's 100 before it sends its body anyway (RFC 9110 section 10.1.1).
+const EXPECT: Duration = Duration::from_secs(1);
+
+impl Client {
+    /// Queues a request (P72).
+    pub(in crate::session) fn apply(
+        &mut self,
+        link: &Link,
+        payload: Payload,
+    ) -> Result<MessageId, Refused<Payload>> {
+        if !link.is_open() {
+            return Err(Refused::new(RefusedReason::Closing, payload));
+        }
+        if !payload.is_request() || payload.method() == Method::CONNECT {
+            return Err(Refused::new(UseError::WrongKind, payload));
+        }
+        if self
+            .origin
+            .as_ref()
+            .is_some_and(|origin| !origin.owns(payload.uri()))
+        {
+            return Err(Refused::new(UseError::InvalidUrl, payload));
+        }
+        if let Some(mistake) = payload.mistake() {
+            return Err(Refused::new(mistake, payload));
+        }
+        if self.flights.len() - self.sent >= link.options.queue {
+            return Err(Refused::new(RefusedReason::Busy, payload));
+        }
+        Ok(self.queue(payload))
+    }
+
+    /// Moves on: opens the connection, sends what may be sent. Ready when something changed.
+    pub(in crate::session) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
+        if self.sent == self.flights.len() && !matches!(self.connection.state, State::Opening(_)) {
+            return self.poll_expecting(link, cx);
+        }
+        match &mut self.connection.state {
+            State::Closed => {
+                if let Err(error) = self.connection.open(link.options.timeouts.connect) {
+                    self.fail_all(FailureReason::ConnectFailed(error.kind()));
+                }
+                Poll::Ready(())
+            }
+            State::Opening(opening) => match opening.as_mut().poll(cx) {
+                Poll::Ready(Ok(halves)) => {
+                    self.connection.state = State::Open;
+                    self.connection.deadline.set(None);
+                    self.idle_since = Instant::now();
+                    connection::attach(link, halves);
+                    Poll::Ready(())
+                }
+                Poll::Ready(Err(error)) => self.not_connected(error.kind()),
+                Poll::Pending => match self.connection.deadline.poll(cx) {
+                    Poll::Ready(()) => self.not_connected(io::ErrorKind::TimedOut),
+                    Poll::Pending => Poll::Pending,
+                },
+            },
+            State::Open => {
+                if self.may_send(link) {
+                    self.send_next(link);
+                    Poll::Ready(())
+                } else {
+                    self.poll_expecting(link, cx)
+                }
+            }
+        }
+    }
+
+    fn not_connected(&mut self, kind: io::ErrorKind) -> Poll<()> {
+        self.connection.state = State::Closed;
+        self.connection.deadline.set(None);
+        self.fail_all(FailureReason::ConnectFailed(kind));
+        Poll::Ready(())
+    }
+
+    /// A request that waits too long for leave sends its body without.
+    fn poll_expecting(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.connection.is_open() {
+            return Poll::Pending;
+        }
+        std::task::ready!(self.connection.deadline.poll(cx));
+        self.grant_body(link);
+        Poll::Ready(())
+    }
+
+    /// Leave to send the body came, or is taken as given.
+    pub(super) fn grant_body(&mut self, link: &mut Link) {
+        self.connection.deadline.set(None);
+        if let Some(flight) = self
+            .sent()
+            .find(|flight| matches!(flight.request, Sending::Expecting))
+        {
+            flight.request = Sending::Open;
+            let id = flight.id;
+            link.events.push_back(Event::NeedBody(id));
+        }
+    }
+
+    /// One request at a time; with pipelining, safe ones behind safe ones (P76 to P78, B11, B12).
+    fn may_send(&self, link: &Link) -> bool {
+        let Some(next) = self.flights.get(self.sent) else {
+            return false;
+        };
+        let ahead = || self.flights.iter().take(self.sent);
+        let quiet = self.sent == 0;
+        let piped = || {
+            next.safe && ahead().all(|flight| flight.safe && flight.persist && !flight.has_body())
+        };
+        link.is_open()
+            && link.over.is_none()
+            && link.outbound.room() == Room::Open
+            && (quiet
+                || link.options.pipeline
+                    && piped()
+                    && ahead().all(|flight| flight.outcome.is_none()))
+    }
+
+    fn send_next(&mut self, link: &mut Link) {
+        let at = self.sent;
+        self.sent += 1;
+        let host = self.host.as_bytes();
+        let Some(flight) = self.flights.get_mut(at) else {
+            return;
+        };
+        let Sending::Queued(payload) = std::mem::replace(&mut flight.request, Sending::Done) else {
+            return;
+        };
+        if flight.outcome.is_some() {
+            // Cancelled while it waited: it goes no further.
+            flight.request = Sending::Queued(payload);
+            return;
+        }
+        let before = link.outbound.buffer.len();
+        let encoder = &mut link.outbound.encoder;
+        let begun = match encoder.request(
+            &payload,
+            Target::Origin,
+            host,
+            true,
+            &mut link.outbound.buffer,
+        ) {
+            Ok(begun) => begun,
+            Err(mistake) => {
+                flight.request = Sending::Queued(payload);
+                return flight.end(Outcome::Failed(mistake.into()));
+            }
+        };
+        let body = payload.body_bytes().len();
+        let written = link.outbound.buffer.len().saturating_sub(before);
+        flight.head_out = written.saturating_sub(body) as u64;
+        flight.bytes_out = body as u64;
+        flight.persist = begun.keep_alive;
+        // ORDER: before the first byte leaves, so that the builder knows what it reads.
+        let expected = Expected {
+            id: flight.id,
+            method: flight.method.clone(),
+            upgrade: false,
+        };
+        link.tell(Expect(expected));
+        if begun.needs_body && Flight::expects(&payload) {
+            flight.request = Sending::Expecting;
+            self.connection.deadline.set_after(Some(EXPECT));
+        } else if begun.needs_body {
+            flight.request = Sending::Open;
+            let id = flight.id;
+            link.events.push_back(Event::NeedBody(id));
+        }
+        link.weigh();
+    }
+
+    /// Takes body data of this request, or of the open one.
+    pub(in crate::session) fn take_data(
+        &mut self,
+        link: &mut Link,
+        message: Option<MessageId>,
+        data: Bytes,
+    ) -> Result<Room, Refused<Bytes>> {
+        if let Some(reason) = self.objection(message) {
+            return Err(Refused::new(reason, data));
+        }
+        let room = link.send_data(data)?;
+        if let Some(flight) = self.sending() {
+            flight.bytes_out += room.1;
+        }
+        Ok(room.0)
+    }
+
+    /// Ends the body of this request, or of the open one.
+    pub(in crate::session) fn end_body(
+        &mut self,
+        link: &mut Link,
+        message: Option<MessageId>,
+        trailers: Option<&Headers>,
+    ) -> Result<(), Refused<()>> {
+        if let Some(reason) = self.objection(message) {
+            return Err(Refused::new(reason, ()));
+        }
+        if let Err(mistake) = link
+            .outbound
+            .encoder
+            .finish(trailers, &mut link.outbound.buffer)
+        {
+            if mistake == UseError::BodyTooShort {
+                self.end_failed(link, mistake.into());
+            }
+            return Err(Refused::new(mistake, ()));
+        }
+        if let Some(flight) = self.sending() {
+            flight.request = Sending::Done;
+        }
+        link.weigh();
+        Ok(())
+    }
+
+    // The other ends.
+
+    /// Cancels one exchange: unsent, it is removed and the connection is not touched (P81); sent, the connection is cut,
+    /// because the server must notice, and the others that were sent each hear of it (P82, B14).
+    pub(in crate::session) fn cancel(&mut self, link: &mut Link, message: MessageId) {
+        let found = self
+            .flights
+            .iter()
+            .position(|flight| flight.id == message && flight.outcome.is_none());
+        let Some(at) = found else { return };
+        let sent = at < self.sent;
+        if let Some(flight) = self.flights.get_mut(at) {
+            flight.end(Outcome::Cancelled(CancelCause::Local));
+        }
+        if sent {
+            self.hang_up(
+                link,
+                FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
+                true,
+            );
+        }
+    }
+
+    /// The writer of a body went before its end.
+    pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
+        if self.sending().is_some_and(|flight| flight.id == message) {
+            self.cancel(link, message);
+        }
+    }
+
+    pub(in crate::session) fn cancel_all(&mut self, link: &mut Link, cause: CancelCause) {
+        for flight in &mut self.flights {
+            flight.end(Outcome::Cancelled(cause));
+        }
+        self.hang_up(
+            link,
+            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
+            true,
+        );
+    }
+
+    /// Ends the exchange that is going on because somebody does not want it any more.
+    pub(in crate::session) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
+        if let Some(flight) = self
+            .flights
+            .iter_mut()
+            .find(|flight| flight.outcome.is_none())
+        {
+            flight.end(Outcome::Cancelled(cause));
+            self.hang_up(
+                link,
+                FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
+                true,
+            );
+        }
+    }
+
+    /// Ends the exchange that is going on because something was wrong.
+    pub(in crate::session) fn end_failed(&mut self, link: &mut Link, reason: FailureReason) {
+        if let Some(flight) = self.sending() {
+            flight.end(Outcome::Failed(reason));
+        } else if let Some(flight) = self.front() {
+            flight.end(Outcome::Failed(reason));
+        }
+        self.hang_up(
+            link,
+            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
+            true,
+        );
+    }
+
+    /// Ends everything, and the session.
+    pub(in crate::session) fn shut(
+        &mut self,
+        link: &mut Link,
+        cause: CancelCause,
+        reason: CloseReason,
+    ) {
+        let cut = self.sent > 0;
+        for flight in &mut self.flights {
+            flight.end(Outcome::Cancelled(cause));
+        }
+        link.abort(reason, cut);
+    }
+
+    /// The socket took nothing for too long.
+    pub(in crate::session) fn stalled(&mut self, link: &mut Link) {
+        self.end_cancelled(link, CancelCause::Deadline(Deadline::Write));
+    }
+
+    /// Cuts the connection. Requests that were sent and not answered fail, each by itself (B15); those that wait go
+    /// over the next one.
+    pub(super) fn hang_up(&mut self, link: &mut Link, reason: FailureReason, reset: bool) {
+        for flight in self.sent() {
+            flight.end(Outcome::Failed(reason));
+        }
+        self.connection.state = State::Closed;
+        self.connection.deadline.set(None);
+        link.detach(reset);
+    }
+
+    fn fail_all(&mut self, reason: FailureReason) {
+        for flight in &mut self.flights {
+            flight.end(Outcome::Failed(reason));
+        }
+    }
+
+    /// Whether nothing is going on and no connection is kept.
+    pub(in crate::session) fn is_forgettable(&self) -> bool {
+        self.flights.is_empty() && matches!(self.connection.state, State::Closed)
+    }
+}

@@ -1,0 +1,273 @@
+//! The end of the connection that a session is: what differs by role, behind one name.
+
+use std::future::Future;
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::client::Client;
+use super::exchange::Exchange;
+use super::inbound::Rest;
+use super::info::SessionPhase;
+use super::link::Link;
+use super::outbound::Room;
+use super::server::Server;
+use super::step::Intake;
+use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason};
+use crate::payload::{Headers, MessageId, Payload};
+
+/// A server or a client. Every method does the same thing at the other end.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one a connection, inside the session's own allocation"
+)]
+pub(super) enum End {
+    Server(Server),
+    Client(Client),
+}
+
+/// Calls the method of the end that this is.
+macro_rules! at {
+    ($end:expr, $method:ident($($argument:expr),*)) => {
+        match $end {
+            End::Server(server) => server.$method($($argument),*),
+            End::Client(client) => client.$method($($argument),*),
+        }
+    };
+}
+
+impl End {
+    pub(super) fn apply(
+        &mut self,
+        link: &mut Link,
+        payload: Payload,
+    ) -> Result<MessageId, Refused<Payload>> {
+        at!(self, apply(link, payload))
+    }
+
+    pub(super) fn take_data(
+        &mut self,
+        link: &mut Link,
+        message: Option<MessageId>,
+        data: Bytes,
+    ) -> Result<Room, Refused<Bytes>> {
+        if !link.is_open() {
+            return Err(Refused::new(RefusedReason::Closing, data));
+        }
+        self.mind_the_hole(link);
+        at!(self, take_data(link, message, data))
+    }
+
+    /// Only a server sends raw bytes, as the answer to a request.
+    pub(super) fn take_raw(
+        &mut self,
+        link: &mut Link,
+        exchange: Option<MessageId>,
+        data: Bytes,
+    ) -> Result<Room, Refused<Bytes>> {
+        match self {
+            _ if !link.is_open() => Err(Refused::new(RefusedReason::Closing, data)),
+            Self::Server(server) => server.take_raw(link, exchange, data),
+            Self::Client(_) => Err(Refused::new(RefusedReason::NotOpen, data)),
+        }
+    }
+
+    pub(super) fn end_body(
+        &mut self,
+        link: &mut Link,
+        message: Option<MessageId>,
+        trailers: Option<&Headers>,
+    ) -> Result<(), Refused<()>> {
+        if !link.is_open() {
+            return Err(Refused::new(RefusedReason::Closing, ()));
+        }
+        self.mind_the_hole(link);
+        at!(self, end_body(link, message, trailers))
+    }
+
+    /// Notices a piece of a body that was lost on its way.
+    pub(super) fn check_number(&mut self, link: &mut Link, message: MessageId, number: u64) {
+        if at!(self, expect_piece(message, number)) {
+            self.end_failed(link, FailureReason::LostPiece);
+        }
+    }
+
+    /// A body that lost a piece cannot become whole any more.
+    pub(super) fn mind_the_hole(&mut self, link: &mut Link) {
+        if link.has_hole() {
+            link.mend();
+            self.end_failed(link, FailureReason::Overrun);
+        }
+    }
+
+    /// The writer of a body went before its end.
+    pub(super) fn abandon(&mut self, link: &mut Link, message: MessageId) {
+        at!(self, abandon(link, message));
+    }
+
+    pub(super) fn cancel(&mut self, link: &mut Link, message: MessageId) {
+        at!(self, cancel(link, message));
+    }
+
+    pub(super) fn cancel_all(&mut self, link: &mut Link, cause: CancelCause) {
+        at!(self, cancel_all(link, cause));
+    }
+
+    pub(super) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
+        at!(self, end_cancelled(link, cause));
+    }
+
+    pub(super) fn end_failed(&mut self, link: &mut Link, reason: FailureReason) {
+        at!(self, end_failed(link, reason));
+    }
+
+    /// Ends the connection and the exchanges on it, and so the session.
+    pub(super) fn shut(&mut self, link: &mut Link, cause: CancelCause, reason: CloseReason) {
+        at!(self, shut(link, cause, reason));
+    }
+
+    /// The next exchange that ended, and what it leaves to the connection.
+    pub(super) fn next_ended(&mut self, link: &mut Link) -> Option<Exchange> {
+        match self {
+            Self::Server(server) => server.take_ended().map(|ended| server.after(link, &ended)),
+            Self::Client(client) => client.take_ended().map(|ended| client.after(link, &ended)),
+        }
+    }
+
+    pub(super) fn next_inbound(&mut self, link: &mut Link) -> Intake {
+        at!(self, next_inbound(link))
+    }
+
+    /// All output was taken by the socket.
+    pub(super) fn flushed(&mut self) {
+        match self {
+            Self::Server(server) => server.complete(),
+            Self::Client(_) => {}
+        }
+    }
+
+    /// Moves on what moves by itself. Ready when something changed.
+    pub(super) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Server(server) => {
+                std::task::ready!(server.poll_farewell(link, cx));
+                server.end_cancelled(link, CancelCause::PeerHalfClosed);
+                Poll::Ready(())
+            }
+            Self::Client(client) => client.poll(link, cx),
+        }
+    }
+
+    /// Waiting output of which the socket took nothing for too long.
+    pub(super) fn stalled(&mut self, link: &mut Link) {
+        match self {
+            Self::Server(server) => {
+                let deadline = Deadline::Write;
+                server.shut(
+                    link,
+                    CancelCause::Deadline(deadline),
+                    CloseReason::Deadline(deadline),
+                );
+                link.abort(CloseReason::Deadline(deadline), true);
+            }
+            Self::Client(client) => client.stalled(link),
+        }
+    }
+
+    /// The peer sends no more.
+    pub(super) fn half_closed(&mut self, link: &mut Link, rest: Rest) {
+        match (self, rest) {
+            (Self::Server(server), rest) => server.half_closed(link, rest),
+            (Self::Client(_), Rest::Read) => link.over = Some(io::ErrorKind::UnexpectedEof),
+            // What it sent may still be the whole response.
+            (Self::Client(_), Rest::Unread) => {}
+        }
+    }
+
+    /// The connection broke. What a client received before is delivered first.
+    pub(super) fn broken(&mut self, link: &mut Link, kind: io::ErrorKind) {
+        match self {
+            Self::Server(server) => server.broken(link),
+            Self::Client(_) => {
+                link.outbound.abort(false);
+                link.over = Some(kind);
+            }
+        }
+    }
+
+    pub(super) fn idle_query(&mut self, link: &mut Link) {
+        at!(self, idle_query(link));
+    }
+
+    pub(super) fn mute(&mut self) -> Option<MessageId> {
+        at!(self, mute())
+    }
+
+    pub(super) fn unmute(&mut self) -> Option<MessageId> {
+        at!(self, unmute())
+    }
+
+    pub(super) fn is_muted(&self) -> bool {
+        at!(self, is_muted())
+    }
+
+    pub(super) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
+        at!(self, spawn(future));
+    }
+
+    pub(super) fn open_message(&mut self) -> Option<MessageId> {
+        at!(self, open_message())
+    }
+
+    /// Gives the right to answer away. Without a request to answer, the right to nothing.
+    pub(super) fn lend(&mut self) -> MessageId {
+        match self {
+            Self::Server(server) => server.lend(),
+            Self::Client(_) => MessageId::next(),
+        }
+    }
+
+    /// Takes one of the lent rights to answer back. True if it was the last and no answer had begun.
+    pub(super) fn give_back(&mut self, exchange: MessageId) -> bool {
+        match self {
+            Self::Server(server) => server.give_back(exchange),
+            Self::Client(_) => false,
+        }
+    }
+
+    /// Sends the 100 that a peer may wait for, unless somebody else is to decide on that.
+    pub(super) fn promise_continue(&mut self, link: &mut Link) {
+        if let Self::Server(server) = self {
+            server.promise_continue(link);
+        }
+    }
+
+    /// Sends the 100 that a peer may wait for.
+    pub(super) fn send_continue(&mut self, link: &mut Link) {
+        if let Self::Server(server) = self {
+            server.send_continue(link);
+        }
+    }
+
+    pub(super) fn current(&self) -> Option<MessageId> {
+        at!(self, current())
+    }
+
+    pub(super) fn phase(&self) -> SessionPhase {
+        at!(self, phase())
+    }
+
+    pub(super) fn begun(&self) -> u64 {
+        at!(self, begun())
+    }
+
+    /// Whether the session can end when nobody has its address: a client without anything to do or to keep.
+    pub(super) fn is_forgettable(&self) -> bool {
+        match self {
+            Self::Server(_) => false,
+            Self::Client(client) => client.is_forgettable(),
+        }
+    }
+}

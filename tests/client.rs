@@ -1,0 +1,815 @@
+//! The client end: requests queued, sent and answered; and two actors over localhost, the session at both ends.
+
+mod common;
+
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
+
+use actix::Addr;
+use bytes::Bytes;
+use common::{Heard, Peer, Recorder, tcp_pair};
+use http_actors::{
+    Apply, Cancel, CancelCause, Dispose, FailureReason, Finish, FinishWith, Headers, HttpHandler,
+    HttpServer, HttpSession, Inspect, Limits, MessageId, Origin, Payload, RefusedReason, SendChunk,
+    SessionContext, SessionOptions, SessionPhase, StatusCode, UseError,
+};
+use tokio::io::DuplexStream;
+
+/// A client session over a pipe, and the server end in the hands of the test.
+struct Asking {
+    session: Addr<HttpSession>,
+    server: Peer<DuplexStream>,
+    heard: Heard,
+}
+
+fn ask_with(options: SessionOptions) -> Asking {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (factory, heard) = Recorder::factory(|_, _| {});
+    let session = HttpSession::over(near, "a", &factory, options);
+    Asking {
+        session,
+        server: Peer::new(far),
+        heard,
+    }
+}
+
+fn ask() -> Asking {
+    ask_with(SessionOptions::for_client())
+}
+
+fn get(path: &str) -> Payload {
+    Payload::get(path).expect("a path")
+}
+
+fn post(path: &str) -> Payload {
+    Payload::post(path).expect("a path")
+}
+
+async fn apply(session: &Addr<HttpSession>, payload: Payload) -> MessageId {
+    session
+        .send(Apply(payload))
+        .await
+        .expect("alive")
+        .expect("accepted")
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+/// P72, P79: a request goes out, its response comes in, and it says which request it answers.
+#[actix::test]
+async fn a_request_and_its_response() {
+    let mut asking = ask();
+    apply(&asking.session, get("/1?x")).await;
+    asking
+        .server
+        .expect("GET /1?x HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    assert_eq!(
+        asking.session.send(Inspect).await.expect("alive").phase,
+        SessionPhase::Waiting
+    );
+    asking.server.send(OK).await;
+    asking
+        .heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+        .await;
+    apply(&asking.session, post("/2").header("X", "y").body("abc")).await;
+    asking
+        .server
+        .expect("POST /2 HTTP/1.1\r\nHost: a\r\nX: y\r\nContent-Length: 3\r\n\r\nabc")
+        .await;
+    asking.server.send("HTTP/1.1 204 No Content\r\n\r\n").await;
+    asking
+        .heard
+        .expect(&["apply 204 []", "completed 204 in 0 out 3"])
+        .await;
+    assert_eq!(
+        asking.session.send(Inspect).await.expect("alive").phase,
+        SessionPhase::Idle
+    );
+}
+
+/// P76, B11, B12: without pipelining a request waits for the response to the one before it, a POST too, and then goes.
+#[actix::test]
+async fn one_request_at_a_time() {
+    let mut asking = ask();
+    for request in [post("/1").body("x"), get("/2"), get("/3")] {
+        apply(&asking.session, request).await;
+    }
+    asking
+        .server
+        .expect("POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        .await;
+    asking.server.send(OK).await;
+    asking
+        .server
+        .expect("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    asking.server.send(OK).await;
+    asking
+        .server
+        .expect("GET /3 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+}
+
+/// P77, B11: with pipelining safe requests share the wire; an unsafe one waits for silence, and is waited for.
+#[actix::test]
+async fn pipelining_is_for_safe_requests() {
+    let mut asking = ask_with(SessionOptions {
+        pipeline: true,
+        ..SessionOptions::for_client()
+    });
+    for request in [
+        get("/1"),
+        get("/2"),
+        post("/3").body("x"),
+        get("/4"),
+        get("/5"),
+    ] {
+        apply(&asking.session, request).await;
+    }
+    let line = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    asking
+        .server
+        .expect(&format!("{}{}", line("/1"), line("/2")))
+        .await;
+    asking.server.send(OK.repeat(2)).await;
+    asking
+        .heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+        .await;
+    asking
+        .server
+        .expect("POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        .await;
+    asking.server.send(OK).await;
+    asking
+        .server
+        .expect(&format!("{}{}", line("/4"), line("/5")))
+        .await;
+}
+
+/// B23: interim responses inform, and HEAD is framed by its request.
+#[actix::test]
+async fn interim_responses_and_head() {
+    let mut asking = ask();
+    apply(&asking.session, Payload::head("/").expect("a path")).await;
+    asking.server.until("\r\n\r\n").await;
+    asking.server.send("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").await;
+    asking
+        .heard
+        .expect(&[
+            "informational 103",
+            "apply 200 []",
+            "completed 200 in 0 out 0",
+        ])
+        .await;
+}
+
+/// P80, B24: streamed and chunked responses, and one that ends with the connection.
+#[actix::test]
+async fn bodies_that_come_in_pieces() {
+    let mut asking = ask();
+    apply(&asking.session, get("/")).await;
+    asking.server.until("\r\n\r\n").await;
+    asking.server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n").await;
+    let trailers = "trailers {\"X-Sum\": \"3\"}";
+    asking
+        .heard
+        .expect(&[
+            "apply 200 chunked",
+            "chunk abc",
+            trailers,
+            "finished",
+            "completed 200 in 3 out 0",
+        ])
+        .await;
+    apply(&asking.session, get("/")).await;
+    asking.server.until("\r\n\r\n").await;
+    asking
+        .server
+        .send("HTTP/1.1 200 OK\r\n\r\nuntil the end")
+        .await;
+    asking
+        .heard
+        .expect(&["apply 200 chunked", "chunk until the end"])
+        .await;
+    asking.server.close().await;
+    asking
+        .heard
+        .expect(&["finished", "completed 200 in 13 out 0"])
+        .await;
+}
+
+/// P75, P28: a body is asked for when its request is on the wire, and is bound to it.
+#[actix::test]
+async fn request_bodies_in_pieces() {
+    let mut asking = ask();
+    let early = asking
+        .session
+        .send(SendChunk("x".into()))
+        .await
+        .expect("alive")
+        .expect_err("nothing is open");
+    assert_eq!(early.reason, RefusedReason::NotOpen);
+    apply(&asking.session, get("/first")).await;
+    let id = apply(&asking.session, post("/up").chunked()).await;
+    let early = asking
+        .session
+        .send(SendChunk::to(id, "x"))
+        .await
+        .expect("alive")
+        .expect_err("it waits");
+    assert_eq!(early.reason, RefusedReason::NotYourTurn);
+    asking.server.until("\r\n\r\n").await;
+    asking.server.send(OK).await;
+    asking
+        .heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0", "need_body"])
+        .await;
+    asking
+        .session
+        .send(SendChunk("abc".into()))
+        .await
+        .expect("alive")
+        .expect("taken");
+    asking
+        .session
+        .send(SendChunk::to(id, "de"))
+        .await
+        .expect("alive")
+        .expect("taken");
+    let mut trailers = Headers::new();
+    trailers.append("X-Sum", "5").expect("valid");
+    asking
+        .session
+        .send(FinishWith(trailers))
+        .await
+        .expect("alive")
+        .expect("open");
+    asking
+        .server
+        .expect("POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    asking
+        .server
+        .expect("3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n")
+        .await;
+    asking.server.send(OK).await;
+    asking
+        .heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 5"])
+        .await;
+}
+
+/// RFC 9110 section 10.1.1: the body waits for the 100, and is not sent if a final response comes instead.
+#[actix::test]
+async fn a_request_that_expects_leave() {
+    let up = || post("/up").header("Expect", "100-continue").length(3);
+    let mut asking = ask();
+    apply(&asking.session, up()).await;
+    asking.server.until("\r\n\r\n").await;
+    asking
+        .session
+        .send(SendChunk("x".into()))
+        .await
+        .expect("alive")
+        .expect_err("no leave yet");
+    asking.server.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+    asking
+        .heard
+        .expect(&["informational 100", "need_body"])
+        .await;
+    asking
+        .session
+        .send(SendChunk("abc".into()))
+        .await
+        .expect("alive")
+        .expect("taken");
+    asking
+        .session
+        .send(Finish)
+        .await
+        .expect("alive")
+        .expect("whole");
+    asking.server.expect("abc").await;
+    asking.server.send(OK).await;
+    asking
+        .heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 3"])
+        .await;
+    apply(&asking.session, up()).await;
+    asking.server.until("\r\n\r\n").await;
+    asking
+        .server
+        .send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    asking
+        .heard
+        .expect(&["apply 413 []", "completed 413 in 0 out 0"])
+        .await;
+    // What was announced was not sent, so the connection cannot go on.
+    assert_eq!(asking.server.rest().await, "");
+}
+
+/// A server that gives no leave does not hold the body for ever.
+#[actix::test]
+async fn leave_is_taken_when_it_does_not_come() {
+    tokio::time::pause();
+    let mut asking = ask();
+    apply(
+        &asking.session,
+        post("/up").header("Expect", "100-continue").length(3),
+    )
+    .await;
+    asking.heard.expect(&["need_body"]).await;
+}
+
+/// What a server can do wrong: bytes, and how the exchange ends.
+#[actix::test]
+async fn misbehaving_servers() {
+    let head = "HTTP/1.1 200 OK\r\n";
+    let rows = [
+        (
+            "no http",
+            "SSH-2.0-x\r\n\r\n".to_owned(),
+            "failed Protocol(InvalidVersion) Waiting",
+        ),
+        (
+            "another version",
+            "HTTP/2.0 200 OK\r\n\r\n".to_owned(),
+            "failed Protocol(UnsupportedVersion) Waiting",
+        ),
+        (
+            "bare line feeds",
+            "HTTP/1.1 200 OK\n\n".to_owned(),
+            "failed Protocol(BareLf) Waiting",
+        ),
+        (
+            "two lengths",
+            format!("{head}Content-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+            "failed Protocol(ConflictingContentLength) Waiting",
+        ),
+        (
+            "endless fields",
+            format!("{head}{}", "X: y\r\n".repeat(1000)),
+            "failed Protocol(TooManyFields) Waiting",
+        ),
+        (
+            "endless line",
+            format!("HTTP/1.1 200 {}", "x".repeat(10_000)),
+            "failed Protocol(StartLineTooLong) Waiting",
+        ),
+        (
+            "endless interim",
+            "HTTP/1.1 102 Processing\r\n\r\n".repeat(20),
+            "failed Protocol(TooManyInformational) Waiting",
+        ),
+        (
+            "an upgrade nobody asked for",
+            "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(),
+            "failed Protocol(UnsolicitedUpgrade) Waiting",
+        ),
+        (
+            "bad chunk",
+            format!("{head}Transfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+            "failed Protocol(InvalidChunkSize) Answering",
+        ),
+    ];
+    for (name, bytes, end) in rows {
+        let mut asking = ask();
+        apply(&asking.session, get("/")).await;
+        asking.server.until("\r\n\r\n").await;
+        asking.server.send(bytes).await;
+        loop {
+            let heard = asking.heard.next().await;
+            if !heard.starts_with("informational") && !heard.starts_with("apply") {
+                break assert_eq!(heard, end, "{name}");
+            }
+        }
+        asking.server.rest().await;
+    }
+}
+
+/// B24, D9: a response cut short is an error; a close before it says whether the request can be repeated.
+#[actix::test]
+async fn servers_that_leave() {
+    let rows = [
+        (
+            "inside a head",
+            "HTTP/1.1 200",
+            "failed Protocol(Truncated) Waiting",
+        ),
+        (
+            "inside a body",
+            "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc",
+            "failed Protocol(Truncated) Answering",
+        ),
+        (
+            "before the response",
+            "",
+            "failed ConnectionClosed(UnexpectedEof) Waiting",
+        ),
+    ];
+    for (name, bytes, end) in rows {
+        let mut asking = ask();
+        apply(&asking.session, get("/")).await;
+        asking.server.until("\r\n\r\n").await;
+        asking.server.send(bytes).await;
+        asking.server.close().await;
+        let mut heard = asking.heard.next().await;
+        while heard.starts_with("apply") || heard.starts_with("chunk") {
+            heard = asking.heard.next().await;
+        }
+        assert_eq!(heard, end, "{name}");
+    }
+}
+
+/// Promise 16: bytes that answer nothing end the connection and are never an answer.
+#[actix::test]
+async fn surplus_bytes_are_no_answer() {
+    let mut asking = ask();
+    apply(&asking.session, get("/1")).await;
+    asking.server.until("\r\n\r\n").await;
+    asking
+        .server
+        .send(format!(
+            "{OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+        ))
+        .await;
+    asking
+        .heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+        .await;
+    assert_eq!(asking.server.rest().await, "");
+    apply(&asking.session, get("/2")).await;
+    asking
+        .heard
+        .expect(&["failed ConnectFailed(NotConnected) Queued"])
+        .await;
+}
+
+/// B14, B15, N3, P81 to P83: cancelling, by phase; every exchange has its own end.
+#[actix::test]
+async fn cancelling() {
+    let mut asking = ask();
+    apply(&asking.session, get("/1")).await;
+    let second = apply(&asking.session, get("/2")).await;
+    asking.server.until("\r\n\r\n").await;
+    asking.session.send(Cancel(second)).await.expect("alive");
+    asking.heard.expect(&["cancelled Local Queued"]).await;
+    asking.session.send(Cancel(second)).await.expect("alive");
+    asking.server.send(OK).await;
+    asking
+        .heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+        .await;
+    let third = apply(&asking.session, get("/3")).await;
+    asking.server.until("\r\n\r\n").await;
+    asking.session.send(Cancel(third)).await.expect("alive");
+    asking.heard.expect(&["cancelled Local Waiting"]).await;
+    assert_eq!(asking.server.rest().await, "", "the server notices");
+}
+
+/// P85: dispose cancels everything and ends the session.
+#[actix::test]
+async fn dispose_cancels_everything() {
+    let mut asking = ask();
+    for path in ["/1", "/2", "/3"] {
+        apply(&asking.session, get(path)).await;
+    }
+    asking.session.send(Dispose).await.expect("alive");
+    let ends = asking.heard.rest().await;
+    assert_eq!(ends.len(), 3, "{ends:?}");
+    assert!(
+        ends.iter().all(|end| end.starts_with("cancelled Local")),
+        "{ends:?}"
+    );
+    assert!(!asking.session.connected());
+}
+
+/// What cannot be sent comes back: the wrong kind, another origin's URL, one too many.
+#[actix::test]
+async fn refusals() {
+    let (factory, _heard) = Recorder::factory(|_, _| {});
+    let origin = Origin::try_from("http://127.0.0.1:9/").expect("a URL");
+    let options = SessionOptions {
+        queue: 2,
+        ..SessionOptions::for_client()
+    };
+    let session = HttpSession::connect(origin, &factory, options);
+    for (payload, mistake) in [
+        (Payload::response(StatusCode::OK), UseError::WrongKind),
+        (get("http://127.0.0.1:10/"), UseError::InvalidUrl),
+        (get("https://127.0.0.1:9/"), UseError::InvalidUrl),
+        (get("/").header("X", "a\nb"), UseError::InvalidValue),
+    ] {
+        let refused = session
+            .send(Apply(payload))
+            .await
+            .expect("alive")
+            .expect_err("unusable");
+        assert_eq!(refused.reason, RefusedReason::Unusable(mistake));
+    }
+    let asked: Vec<_> = (0..3).map(|_| session.send(Apply(get("/")))).collect();
+    let mut refused = Vec::new();
+    for asked in asked {
+        refused.extend(
+            asked
+                .await
+                .expect("alive")
+                .err()
+                .map(|refused| refused.reason),
+        );
+    }
+    assert_eq!(refused, [RefusedReason::Busy]);
+}
+
+/// P84: no connection, no answer, and the session can be used again.
+#[actix::test]
+async fn a_server_that_is_not_there() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = unused.local_addr().expect("an address");
+    drop(unused);
+    let origin = Origin::try_from(format!("http://{address}").as_str()).expect("a URL");
+    let (factory, mut heard) = Recorder::factory(|_, _| {});
+    let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
+    for _ in 0..2 {
+        apply(&session, get("/")).await;
+        heard
+            .expect(&["failed ConnectFailed(ConnectionRefused) Queued"])
+            .await;
+    }
+}
+
+/// P73, P88: an idle connection is closed after its time, and the next request opens another.
+#[actix::test]
+async fn an_idle_connection_is_closed_and_reopened() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .expect_port()
+        .await;
+    let address = listener.local_addr().expect("an address");
+    let origin = Origin::try_from(format!("http://{address}").as_str()).expect("a URL");
+    let mut options = SessionOptions::for_client();
+    options.timeouts.idle = Some(std::time::Duration::from_millis(50));
+    let (factory, mut heard) = Recorder::factory(|_, _| {});
+    let session = HttpSession::connect(origin, &factory, options);
+    for _ in 0..2 {
+        apply(&session, get("/")).await;
+        let mut server = Peer::new(listener.accept().await.expect("a connection").0);
+        server.until("\r\n\r\n").await;
+        server.send(OK).await;
+        heard
+            .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+            .await;
+        assert_eq!(server.rest().await, "");
+    }
+    // Nobody has the address any more, and no connection is kept: the session ends.
+    let gone = session.downgrade();
+    drop(session);
+    heard.rest().await;
+    assert!(gone.upgrade().is_none_or(|session| !session.connected()));
+}
+
+/// A connection that goes while requests wait: those that were sent fail, those that were not go over the next one.
+#[actix::test]
+async fn what_was_not_sent_goes_over_the_next_connection() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .expect_port()
+        .await;
+    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    let (factory, mut heard) = Recorder::factory(|_, _| {});
+    let session = HttpSession::connect(
+        Origin::try_from(origin.as_str()).expect("a URL"),
+        &factory,
+        SessionOptions::for_client(),
+    );
+    apply(&session, get("/1")).await;
+    apply(&session, get("/2")).await;
+    let mut first = Peer::new(listener.accept().await.expect("a connection").0);
+    assert!(first.until("\r\n\r\n").await.starts_with("GET /1 "));
+    drop(first);
+    let end = heard.next().await;
+    assert!(end.starts_with("failed ConnectionClosed"), "{end}");
+    let mut second = Peer::new(listener.accept().await.expect("a connection").0);
+    assert!(second.until("\r\n\r\n").await.starts_with("GET /2 "));
+    second.send(OK).await;
+    heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+        .await;
+}
+
+trait ExpectPort {
+    async fn expect_port(self) -> tokio::net::TcpListener;
+}
+
+impl<F: Future<Output = std::io::Result<tokio::net::TcpListener>>> ExpectPort for F {
+    async fn expect_port(self) -> tokio::net::TcpListener {
+        self.await.expect("a port")
+    }
+}
+
+mod both_ends {
+    //! The same session at both ends, over localhost: what one actor sends, the other's handler hears.
+
+    use super::*;
+
+    /// Sends everything back, in the mode in which it came.
+    struct Echo;
+
+    impl HttpHandler for Echo {
+        fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+            let mut answer = Payload::response(StatusCode::OK);
+            if request.mode() == http_actors::TransferMode::Oneshot {
+                return session.respond(answer.body(request.body_bytes().clone()));
+            }
+            answer.set_length(request.body_size());
+            session.respond(answer);
+        }
+
+        fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {
+            session.send_chunk(data).map(drop).expect("room enough");
+        }
+
+        fn trailers(&mut self, trailers: Headers, session: &mut SessionContext) {
+            session.finish_with(&trailers).expect("open");
+        }
+
+        fn finished(&mut self, session: &mut SessionContext) {
+            // Finished by its trailers already, if it had any.
+            let _ = session.finish();
+        }
+    }
+
+    fn echo() -> (http_actors::Running, Origin) {
+        let running = HttpServer::new(|_session| Echo)
+            .signals(false)
+            .workers(1)
+            .bind("127.0.0.1:0")
+            .expect("a port")
+            .run();
+        let origin = format!("http://{}", running.addresses()[0]);
+        (running, Origin::try_from(origin.as_str()).expect("a URL"))
+    }
+
+    /// Every transfer mode in both directions, over one connection.
+    #[actix::test]
+    async fn every_mode_both_ways() {
+        let (_running, origin) = echo();
+        let (factory, mut heard) = Recorder::factory(|_, _| {});
+        let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
+        for _ in 0..3 {
+            apply(&session, post("/").body("oneshot")).await;
+            heard
+                .expect(&["apply 200 [oneshot]", "completed 200 in 7 out 7"])
+                .await;
+            apply(&session, post("/").length(20_000)).await;
+            heard.expect(&["need_body"]).await;
+            session
+                .send(SendChunk(vec![b's'; 20_000].into()))
+                .await
+                .expect("alive")
+                .expect("taken");
+            session.send(Finish).await.expect("alive").expect("whole");
+            heard.expect(&["apply 200 stream 20000"]).await;
+            let mut received = 0;
+            while received < 20_000 {
+                received += heard
+                    .next()
+                    .await
+                    .strip_prefix("chunk ")
+                    .expect("a chunk")
+                    .len();
+            }
+            heard
+                .expect(&["finished", "completed 200 in 20000 out 20000"])
+                .await;
+            apply(&session, post("/").chunked()).await;
+            heard.expect(&["need_body"]).await;
+            session
+                .send(SendChunk("chunked".into()))
+                .await
+                .expect("alive")
+                .expect("taken");
+            let mut trailers = Headers::new();
+            trailers.append("X-Sum", "7").expect("valid");
+            session
+                .send(FinishWith(trailers))
+                .await
+                .expect("alive")
+                .expect("open");
+            heard
+                .expect(&[
+                    "apply 200 chunked",
+                    "chunk chunked",
+                    "trailers {\"X-Sum\": \"7\"}",
+                    "finished",
+                ])
+                .await;
+            heard.expect(&["completed 200 in 7 out 7"]).await;
+        }
+        assert_eq!(session.send(Inspect).await.expect("alive").exchanges, 9);
+    }
+
+    /// N5: what the client end cancels, the server end hears, and the other way round.
+    #[actix::test]
+    async fn cancellation_crosses_the_wire() {
+        for client_cancels in [true, false] {
+            let (near, far) = tcp_pair().await;
+            let (server, mut served) =
+                common::accept(near, SessionOptions::default(), |_, session| {
+                    session.respond(Payload::response(StatusCode::OK).chunked());
+                });
+            let (factory, mut asked) = Recorder::factory(|_, _| {});
+            let client = HttpSession::over(far, "a", &factory, SessionOptions::for_client());
+            apply(&client, get("/")).await;
+            served.expect(&["apply GET / []", "need_body"]).await;
+            server
+                .send(SendChunk("abc".into()))
+                .await
+                .expect("alive")
+                .expect("taken");
+            asked.expect(&["apply 200 chunked", "chunk abc"]).await;
+            if client_cancels {
+                client.send(Cancel::current()).await.expect("alive");
+                asked.expect(&["cancelled Local Answering"]).await;
+                let end = served.rest().await.pop().expect("an end");
+                assert_eq!(
+                    end,
+                    format!("cancelled {:?} Answering", CancelCause::PeerReset)
+                );
+            } else {
+                server.send(Cancel::current()).await.expect("alive");
+                served.expect(&["cancelled Local Answering"]).await;
+                let reset = FailureReason::ConnectionClosed(ErrorKind::ConnectionReset);
+                assert_eq!(asked.next().await, format!("failed {reset:?} Answering"));
+            }
+        }
+    }
+
+    /// Backpressure crosses the wire: a client that is muted stops the server's producer.
+    #[actix::test]
+    async fn backpressure_crosses_the_wire() {
+        let (near, far) = tokio::io::duplex(4096);
+        let (server, mut served) = common::accept(near, SessionOptions::default(), |_, session| {
+            session.respond(Payload::response(StatusCode::OK).chunked());
+        });
+        let (factory, mut asked) = Recorder::factory(|_, session| session.mute());
+        let client = HttpSession::over(far, "a", &factory, SessionOptions::for_client());
+        apply(&client, get("/")).await;
+        served.expect(&["apply GET / []", "need_body"]).await;
+        for _ in 0..1000 {
+            server.do_send(SendChunk(vec![b'x'; 1024].into()));
+        }
+        served.expect(&["throttled"]).await;
+        let info = client.send(Inspect).await.expect("alive");
+        assert!(info.muted && info.inbound_queued < 100, "{info:?}");
+        asked.expect(&["apply 200 chunked"]).await;
+        assert!(asked.so_far().is_empty());
+    }
+
+    /// A response over the client's limits is a failure, and the next request goes over a new connection.
+    #[actix::test]
+    async fn limits_hold_at_the_client_too() {
+        let (_running, origin) = echo();
+        let limits = Limits {
+            body: Some(10_000),
+            ..Limits::default()
+        };
+        let options = SessionOptions {
+            limits,
+            ..SessionOptions::for_client()
+        };
+        let (factory, mut heard) = Recorder::factory(|_, _| {});
+        let session = HttpSession::connect(origin, &factory, options);
+        apply(&session, post("/").body(vec![b'x'; 10_001])).await;
+        heard
+            .expect(&["failed Protocol(BodyTooLarge) Waiting"])
+            .await;
+        apply(&session, post("/").body("ok")).await;
+        heard
+            .expect(&["apply 200 [ok]", "completed 200 in 2 out 2"])
+            .await;
+    }
+
+    /// A request made by the handler itself, in the middle of a response.
+    #[actix::test]
+    async fn a_handler_can_ask_on() {
+        let (_running, origin) = echo();
+        let asked = Arc::new(Mutex::new(0));
+        let (factory, mut heard) = Recorder::factory(move |_, session| {
+            let mut asked = asked.lock().expect("no panic");
+            *asked += 1;
+            if *asked < 3 {
+                session.respond(post("/").body("again"));
+            }
+        });
+        let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
+        apply(&session, post("/").body("first")).await;
+        for text in ["first", "again", "again"] {
+            heard
+                .expect(&[&format!("apply 200 [{text}]"), "completed 200 in 5 out 5"])
+                .await;
+        }
+    }
+}
