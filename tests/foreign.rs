@@ -1,0 +1,481 @@
+//! Foreign clients against the examples: curl, Python's http.client and netcat, over loopback TCP.
+//!
+//! The rows are in `foreign/*.txt`, the Python cases in `foreign/client.py`. A test starts one
+//! server, tries every row and reports those that failed by name. A client that is not installed
+//! is a failure that names its package. Nothing here waits for time to pass: the limits that are
+//! given to the clients only end a test that hangs.
+//!
+//! The notation of the rows: cells stand between `|`; `BASE`, `HOST` and `PORT` in arguments
+//! become the server's; `\r`, `\n`, `\t`, `\0`, `\xNN` are bytes, `{5*ab}` repeats, `{noise 5}` is
+//! so many bytes without a pattern; and in what is received `...` is anything within one line.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
+
+#[test]
+fn curl() {
+    check(
+        &Server::workload(&[]),
+        table(CURL, include_str!("foreign/curl.txt")),
+    );
+}
+
+#[test]
+fn curl_on_hello() {
+    let server = Server::start(Command::new(example("hello")).arg("127.0.0.1:0"));
+    let twice = ["-w", "[%{num_connects}]", "BASE/", "BASE/"];
+    let upload = ["-w", "[%{http_code}]", "--data-binary", "@-", "BASE/"];
+    let rows = [
+        Row::new(
+            "twice",
+            CURL,
+            &twice,
+            "",
+            "Hello, World![1]Hello, World![0]",
+        ),
+        Row::new(
+            "an upload that nobody reads",
+            CURL,
+            &upload,
+            "{noise 2097152}",
+            "Hello, World![200]",
+        ),
+    ];
+    check(&server, rows);
+}
+
+#[test]
+fn python() {
+    let cases = SCRIPT
+        .lines()
+        .filter_map(|line| line.strip_prefix("def case_")?.strip_suffix("():"));
+    let rows: Vec<Row> = cases
+        .map(|case| Row::new(case, PYTHON, &[case], "", ""))
+        .collect();
+    assert!(rows.len() > 10, "the cases are found by their names");
+    check(&Server::workload(&[]), rows);
+}
+
+/// What netcat sends before it closes its sending side is answered to the last byte.
+#[test]
+fn netcat_that_closes_its_side() {
+    require_openbsd_netcat();
+    check(
+        &Server::workload(&[]),
+        table(NETCAT, include_str!("foreign/netcat.txt")),
+    );
+}
+
+/// One answer, and a close: whatever follows a refused message is not run.
+#[test]
+fn netcat_with_what_is_refused() {
+    require_openbsd_netcat();
+    let rows = cells(include_str!("foreign/refusals.txt")).map(|[name, request, status]| {
+        let requests = format!(r"{request}GET /204 HTTP/1.1\r\nHost: a\r\n\r\n");
+        let answer = format!(
+            r"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nDate: ...\r\n{}",
+            r"Connection: close\r\nContent-Length: ...\r\n\r\n..."
+        );
+        Row::new(name, NETCAT, &["HOST", "PORT"], &requests, &answer)
+    });
+    check(&Server::workload(&[]), rows);
+}
+
+/// Uploads side by side, of two clients, each compared with what it sent.
+#[test]
+fn parallel_uploads() {
+    let server = Server::workload(&["--workers", "2"]);
+    let upload = ["-T", "-", "BASE/echo"];
+    let rows: Vec<Row> = (0..4)
+        .flat_map(|_| {
+            [
+                Row::new("curl", CURL, &upload, "{noise 2097152}", "{noise 2097152}"),
+                Row::new("python", PYTHON, &["upload"], "", ""),
+            ]
+        })
+        .collect();
+    let server = &server;
+    let tried: Vec<Tried> = std::thread::scope(|scope| {
+        let all: Vec<_> = rows
+            .iter()
+            .map(|row| scope.spawn(|| row.tried(server)))
+            .collect();
+        all.into_iter()
+            .map(|one| one.join().expect("no panic"))
+            .collect()
+    });
+    report(tried);
+}
+
+#[test]
+fn a_signal_ends_the_server_well() {
+    for signal in ["-TERM", "-INT"] {
+        let mut server = Server::workload(&[]);
+        check(&server, []);
+        assert_eq!(server.signal(signal).code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn flags_that_make_no_sense_are_refused() {
+    for flags in [
+        &["--unknown"][..],
+        &["--port", "x"],
+        &["--fallback-status", "500"],
+    ] {
+        let ended = workload(flags);
+        assert_eq!(ended.status.code(), Some(2), "{flags:?}");
+        assert!(
+            ended.stdout.is_empty() && !ended.stderr.is_empty(),
+            "{flags:?}"
+        );
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error() {
+    let server = Server::workload(&[]);
+    let ended = workload(&["--port", &server.port]);
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success() && ended.stdout.is_empty(), "{told}");
+    assert!(told.contains("AddrInUse"), "{told}");
+}
+
+// Servers.
+
+/// The example of this name, up to date.
+fn example(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER
+        .get_or_init(build_examples)
+        .join(name)
+        .with_extension(std::env::consts::EXE_EXTENSION)
+}
+
+/// Has cargo build the examples where this test was built: nothing to do after `cargo test`, but
+/// `cargo test --test foreign` alone leaves them out. Returns their folder.
+fn build_examples() -> PathBuf {
+    let test = std::env::current_exe().expect("a path");
+    let folder = test.ancestors().nth(2).expect("TARGET/PROFILE/deps/TEST");
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let built = Command::new(env!("CARGO"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "build",
+            "--quiet",
+            "--examples",
+            "--profile",
+            profile,
+            "--target-dir",
+        ])
+        .arg(folder.parent().expect("TARGET/PROFILE"))
+        .output()
+        .expect("cargo runs");
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    folder.join("examples")
+}
+
+/// Runs workload with flags that end it.
+fn workload(flags: &[&str]) -> Output {
+    Command::new(example("workload"))
+        .args(flags)
+        .output()
+        .expect("the example runs")
+}
+
+/// A server in a process of its own, killed when dropped.
+struct Server {
+    process: Child,
+    port: String,
+    /// Open for as long as the server may print.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// A body that stops costs a failing row five seconds.
+    fn workload(flags: &[&str]) -> Self {
+        let always = ["--port", "0", "--body-timeout-ms", "5000"];
+        Self::start(Command::new(example("workload")).args(always).args(flags))
+    }
+
+    /// Waits for the line that says where the server listens.
+    fn start(command: &mut Command) -> Self {
+        let mut process = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the example runs");
+        let mut stdout = BufReader::new(process.stdout.take().expect("piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("text");
+        let address = line
+            .strip_prefix("listening on ")
+            .expect("an address")
+            .trim_end();
+        let (_, port) = address
+            .trim_end_matches('/')
+            .rsplit_once(':')
+            .expect("HOST:PORT");
+        Self {
+            process,
+            port: port.to_owned(),
+            _stdout: stdout,
+        }
+    }
+
+    fn signal(&mut self, signal: &str) -> ExitStatus {
+        let pid = self.process.id().to_string();
+        let sent = Command::new("kill")
+            .args([signal, &pid])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+        self.process.wait().expect("a child")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+// Clients.
+
+/// A client program, the Debian package that has it, and what it is always told.
+#[derive(Clone, Copy)]
+struct Client {
+    program: &'static str,
+    package: &'static str,
+    always: &'static [&'static str],
+}
+
+const CURL: Client = Client {
+    program: "curl",
+    package: "curl",
+    always: &["--silent", "--show-error", "--max-time", "60"],
+};
+const PYTHON: Client = Client {
+    program: "python3",
+    package: "python3",
+    always: &["-c", SCRIPT, "PORT"],
+};
+const NETCAT: Client = Client {
+    program: "nc",
+    package: "netcat-openbsd",
+    always: &["-w", "60"],
+};
+
+const SCRIPT: &str = include_str!("foreign/client.py");
+
+impl Client {
+    /// Runs it to its end, with this on its standard input.
+    fn run(self, args: impl IntoIterator<Item = String>, stdin: &[u8]) -> Output {
+        let Self {
+            program, package, ..
+        } = self;
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap_or_else(|error| {
+            panic!("{program}: {error}; the Debian package {package} has it")
+        });
+        let mut pipe = process.stdin.take().expect("piped");
+        std::thread::scope(|scope| {
+            // A client that has heard enough closes its input early.
+            scope.spawn(move || drop(pipe.write_all(stdin)));
+            process.wait_with_output().expect("a child")
+        })
+    }
+}
+
+/// Another netcat cannot close its sending side alone.
+fn require_openbsd_netcat() {
+    let help = NETCAT.run(["-h".to_owned()], b"");
+    let told = String::from_utf8_lossy(&help.stderr);
+    assert!(
+        told.contains("OpenBSD"),
+        "nc is not that of the Debian package {}",
+        NETCAT.package
+    );
+}
+
+// Rows.
+
+/// One run of a client, which must end well.
+struct Row {
+    name: String,
+    client: Client,
+    args: Vec<String>,
+    stdin: Vec<u8>,
+    /// What is printed, in pieces around the places where anything may stand.
+    stdout: Vec<Vec<u8>>,
+}
+
+/// What was wrong with a row.
+type Tried = Result<(), String>;
+
+impl Row {
+    fn new(name: &str, client: Client, args: &[&str], stdin: &str, stdout: &str) -> Self {
+        let args = client
+            .always
+            .iter()
+            .chain(args)
+            .map(ToString::to_string)
+            .collect();
+        let stdout = stdout.split("...").map(bytes).collect();
+        Self {
+            name: name.to_owned(),
+            client,
+            args,
+            stdin: bytes(stdin),
+            stdout,
+        }
+    }
+
+    fn tried(&self, server: &Server) -> Tried {
+        let base = format!("http://127.0.0.1:{}", server.port);
+        let args = self.args.iter().map(|arg| match arg.as_str() {
+            "HOST" => "127.0.0.1".to_owned(),
+            "PORT" => server.port.clone(),
+            arg => arg.replace("BASE/", &format!("{base}/")),
+        });
+        let ended = self.client.run(args, &self.stdin);
+        if ended.status.success() && matches(&self.stdout, &ended.stdout) {
+            return Ok(());
+        }
+        let [stdout, stderr] = [&ended.stdout, &ended.stderr].map(|text| beginning(text));
+        Err(format!(
+            "{}: {}\n    stdout: {stdout}\n    stderr: {stderr}",
+            self.name, ended.status
+        ))
+    }
+}
+
+fn beginning(text: &[u8]) -> String {
+    let shown = text.len().min(250);
+    format!("{} ({} bytes)", text[..shown].escape_ascii(), text.len())
+}
+
+/// Whether these are the pieces in order, with less than a line between one and the next.
+fn matches(pieces: &[Vec<u8>], text: &[u8]) -> bool {
+    let Some((first, pieces)) = pieces.split_first() else {
+        return text.is_empty();
+    };
+    let Some(mut rest) = text.strip_prefix(&first[..]) else {
+        return false;
+    };
+    for piece in pieces {
+        let line = rest
+            .iter()
+            .position(|byte| b"\r\n".contains(byte))
+            .unwrap_or(rest.len());
+        let Some(behind) = rest[line..].strip_prefix(&piece[..]) else {
+            return false;
+        };
+        rest = behind;
+    }
+    rest.is_empty()
+}
+
+/// Tries all rows on one server. That it still serves afterwards is one more.
+fn check(server: &Server, rows: impl IntoIterator<Item = Row>) {
+    let last = Row::new(
+        "the server goes on",
+        CURL,
+        &["BASE/plaintext"],
+        "",
+        "Hello, World!",
+    );
+    report(rows.into_iter().chain([last]).map(|row| row.tried(server)));
+}
+
+fn report(tried: impl IntoIterator<Item = Tried>) {
+    let failed: Vec<String> = tried.into_iter().filter_map(Result::err).collect();
+    assert!(
+        failed.is_empty(),
+        "{} failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+}
+
+fn table(client: Client, text: &str) -> impl Iterator<Item = Row> {
+    cells(text).map(move |[name, args, stdin, stdout]| {
+        let args: Vec<&str> = args.split_whitespace().collect();
+        Row::new(name, client, &args, stdin, stdout)
+    })
+}
+
+fn cells<const N: usize>(text: &str) -> impl Iterator<Item = [&str; N]> {
+    let rows = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    rows.map(|line| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        cells
+            .try_into()
+            .unwrap_or_else(|_| panic!("{line}: not {N} cells"))
+    })
+}
+
+/// The bytes that a cell stands for.
+fn bytes(cell: &str) -> Vec<u8> {
+    let Some((before, rest)) = cell.split_once('{') else {
+        return unescaped(cell);
+    };
+    let (inside, behind) = rest.split_once('}').expect("a closing brace");
+    let middle = match inside.split_once('*') {
+        Some((count, text)) => unescaped(text).repeat(count.parse().expect("a count")),
+        None => noise(
+            inside
+                .strip_prefix("noise ")
+                .and_then(|n| n.parse().ok())
+                .expect("a length"),
+        ),
+    };
+    [unescaped(before), middle, bytes(behind)].concat()
+}
+
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut parts = text.split('\\');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (byte, length) = match part.as_bytes().first() {
+            Some(b'r') => (b'\r', 1),
+            Some(b'n') => (b'\n', 1),
+            Some(b't') => (b'\t', 1),
+            Some(b'0') => (0, 1),
+            Some(b'x') => (u8::from_str_radix(&part[1..3], 16).expect("two digits"), 3),
+            _ => panic!("{part}: not an escape"),
+        };
+        bytes.push(byte);
+        bytes.extend_from_slice(&part.as_bytes()[length..]);
+    }
+    bytes
+}
+
+/// The same in every run (xorshift64).
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(length).collect()
+}
