@@ -111,11 +111,11 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Payload {
 impl Workload {
     fn route(&mut self, request: &Payload, session: &mut SessionContext) {
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
+        if get && request.path() == "/plaintext" {
+            return session.respond(text(StatusCode::OK, Bytes::from_static(b"Hello, World!")));
+        }
         let mut path = request.path().split('/').skip(1);
         match (path.next(), path.next(), path.next(), path.next()) {
-            (Some("plaintext"), None, ..) if get => {
-                session.respond(text(StatusCode::OK, Bytes::from_static(b"Hello, World!")));
-            }
             (Some("204"), None, ..) if get => {
                 session.respond(Payload::response(StatusCode::NO_CONTENT));
             }

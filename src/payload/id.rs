@@ -36,6 +36,38 @@ impl MessageId {
     }
 }
 
+/// An id that is made when somebody asks for it: most messages are never named.
+#[derive(Debug, Default)]
+pub(crate) struct LazyId(AtomicU64);
+
+impl LazyId {
+    pub(crate) fn get(&self) -> MessageId {
+        match self.0.load(Ordering::Relaxed) {
+            // No message has the id 0: the first block is number 1.
+            0 => self.make(),
+            id => MessageId(id),
+        }
+    }
+
+    fn make(&self) -> MessageId {
+        let MessageId(new) = MessageId::next();
+        match self
+            .0
+            .compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed)
+        {
+            Ok(_) => MessageId(new),
+            Err(other) => MessageId(other),
+        }
+    }
+}
+
+/// A copy is another message.
+impl Clone for LazyId {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

@@ -1,10 +1,9 @@
 //! What a payload's box holds.
 
-use std::sync::OnceLock;
-
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri, Version};
 
+use super::id::LazyId;
 use super::{Headers, MessageId, TransferMode};
 use crate::error::UseError;
 
@@ -12,7 +11,7 @@ use crate::error::UseError;
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     /// Made when first asked for; a message that nobody names needs none.
-    pub(crate) id: OnceLock<MessageId>,
+    pub(crate) id: LazyId,
     /// Of a response delivered to a client: the request that it answers.
     pub(crate) request_id: Option<MessageId>,
     /// `None` for a request.
@@ -35,7 +34,7 @@ pub(crate) struct Message {
 impl Default for Message {
     fn default() -> Self {
         Self {
-            id: OnceLock::new(),
+            id: LazyId::default(),
             request_id: None,
             status: None,
             reason: None,
@@ -53,13 +52,24 @@ impl Default for Message {
 }
 
 impl Message {
-    /// Back to the default, keeping the memory of the headers.
+    /// Back to the default, keeping the memory of the headers. Field by field, because most are what they should be.
     pub(crate) fn clear(&mut self) {
-        let mut headers = std::mem::take(&mut self.headers);
-        headers.clear();
-        *self = Self {
-            headers,
-            ..Self::default()
-        };
+        self.id = LazyId::default();
+        self.request_id = None;
+        self.status = None;
+        self.reason = None;
+        if self.method != Method::GET {
+            self.method = Method::GET;
+        }
+        self.uri = Uri::default();
+        self.version = Version::HTTP_11;
+        self.headers.clear();
+        self.mode = TransferMode::Oneshot;
+        self.length = 0;
+        if !self.body.is_empty() {
+            self.body = Bytes::new();
+        }
+        self.trailers = None;
+        self.mistake = None;
     }
 }

@@ -220,7 +220,7 @@ impl Payload {
 
     /// The identity of this message. Made when first asked for, so that it can be known before `apply`.
     pub fn id(&self) -> MessageId {
-        *self.message().id.get_or_init(MessageId::next)
+        self.message().id.get()
     }
 
     /// Of a response that a client session delivered: the id of the request that it answers.
@@ -374,7 +374,6 @@ impl Clone for Payload {
     fn clone(&self) -> Self {
         let mut payload = Self::empty();
         *payload.message_mut() = self.message().clone();
-        payload.message_mut().id.take();
         payload
     }
 }

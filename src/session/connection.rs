@@ -1,13 +1,8 @@
-//! The start of a connection: its two actors, and the task that runs both.
+//! The start of a connection: its two actors.
 
 use std::any::Any;
-use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use actix::dev::ContextFut;
 use actix::{Actor as _, Addr, AsyncContext as _};
 use tokio::time::Instant;
 
@@ -15,15 +10,14 @@ use super::HttpSession;
 use super::builder::{PayloadBuilder, Wiring};
 use super::client::{Client, Connect, Connection};
 use super::context::SessionContext;
-use super::credit::Ledger;
 use super::end::End;
 use super::handler::HttpHandler;
 use super::inbound::{Credit, Epoch};
-use super::link::{Link, Phase};
+use super::link::Link;
 use super::options::SessionOptions;
-use super::outbound::Outbound;
+use super::pair::Pair;
 use super::server::Server;
-use crate::transport::{self, Halves, Origin, Peer};
+use crate::transport::{self, Halves, Origin};
 use crate::wire::Rules;
 
 /// Starts the two actors of a server connection on the current arbiter.
@@ -38,20 +32,18 @@ pub(super) fn open(
     let builder = actix::Context::<PayloadBuilder>::new();
     let address = session.address();
     let wiring = wiring(read, address.clone(), Epoch::default(), &options);
-    let link = Link {
-        builder: Some(builder.address()),
-        peer,
-        ..link(&address, options, Some(write))
-    };
+    let mut link = Link::new(&address, options, Some(write));
+    link.builder = Some(builder.address());
+    link.peer = peer;
     let context = SessionContext {
         link,
         end: End::Server(Server::new(Instant::now())),
     };
     let actor = HttpSession::new(make(address.clone()), context);
-    actix_rt::spawn(Pair {
-        builder: Some(builder.into_future(PayloadBuilder::of_requests(wiring, guard))),
-        session: Some(session.into_future(actor)),
-    });
+    actix_rt::spawn(Pair::new(
+        builder.into_future(PayloadBuilder::of_requests(wiring, guard)),
+        session.into_future(actor),
+    ));
     address
 }
 
@@ -91,7 +83,7 @@ fn start(
 ) -> Addr<HttpSession> {
     let session = actix::Context::<HttpSession>::new();
     let address = session.address();
-    let mut link = link(&address, options, None);
+    let mut link = Link::new(&address, options, None);
     prepare(&mut link);
     let context = SessionContext {
         link,
@@ -131,62 +123,4 @@ fn wiring(
         credit: Credit::of(&options.buffers),
         timeouts: options.timeouts,
     }
-}
-
-fn link(
-    address: &Addr<HttpSession>,
-    options: Arc<SessionOptions>,
-    write: Option<Box<dyn transport::Write>>,
-) -> Link {
-    Link {
-        address: address.downgrade(),
-        builder: None,
-        epoch: Epoch::default(),
-        over: None,
-        peer: Peer::default(),
-        opened: Instant::now(),
-        phase: Phase::Open,
-        inbox: VecDeque::new(),
-        ledger: Ledger::new(Credit::of(&options.buffers)),
-        events: VecDeque::new(),
-        outbound: Outbound::new(write, options.buffers, options.timeouts.write),
-        bytes_in: 0,
-        unheard: None,
-        telling_refusal: false,
-        options,
-    }
-}
-
-/// Both actors of a connection in one task: a message between them needs no trip through the scheduler. They would run
-/// as two tasks just as well; this saves about a tenth of the cost of a connection among many.
-struct Pair {
-    // ORDER: dropped before the builder, whose address of the session the last calls of the handler may ask for.
-    session: Option<ContextFut<HttpSession, actix::Context<HttpSession>>>,
-    builder: Option<ContextFut<PayloadBuilder, actix::Context<PayloadBuilder>>>,
-}
-
-impl Future for Pair {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // ORDER: the builder first, so that what it read is handled, answered and written in the same turn.
-        let builder = poll_actor(&mut self.builder, cx);
-        let session = poll_actor(&mut self.session, cx);
-        if builder.is_ready() && session.is_ready() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    }
-}
-
-fn poll_actor<F: Future<Output = ()> + Unpin>(
-    actor: &mut Option<F>,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    if let Some(future) = actor {
-        std::task::ready!(Pin::new(future).poll(cx));
-        *actor = None;
-    }
-    Poll::Ready(())
 }

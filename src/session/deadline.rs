@@ -2,7 +2,7 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -15,6 +15,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(super) struct DeadlineTimer {
     at: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Who is woken by the timer as it stands. While that does not change there is no need to poll it.
+    waker: Option<Waker>,
 }
 
 impl DeadlineTimer {
@@ -39,15 +41,23 @@ impl DeadlineTimer {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if sleep.deadline() > at {
             sleep.as_mut().reset(at);
+            self.waker = None;
+        }
+        let known = self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        if known && !sleep.is_elapsed() {
+            return Poll::Pending;
         }
         while sleep.as_mut().poll(cx).is_ready() {
             if Instant::now() >= at {
-                self.at = None;
-                self.sleep = None;
+                *self = Self::default();
                 return Poll::Ready(());
             }
             sleep.as_mut().reset(at);
         }
+        self.waker = Some(cx.waker().clone());
         Poll::Pending
     }
 }

@@ -131,7 +131,12 @@ impl End {
     /// The next exchange that ended, and what it leaves to the connection.
     pub(super) fn next_ended(&mut self, link: &mut Link) -> Option<Exchange> {
         match self {
-            Self::Server(server) => server.take_ended().map(|ended| server.after(link, &ended)),
+            Self::Server(server) => {
+                let now = link.now();
+                server
+                    .take_ended(now)
+                    .map(|ended| server.after(link, &ended))
+            }
             Self::Client(client) => client.take_ended().map(|ended| client.after(link, &ended)),
         }
     }

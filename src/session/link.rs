@@ -1,6 +1,7 @@
 //! What both ends of a connection share: the way to the builder, the queues, the sending side, and where the connection
 //! is in its life. What an exchange is differs by end: see `server/` and `client/`.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
@@ -21,7 +22,7 @@ use super::outbound::{Flow, Outbound, Room};
 use super::reply::Unheard;
 use crate::error::{CloseReason, Refused, RefusedReason, UseError};
 use crate::payload::MessageId;
-use crate::transport::Peer;
+use crate::transport::{self, Peer};
 
 /// The connection, without the exchanges on it.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(super) struct Link {
     pub(super) unheard: Option<Rc<Unheard>>,
     /// The handler is being told of a refusal: those that it causes then are not told, or it could go on for ever.
     pub(super) telling_refusal: bool,
+    /// The time of this turn, once somebody asked for it.
+    now: Cell<Option<Instant>>,
 }
 
 /// Where the connection is in its life. Why it ends is part of it.
@@ -78,8 +81,46 @@ pub(super) enum Event {
 }
 
 impl Link {
+    /// A connection that is not there yet.
+    pub(super) fn new(
+        address: &Addr<HttpSession>,
+        options: Arc<SessionOptions>,
+        write: Option<Box<dyn transport::Write>>,
+    ) -> Self {
+        Self {
+            address: address.downgrade(),
+            builder: None,
+            epoch: Epoch::default(),
+            over: None,
+            peer: Peer::default(),
+            opened: Instant::now(),
+            phase: Phase::Open,
+            inbox: VecDeque::new(),
+            ledger: Ledger::new(Credit::of(&options.buffers)),
+            events: VecDeque::new(),
+            outbound: Outbound::new(write, options.buffers, options.timeouts.write),
+            bytes_in: 0,
+            unheard: None,
+            telling_refusal: false,
+            now: Cell::new(None),
+            options,
+        }
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.phase == Phase::Open
+    }
+
+    /// The time, read once a turn.
+    pub(super) fn now(&self) -> Instant {
+        let now = self.now.get().unwrap_or_else(Instant::now);
+        self.now.set(Some(now));
+        now
+    }
+
+    /// The turn is over: time goes on.
+    pub(super) fn end_turn(&self) {
+        self.now.set(None);
     }
 
     pub(super) fn is_aborting(&self) -> bool {

@@ -24,6 +24,7 @@ mod message;
 mod options;
 mod outbound;
 mod outbuf;
+mod pair;
 mod record;
 mod reply;
 mod responder;
@@ -264,6 +265,7 @@ impl HttpSession {
                     self.context.link.abort(CloseReason::Disposed, false);
                     continue;
                 }
+                self.context.link.end_turn();
                 return Poll::Pending;
             }
         }

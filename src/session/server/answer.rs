@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::time::Instant;
 
 use super::{Answer, Server};
 use crate::error::{
@@ -62,7 +61,7 @@ impl Server {
     ) -> Result<MessageId, Refused<Payload>> {
         let id = payload.id();
         let before = link.outbound.buffer.len();
-        let date = clock::date(Instant::now());
+        let date = clock::date(link.now());
         let begun = match link.outbound.encoder.response(
             &payload,
             answering,
@@ -85,7 +84,7 @@ impl Server {
         } else {
             payload.body_bytes().len().min(encoded)
         };
-        active.answer_with(id, status, encoded - body);
+        active.answer_with(id, status, encoded - body, link.now());
         active.bytes_out = body as u64;
         active.persist &= begun.keep_alive;
         if begun.needs_body {
@@ -148,7 +147,7 @@ impl Server {
             return Err(Refused::new(reason, data));
         }
         if active.answer == Answer::Pending {
-            active.answer_raw();
+            active.answer_raw(link.now());
         }
         active.bytes_out += data.len() as u64;
         link.outbound.buffer.body(data);
@@ -351,7 +350,7 @@ pub(super) fn refuse(
         version: http::Version::HTTP_11,
         keep_alive: false,
     };
-    let date = clock::date(Instant::now());
+    let date = clock::date(link.now());
     // A refusal is made of valid parts; were it not, the close says enough.
     let _ = link
         .outbound

@@ -55,7 +55,7 @@ impl Server {
             Inbound::Deliver(payload, facts) => {
                 link.bytes_in += payload.body_bytes().len() as u64;
                 let detail = link.options.logger.as_ref().map(|logger| logger.detail());
-                self.begin(&payload, facts, detail);
+                self.begin(&payload, facts, detail, link.now());
                 if self.peer_leaving {
                     link.events.push_back(Event::HalfClosed);
                 }

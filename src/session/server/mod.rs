@@ -122,6 +122,7 @@ impl Server {
         request: &Payload,
         facts: Facts,
         detail: Option<Detail>,
+        now: Instant,
     ) {
         let oneshot = request.mode() == TransferMode::Oneshot;
         self.begun += 1;
@@ -150,7 +151,7 @@ impl Server {
             bytes_in: request.body_bytes().len() as u64,
             head_out: 0,
             bytes_out: 0,
-            began: Instant::now(),
+            began: now,
             answered: None,
         });
     }
@@ -302,13 +303,13 @@ impl Server {
     }
 
     /// Takes the exchange that ended. What belonged to it ends here.
-    pub(in crate::session) fn take_ended(&mut self) -> Option<Active> {
+    pub(in crate::session) fn take_ended(&mut self, now: Instant) -> Option<Active> {
         let mut active = self.active.take_if(|active| active.outcome.is_some())?;
         for task in active.tasks.drain(..) {
             task.abort();
         }
         self.draining = active.receiving && active.persist;
-        self.idle_since = Instant::now();
+        self.idle_since = now;
         Some(active)
     }
 
@@ -384,17 +385,18 @@ impl Active {
         id: MessageId,
         status: StatusCode,
         head: usize,
+        now: Instant,
     ) {
         self.answer = Answer::Open(id);
         self.status = Some(status);
         self.head_out = head as u64;
-        self.answered = Some(Instant::now());
+        self.answered = Some(now);
     }
 
     /// Raw bytes begin.
-    pub(in crate::session) fn answer_raw(&mut self) {
+    pub(in crate::session) fn answer_raw(&mut self, now: Instant) {
         self.answer = Answer::Raw;
-        self.answered = Some(Instant::now());
+        self.answered = Some(now);
     }
 
     /// Whether the rest of the request is known to come and short enough to be read for nothing.
