@@ -13,7 +13,7 @@ use super::inbound::{Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
 use super::link::Link;
 use super::outbound::Room;
-use super::responder::Responder;
+use super::responder::{MuteGuard, Responder};
 
 use super::step::{Intake, Step};
 use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason};
@@ -114,6 +114,15 @@ impl SessionContext {
             // Whoever releases the body asks for it.
             self.end.send_continue(&mut self.link);
         }
+    }
+
+    /// [`mute`](Self::mute), taken back when the guard is dropped, wherever that is. Between exchanges it holds nothing.
+    pub fn hold(&mut self) -> MuteGuard {
+        self.mute();
+        MuteGuard::new(
+            self.address(),
+            self.exchange().unwrap_or_else(MessageId::next),
+        )
     }
 
     /// Runs a future on this arbiter for as long as the exchange that is going on: it is dropped when that ends.

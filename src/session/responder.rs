@@ -97,10 +97,7 @@ impl Responder {
     /// handler arrives.
     pub fn hold(&self) -> MuteGuard {
         self.session.do_send(Mute(self.exchange));
-        MuteGuard {
-            session: self.session.clone(),
-            exchange: self.exchange,
-        }
+        MuteGuard::new(self.session.clone(), self.exchange)
     }
 }
 
@@ -141,12 +138,18 @@ impl Future for Answer {
     }
 }
 
-/// Holds the delivery of a request body; see [`Responder::hold`].
+/// Holds the delivery of a body; see [`Responder::hold`] and [`SessionContext::hold`](crate::SessionContext::hold).
 #[derive(Debug)]
 #[must_use = "delivery resumes when the guard is dropped"]
 pub struct MuteGuard {
     session: Addr<HttpSession>,
     exchange: MessageId,
+}
+
+impl MuteGuard {
+    pub(super) fn new(session: Addr<HttpSession>, exchange: MessageId) -> Self {
+        Self { session, exchange }
+    }
 }
 
 impl Drop for MuteGuard {
