@@ -104,9 +104,9 @@ impl HttpHandler for Front {
 
     fn cancelled(&mut self, _: &Cancelled, _: &mut SessionContext) {
         self.feed = Feed::default();
-        self.asked
-            .take()
-            .map(|asked| self.back.do_send(Cancel(asked)));
+        if let Some(asked) = self.asked.take() {
+            self.back.do_send(Cancel(asked));
+        }
     }
 }
 
@@ -139,7 +139,9 @@ impl HttpHandler for Back {
 
     fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {
         if !self.feed.push(Ok((data, session.hold()))) {
-            session.exchange().map(|exchange| session.cancel(exchange));
+            if let Some(exchange) = session.exchange() {
+                session.cancel(exchange);
+            }
         }
     }
 
@@ -267,7 +269,7 @@ impl HttpHandler for Behind {
         match request.mode() {
             TransferMode::Oneshot => session.respond(answer.body(request.body_bytes().clone())),
             TransferMode::Stream => {
-                session.respond(answer.length(request.body_size().unwrap_or_default()))
+                session.respond(answer.length(request.body_size().unwrap_or_default()));
             }
             TransferMode::Chunked => session.respond(answer.chunked()),
         }

@@ -3,7 +3,6 @@
 use actix::{Context, Handler};
 use bytes::Bytes;
 
-use super::handler::Unsent;
 use super::inbound::{self, Epoch, Inbound};
 use super::info::SessionInfo;
 use super::message::{
@@ -12,6 +11,7 @@ use super::message::{
 };
 use super::outbound::Room;
 use super::reply::{Posted, Reply, Verdict};
+use super::unsent::Unsent;
 use super::{HttpSession, builder};
 use crate::error::{CancelCause, FailureReason, Refused, RefusedReason, UseError};
 use crate::payload::{Headers, MessageId, Payload};

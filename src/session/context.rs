@@ -8,12 +8,12 @@ use bytes::Bytes;
 use super::HttpSession;
 use super::body::BodySender;
 use super::end::End;
-use super::handler::Unsent;
 use super::inbound::{Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
 use super::link::Link;
 use super::outbound::Room;
 use super::responder::{MuteGuard, Responder};
+use super::unsent::Unsent;
 
 use super::step::{Intake, Step};
 use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason};

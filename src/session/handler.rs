@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::HttpSession;
 use super::context::SessionContext;
 use super::exchange::{Cancelled, Exchange, Failure};
+use super::unsent::Unsent;
 use crate::error::Refused;
 use crate::payload::{Headers, MessageId, Payload};
 
@@ -74,18 +75,6 @@ pub trait HttpHandler: 'static {
 
     /// A behaviour was refused and its sender does not wait for the answer.
     fn refused(&mut self, refused: Refused<Unsent>, session: &mut SessionContext) {}
-}
-
-/// What a behaviour brought that was refused.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Unsent {
-    /// Of [`Apply`](crate::Apply).
-    Payload(Payload),
-    /// Of [`SendChunk`](crate::SendChunk) or [`Write`](crate::Write).
-    Data(Bytes),
-    /// Of [`Finish`](crate::Finish).
-    Finish,
 }
 
 /// Makes the handler of a session, once, when the session starts (P17).

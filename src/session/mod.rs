@@ -30,6 +30,7 @@ mod reply;
 mod responder;
 mod server;
 mod step;
+mod unsent;
 
 use std::any::Any;
 use std::fmt;
@@ -50,7 +51,7 @@ pub use body::BodySender;
 pub use codec::{CodecError, Frame, HttpCodec};
 pub use context::SessionContext;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
-pub use handler::{HandlerFactory, HttpHandler, Unsent};
+pub use handler::{HandlerFactory, HttpHandler};
 pub use info::{SessionInfo, SessionPhase};
 use link::{Event, Phase};
 pub use message::{
@@ -62,6 +63,7 @@ pub use outbound::Room;
 pub use record::{Detail, Kept, Logger, Record};
 pub use responder::{Answer, MuteGuard, Responder};
 use step::Step;
+pub use unsent::Unsent;
 
 /// How many messages are handled before the connection's own I/O gets a turn.
 ///

@@ -8,8 +8,8 @@ use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Context, Message};
 
 use super::HttpSession;
-use super::handler::Unsent;
 use super::link::Link;
+use super::unsent::Unsent;
 use crate::error::{Refused, RefusedReason};
 use crate::payload::Payload;
 
