@@ -138,10 +138,10 @@ impl HttpHandler for Back {
     }
 
     fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {
-        if !self.feed.push(Ok((data, session.hold()))) {
-            if let Some(exchange) = session.exchange() {
-                session.cancel(exchange);
-            }
+        if !self.feed.push(Ok((data, session.hold())))
+            && let Some(exchange) = session.exchange()
+        {
+            session.cancel(exchange);
         }
     }
 
