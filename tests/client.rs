@@ -471,6 +471,25 @@ async fn cancelling() {
     assert_eq!(asking.server.rest().await, "", "the server notices");
 }
 
+/// P81: cancelling what was not sent, or nothing, leaves the connection alone.
+#[actix::test]
+async fn cancelling_what_was_not_sent_leaves_the_connection_alone() {
+    let mut asking = ask();
+    asking.session.send(Cancel::all()).await.expect("alive");
+    asking.session.send(Cancel::current()).await.expect("alive");
+    apply(&asking.session, get("/1")).await;
+    asking.server.until("\r\n\r\n").await;
+    asking.server.send(OK).await;
+    asking
+        .heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+        .await;
+    assert_eq!(
+        asking.session.send(Inspect).await.expect("alive").phase,
+        SessionPhase::Idle
+    );
+}
+
 /// P85: dispose cancels everything and ends the session.
 #[actix::test]
 async fn dispose_cancels_everything() {

@@ -834,6 +834,16 @@ async fn bodies_that_are_not_sent() {
         refusal.starts_with("HTTP/1.1 500 ") && refusal.ends_with("\r\n\r\n"),
         "{refusal}"
     );
+    let mut served = serve(hello);
+    served
+        .peer
+        .send("HEAD / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\n\r\n")
+        .await;
+    let refusal = served.peer.rest().await;
+    assert!(
+        refusal.starts_with("HTTP/1.1 417 ") && refusal.ends_with("\r\n\r\n"),
+        "{refusal}"
+    );
     let mut served = serve(|_, session: &mut SessionContext| {
         session.respond(Payload::response(StatusCode::NOT_MODIFIED).body("not sent"));
     });
@@ -842,4 +852,21 @@ async fn bodies_that_are_not_sent() {
         .heard
         .expect(&["apply GET / []", "completed 304 in 0 out 0"])
         .await;
+}
+
+/// An answer of a known length may be complete before its end is said: then saying so ends the exchange.
+#[actix::test]
+async fn an_end_that_brings_no_byte_ends_the_exchange() {
+    let mut served = serve(|_, session: &mut SessionContext| {
+        session.respond(Payload::response(StatusCode::OK).length(3));
+        assert!(session.send_chunk("abc").is_ok());
+    });
+    served.peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    served
+        .peer
+        .expect("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+        .await;
+    served.heard.expect(&["apply GET / []", "need_body"]).await;
+    served.session.do_send(http_actors::Finish);
+    served.heard.expect(&["completed 200 in 0 out 3"]).await;
 }

@@ -618,6 +618,27 @@ mod faults {
         );
     }
 
+    /// N4: an answer that cannot be sent spends the right to answer, and the client is not left waiting.
+    #[actix::test]
+    async fn a_refused_answer_is_answered_for() {
+        let mut served = serve(|_, session: &mut SessionContext| {
+            let responder = session.responder();
+            session.spawn(async move {
+                let refused = responder
+                    .respond(ok("hi").header("X", "a\nb"))
+                    .await
+                    .expect_err("unusable");
+                assert_eq!(refused.reason, http_actors::UseError::InvalidValue.into());
+            });
+        });
+        served.peer.send(GET).await;
+        assert!(served.peer.rest().await.starts_with(ERROR));
+        assert_eq!(
+            served.heard.rest().await,
+            ["apply GET / []", "failed Unanswered Waiting"]
+        );
+    }
+
     /// N4: only the last of several responders counts.
     #[actix::test]
     async fn one_of_several_responders_may_go() {

@@ -366,7 +366,10 @@ impl Handler<inbound::Respond> for HttpSession {
         } else {
             Err(Refused::new(RefusedReason::NotYourTurn, payload))
         };
-        if writer && accepted.is_ok() {
+        if accepted.is_err() && self.context.end.give_back(exchange) {
+            // Nobody else could answer: the right to is spent.
+            self.context.end_failed(FailureReason::Unanswered);
+        } else if writer {
             // Claimed: the handler cannot make a second one.
             let _ = self.context.end.open_message();
         }

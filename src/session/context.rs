@@ -151,7 +151,7 @@ impl SessionContext {
     pub fn address(&self) -> Addr<HttpSession> {
         match self.link.address.upgrade() {
             Some(address) => address,
-            None => unreachable!("the builder holds an address for as long as the session runs"),
+            None => unreachable!("an address can be made for as long as the mailbox lives"),
         }
     }
 

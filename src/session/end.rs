@@ -145,11 +145,11 @@ impl End {
         at!(self, next_inbound(link))
     }
 
-    /// All output was taken by the socket.
-    pub(super) fn flushed(&mut self) {
+    /// All output was taken by the socket. True if that ended an exchange.
+    pub(super) fn flushed(&mut self) -> bool {
         match self {
             Self::Server(server) => server.complete(),
-            Self::Client(_) => {}
+            Self::Client(_) => false,
         }
     }
 

@@ -25,17 +25,17 @@ pub struct Exchange {
     pub phase: ExchangePhase,
     /// How it ended.
     pub outcome: Outcome,
-    /// Bytes of the request head.
+    /// Bytes of the received head: of the request on a server, of the response on a client.
     pub head_in: u64,
-    /// Bytes of the request body, framing not counted.
+    /// Bytes of the received body, framing not counted.
     pub bytes_in: u64,
-    /// Bytes of the response head.
+    /// Bytes of the sent head.
     pub head_out: u64,
-    /// Bytes of the response body, framing not counted.
+    /// Bytes of the sent body, framing not counted.
     pub bytes_out: u64,
     /// Whether the same request can be sent again without doing anything twice.
     pub retry_safe: bool,
-    /// When the request was delivered to the handler.
+    /// When the request was delivered to the handler; on a client, when it was accepted.
     pub began: Instant,
     /// When the answer began; `None` if it did not.
     pub answered: Option<Instant>,
@@ -44,7 +44,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// From the delivery of the request to the end.
+    /// From its begin to its end.
     pub fn duration(&self) -> Duration {
         self.ended.saturating_duration_since(self.began)
     }

@@ -16,11 +16,11 @@ pub struct SessionInfo {
     pub peer: Peer,
     /// Since the connection was opened.
     pub age: Duration,
-    /// Exchanges begun on this connection.
+    /// Exchanges begun in this session.
     pub exchanges: u64,
-    /// Body bytes received.
+    /// Body bytes received in this session.
     pub bytes_in: u64,
-    /// Bytes, heads and framing included, that the socket took.
+    /// Bytes, heads and framing included, that the socket took in this session.
     pub bytes_out: u64,
     /// Inbound items that wait for their turn.
     pub inbound_queued: usize,

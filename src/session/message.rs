@@ -9,14 +9,15 @@ use super::info::SessionInfo;
 use crate::error::Refused;
 use crate::payload::{Headers, MessageId, Payload};
 
-/// Begins an outbound message (P3): on a server the answer to the request that is being handled.
+/// Begins an outbound message (P3): on a server the answer to the request that is being handled, on a client a request,
+/// which is queued (P72).
 ///
 /// A 1xx response other than 101 informs and does not answer. The answer to this message says whether the payload was
 /// accepted and names it; what becomes of it arrives at the handler.
 ///
 /// # Errors
-/// The payload comes back: `NotOpen` (no request to answer), `AlreadyAnswered`, `Closing`, or `Unusable` with what is
-/// wrong with it. A refusal that nobody awaits goes to [`HttpHandler::refused`](crate::HttpHandler::refused).
+/// The payload comes back: `NotOpen` (no request to answer), `AlreadyAnswered`, `Busy` (the queue is full), `Overrun` (an
+/// interim response that does not fit), `Closing`, or `Unusable` with what is wrong with it. A refusal that nobody awaits goes to [`HttpHandler::refused`](crate::HttpHandler::refused).
 #[doc(alias = "send")]
 #[derive(Debug, Message)]
 #[rtype(result = "Result<MessageId, Refused<Payload>>")]
@@ -165,7 +166,8 @@ pub struct CancelCurrent;
 #[rtype(result = "()")]
 pub struct CancelAll;
 
-/// Closes the connection from this end (P5): nothing more is flushed, the open exchange ends in `cancelled`.
+/// Closes the connection from this end and ends the session (P5, P85): nothing more is flushed, and every exchange that is
+/// open ends in `cancelled`.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Dispose;

@@ -255,6 +255,10 @@ impl HttpSession {
             if self.context.link.is_aborting() || !blocked && self.context.link.has_output() {
                 continue;
             }
+            if !blocked && self.context.end.flushed() {
+                // What the handler was just told made an answer complete without another byte.
+                continue;
+            }
             if let Phase::Flushing { reason, linger } = self.context.link.phase
                 && !blocked
                 // A peer that is gone cannot be told so; the end is the same.
@@ -276,7 +280,7 @@ impl HttpSession {
     /// Writes what waits. True if the socket takes no more for now.
     fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> bool {
         match self.context.link.outbound.poll_flush(cx) {
-            Poll::Ready(Ok(())) => self.context.end.flushed(),
+            Poll::Ready(Ok(())) => drop(self.context.end.flushed()),
             Poll::Ready(Err(error)) => {
                 tracing::debug!(%error, peer = %self.context.link.peer, "a write failed");
                 self.context

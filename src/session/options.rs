@@ -82,7 +82,7 @@ impl fmt::Debug for SessionOptions {
 /// How long a peer may take for what. `None` waits for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// A whole head, from accept for the first request and from its first byte for later ones: 10 s. Never refreshed by
+    /// A whole request head, from accept for the first and from its first byte for later ones: 10 s. Never refreshed by
     /// traffic. Then: 408, or a silent close if no byte came.
     pub head: Option<Duration>,
     /// Silence in a request body while we read: 30 s. Then: 408, or an abort if the answer has begun. The clock stands

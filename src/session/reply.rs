@@ -69,13 +69,13 @@ where
             // A sender that stopped waiting is one that does not want to know.
             (result, Some(sender), _) => drop(sender.send(result)),
             (Err(refused), None, Some(unheard)) => {
-                if refused.reason == RefusedReason::Overrun {
+                let refused = refused.map(IntoUnsent::into_unsent);
+                if refused.reason == RefusedReason::Overrun
+                    && matches!(refused.message, Unsent::Data(_))
+                {
                     unheard.hole.set(true);
                 }
-                unheard
-                    .refused
-                    .borrow_mut()
-                    .push(refused.map(IntoUnsent::into_unsent));
+                unheard.refused.borrow_mut().push(refused);
             }
             (Ok(_) | Err(_), None, _) => {}
         }

@@ -42,6 +42,8 @@ pub(super) struct Flight {
     id: MessageId,
     method: Method,
     safe: bool,
+    /// Whether the request has a body that follows in pieces.
+    streams: bool,
     request: Sending,
     response: Receiving,
     /// Whether the connection may be used after this exchange.
@@ -145,7 +147,7 @@ impl Client {
             .iter()
             .rfind(|flight| message.is_none_or(|message| message == flight.id));
         Some(match named {
-            Some(flight) if !flight.has_body() => RefusedReason::NoBody,
+            Some(flight) if !flight.streams => RefusedReason::NoBody,
             None if message.is_none() => RefusedReason::NotOpen,
             Some(_) | None => RefusedReason::NotYourTurn,
         })
@@ -229,6 +231,7 @@ impl Flight {
             id: payload.id(),
             method: payload.method().clone(),
             safe: payload.is_safe(),
+            streams: payload.mode() != TransferMode::Oneshot,
             request: Sending::Queued(payload),
             response: Receiving::Waiting,
             persist: true,
@@ -248,15 +251,6 @@ impl Flight {
 
     fn is_sending(&self) -> bool {
         matches!(self.request, Sending::Open)
-    }
-
-    /// Whether the request has a body that follows in pieces.
-    fn has_body(&self) -> bool {
-        match &self.request {
-            Sending::Queued(payload) => payload.mode() != TransferMode::Oneshot,
-            Sending::Expecting | Sending::Open => true,
-            Sending::Done => false,
-        }
     }
 
     /// Whether the request asks the server for leave to send its body.

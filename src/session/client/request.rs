@@ -128,7 +128,10 @@ impl Client {
         let ahead = || self.flights.iter().take(self.sent);
         let quiet = self.sent == 0;
         let piped = || {
-            next.safe && ahead().all(|flight| flight.safe && flight.persist && !flight.has_body())
+            next.safe
+                && ahead().all(|flight| {
+                    flight.safe && flight.persist && matches!(flight.request, Sending::Done)
+                })
         };
         link.is_open()
             && link.over.is_none()
@@ -266,25 +269,33 @@ impl Client {
         }
     }
 
+    /// Cancels everything; the connection is cut only if it carries something.
     pub(in crate::session) fn cancel_all(&mut self, link: &mut Link, cause: CancelCause) {
         for flight in &mut self.flights {
             flight.end(Outcome::Cancelled(cause));
         }
-        self.hang_up(
-            link,
-            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-            true,
-        );
+        if self.sent > 0 {
+            self.hang_up(
+                link,
+                FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
+                true,
+            );
+        }
     }
 
     /// Ends the exchange that is going on because somebody does not want it any more.
     pub(in crate::session) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
-        if let Some(flight) = self
+        let Some(at) = self
             .flights
-            .iter_mut()
-            .find(|flight| flight.outcome.is_none())
-        {
+            .iter()
+            .position(|flight| flight.outcome.is_none())
+        else {
+            return;
+        };
+        if let Some(flight) = self.flights.get_mut(at) {
             flight.end(Outcome::Cancelled(cause));
+        }
+        if at < self.sent {
             self.hang_up(
                 link,
                 FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),

@@ -290,11 +290,11 @@ impl Server {
     }
 
     /// Answers what never became an exchange, and closes so that the peer sees the answer.
-    pub(in crate::session) fn refuse_wire(link: &mut Link, error: WireError) {
+    pub(in crate::session) fn refuse_wire(link: &mut Link, head: bool, error: WireError) {
         tracing::debug!(%error, peer = %link.peer, "a request was refused");
         refuse(
             link,
-            false,
+            head,
             error.status(),
             &error.to_string(),
             CloseReason::Refused(error),

@@ -37,7 +37,7 @@ impl Server {
     /// The next request waits. The one before it is over as soon as its answer is complete and most of it is gone.
     fn make_way(&mut self, link: &Link) -> Intake {
         if self.may_follow() && link.outbound.is_below_high_water() {
-            self.complete();
+            let _ = self.complete();
             return Intake::Again;
         }
         Intake::Wait
@@ -48,8 +48,9 @@ impl Server {
             return Intake::Wait;
         };
         match item {
-            Inbound::Deliver(_, facts) if facts.unknown_expectation => {
-                Self::refuse_wire(link, WireError::UnknownExpectation);
+            Inbound::Deliver(payload, facts) if facts.unknown_expectation => {
+                let head = payload.method() == http::Method::HEAD;
+                Self::refuse_wire(link, head, WireError::UnknownExpectation);
                 Intake::Again
             }
             Inbound::Deliver(payload, facts) => {
@@ -95,7 +96,7 @@ impl Server {
             Fault::Wire(WireError::Truncated) if self.draining => {
                 link.close(CloseReason::PeerClosed, false);
             }
-            Fault::Wire(error) => Self::refuse_wire(link, error),
+            Fault::Wire(error) => Self::refuse_wire(link, false, error),
             Fault::Deadline(deadline) if inside => {
                 self.end_cancelled(link, CancelCause::Deadline(deadline));
             }

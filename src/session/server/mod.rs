@@ -202,7 +202,6 @@ impl Server {
             return false;
         };
         active.persist = false;
-        self.complete();
         true
     }
 
@@ -273,12 +272,14 @@ impl Server {
         self.last = if body { Last::Ended } else { Last::WithoutBody };
     }
 
-    /// Ends the exchange well, if it is complete and so is everything before it.
-    pub(in crate::session) fn complete(&mut self) {
-        if let Some(active) = self.active()
-            && matches!(active.answer, Answer::Sent { .. })
-        {
-            active.outcome = Some(Outcome::Completed);
+    /// Ends the exchange well, if its answer is complete. True if it is.
+    pub(in crate::session) fn complete(&mut self) -> bool {
+        match self.active() {
+            Some(active) if matches!(active.answer, Answer::Sent { .. }) => {
+                active.outcome = Some(Outcome::Completed);
+                true
+            }
+            _ => false,
         }
     }
 

@@ -1,0 +1,608 @@
+//! Defects that a review once found: each row here states what holds instead, so that none of them comes back.
+
+mod common;
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{Peer, accept, serve, serve_with, tcp_pair};
+use futures_util::{FutureExt as _, StreamExt as _};
+use http_actors::{
+    Apply, Cancel, Cancelled, Dispose, Exchange, Failure, Finish, Frame, HalfClose, Headers,
+    HttpCodec, HttpHandler, HttpSession, Inspect, Leniency, Limits, Logger, MessageId, Payload,
+    Record, Refused, RefusedReason, Responder, SendChunk, SessionContext, SessionInfo,
+    SessionOptions, StatusCode, Timeouts, Unsent, Write,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+fn ok(text: &'static str) -> Payload {
+    Payload::response(StatusCode::OK).body(text)
+}
+
+fn silent(_: Payload, _: &mut SessionContext) {}
+
+fn hello(_: Payload, session: &mut SessionContext) {
+    session.respond(ok("hi"));
+}
+
+fn streaming(_: Payload, session: &mut SessionContext) {
+    session.respond(Payload::response(StatusCode::OK).chunked());
+}
+
+/// Asks as HTTP/1.0 does, and reads so much of the answer that it has begun.
+async fn begin_close_delimited(far: &mut TcpStream) {
+    far.write_all(b"GET / HTTP/1.0\r\n\r\n")
+        .await
+        .expect("written");
+    let mut head = [0; 16];
+    far.read_exact(&mut head).await.expect("the head");
+}
+
+/// Only a reset tells a cut answer from a whole one if the end of the connection delimits it.
+async fn expect_reset(far: &mut TcpStream) {
+    let mut rest = Vec::new();
+    let error = far
+        .read_to_end(&mut rest)
+        .await
+        .expect_err("no end of stream");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+/// Begins an answer of unknown length, and does as told when that is cancelled.
+struct Begins {
+    when_cancelled: fn(&mut SessionContext),
+}
+
+impl HttpHandler for Begins {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        session.respond(Payload::response(StatusCode::OK).chunked());
+        session.send_chunk("abc").map(drop).expect("taken");
+    }
+
+    fn cancelled(&mut self, _: &Cancelled, session: &mut SessionContext) {
+        (self.when_cancelled)(session);
+    }
+}
+
+/// Begins an answer, and continues and ends it by messages that nobody awaits once there is room again.
+struct Continues {
+    heard: Arc<Mutex<Vec<String>>>,
+    continued: bool,
+}
+
+impl Continues {
+    fn note(&self, text: String) {
+        self.heard.lock().expect("no panic").push(text);
+    }
+}
+
+impl HttpHandler for Continues {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        session.respond(Payload::response(StatusCode::OK).chunked());
+    }
+
+    fn unthrottled(&mut self, session: &mut SessionContext) {
+        if !std::mem::replace(&mut self.continued, true) {
+            session.address().do_send(SendChunk("more".into()));
+            session.address().do_send(Finish);
+        }
+    }
+
+    fn completed(&mut self, _: &Exchange, _: &mut SessionContext) {
+        self.note("completed".to_owned());
+    }
+
+    fn failed(&mut self, failure: &Failure, _: &mut SessionContext) {
+        self.note(format!("failed {:?}", failure.reason));
+    }
+
+    fn refused(&mut self, refused: Refused<Unsent>, _: &mut SessionContext) {
+        self.note(format!("refused {:?}", refused.reason));
+    }
+}
+
+/// Answers every refusal of an answer by another answer.
+struct Insists {
+    refusals: u32,
+}
+
+impl HttpHandler for Insists {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        session.respond(ok("hi"));
+        session.respond(ok("again"));
+    }
+
+    fn refused(&mut self, _: Refused<Unsent>, session: &mut SessionContext) {
+        self.refusals += 1;
+        assert!(self.refusals < 1_000_000, "the refusals have no end");
+        session.respond(ok("sorry"));
+    }
+}
+
+/// Streams by a responder, and asks for a second writer when a body is wanted.
+struct StreamsOnce;
+
+impl HttpHandler for StreamsOnce {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        let responder = session.responder();
+        session.spawn(async move {
+            let mut body = responder
+                .stream(Payload::response(StatusCode::OK).chunked())
+                .await
+                .expect("accepted");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            body.send("abc").await.expect("taken");
+            body.finish().await.expect("open");
+        });
+    }
+
+    fn need_body(&mut self, _: MessageId, session: &mut SessionContext) {
+        drop(session.body());
+    }
+}
+
+/// A logger that is at fault.
+struct Panics;
+
+impl Logger for Panics {
+    fn log(&self, _: &Record<'_>) {
+        panic!("on purpose");
+    }
+}
+
+/// An upgrade that was offered with a body and not taken holds nothing back: the connection idles, and ends as one.
+#[actix::test]
+async fn a_connection_idles_after_an_upgrade_that_was_not_taken() {
+    tokio::time::pause();
+    let mut served = serve(hello);
+    let offer = "Connection: upgrade\r\nUpgrade: x\r\n";
+    served
+        .peer
+        .send(format!(
+            "POST / HTTP/1.1\r\nHost: a\r\n{offer}Content-Length: 20000\r\n\r\n"
+        ))
+        .await;
+    served.peer.expect(HI).await;
+    served.peer.send("x".repeat(20_000)).await;
+    assert_eq!(served.peer.rest().await, "");
+    served.heard.rest().await;
+    assert!(!served.session.connected());
+}
+
+/// The reset that a cancelled close-delimited answer ends in is not lost when the session is disposed of.
+#[actix::test]
+async fn dispose_after_cancel_keeps_the_reset() {
+    let (near, mut far) = tcp_pair().await;
+    let (session, mut heard) = accept(near, SessionOptions::default(), streaming);
+    begin_close_delimited(&mut far).await;
+    heard.expect(&["apply GET / []", "need_body"]).await;
+    session
+        .send(SendChunk("abc".into()))
+        .await
+        .expect("alive")
+        .expect("taken");
+    session.do_send(Cancel::current());
+    session.do_send(Dispose);
+    expect_reset(&mut far).await;
+}
+
+/// The same for a handler that disposes of the session when it hears of the cancellation.
+#[actix::test]
+async fn dispose_inside_cancelled_keeps_the_reset() {
+    let (near, mut far) = tcp_pair().await;
+    let session = HttpSession::accept(
+        near,
+        &|_| Begins {
+            when_cancelled: SessionContext::dispose,
+        },
+        SessionOptions::default(),
+    );
+    begin_close_delimited(&mut far).await;
+    session.do_send(Cancel::current());
+    expect_reset(&mut far).await;
+}
+
+/// An arbiter that stops cuts its close-delimited answers too, and the handler may still use its context then.
+#[actix::test]
+async fn a_stopped_arbiter_cuts_its_answers() {
+    let (near, mut far) = tcp_pair().await;
+    let near = near.into_std().expect("registered");
+    let arbiter = actix::Arbiter::new();
+    arbiter.spawn_fn(move || {
+        let near = TcpStream::from_std(near).expect("does not block");
+        HttpSession::accept(
+            near,
+            &|_| Begins {
+                when_cancelled: |session| {
+                    drop(session.address());
+                    drop(session.responder());
+                },
+            },
+            SessionOptions::default(),
+        );
+    });
+    begin_close_delimited(&mut far).await;
+    arbiter.stop();
+    expect_reset(&mut far).await;
+    arbiter.join().expect("no panic");
+}
+
+/// A writer whose end is refused is gone, so its message is cancelled: nobody is left to end it.
+#[actix::test]
+async fn a_refused_end_of_a_body_ends_the_exchange() {
+    tokio::time::pause();
+    let mut served = serve(|_, session: &mut SessionContext| {
+        let responder = session.responder();
+        session.spawn(async move {
+            let mut body = responder
+                .stream(Payload::response(StatusCode::OK).chunked())
+                .await
+                .expect("accepted");
+            body.send("abc").await.expect("taken");
+            let mut trailers = Headers::new();
+            trailers.append("Cache-Control", "no-store").expect("valid");
+            body.finish_with(trailers).await.expect_err("forbidden");
+        });
+    });
+    served.peer.send(GET).await;
+    let end = served.heard.rest().await.pop().expect("an end");
+    assert!(
+        end.starts_with("cancelled") || end.starts_with("failed"),
+        "{end}"
+    );
+}
+
+/// A call of `stream` that is given up before it is answered leaves no open body without a writer.
+#[actix::test]
+async fn a_stream_call_that_is_given_up_ends_the_exchange() {
+    tokio::time::pause();
+    let kept: &'static Mutex<Option<Responder>> = Box::leak(Box::default());
+    let mut served = serve(move |_, session: &mut SessionContext| {
+        kept.lock().expect("no panic").replace(session.responder());
+    });
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let responder = kept.lock().expect("no panic").take().expect("kept");
+    let answered = responder
+        .stream(Payload::response(StatusCode::OK).chunked())
+        .now_or_never();
+    assert!(answered.is_none(), "given up before it was answered");
+    let end = served.heard.rest().await.pop().expect("an end");
+    assert!(
+        end.starts_with("cancelled") || end.starts_with("failed"),
+        "{end}"
+    );
+}
+
+/// A piece that met the hard cap is a hole, and what is sent when there is room again does not complete the body.
+#[actix::test]
+async fn a_body_with_a_hole_is_not_completed_by_what_follows() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let (near, far) = tokio::io::duplex(8 << 20);
+    let kept = heard.clone();
+    let session = HttpSession::accept(
+        near,
+        &move |_| Continues {
+            heard: kept.clone(),
+            continued: false,
+        },
+        SessionOptions::default(),
+    );
+    let mut peer = Peer::new(far);
+    peer.send(GET).await;
+    peer.until("\r\n\r\n").await;
+    session.do_send(SendChunk(vec![b'x'; 1 << 20].into()));
+    session.do_send(SendChunk("lost".into()));
+    let rest = peer.rest().await;
+    let heard = heard.lock().expect("no panic").clone();
+    assert!(!rest.ends_with("0\r\n\r\n"), "{heard:?}");
+    assert!(!heard.contains(&"completed".to_owned()), "{heard:?}");
+    assert!(heard.contains(&"failed Overrun".to_owned()), "{heard:?}");
+}
+
+/// A peer that half-closes inside the head of its next request has half-closed: it is told, and the policy applies.
+#[actix::test]
+async fn a_half_close_inside_the_next_head_is_one() {
+    tokio::time::pause();
+    let mut served = serve(silent);
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    served.peer.send("GE").await;
+    served.peer.close().await;
+    assert_eq!(
+        served.heard.rest().await,
+        ["half_closed", "cancelled PeerHalfClosed Waiting"]
+    );
+}
+
+/// An answer that was accepted whole is sent whole, whatever the half-close policy is.
+#[actix::test]
+async fn an_accepted_answer_survives_a_half_close() {
+    let options = SessionOptions {
+        half_close: HalfClose::Abort,
+        ..SessionOptions::default()
+    };
+    let mut served = serve_with(options, 1 << 16, hello);
+    served.peer.send(GET).await;
+    served.peer.close().await;
+    assert_eq!(served.peer.rest().await, HI);
+}
+
+/// The same for an early answer to a request whose body is then cut short.
+#[actix::test]
+async fn an_early_answer_survives_a_truncated_body() {
+    let mut served = serve(hello);
+    served
+        .peer
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\nabc")
+        .await;
+    served.peer.close().await;
+    assert_eq!(served.peer.rest().await, HI);
+}
+
+/// Output that waits inside a transport that buffers is timed like output that the session holds itself.
+#[actix::test]
+async fn a_buffering_transport_has_a_write_deadline() {
+    tokio::time::pause();
+    let (near, far) = tokio::io::duplex(1000);
+    let (session, mut heard) = accept(
+        tokio::io::BufStream::with_capacity(1 << 16, 1 << 16, near),
+        SessionOptions::default(),
+        |_, session: &mut SessionContext| session.respond(ok("").body(vec![0; 20_000])),
+    );
+    let mut peer = Peer::new(far);
+    peer.send(GET).await;
+    let heard = heard.rest().await;
+    assert_eq!(
+        heard.last().expect("an end"),
+        "cancelled Deadline(Write) Answered"
+    );
+    assert!(!session.connected());
+}
+
+/// Serves these requests until the session does not read on, and resets the connection.
+async fn assert_notices_a_reset(
+    requests: String,
+    script: impl Fn(Payload, &mut SessionContext) + Send + Sync + 'static,
+    reads_no_more: impl Fn(&SessionInfo) -> bool,
+) {
+    let (near, far) = tcp_pair().await;
+    let (session, mut heard) = accept(near, SessionOptions::default(), script);
+    let mut peer = Peer::new(far);
+    peer.send(requests).await;
+    heard.expect(&["apply GET / []"]).await;
+    while !reads_no_more(&session.send(Inspect).await.expect("alive")) {}
+    // Whatever else the session was about to do is done.
+    for _ in 0..100 {
+        session.send(Inspect).await.expect("alive");
+    }
+    socket2::SockRef::from(&peer.io)
+        .set_linger(Some(Duration::ZERO))
+        .expect("a socket");
+    drop(peer);
+    assert_eq!(heard.rest().await, ["cancelled PeerReset Waiting"]);
+}
+
+/// A reset is noticed although the credit of the peer is used up and nothing is read.
+#[actix::test]
+async fn a_reset_is_noticed_without_credit() {
+    assert_notices_a_reset(GET.repeat(20), silent, |info| info.inbound_queued == 15).await;
+}
+
+/// A reset is noticed while an offered upgrade holds what follows it.
+#[actix::test]
+async fn a_reset_is_noticed_while_held() {
+    let offer = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n";
+    assert_notices_a_reset(offer.to_owned(), silent, |_| true).await;
+}
+
+/// A reset is noticed while the handler wants nothing.
+#[actix::test]
+async fn a_reset_is_noticed_while_muted() {
+    let mute = |_, session: &mut SessionContext| session.mute();
+    assert_notices_a_reset(GET.to_owned(), mute, |info| info.muted).await;
+}
+
+/// An end that is bound to another message does not end a raw answer.
+#[actix::test]
+async fn a_late_finish_does_not_end_a_raw_answer() {
+    let mut served = serve(silent);
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let session = served.session.clone();
+    let write = async |bytes: &'static str| {
+        session
+            .send(Write(bytes.into()))
+            .await
+            .expect("alive")
+            .expect("taken");
+    };
+    write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab").await;
+    let refused = session
+        .send(Finish::of(ok("other").id()))
+        .await
+        .expect("alive")
+        .expect_err("another message");
+    assert_eq!(refused.reason, RefusedReason::Busy);
+    write("cd").await;
+    session.send(Finish).await.expect("alive").expect("open");
+    served
+        .peer
+        .expect("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd")
+        .await;
+}
+
+/// A logger that panics loses its entry and nothing else.
+#[actix::test]
+async fn a_panicking_logger_costs_its_entry() {
+    let options = SessionOptions {
+        logger: Some(Arc::new(Panics)),
+        ..SessionOptions::default()
+    };
+    let mut served = serve_with(options, 1 << 16, hello);
+    for _ in 0..2 {
+        served.peer.send(GET).await;
+        served
+            .heard
+            .expect(&["apply GET / []", "completed 200 in 0 out 2"])
+            .await;
+    }
+}
+
+/// The longest duration there is means "for ever" wherever a time can be set.
+#[actix::test]
+async fn the_longest_duration_is_for_ever() {
+    let options = SessionOptions {
+        timeouts: Timeouts {
+            head: Some(Duration::MAX),
+            body: Some(Duration::MAX),
+            idle: Some(Duration::MAX),
+            write: Some(Duration::MAX),
+            linger: Duration::MAX,
+            ..Timeouts::default()
+        },
+        half_close: HalfClose::FinishWithin(Duration::MAX),
+        ..SessionOptions::default()
+    };
+    let mut served = serve_with(options, 1 << 16, hello);
+    for _ in 0..2 {
+        served.peer.send(GET).await;
+        served.peer.expect(HI).await;
+    }
+    served.peer.send(GET).await;
+    served.peer.close().await;
+    assert_eq!(served.peer.rest().await, HI);
+}
+
+/// A handler that answers inside `refused` is refused again, and does not keep the session from its work.
+#[actix::test]
+async fn answers_to_refusals_do_not_stop_the_session() {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let _session = HttpSession::accept(
+        near,
+        &|_| Insists { refusals: 0 },
+        SessionOptions::default(),
+    );
+    let mut peer = Peer::new(far);
+    peer.send(GET).await;
+    peer.expect(HI).await;
+}
+
+/// A codec that an offered upgrade holds does not take what comes without a bound.
+#[actix::test]
+async fn a_held_codec_is_bounded() {
+    tokio::time::pause();
+    let (near, mut far) = tokio::io::duplex(1 << 16);
+    let codec = HttpCodec::server(Limits::default(), Leniency::default());
+    let mut server = tokio_util::codec::Framed::new(near, codec);
+    let flood = pin!(async {
+        far.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+            .await
+            .expect("the head is read");
+        let piece = vec![b'x'; 1 << 16];
+        for _ in 0..1000 {
+            if far.write_all(&piece).await.is_err() {
+                break;
+            }
+        }
+        std::future::pending::<()>().await;
+    });
+    let reads = async {
+        assert!(matches!(server.next().await, Some(Ok(Frame::Head(_)))));
+        // The time passes when neither side can go on.
+        let _ = tokio::time::timeout(Duration::from_secs(5), server.next()).await;
+    };
+    tokio::select! {
+        () = reads => {}
+        () = flood => unreachable!("the flood stays"),
+    }
+    let held = server.read_buffer().len();
+    assert!(held < 1 << 20, "{held}");
+}
+
+/// Each exchange of a half-closed connection hears that it is one.
+#[actix::test]
+async fn every_exchange_of_a_half_closed_peer_hears_of_it() {
+    let mut served = serve(silent);
+    served.peer.send(GET.repeat(2)).await;
+    served.peer.close().await;
+    served
+        .heard
+        .expect(&["apply GET / []", "half_closed"])
+        .await;
+    served
+        .session
+        .send(Apply(ok("hi")))
+        .await
+        .expect("alive")
+        .expect("accepted");
+    served.peer.expect(HI).await;
+    served
+        .heard
+        .expect(&["completed 200 in 0 out 2", "apply GET / []", "half_closed"])
+        .await;
+}
+
+/// Interim responses that the peer does not read count towards the hard cap like everything else.
+#[actix::test]
+async fn interim_responses_are_bounded() {
+    let mut served = serve_with(SessionOptions::default(), 1000, silent);
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let early_hints = StatusCode::from_u16(103).expect("a status");
+    let mut refused = 0;
+    for _ in 0..5000 {
+        let hints = Payload::response(early_hints).header("Link", "x".repeat(1000));
+        let taken = served.session.send(Apply(hints)).await.expect("alive");
+        refused += usize::from(taken.is_err());
+    }
+    let queued = served
+        .session
+        .send(Inspect)
+        .await
+        .expect("alive")
+        .outbound_queued;
+    assert!(queued < 2 << 20 && refused > 0, "{queued}, {refused}");
+}
+
+/// Pieces that nobody awaits leave nothing behind that waits for room, however many there are.
+#[cfg(target_os = "linux")]
+#[actix::test]
+async fn unawaited_empty_pieces_hold_nothing() {
+    /// What the process holds, as the kernel sees it.
+    fn resident() -> usize {
+        let pages = std::fs::read_to_string("/proc/self/statm").expect("a Linux");
+        let pages = pages.split(' ').nth(1).expect("a second field");
+        pages.parse::<usize>().expect("a number") * 4096
+    }
+    let mut served = serve_with(SessionOptions::default(), 1000, streaming);
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []", "need_body"]).await;
+    served.session.do_send(SendChunk(vec![0; 100_000].into()));
+    let before = resident();
+    for _ in 0..2000 {
+        for _ in 0..1000 {
+            served.session.do_send(SendChunk(Bytes::new()));
+        }
+        served.session.send(Inspect).await.expect("alive");
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 20 << 20, "{grown} bytes for two million nothings");
+}
+
+/// A body that a `stream` writes has no second writer, whose drop would cancel it.
+#[actix::test]
+async fn a_streamed_body_has_one_writer() {
+    tokio::time::pause();
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let _session = HttpSession::accept(near, &|_| StreamsOnce, SessionOptions::default());
+    let mut peer = Peer::new(far);
+    peer.send(GET).await;
+    peer.until("3\r\nabc\r\n0\r\n\r\n").await;
+}
