@@ -31,29 +31,21 @@ impl Handler<HttpRequest> for Counter {
     ) {
         match request.path() {
             "/add" => match std::str::from_utf8(request.body_bytes())
-                .ok()
-                .and_then(|text| text.trim().parse().ok())
+                .map(|text| text.trim().parse::<i64>())
             {
-                Some(number) => {
+                Ok(Ok(number)) => {
                     self.value = self.value.saturating_add(number);
                     answer(responder, self.value);
                 }
-                None => drop(
-                    responder.respond(text(StatusCode::BAD_REQUEST, "the body is not a number\n")),
-                ),
+                _ => refuse(responder, StatusCode::BAD_REQUEST, "not a number\n"),
             },
             "/later" => {
-                ctx.run_later(Duration::from_secs(1), move |counter, _| {
+                ctx.run_later(Duration::from_secs(1), |counter, _| {
                     answer(responder, counter.value);
                 });
             }
-            "/square" => self.squarer.do_send(Square {
-                value: self.value,
-                responder,
-            }),
-            _ => drop(
-                responder.respond(text(StatusCode::NOT_FOUND, "try /add, /later or /square\n")),
-            ),
+            "/square" => self.squarer.do_send(Square(self.value, responder)),
+            _ => refuse(responder, StatusCode::NOT_FOUND, "no such route\n"),
         }
     }
 }
@@ -67,28 +59,23 @@ impl Actor for Squarer {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Square {
-    value: i64,
-    responder: Responder,
-}
+struct Square(i64, Responder);
 
 impl Handler<Square> for Squarer {
     type Result = ();
 
-    fn handle(&mut self, Square { value, responder }: Square, _: &mut Self::Context) {
+    fn handle(&mut self, Square(value, responder): Square, _: &mut Self::Context) {
         answer(responder, value.saturating_mul(value));
     }
 }
 
+/// Whether the answer still was wanted is not this actor's concern.
 fn answer(responder: Responder, value: i64) {
-    // Whether it still was wanted is not this actor's concern.
-    drop(responder.respond(text(StatusCode::OK, &format!("{value}\n"))));
+    responder.respond(Payload::response(StatusCode::OK).body(format!("{value}\n")));
 }
 
-fn text(status: StatusCode, text: &str) -> Payload {
-    Payload::response(status)
-        .header("Content-Type", "text/plain")
-        .body(text.to_owned())
+fn refuse(responder: Responder, status: StatusCode, text: &'static str) {
+    responder.respond(Payload::response(status).body(text));
 }
 
 #[actix::main]

@@ -46,6 +46,46 @@ fn curl_on_hello() {
     check(&server, rows);
 }
 
+/// An actor that was there before answers at once, later, and from another thread.
+#[test]
+fn curl_on_actor_service() {
+    let server = Server::start(Command::new(example("actor_service")).arg("127.0.0.1:0"));
+    let rows = [
+        Row::new("at once", CURL, &["-d", "5", "BASE/add"], "", "5\n"),
+        Row::new("from another thread", CURL, &["BASE/square"], "", "25\n"),
+        Row::new("later", CURL, &["BASE/later"], "", "5\n"),
+        Row::new(
+            "not a number",
+            CURL,
+            &["-d", "x", "BASE/add"],
+            "",
+            "not a number\n",
+        ),
+        Row::new("nowhere", CURL, &["BASE/"], "", "no such route\n"),
+    ];
+    report(rows.map(|row| row.tried(&server)));
+}
+
+/// What one client says, another that listens gets while its answer goes on.
+#[test]
+fn curl_on_chat_feed() {
+    let server = Server::start(Command::new(example("chat_feed")).arg("127.0.0.1:0"));
+    let mut listener = std::net::TcpStream::connect(format!("127.0.0.1:{}", server.port))
+        .expect("the server listens");
+    listener
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .expect("written");
+    let mut lines = BufReader::new(listener).lines();
+    let head = lines.next().expect("an answer").expect("text");
+    assert_eq!(head, "HTTP/1.1 200 OK");
+    let say = ["-w", "[%{http_code}]", "-d", "hi there", "BASE/"];
+    report([Row::new("says", CURL, &say, "", "[204]").tried(&server)]);
+    let passed_on = lines
+        .map(|line| line.expect("text"))
+        .find(|line| line.contains("hi there"));
+    assert_eq!(passed_on.expect("it is passed on"), "1 127.0.0.1: hi there");
+}
+
 #[test]
 fn python() {
     let cases = SCRIPT

@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use common::{Peer, accept, serve, serve_with, tcp_pair};
 use futures_util::{FutureExt as _, StreamExt as _};
 use http_actors::{
@@ -569,31 +568,6 @@ async fn interim_responses_are_bounded() {
         .expect("alive")
         .outbound_queued;
     assert!(queued < 2 << 20 && refused > 0, "{queued}, {refused}");
-}
-
-/// Pieces that nobody awaits leave nothing behind that waits for room, however many there are.
-#[cfg(target_os = "linux")]
-#[actix::test]
-async fn unawaited_empty_pieces_hold_nothing() {
-    /// What the process holds, as the kernel sees it.
-    fn resident() -> usize {
-        let pages = std::fs::read_to_string("/proc/self/statm").expect("a Linux");
-        let pages = pages.split(' ').nth(1).expect("a second field");
-        pages.parse::<usize>().expect("a number") * 4096
-    }
-    let mut served = serve_with(SessionOptions::default(), 1000, streaming);
-    served.peer.send(GET).await;
-    served.heard.expect(&["apply GET / []", "need_body"]).await;
-    served.session.do_send(SendChunk(vec![0; 100_000].into()));
-    let before = resident();
-    for _ in 0..2000 {
-        for _ in 0..1000 {
-            served.session.do_send(SendChunk(Bytes::new()));
-        }
-        served.session.send(Inspect).await.expect("alive");
-    }
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 20 << 20, "{grown} bytes for two million nothings");
 }
 
 /// A body that a `stream` writes has no second writer, whose drop would cancel it.

@@ -189,3 +189,20 @@ impl Outbound {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::reply::Reply;
+
+    /// Senders that do not wait for room leave nothing behind, however many pieces they send.
+    #[test]
+    fn empty_seats_are_cleared() {
+        let mut outbound = Outbound::new(None, Buffers::default(), None);
+        for _ in 0..10_000 {
+            let (_reply, waiter) = Reply::<()>::later(|| ());
+            outbound.wait(waiter);
+            assert!(outbound.waiters.len() <= 8);
+        }
+    }
+}
