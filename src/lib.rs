@@ -63,8 +63,8 @@ pub use http::{Method, StatusCode, Uri, Version};
 pub use log::{CommonLog, ContentsLog, DiscardLog};
 pub use payload::{Credentials, Headers, MessageId, Payload, TransferMode};
 pub use server::{
-    DisposeServer, HttpRequest, HttpServer, LocalAddrs, Running, ServerActor, ServerNotify,
-    Service, Sessions, SetHandler, SetLogger,
+    HttpRequest, HttpServer, LocalAddrs, Running, ServerActor, ServerNotify, Service, Sessions,
+    SetHandler, SetLogger,
 };
 pub use session::{
     Answer, Apply, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled, CodecError,

@@ -9,9 +9,8 @@ use std::sync::{Arc, Mutex};
 use actix::prelude::*;
 use common::Peer;
 use http_actors::{
-    CommonLog, ContentsLog, DisposeServer, HttpHandler, HttpRequest, HttpServer, LocalAddrs,
-    Payload, Responder, Running, ServerNotify, SessionContext, Sessions, SetHandler, SetLogger,
-    StatusCode,
+    CommonLog, ContentsLog, Dispose, HttpHandler, HttpRequest, HttpServer, LocalAddrs, Payload,
+    Responder, Running, ServerNotify, SessionContext, Sessions, SetHandler, SetLogger, StatusCode,
 };
 use tokio::net::TcpStream;
 
@@ -94,7 +93,7 @@ async fn dispose_ends_everything() {
     idle.expect(HI).await;
     let mut waiting = connect(address).await;
     waiting.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    running.handle().send(DisposeServer).await.expect("alive");
+    running.handle().send(Dispose).await.expect("alive");
     running.await.expect("ended well");
     assert_eq!(idle.rest().await, "");
     assert_eq!(waiting.rest().await, "");
@@ -288,7 +287,7 @@ async fn cut_exchanges_are_logged() {
     {
         tokio::task::yield_now().await;
     }
-    running.handle().send(DisposeServer).await.expect("alive");
+    running.handle().send(Dispose).await.expect("alive");
     running.await.expect("ended well");
     assert!(
         log.text()
@@ -463,7 +462,7 @@ async fn connections_leave_nothing_behind() {
             }
         }
     }
-    running.handle().send(DisposeServer).await.expect("alive");
+    running.handle().send(Dispose).await.expect("alive");
     running
         .await
         .expect("every permit, task and session came back");
@@ -486,7 +485,7 @@ async fn a_panicking_factory_costs_one_connection() {
     let mut second = connect(address).await;
     second.send(GET).await;
     second.expect(HI).await;
-    running.handle().send(DisposeServer).await.expect("alive");
+    running.handle().send(Dispose).await.expect("alive");
     running.await.expect("ended well");
 }
 
@@ -510,7 +509,7 @@ async fn a_server_outlives_its_future() {
     handle
         .upgrade()
         .expect("alive")
-        .send(DisposeServer)
+        .send(Dispose)
         .await
         .expect("alive");
     closed.recv().await.expect("closed");

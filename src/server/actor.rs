@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::factory::BoxFactory;
 use super::notify::ServerNotify;
 use super::worker::{List, Stop, UseFactory, UseLogger, Worker};
-use crate::session::{HandlerFactory, HttpSession, Logger};
+use crate::session::{Dispose, HandlerFactory, HttpSession, Logger};
 
 /// A running server. Its address is [`Running::handle`](crate::Running::handle).
 pub struct ServerActor {
@@ -152,10 +152,6 @@ impl Handler<Sessions> for ServerActor {
 }
 
 /// Stops the server: it listens no more, every connection is cut, and its future ends (P111).
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Dispose;
-
 impl Handler<Dispose> for ServerActor {
     type Result = ();
 

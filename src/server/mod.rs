@@ -22,9 +22,7 @@ use crate::session::{Buffers, HalfClose};
 use crate::session::{HandlerFactory, HttpHandler, HttpSession, Logger, SessionOptions, Timeouts};
 use crate::wire::{Leniency, Limits};
 
-pub use actor::{
-    Dispose as DisposeServer, LocalAddrs, ServerActor, Sessions, SetHandler, SetLogger,
-};
+pub use actor::{LocalAddrs, ServerActor, Sessions, SetHandler, SetLogger};
 use bind::Socket;
 use factory::BoxFactory;
 pub use notify::ServerNotify;
@@ -253,7 +251,7 @@ impl HttpServer {
     // Running.
 
     /// Starts to serve. The returned future ends when the server does: by a signal, or by a
-    /// [`Dispose`](DisposeServer) message to its [`handle`](Running::handle).
+    /// [`Dispose`](crate::Dispose) message to its [`handle`](Running::handle).
     ///
     /// # Panics
     /// Outside of an actix system.

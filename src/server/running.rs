@@ -11,9 +11,10 @@ use actix::{Actor as _, Addr, Arbiter, WeakAddr};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::actor::{Dispose, ServerActor};
+use super::actor::ServerActor;
 use super::worker::{Tcp, Worker};
 use super::{HttpServer, Settings};
+use crate::session::Dispose;
 
 /// A running server: a future that ends when the server does.
 ///

@@ -167,7 +167,8 @@ pub struct CancelCurrent;
 pub struct CancelAll;
 
 /// Closes the connection from this end and ends the session (P5, P85): nothing more is flushed, and every exchange that is
-/// open ends in `cancelled`.
+/// open ends in `cancelled`. Sent to a [`ServerActor`](crate::ServerActor), it does so to every session, and ends the server
+/// (P111).
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Dispose;
