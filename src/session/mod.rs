@@ -25,12 +25,14 @@ mod options;
 mod outbound;
 mod outbuf;
 mod pair;
+mod private;
 mod record;
 mod reply;
 mod responder;
 mod server;
 mod step;
 mod unsent;
+mod waiter;
 
 use std::any::Any;
 use std::fmt;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::deadline::DeadlineTimer;
 use super::options::Buffers;
 use super::outbuf::OutBuf;
-use super::reply::Waiter;
+use super::waiter::Waiter;
 use crate::error::RefusedReason;
 use crate::transport;
 use crate::wire::Encoder;
@@ -193,14 +193,14 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::reply::Reply;
+    use crate::session::waiter::seat;
 
     /// Senders that do not wait for room leave nothing behind, however many pieces they send.
     #[test]
     fn empty_seats_are_cleared() {
         let mut outbound = Outbound::new(None, Buffers::default(), None);
         for _ in 0..10_000 {
-            let (_reply, waiter) = Reply::<()>::later(|| ());
+            let (_seat, waiter) = seat(|| ());
             outbound.wait(waiter);
             assert!(outbound.waiters.len() <= 8);
         }

@@ -1,0 +1,75 @@
+//! Who waits for room in the outbound buffer.
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+
+use actix::dev::OneshotSender;
+
+use crate::error::{Refused, RefusedReason};
+
+/// The place of one that waits: the sender of a message, put here by actix once the message was handled.
+type Seat<T> = Rc<Cell<Option<OneshotSender<T>>>>;
+
+/// The seat of one that waits for room.
+pub(super) type RoomSeat<M> = Seat<Result<(), Refused<M>>>;
+
+/// Somebody who waits for room, of whatever message.
+pub(super) trait Waiter: fmt::Debug {
+    /// Whether anybody sits here: not after a `do_send`, and not once the sender has gone.
+    fn is_waiting(&self) -> bool;
+
+    /// Lets the sender go on: there is room, or there never will be.
+    fn release(self: Box<Self>, result: Result<(), RefusedReason>);
+}
+
+struct Seated<M>(RoomSeat<M>, fn() -> M);
+
+impl<M> fmt::Debug for Seated<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seated")
+    }
+}
+
+impl<M> Waiter for Seated<M> {
+    fn is_waiting(&self) -> bool {
+        let sender = self.0.take();
+        let waiting = sender.as_ref().is_some_and(|sender| !sender.is_closed());
+        self.0.set(sender);
+        waiting
+    }
+
+    fn release(self: Box<Self>, result: Result<(), RefusedReason>) {
+        if let Some(sender) = self.0.take() {
+            // A sender that does not wait any more is not missed.
+            let _ = sender.send(result.map_err(|reason| Refused::new(reason, (self.1)())));
+        }
+    }
+}
+
+/// The way back of a [`Parcel`](super::inbound::Parcel) that was taken while the buffer is above its mark.
+#[derive(Debug)]
+pub(super) struct Posted<M>(
+    pub(super) tokio::sync::oneshot::Sender<Result<(), Refused<M>>>,
+    pub(super) fn() -> M,
+);
+
+impl<M: fmt::Debug> Waiter for Posted<M> {
+    fn is_waiting(&self) -> bool {
+        !self.0.is_closed()
+    }
+
+    fn release(self: Box<Self>, result: Result<(), RefusedReason>) {
+        // As above.
+        let _ = self
+            .0
+            .send(result.map_err(|reason| Refused::new(reason, (self.1)())));
+    }
+}
+
+/// A seat, and the waiter on it. The data of a waiting message were taken, so `nothing` stands for them if the session
+/// ends first.
+pub(super) fn seat<M: 'static>(nothing: fn() -> M) -> (RoomSeat<M>, Box<dyn Waiter>) {
+    let seat: RoomSeat<M> = Rc::default();
+    (seat.clone(), Box::new(Seated(seat, nothing)))
+}
