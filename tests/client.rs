@@ -618,6 +618,189 @@ async fn what_was_not_sent_goes_over_the_next_connection() {
         .await;
 }
 
+/// P71: nothing is connected before there is something to send.
+#[actix::test]
+async fn a_connection_is_opened_by_the_first_request() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
+    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    let (factory, _heard) = Recorder::factory(|_, _| {});
+    let origin = Origin::try_from(origin.as_str()).expect("a URL");
+    let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
+    session.send(Inspect).await.expect("alive");
+    assert_eq!(
+        listener.accept().expect_err("nobody came").kind(),
+        ErrorKind::WouldBlock
+    );
+    let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
+    apply(&session, get("/")).await;
+    listener.accept().await.expect("a connection");
+}
+
+/// What only the framing of a request shows to be wrong fails it when its turn comes, and the next one goes out.
+#[actix::test]
+async fn requests_that_cannot_be_framed() {
+    let mut asking = ask();
+    apply(
+        &asking.session,
+        post("/").header("Content-Length", "3").body("x"),
+    )
+    .await;
+    asking
+        .heard
+        .expect(&["failed Usage(FramingMismatch) Queued"])
+        .await;
+    apply(&asking.session, get("/")).await;
+    asking
+        .server
+        .expect("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+}
+
+/// B27: a request body is held to its announced length; cut short, the server sees that it is not whole.
+#[actix::test]
+async fn request_bodies_are_held_to_their_length() {
+    let mut asking = ask();
+    let raw = asking
+        .session
+        .send(http_actors::Write("x".into()))
+        .await
+        .expect("alive")
+        .expect_err("a client");
+    assert_eq!(raw.reason, RefusedReason::NotOpen);
+    apply(&asking.session, post("/").length(3)).await;
+    asking.heard.expect(&["need_body"]).await;
+    let long = asking
+        .session
+        .send(SendChunk("abcd".into()))
+        .await
+        .expect("alive")
+        .expect_err("too long");
+    assert_eq!(
+        (long.reason, long.message),
+        (RefusedReason::TooLong, Bytes::from("abcd"))
+    );
+    asking
+        .session
+        .send(SendChunk("ab".into()))
+        .await
+        .expect("alive")
+        .expect("taken");
+    let short = asking
+        .session
+        .send(Finish)
+        .await
+        .expect("alive")
+        .expect_err("too short");
+    assert_eq!(short.reason, UseError::BodyTooShort.into());
+    asking
+        .heard
+        .expect(&["failed Usage(BodyTooShort) Sending"])
+        .await;
+    assert!(asking.server.rest().await.len() < 200);
+}
+
+/// Silence in a response is timed, and so is output that the server does not take.
+#[actix::test]
+async fn slow_servers() {
+    tokio::time::pause();
+    let mut asking = ask();
+    apply(&asking.session, get("/")).await;
+    asking.server.until("\r\n\r\n").await;
+    asking
+        .server
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc")
+        .await;
+    asking
+        .heard
+        .expect(&[
+            "apply 200 stream 20000",
+            "chunk abc",
+            "cancelled Deadline(Body) Answering",
+        ])
+        .await;
+    let mut asking = ask();
+    apply(&asking.session, post("/").body(vec![b'x'; 200_000])).await;
+    asking.heard.expect(&["throttled"]).await;
+    let end = asking.heard.next().await;
+    // What waited goes with the connection, and so does the want of room.
+    let end = if end == "unthrottled" {
+        asking.heard.next().await
+    } else {
+        end
+    };
+    assert_eq!(end, "cancelled Deadline(Write) Waiting");
+}
+
+/// P86, B13: the queue stands still while the output does, and moves on with it.
+#[actix::test]
+async fn a_throttled_session_goes_on() {
+    let mut asking = ask();
+    apply(&asking.session, post("/1").body(vec![b'x'; 200_000])).await;
+    apply(&asking.session, get("/2")).await;
+    asking.heard.expect(&["throttled"]).await;
+    asking.server.send(OK).await;
+    asking
+        .heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 200000"])
+        .await;
+    let sent = asking
+        .server
+        .until("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    assert_eq!(sent.matches('x').count(), 200_000);
+    asking.heard.expect(&["unthrottled"]).await;
+}
+
+/// N11: what can be sent again without doing anything twice is said so.
+#[actix::test]
+async fn what_is_safe_to_repeat() {
+    struct Told(tokio::sync::mpsc::UnboundedSender<bool>);
+    impl HttpHandler for Told {
+        fn apply(&mut self, _: Payload, _: &mut SessionContext) {}
+        fn failed(&mut self, failure: &http_actors::Failure, _: &mut SessionContext) {
+            let _ = self.0.send(failure.exchange.retry_safe);
+        }
+    }
+    let partial = "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc";
+    for (request, response, safe) in [
+        (get("/"), "", true),
+        (post("/"), "", false),
+        (Payload::put("/").expect("a path"), "", true),
+        (get("/"), partial, false),
+    ] {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let session = HttpSession::over(
+            near,
+            "a",
+            &move |_| Told(sender.clone()),
+            SessionOptions::for_client(),
+        );
+        apply(&session, request).await;
+        let mut server = Peer::new(far);
+        server.until("\r\n\r\n").await;
+        server.send(response).await;
+        server.close().await;
+        assert_eq!(told.recv().await, Some(safe), "after {response:?}");
+    }
+}
+
+/// A handler that panics costs its session, and the server sees it go.
+#[actix::test]
+async fn a_panicking_handler_at_the_client() {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (factory, mut heard) = Recorder::factory(|_, _| panic!("on purpose"));
+    let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
+    apply(&session, get("/")).await;
+    let mut server = Peer::new(far);
+    server.until("\r\n\r\n").await;
+    server.send(OK).await;
+    assert_eq!(heard.rest().await, ["apply 200 [hi]"]);
+    assert_eq!(server.rest().await, "");
+    session.send(Inspect).await.expect_err("it has ended");
+}
+
 trait ExpectPort {
     async fn expect_port(self) -> tokio::net::TcpListener;
 }
