@@ -580,3 +580,27 @@ async fn a_streamed_body_has_one_writer() {
     peer.send(GET).await;
     peer.until("3\r\nabc\r\n0\r\n\r\n").await;
 }
+
+/// A FIN is noticed while nothing is read, even behind bytes that wait, and what waits is still delivered.
+#[actix::test]
+async fn a_half_close_is_noticed_while_muted() {
+    let (near, far) = tcp_pair().await;
+    let (session, mut heard) = accept(near, SessionOptions::default(), |_, session| session.mute());
+    let mut peer = Peer::new(far);
+    peer.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
+        .await;
+    heard.expect(&["apply POST / stream 20000"]).await;
+    peer.send("x".repeat(20_000)).await;
+    peer.send(GET).await;
+    peer.close().await;
+    heard.expect(&["half_closed"]).await;
+    session
+        .send(Apply(Payload::response(StatusCode::OK).body("hi")))
+        .await
+        .expect("alive")
+        .expect("accepted");
+    // The request behind is answered too: the end of the stream was seen, but not all before it was read.
+    heard
+        .expect(&["completed 200 in 0 out 2", "apply GET / []", "half_closed"])
+        .await;
+}
