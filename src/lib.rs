@@ -33,6 +33,7 @@
 //! * **Sending from elsewhere**: [`Responder`] and [`BodySender`] are the safe way, bound to one request. The messages
 //!   below them are [`Apply`], [`SendChunk`], [`Finish`], [`Write`], [`Cancel`] and [`Dispose`]; [`Inspect`] asks how a
 //!   session is doing. What cannot be taken comes back as [`Refused`].
+//! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
 //! * **Serving**: [`HttpServer`], and [`HttpServer::to_actor`] for an actor that exists already. [`SessionOptions`] holds
 //!   what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
 //! * **Logs**: [`CommonLog`], [`ContentsLog`], or a [`Logger`] of your own.
@@ -69,9 +70,10 @@ pub use server::{
 pub use session::{
     Answer, Apply, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled, CodecError,
     Detail, Dispose, Exchange, ExchangePhase, Failure, Finish, FinishOf, FinishWith, Frame,
-    HalfClose, HandlerFactory, HttpCodec, HttpHandler, HttpSession, Inspect, Kept, Logger,
-    MuteGuard, Outcome, Record, Responder, Room, SendChunk, SendChunkTo, SessionContext,
-    SessionInfo, SessionOptions, SessionPhase, Timeouts, Unsent, Write, WriteTo,
+    HalfClose, HandOff, HandOffTo, HandlerFactory, HttpCodec, HttpHandler, HttpSession, Inspect,
+    Kept, Logger, MuteGuard, NotUpgraded, Outcome, Record, Responder, Room, SendChunk, SendChunkTo,
+    SessionContext, SessionInfo, SessionOptions, SessionPhase, Timeouts, Unsent, Upgrade, Upgraded,
+    Write, WriteTo,
 };
 pub use transport::{Origin, Peer};
 pub use wire::{Leniency, Limits};

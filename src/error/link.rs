@@ -100,6 +100,9 @@ pub enum CloseReason {
     /// A clock ran out.
     #[error("deadline passed: {0}")]
     Deadline(Deadline),
+    /// HTTP ended with an upgrade or a tunnel; the connection lives on in other hands.
+    #[error("handed off")]
+    HandedOff,
     /// `dispose` on this end.
     #[error("disposed")]
     Disposed,

@@ -30,6 +30,9 @@ pub enum UseError {
     /// A status outside 100 to 999 or one that only the session sends.
     #[error("status cannot be sent here")]
     InvalidStatus,
+    /// An offer to change the protocol, or the acceptance of one, without an Upgrade field (RFC 9110 section 7.8).
+    #[error("upgrade field missing")]
+    NoUpgrade,
     /// Content-Length or Transfer-Encoding set by hand that contradicts the payload's own length or mode.
     #[error("framing fields contradict the payload")]
     FramingMismatch,

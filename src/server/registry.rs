@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use actix::{Addr, WeakAddr};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::session::HttpSession;
 
@@ -34,7 +34,6 @@ impl Registry {
 pub(super) struct Guard {
     pub(super) id: u64,
     pub(super) registry: Rc<Registry>,
-    pub(super) _permit: OwnedSemaphorePermit,
     /// The worker ends when the last of these is gone.
     pub(super) _alive: mpsc::Sender<()>,
 }

@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::factory::BoxFactory;
 use super::registry::{Guard, Registry};
-use crate::session::{Dispose, HttpSession, Logger, SessionOptions};
+use crate::session::{Dispose, HttpSession, Logger, SessionOptions, Tenure};
 
 /// How long to wait after `accept` failed for want of something, at first and at most.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -113,16 +113,17 @@ impl Shared {
         let guard = Guard {
             id,
             registry: self.registry.clone(),
-            _permit: permit,
             _alive: alive,
+        };
+        let tenure = Tenure {
+            _guard: Box::new(guard),
+            permit: Some(permit),
         };
         let factory = self.factory.borrow().clone();
         let options = self.options.borrow().clone();
         // A factory that panics costs the one connection.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            HttpSession::open(stream, options, Box::new(guard), |session| {
-                factory.make(session)
-            })
+            HttpSession::open(stream, options, tenure, |session| factory.make(session))
         }));
         if let Ok(session) = opened {
             self.registry.insert(id, &session);

@@ -1,13 +1,14 @@
 //! The messages that a session answers, in the order of `docs/semantics.md`. Each is one call of what does it.
 
-use actix::{Context, Handler};
+use actix::{Context, Handler, ResponseFuture};
 use bytes::Bytes;
 
 use super::HttpSession;
+use super::handoff::{NotUpgraded, Upgraded};
 use super::info::SessionInfo;
 use super::message::{
-    Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, Inspect,
-    SendChunk, SendChunkTo, Write, WriteTo,
+    Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, HandOff,
+    HandOffTo, Inspect, SendChunk, SendChunkTo, Write, WriteTo,
 };
 use super::outbound::Room;
 use super::reply::{Reply, Verdict};
@@ -23,6 +24,40 @@ impl Handler<Apply> for HttpSession {
     fn handle(&mut self, Apply(payload): Apply, ctx: &mut Self::Context) -> Self::Result {
         self.count(ctx);
         let accepted = self.context.apply(payload);
+        self.settle();
+        Verdict::new(accepted, &mut self.context.link)
+    }
+}
+
+impl Handler<HandOff> for HttpSession {
+    type Result = ResponseFuture<Result<Upgraded, NotUpgraded>>;
+
+    fn handle(&mut self, HandOff(payload): HandOff, ctx: &mut Self::Context) -> Self::Result {
+        self.count(ctx);
+        let accepted = self.context.hand_off(payload);
+        self.settle();
+        Box::pin(async { accepted?.await })
+    }
+}
+
+impl Handler<HandOffTo> for HttpSession {
+    type Result = Verdict<MessageId, Payload>;
+
+    fn handle(
+        &mut self,
+        HandOffTo { payload, taker }: HandOffTo,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        self.count(ctx);
+        let id = payload.id();
+        let accepted = self.context.hand_off(payload).map(|upgrade| {
+            actix_rt::spawn(async move {
+                if let Ok(connection) = upgrade.await {
+                    taker.do_send(connection);
+                }
+            });
+            id
+        });
         self.settle();
         Verdict::new(accepted, &mut self.context.link)
     }

@@ -1,13 +1,12 @@
 //! The start of a connection: its two actors.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use actix::{Actor as _, Addr, AsyncContext as _};
 use tokio::time::Instant;
 
 use super::HttpSession;
-use super::builder::{PayloadBuilder, Wiring};
+use super::builder::{PayloadBuilder, Tenure, Wiring};
 use super::client::{Client, Connect, Connection};
 use super::context::SessionContext;
 use super::end::End;
@@ -24,7 +23,7 @@ use crate::wire::Rules;
 pub(super) fn open(
     halves: Halves,
     options: Arc<SessionOptions>,
-    guard: Box<dyn Any>,
+    tenure: Tenure,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> Addr<HttpSession> {
     let Halves { read, write, peer } = halves;
@@ -41,7 +40,7 @@ pub(super) fn open(
     };
     let actor = HttpSession::new(make(address.clone()), context);
     actix_rt::spawn(Pair::new(
-        builder.into_future(PayloadBuilder::of_requests(wiring, guard)),
+        builder.into_future(PayloadBuilder::of_requests(wiring, tenure)),
         session.into_future(actor),
     ));
     address

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::HttpSession;
 use super::body::BodySender;
 use super::end::End;
+use super::handoff::{Taker, Upgrade};
 use super::inbound::{Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
 use super::link::Link;
@@ -53,6 +54,33 @@ impl SessionContext {
         if let Err(refused) = self.apply(payload) {
             self.link.refuse(refused.map(Unsent::Payload));
         }
+    }
+
+    /// Begins the message behind which the connection is no longer HTTP; see [`HandOff`](crate::HandOff). What is returned
+    /// resolves to the connection: give it to a task or an actor. [`spawn`](Self::spawn) is not the place, its futures
+    /// end with the exchange.
+    ///
+    /// # Errors
+    /// The payload comes back; the reasons are those of [`HandOff`](crate::HandOff).
+    pub fn hand_off(&mut self, payload: Payload) -> Result<Upgrade, Refused<Payload>> {
+        let (taker, upgrade) = Upgrade::new();
+        self.hand_off_to(payload, taker)
+            .map_err(|(refused, _)| refused)?;
+        Ok(upgrade)
+    }
+
+    /// The same for a taker that exists, who comes back with the payload.
+    pub(super) fn hand_off_to(
+        &mut self,
+        payload: Payload,
+        taker: Taker,
+    ) -> Result<(), (Refused<Payload>, Taker)> {
+        if !self.link.is_open() {
+            return Err((Refused::new(RefusedReason::Closing, payload), taker));
+        }
+        let accepted = self.end.hand_off(&mut self.link, payload, taker);
+        self.link.weigh();
+        accepted
     }
 
     /// Gives body data of the open message; see [`SendChunk`](crate::SendChunk). The data are taken even when the answer

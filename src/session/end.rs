@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::client::Client;
 use super::exchange::Exchange;
+use super::handoff::Taker;
 use super::inbound::Rest;
 use super::info::SessionPhase;
 use super::link::Link;
@@ -45,6 +46,22 @@ impl End {
         payload: Payload,
     ) -> Result<MessageId, Refused<Payload>> {
         at!(self, apply(link, payload))
+    }
+
+    /// Begins the last message of HTTP on this connection.
+    pub(super) fn hand_off(
+        &mut self,
+        link: &mut Link,
+        payload: Payload,
+        taker: Taker,
+    ) -> Result<(), (Refused<Payload>, Taker)> {
+        match at!(self, switch(link, payload)) {
+            Ok(message) => {
+                at!(self, promise(message, taker));
+                Ok(())
+            }
+            Err(refused) => Err((refused, taker)),
+        }
     }
 
     pub(super) fn take_data(
@@ -135,9 +152,9 @@ impl End {
                 let now = link.now();
                 server
                     .take_ended(now)
-                    .map(|ended| server.after(link, &ended))
+                    .map(|ended| server.after(link, ended))
             }
-            Self::Client(client) => client.take_ended().map(|ended| client.after(link, &ended)),
+            Self::Client(client) => client.take_ended().map(|ended| client.after(link, ended)),
         }
     }
 

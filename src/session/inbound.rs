@@ -5,6 +5,7 @@ use actix::Message;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::handoff::{self, Offer};
 use super::options::Buffers;
 use crate::error::{Deadline, Refused, RefusedReason, WireError};
 use crate::payload::{Headers, MessageId, Payload};
@@ -74,6 +75,11 @@ pub(crate) struct Failed(pub(crate) Epoch, pub(crate) Fault);
 #[rtype(result = "()")]
 pub(crate) struct IdleQuery(pub(crate) Epoch);
 
+/// The receiving half, let go. Nothing of this builder follows.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Released(pub(crate) Epoch, pub(crate) handoff::Released);
+
 /// What can wait for its turn in the session, in the order of the wire.
 #[derive(Debug)]
 pub(crate) enum Inbound {
@@ -125,6 +131,11 @@ pub(crate) struct IdleFor(pub(crate) std::time::Duration);
 #[rtype(result = "()")]
 pub(crate) struct Resume;
 
+/// End, and give the half of the connection back: the answer is [`Released`].
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Release;
+
 /// End. With `linger`, what the peer still sends is read and dropped for a while, so that it sees our last answer and
 /// not a reset (RFC 9112 section 9.6).
 #[derive(Debug, Message)]
@@ -156,6 +167,14 @@ pub(crate) struct Respond {
     pub(crate) parcel: Parcel<Payload, MessageId>,
     /// The sender has the writer of the body already: there is no other.
     pub(crate) writer: bool,
+}
+
+/// The answer to an exchange, behind which the connection is handed over.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Surrender {
+    pub(crate) exchange: MessageId,
+    pub(crate) offer: Offer,
 }
 
 /// Interim word on an exchange: an informational response, or, without one, the 100 that the peer may wait for.

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use super::HttpSession;
 use super::builder::PayloadBuilder;
 use super::credit::Ledger;
-use super::inbound::{Close, Credit, Epoch, Inbound};
+use super::handoff::{Released, Taker, Upgraded};
+use super::inbound::{Close, Credit, Epoch, Inbound, Release};
 use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room};
 use super::unsent::{Unheard, Unsent};
@@ -46,6 +47,8 @@ pub(super) struct Link {
     pub(super) unheard: Option<Rc<Unheard>>,
     /// The handler is being told of a refusal: those that it causes then are not told, or it could go on for ever.
     pub(super) telling_refusal: bool,
+    /// Who takes the connection over.
+    taker: Option<Taker>,
     /// The time of this turn, once somebody asked for it.
     now: Cell<Option<Instant>>,
 }
@@ -59,6 +62,8 @@ pub(super) enum Phase {
         reason: CloseReason,
         linger: bool,
     },
+    /// HTTP is over; the builder is asked for its half of the connection.
+    Releasing,
     /// Nothing more is written.
     Aborting {
         reason: CloseReason,
@@ -101,6 +106,7 @@ impl Link {
             bytes_in: 0,
             unheard: None,
             telling_refusal: false,
+            taker: None,
             now: Cell::new(None),
             options,
         }
@@ -263,9 +269,30 @@ impl Link {
                 reason,
                 reset: already || reset,
             },
-            Phase::Open | Phase::Flushing { .. } => Phase::Aborting { reason, reset },
+            Phase::Open | Phase::Flushing { .. } | Phase::Releasing => {
+                Phase::Aborting { reason, reset }
+            }
         };
         self.inbox.clear();
+    }
+
+    /// HTTP is over, all output was taken: the connection goes to somebody else.
+    pub(super) fn hand_off(&mut self, taker: Taker) {
+        self.phase = Phase::Releasing;
+        self.taker = Some(taker);
+        self.tell(Release);
+    }
+
+    /// The last step of that: both halves go.
+    pub(super) fn hand_over(&mut self, released: Released) {
+        if let Some(taker) = self.taker.take()
+            && let Some(write) = self.outbound.surrender()
+            && self.phase == Phase::Releasing
+        {
+            // Where nobody waits any more, the connection closes here.
+            let _ = taker.send(Ok(Upgraded::new(released, write, self.peer)));
+            self.finish_close(CloseReason::HandedOff, false);
+        }
     }
 
     /// The last step: both actors end.

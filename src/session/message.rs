@@ -2,9 +2,12 @@
 //!
 //! From one sender they are handled in the order in which they were sent (P14); nothing is promised across senders.
 
-use actix::Message;
+use std::fmt;
+
+use actix::{Message, Recipient};
 use bytes::Bytes;
 
+use super::handoff::{NotUpgraded, Upgraded};
 use super::info::SessionInfo;
 use crate::error::Refused;
 use crate::payload::{Headers, MessageId, Payload};
@@ -22,6 +25,49 @@ use crate::payload::{Headers, MessageId, Payload};
 #[derive(Debug, Message)]
 #[rtype(result = "Result<MessageId, Refused<Payload>>")]
 pub struct Apply(pub Payload);
+
+/// Begins the message behind which the connection is no longer HTTP, and asks for the connection (N14): on a server 101
+/// to a request that offers an upgrade, or a 2xx to CONNECT; on a client a request with an Upgrade field, or CONNECT.
+///
+/// Answered when HTTP is over on the connection: after the head of the server's response, when all output was taken. The
+/// exchange is completed first, then the session ends and its handler is never called again. A client's requests that
+/// still wait fail then, to be sent elsewhere. Where a client's server declines, its response goes to the handler, and
+/// the session goes on.
+///
+/// To be sent by `send`, or nobody gets the connection and it closes. [`HandOff::to`] sends it to an actor.
+///
+/// # Errors
+/// [`NotUpgraded`]. The payload is refused as by [`Apply`]; with `Unusable(InvalidStatus)` if the request did not offer
+/// this, `Unusable(NoUpgrade)` without an Upgrade field, `Unusable(BodyNotAllowed)` with a body, and `Busy` while the body
+/// of the request is still coming.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Upgraded, NotUpgraded>")]
+pub struct HandOff(pub Payload);
+
+impl HandOff {
+    /// Gives the connection to an actor, as the message [`Upgraded`]. It gets nothing where nothing is switched.
+    pub fn to(payload: Payload, taker: Recipient<Upgraded>) -> HandOffTo {
+        HandOffTo { payload, taker }
+    }
+}
+
+/// [`HandOff`] to an actor; see [`HandOff::to`]. Answered like [`Apply`].
+#[derive(Message)]
+#[rtype(result = "Result<MessageId, Refused<Payload>>")]
+pub struct HandOffTo {
+    /// The last message of HTTP on this connection from this end.
+    pub payload: Payload,
+    /// Who gets the connection.
+    pub taker: Recipient<Upgraded>,
+}
+
+impl fmt::Debug for HandOffTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandOffTo")
+            .field("payload", &self.payload)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Gives body data of the Stream or Chunked message that was begun last (P43).
 ///

@@ -17,6 +17,7 @@ mod deadline;
 mod end;
 mod exchange;
 mod handler;
+mod handoff;
 mod inbound;
 mod info;
 mod link;
@@ -34,7 +35,6 @@ mod step;
 mod unsent;
 mod waiter;
 
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -50,15 +50,17 @@ use crate::payload::Payload;
 use crate::transport::{self, Origin};
 
 pub use body::BodySender;
+pub(crate) use builder::Tenure;
 pub use codec::{CodecError, Frame, HttpCodec};
 pub use context::SessionContext;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler};
+pub use handoff::{NotUpgraded, Upgrade, Upgraded};
 pub use info::{SessionInfo, SessionPhase};
 use link::{Event, Phase};
 pub use message::{
-    Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, Inspect,
-    SendChunk, SendChunkTo, Write, WriteTo,
+    Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, HandOff,
+    HandOffTo, Inspect, SendChunk, SendChunkTo, Write, WriteTo,
 };
 pub use options::{Buffers, HalfClose, SessionOptions, Timeouts};
 pub use outbound::Room;
@@ -112,22 +114,22 @@ impl HttpSession {
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         F: HandlerFactory,
     {
-        Self::open(io, options.into(), Box::new(()), |session| {
+        Self::open(io, options.into(), Tenure::none(), |session| {
             Box::new(factory.handler(session))
         })
     }
 
-    /// The same for a server, which keeps `guard` until the connection is closed for good.
+    /// The same for a server, which holds something for the connection.
     pub(crate) fn open<T>(
         io: T,
         options: Arc<SessionOptions>,
-        guard: Box<dyn Any>,
+        tenure: Tenure,
         make: impl FnOnce(Addr<Self>) -> Box<dyn HttpHandler>,
     ) -> Addr<Self>
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        connection::open(transport::split(io), options, guard, make)
+        connection::open(transport::split(io), options, tenure, make)
     }
 
     /// A client session: connects when it has the first request, and again when its connection is gone (P71, P74, P88).
@@ -249,6 +251,10 @@ impl HttpSession {
                     self.context.link.outbound.abort(reset);
                     return self.end(ctx, reason, false);
                 }
+                Phase::Releasing => {
+                    self.context.link.end_turn();
+                    return Poll::Pending;
+                }
                 Phase::Closed { .. } => return Poll::Ready(()),
             }
             let blocked = self.poll_write(cx);
@@ -302,6 +308,12 @@ impl HttpSession {
             return Poll::Ready(());
         }
         end.poll(link, cx)
+    }
+
+    /// Both halves are here: they go to whoever takes them, and the session ends.
+    fn hand_over(&mut self, released: handoff::Released, ctx: &mut Context<Self>) {
+        self.context.link.hand_over(released);
+        ctx.stop();
     }
 
     fn end(&mut self, ctx: &mut Context<Self>, reason: CloseReason, linger: bool) -> Poll<()> {

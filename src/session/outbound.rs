@@ -155,6 +155,11 @@ impl Outbound {
         self.io = Some(io);
     }
 
+    /// Gives the connection away.
+    pub(super) fn surrender(&mut self) -> Option<Box<dyn transport::Write>> {
+        self.io.take()
+    }
+
     /// Drops the connection and what waits for it.
     pub(super) fn detach(&mut self, reset: bool) {
         self.abort(reset);

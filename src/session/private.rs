@@ -3,6 +3,7 @@
 use actix::Handler;
 use bytes::Bytes;
 
+use super::handoff::NotUpgraded;
 use super::inbound::{self, Epoch, Inbound};
 use super::outbound::Room;
 use super::unsent::Unsent;
@@ -102,6 +103,20 @@ impl Handler<inbound::Closed> for HttpSession {
     }
 }
 
+impl Handler<inbound::Released> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Released(from, released): inbound::Released,
+        ctx: &mut Self::Context,
+    ) {
+        if from == self.context.link.epoch {
+            self.hand_over(released, ctx);
+        }
+    }
+}
+
 impl Handler<inbound::IdleQuery> for HttpSession {
     type Result = ();
 
@@ -168,6 +183,36 @@ impl Handler<inbound::Respond> for HttpSession {
         // Settled before the answer: who hears "accepted" finds the consequences in place.
         self.settle();
         if let Err(Err(refused)) = sender.send(accepted) {
+            self.context.link.refuse(refused.map(Unsent::Payload));
+            self.settle();
+        }
+    }
+}
+
+impl Handler<inbound::Surrender> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Surrender { exchange, offer }: inbound::Surrender,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        let (payload, taker) = offer.open();
+        let current = self.context.exchange() == Some(exchange);
+        let accepted = if current || !self.context.link.is_open() {
+            self.context.hand_off_to(payload, taker)
+        } else {
+            let refused = Refused::new(RefusedReason::NotYourTurn, payload);
+            Err((refused, taker))
+        };
+        if accepted.is_err() && self.context.end.give_back(exchange) {
+            self.context.end_failed(FailureReason::Unanswered);
+        }
+        self.settle();
+        if let Err((refused, taker)) = accepted
+            && let Err(Err(NotUpgraded::Refused(refused))) = taker.send(Err(refused.into()))
+        {
             self.context.link.refuse(refused.map(Unsent::Payload));
             self.settle();
         }

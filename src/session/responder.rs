@@ -9,7 +9,8 @@ use actix::Addr;
 
 use super::HttpSession;
 use super::body::BodySender;
-use super::inbound::{Inform, Mute, Parcel, Receipt, Respond, Unanswered, Unmute};
+use super::handoff::{Offer, Upgrade};
+use super::inbound::{Inform, Mute, Parcel, Receipt, Respond, Surrender, Unanswered, Unmute};
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{MessageId, Payload};
 
@@ -63,6 +64,18 @@ impl Responder {
             writer,
         });
         Answer { receipt }
+    }
+
+    /// Answers by the head behind which the connection is no longer HTTP; see [`HandOff`](crate::HandOff). Resolves to the
+    /// connection.
+    pub fn hand_off(mut self, payload: Payload) -> Upgrade {
+        self.spent = true;
+        let (taker, upgrade) = Upgrade::new();
+        self.session.do_send(Surrender {
+            exchange: self.exchange,
+            offer: Offer::new(payload, taker),
+        });
+        upgrade
     }
 
     /// Begins a Stream or Chunked answer and returns the writer of its body.

@@ -87,6 +87,8 @@ where
     }
 }
 
+/// What is left in the place of a half that was handed over.
+impl Read for tokio::io::Empty {}
 impl Read for tokio::net::unix::OwnedReadHalf {}
 impl Write for tokio::net::unix::OwnedWriteHalf {}
 impl<T: AsyncRead + Send> Read for tokio::io::ReadHalf<T> {}

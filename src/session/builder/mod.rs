@@ -19,6 +19,7 @@ use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler};
 use bytes::BytesMut;
 use tokio::io::ReadBuf;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::io::poll_read_buf;
 
 use clock::Clock;
@@ -27,9 +28,10 @@ pub(super) use lists::recycle;
 
 use super::HttpSession;
 use super::deadline::DeadlineTimer;
+use super::handoff;
 use super::inbound::{
     Batch, Chunk, Close, Closed, Credit, Deliver, Epoch, Expect, Failed, Fault, Finish, HalfClosed,
-    IdleFor, Inbound, Mute, Rest, Resume, Unmute,
+    IdleFor, Inbound, Mute, Release, Released, Rest, Resume, Unmute,
 };
 use super::options::Timeouts;
 use crate::error::WireError;
@@ -76,8 +78,26 @@ pub(crate) struct PayloadBuilder {
     clock: Option<Clock>,
     deadline: DeadlineTimer,
     timeouts: Timeouts,
-    /// Held until the connection is closed for good.
-    _guard: Box<dyn Any>,
+    tenure: Tenure,
+}
+
+/// What a server holds for a connection.
+#[derive(Debug)]
+pub(crate) struct Tenure {
+    /// Held until both actors are done with it.
+    pub(crate) _guard: Box<dyn Any>,
+    /// Held until it is closed, by whoever has it then.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Tenure {
+    /// Of a connection that no server counts.
+    pub(crate) fn none() -> Self {
+        Self {
+            _guard: Box::new(()),
+            permit: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,10 +123,10 @@ pub(super) struct Wiring {
 
 impl PayloadBuilder {
     /// For the server end: the first head is awaited from now on.
-    pub(super) fn of_requests(wiring: Wiring, guard: Box<dyn Any>) -> Self {
+    pub(super) fn of_requests(wiring: Wiring, tenure: Tenure) -> Self {
         let head = wiring.timeouts.head;
         let decoder = Decoder::requests(wiring.rules.clone());
-        let mut builder = Self::new(wiring, decoder, guard);
+        let mut builder = Self::new(wiring, decoder, tenure);
         builder.fresh = true;
         builder.clock = Some(Clock::FirstHead);
         builder.deadline.set_after(head);
@@ -116,10 +136,10 @@ impl PayloadBuilder {
     /// For the client end.
     pub(super) fn of_responses(wiring: Wiring) -> Self {
         let decoder = Decoder::responses(wiring.rules.clone());
-        Self::new(wiring, decoder, Box::new(()))
+        Self::new(wiring, decoder, Tenure::none())
     }
 
-    fn new(wiring: Wiring, decoder: Decoder, guard: Box<dyn Any>) -> Self {
+    fn new(wiring: Wiring, decoder: Decoder, tenure: Tenure) -> Self {
         let Wiring {
             read,
             session,
@@ -144,7 +164,7 @@ impl PayloadBuilder {
             clock: None,
             deadline: DeadlineTimer::default(),
             timeouts,
-            _guard: guard,
+            tenure,
         };
         builder.add(credit);
         builder
@@ -472,6 +492,20 @@ impl Handler<IdleFor> for PayloadBuilder {
         if self.clock == Some(Clock::Idle) {
             self.deadline.set_after(Some(after));
         }
+    }
+}
+
+impl Handler<Release> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: Release, ctx: &mut Self::Context) {
+        let released = handoff::Released {
+            read: std::mem::replace(&mut self.read, Box::new(tokio::io::empty())),
+            unread: std::mem::take(&mut self.tail).freeze(),
+            permit: self.tenure.permit.take(),
+        };
+        self.session.do_send(Released(self.epoch, released));
+        ctx.stop();
     }
 }
 

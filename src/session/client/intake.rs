@@ -9,6 +9,7 @@ use super::{Client, Flight, Receiving, Sending};
 use crate::error::{CancelCause, FailureReason};
 use crate::payload::{Payload, TransferMode};
 use crate::session::exchange::{Exchange, Outcome};
+use crate::session::handoff::NotUpgraded;
 use crate::session::inbound::{Fault, IdleFor, Inbound, Unmute};
 use crate::session::link::Link;
 use crate::session::step::{Intake, Step};
@@ -52,7 +53,7 @@ impl Client {
 
     fn deliver(&mut self, link: &mut Link, response: Payload, facts: Facts) -> Step {
         let status = response.status().unwrap_or_default();
-        if status.is_informational() {
+        if status.is_informational() && !facts.upgrade {
             if status == StatusCode::CONTINUE {
                 self.grant_body(link);
             }
@@ -67,6 +68,12 @@ impl Client {
             flight.persist &= facts.keep_alive;
             flight.answered = Some(Instant::now());
             flight.response = Receiving::Open;
+            if !facts.upgrade
+                && let Some(taker) = flight.taker.take()
+            {
+                // Whoever does not wait any more is not told.
+                let _ = taker.send(Err(NotUpgraded::Declined(status)));
+            }
             if response.mode() == TransferMode::Oneshot {
                 flight.response = Receiving::Done;
                 flight.end(Outcome::Completed);
@@ -104,20 +111,23 @@ impl Client {
     }
 
     /// An exchange ended: what it leaves to the connection, and what is told of it.
-    pub(in crate::session) fn after(&mut self, link: &mut Link, ended: &Flight) -> Exchange {
+    pub(in crate::session) fn after(&mut self, link: &mut Link, mut ended: Flight) -> Exchange {
         if ended.was_muted() {
             link.tell(Unmute(ended.id));
         }
         let exchange = ended.exchange(self.idle_since);
         if exchange.outcome == Outcome::Completed {
+            let aborted = FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted);
             // A request that the server did not want to hear to its end cannot be taken back.
-            let cut = !matches!(ended.request, Sending::Done);
-            if cut || !ended.persist {
-                self.hang_up(
-                    link,
-                    FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-                    cut,
-                );
+            let cut = !matches!(ended.request, Sending::Done)
+                || ended.taker.is_some() && link.has_output();
+            match ended.taker.take() {
+                Some(taker) if !cut => {
+                    self.fail_all(aborted);
+                    link.hand_off(taker);
+                }
+                _ if cut || !ended.persist => self.hang_up(link, aborted, cut),
+                _ => {}
             }
         }
         exchange

@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::exchange::{Exchange, ExchangePhase, Outcome};
+use super::handoff::Taker;
 use super::info::SessionPhase;
 use crate::error::RefusedReason;
 use crate::payload::{Known, MessageId, Payload, TransferMode};
@@ -50,6 +51,8 @@ pub(super) struct Flight {
     persist: bool,
     /// Pieces taken from the body writer, once there is one.
     pieces: Option<u64>,
+    /// Who gets the connection if the server switches protocols.
+    taker: Option<Taker>,
     mutes: u32,
     tasks: Vec<AbortHandle>,
     status: Option<StatusCode>,
@@ -236,6 +239,7 @@ impl Flight {
             response: Receiving::Waiting,
             persist: true,
             pieces: None,
+            taker: None,
             mutes: 0,
             tasks: Vec::new(),
             status: None,

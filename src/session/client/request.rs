@@ -13,9 +13,10 @@ use super::{Client, Flight, Sending};
 use crate::error::{
     CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError,
 };
-use crate::payload::{Headers, MessageId, Payload};
+use crate::payload::{Headers, Known, MessageId, Payload};
 use crate::session::connection;
 use crate::session::exchange::Outcome;
+use crate::session::handoff::Taker;
 use crate::session::inbound::Expect;
 use crate::session::link::{Event, Link};
 use crate::session::outbound::Room;
@@ -31,16 +32,48 @@ impl Client {
         link: &Link,
         payload: Payload,
     ) -> Result<MessageId, Refused<Payload>> {
+        if payload.method() == Method::CONNECT {
+            return Err(Refused::new(UseError::WrongKind, payload));
+        }
+        self.enqueue(link, payload)
+    }
+
+    /// Queues a request that offers to change the protocol.
+    pub(in crate::session) fn switch(
+        &mut self,
+        link: &Link,
+        payload: Payload,
+    ) -> Result<MessageId, Refused<Payload>> {
+        if payload.method() != Method::CONNECT && !payload.headers().has(Known::Upgrade) {
+            return Err(Refused::new(UseError::NoUpgrade, payload));
+        }
+        if payload.has_body() {
+            return Err(Refused::new(UseError::BodyNotAllowed, payload));
+        }
+        self.enqueue(link, payload)
+    }
+
+    /// Whoever this is gets the connection if the server takes the offer that was just queued.
+    pub(in crate::session) fn promise(&mut self, message: MessageId, taker: Taker) {
+        if let Some(flight) = self.flights.iter_mut().rfind(|flight| flight.id == message) {
+            flight.taker = Some(taker);
+            // Nothing goes out behind it before it is known what the connection is.
+            flight.safe = false;
+        }
+    }
+
+    fn enqueue(&mut self, link: &Link, payload: Payload) -> Result<MessageId, Refused<Payload>> {
         if !link.is_open() {
             return Err(Refused::new(RefusedReason::Closing, payload));
         }
-        if !payload.is_request() || payload.method() == Method::CONNECT {
+        if !payload.is_request() {
             return Err(Refused::new(UseError::WrongKind, payload));
         }
-        if self
-            .origin
-            .as_ref()
-            .is_some_and(|origin| !origin.owns(payload.uri()))
+        if payload.method() != Method::CONNECT
+            && self
+                .origin
+                .as_ref()
+                .is_some_and(|origin| !origin.owns(payload.uri()))
         {
             return Err(Refused::new(UseError::InvalidUrl, payload));
         }
@@ -181,7 +214,7 @@ impl Client {
         let expected = Expected {
             id: flight.id,
             method: flight.method.clone(),
-            upgrade: false,
+            upgrade: flight.taker.is_some(),
         };
         link.tell(Expect(expected));
         if begun.needs_body && Flight::expects(&payload) {
@@ -348,7 +381,7 @@ impl Client {
         link.detach(reset);
     }
 
-    fn fail_all(&mut self, reason: FailureReason) {
+    pub(super) fn fail_all(&mut self, reason: FailureReason) {
         for flight in &mut self.flights {
             flight.end(Outcome::Failed(reason));
         }

@@ -7,9 +7,10 @@ use super::{Answer, Server};
 use crate::error::{
     CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError, WireError,
 };
-use crate::payload::{Headers, MessageId, Payload, TransferMode, allows_body};
+use crate::payload::{Headers, Known, MessageId, Payload, TransferMode, allows_body};
 use crate::session::clock;
 use crate::session::exchange::Outcome;
+use crate::session::handoff::Taker;
 use crate::session::link::{Event, Link};
 use crate::session::outbound::Room;
 use crate::session::record::Detail;
@@ -31,9 +32,7 @@ impl Server {
         let Some(status) = payload.status() else {
             return Err(Refused::new(UseError::WrongKind, payload));
         };
-        if status == StatusCode::SWITCHING_PROTOCOLS
-            || active.answering.connect && status.is_success()
-        {
+        if active.switches(status) {
             return Err(Refused::new(UseError::InvalidStatus, payload));
         }
         let whole = payload.mode() == TransferMode::Oneshot;
@@ -50,6 +49,41 @@ impl Server {
             self.send_continue(link);
         }
         self.begin_answer(link, payload, status, answering)
+    }
+
+    /// Begins the answer behind which the connection is no longer HTTP.
+    pub(in crate::session) fn switch(
+        &mut self,
+        link: &mut Link,
+        payload: Payload,
+    ) -> Result<MessageId, Refused<Payload>> {
+        let Some(active) = self.active() else {
+            return Err(Refused::new(RefusedReason::NotOpen, payload));
+        };
+        if active.answer != Answer::Pending {
+            return Err(Refused::new(RefusedReason::AlreadyAnswered, payload));
+        }
+        let Some(status) = payload.status() else {
+            return Err(Refused::new(UseError::WrongKind, payload));
+        };
+        if !active.upgrade || !active.switches(status) {
+            return Err(Refused::new(UseError::InvalidStatus, payload));
+        }
+        if !active.answering.connect && !payload.headers().has(Known::Upgrade) {
+            return Err(Refused::new(UseError::NoUpgrade, payload));
+        }
+        if active.receiving {
+            return Err(Refused::new(RefusedReason::Busy, payload));
+        }
+        let answering = active.answering;
+        self.begin_answer(link, payload, status, answering)
+    }
+
+    /// Whoever this is gets the connection after the answer that was just begun.
+    pub(in crate::session) fn promise(&mut self, _: MessageId, taker: Taker) {
+        if let Some(active) = self.active() {
+            active.taker = Some(taker);
+        }
     }
 
     fn begin_answer(

@@ -133,7 +133,7 @@ impl Server {
     }
 
     /// An exchange ended: what it leaves to the connection, and what is told of it.
-    pub(in crate::session) fn after(&self, link: &mut Link, ended: &Active) -> Exchange {
+    pub(in crate::session) fn after(&self, link: &mut Link, mut ended: Active) -> Exchange {
         if ended.was_muted() {
             link.tell(Unmute(ended.id));
         }
@@ -152,7 +152,9 @@ impl Server {
             }
         }
         if exchange.outcome == Outcome::Completed {
-            if !ended.persist {
+            if let Some(taker) = ended.taker.take() {
+                link.hand_off(taker);
+            } else if !ended.persist {
                 // The peer that asked for the close and was heard to its end sends no more.
                 let linger =
                     ended.answering.keep_alive || ended.receiving || !link.inbox.is_empty();

@@ -17,6 +17,7 @@ use crate::error::RefusedReason;
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::session::deadline::DeadlineTimer;
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
+use crate::session::handoff::Taker;
 use crate::session::info::SessionPhase;
 use crate::session::record::{Detail, Kept};
 use crate::wire::{Answering, Facts};
@@ -73,6 +74,8 @@ pub(in crate::session) struct Active {
     pub(in crate::session) lent: u32,
     /// Pieces taken from the body writer, once there is one.
     pub(in crate::session) pieces: Option<u64>,
+    /// Who gets the connection after the answer.
+    taker: Option<Taker>,
     mutes: u32,
     tasks: Vec<AbortHandle>,
     pub(in crate::session) kept: Option<Box<Kept>>,
@@ -142,6 +145,7 @@ impl Server {
             persist: facts.keep_alive,
             lent: 0,
             pieces: None,
+            taker: None,
             mutes: 0,
             tasks: Vec::new(),
             kept: detail.and_then(|detail| keep(request, detail)),
@@ -398,6 +402,11 @@ impl Active {
     pub(in crate::session) fn answer_raw(&mut self, now: Instant) {
         self.answer = Answer::Raw;
         self.answered = Some(now);
+    }
+
+    /// Whether an answer with this status ends HTTP on the connection.
+    pub(in crate::session) fn switches(&self, status: StatusCode) -> bool {
+        status == StatusCode::SWITCHING_PROTOCOLS || self.answering.connect && status.is_success()
     }
 
     /// Whether the rest of the request is known to come and short enough to be read for nothing.

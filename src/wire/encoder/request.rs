@@ -46,6 +46,11 @@ impl Encoder {
         let http10 = message.version == Version::HTTP_10;
         let announce = announce(message, http10)?;
         check_host(&message.headers)?;
+        // A tunnel's host is the far end, not who makes the tunnel (RFC 9112 section 3.2).
+        let host = match message.method {
+            Method::CONNECT => authority(&message.uri)?,
+            _ => host,
+        };
         let keep_alive = keep_alive && !message.headers.known_has(Known::Connection, b"close");
         let small = out.small();
         let start = small.len();

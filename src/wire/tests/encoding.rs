@@ -297,8 +297,8 @@ fn requests() {
         ("a malformed host", request("GET", "http://a/").header("Host", "b/c"), Err(E::InvalidHost)),
         ("B28 options for the server", request("OPTIONS", "*"), Ok("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("an asterisk for a get", request("GET", "*"), Err(E::InvalidUrl)),
-        ("B28 connect", request("CONNECT", "a:443"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: h\r\n\r\n")),
-        ("connect from a url", request("CONNECT", "https://a:443/x"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: h\r\n\r\n")),
+        ("B28 connect", request("CONNECT", "a:443"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")),
+        ("connect from a url", request("CONNECT", "https://a:443/x"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")),
         ("connect without a port", request("CONNECT", "a"), Err(E::InvalidUrl)),
         ("connect without an authority", request("CONNECT", "/"), Err(E::InvalidUrl)),
         ("connect with a body", request("CONNECT", "a:443").body("x"), Err(E::BodyNotAllowed)),
@@ -340,7 +340,7 @@ fn requests_to_a_proxy() {
     check_requests(Target::Absolute, true, vec![
         ("B28 absolute-form", request("GET", "http://a:8080/b?c"), Ok("GET http://a:8080/b?c HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("without a path", request("GET", "http://a"), Ok("GET http://a/ HTTP/1.1\r\nHost: h\r\n\r\n")),
-        ("connect", request("CONNECT", "a:443"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: h\r\n\r\n")),
+        ("connect", request("CONNECT", "a:443"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")),
         ("userinfo", request("GET", "http://u@a/"), Err(E::InvalidUrl)),
         ("no authority", request("GET", "/"), Err(E::InvalidUrl)),
     ]);

@@ -1,0 +1,582 @@
+//! The connection in other hands, after 101 and after a 2xx to CONNECT, at both ends (N14).
+
+mod common;
+
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
+
+use actix::{Actor, Addr, Arbiter, AsyncContext as _, Context, Handler, Message, Recipient};
+use common::{Heard, Peer, Recorder, Served, serve, tcp_pair};
+use http_actors::{
+    Apply, Cancel, Dispose, FailureReason, HandOff, HttpHandler, HttpServer, HttpSession, Method,
+    NotUpgraded, Origin, Payload, RefusedReason, Responder, SessionContext, SessionOptions,
+    StatusCode, Upgrade, Upgraded, UseError,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::sync::oneshot;
+
+const OFFER: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n";
+const SWITCHED: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n";
+
+fn switch() -> Payload {
+    Payload::response(StatusCode::SWITCHING_PROTOCOLS).header("Upgrade", "echo")
+}
+
+fn offer() -> Payload {
+    Payload::get("/chat")
+        .expect("a path")
+        .header("Upgrade", "echo")
+}
+
+fn connect(to: &str) -> Payload {
+    Payload::request(Method::CONNECT, to.parse().expect("an authority"))
+}
+
+/// Where a handler leaves what its test is to have.
+struct Slot<T>(Arc<Mutex<Option<oneshot::Sender<T>>>>);
+
+impl<T> Slot<T> {
+    fn new() -> (Self, oneshot::Receiver<T>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Arc::new(Mutex::new(Some(sender)))), receiver)
+    }
+
+    fn put(&self, value: T) {
+        let sender = self.0.lock().expect("no panic").take();
+        assert!(sender.expect("one value").send(value).is_ok());
+    }
+}
+
+/// A server session whose handler accepts every offer, and what it gets for that.
+fn accepting() -> (Served, oneshot::Receiver<Upgrade>) {
+    let (slot, upgrade) = Slot::new();
+    let served = serve(move |_, session| {
+        slot.put(session.hand_off(switch()).expect("offered"));
+    });
+    (served, upgrade)
+}
+
+async fn read(io: &mut Upgraded, length: usize) -> String {
+    let mut bytes = vec![0; length];
+    io.read_exact(&mut bytes).await.expect("bytes");
+    String::from_utf8(bytes).expect("text")
+}
+
+/// The bytes behind the offer are the first of the new protocol; the exchange is completed, the handler hears nothing
+/// more, the session is gone, and the connection lives.
+#[actix::test]
+async fn a_server_switches() {
+    let (mut served, upgrade) = accepting();
+    served.peer.send(format!("{OFFER}GET / HTTP/1.1\r\n")).await;
+    let mut io = upgrade.await.expect("told").await.expect("switched");
+    served.peer.expect(SWITCHED).await;
+    assert_eq!(
+        served.heard.rest().await,
+        ["apply GET /chat []", "completed 101 in 0 out 0"]
+    );
+    assert!(served.session.send(Apply(switch())).await.is_err());
+    assert_eq!(io.unread(), b"GET / HTTP/1.1\r\n");
+    served.peer.send("more").await;
+    assert_eq!(read(&mut io, 20).await, "GET / HTTP/1.1\r\nmore");
+    io.write_all(b"HTTP/1.1 is over").await.expect("open");
+    served.peer.expect("HTTP/1.1 is over").await;
+    io.shutdown().await.expect("open");
+    assert_eq!(served.peer.rest().await, "");
+    drop(served.peer);
+    assert_eq!(io.read(&mut [0; 1]).await.expect("an end"), 0);
+}
+
+/// The new protocol is read where the old one stopped, wherever reads cut the bytes.
+#[actix::test]
+async fn every_split() {
+    let bytes = format!("{OFFER}0123456789");
+    for at in 1..bytes.len() {
+        let (mut served, upgrade) = accepting();
+        served.peer.send(&bytes[..at]).await;
+        tokio::task::yield_now().await;
+        served.peer.send(&bytes[at..]).await;
+        let mut io = upgrade.await.expect("told").await.expect("switched");
+        assert_eq!(read(&mut io, 10).await, "0123456789", "split at {at}");
+    }
+}
+
+/// An actor of the new protocol: sends everything back.
+struct Echo;
+
+impl Actor for Echo {
+    type Context = Context<Self>;
+}
+
+impl Handler<Upgraded> for Echo {
+    type Result = ();
+
+    fn handle(&mut self, io: Upgraded, ctx: &mut Self::Context) {
+        ctx.spawn(actix::fut::wrap_future(async move {
+            let (mut read, mut write) = tokio::io::split(io);
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+            let _ = write.shutdown().await;
+        }));
+    }
+}
+
+/// Gives every connection away, to an actor that may be on another thread.
+struct Giving(Recipient<Upgraded>);
+
+impl HttpHandler for Giving {
+    fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+        let answer = if *request.method() == Method::CONNECT {
+            Payload::response(StatusCode::OK)
+        } else {
+            switch()
+        };
+        session
+            .address()
+            .do_send(HandOff::to(answer, self.0.clone()));
+    }
+}
+
+/// Two actors over localhost: the client's session hands over to a task, the server's to an actor on another thread. In
+/// both forms, an upgrade and a tunnel.
+#[actix::test]
+async fn both_ends() {
+    let arbiter = Arbiter::new();
+    let echo = Echo::start_in_arbiter(&arbiter.handle(), |_| Echo).recipient();
+    let server = HttpServer::new(move |_| Giving(echo.clone()))
+        .workers(1)
+        .signals(false)
+        .bind("127.0.0.1:0")
+        .expect("a port")
+        .run();
+    let at = server.addresses()[0];
+    for request in [offer(), connect("far.test:443")] {
+        let origin = Origin::try_from(format!("http://{at}/").as_str()).expect("an origin");
+        let (factory, heard) = Recorder::factory(|_, _| {});
+        let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
+        let mut io = session
+            .send(HandOff(request))
+            .await
+            .expect("alive")
+            .expect("switched");
+        ended(heard, &[]).await;
+        assert!(!session.connected(), "the session is over");
+        io.write_all(b"to and fro").await.expect("open");
+        assert_eq!(read(&mut io, 10).await, "to and fro");
+        io.shutdown().await.expect("open");
+        assert_eq!(io.read(&mut [0; 1]).await.expect("an end"), 0);
+    }
+    server.handle().do_send(Dispose);
+    server.await.expect("an orderly end");
+    arbiter.stop();
+}
+
+/// The handler heard the response and the end of its exchange, these other things, and nothing more.
+async fn ended(mut heard: Heard, others: &[&str]) {
+    let all = heard.rest().await;
+    assert!(all[0].starts_with("apply "), "{all:?}");
+    assert!(all[1].starts_with("completed "), "{all:?}");
+    assert_eq!(all[2..], *others);
+}
+
+/// A responder hands over from wherever it is.
+#[actix::test]
+async fn by_a_responder_on_another_thread() {
+    let (slot, responder) = Slot::<Responder>::new();
+    let mut served = serve(move |_, session| slot.put(session.responder()));
+    served.peer.send(OFFER).await;
+    let responder = responder.await.expect("asked");
+    let (sender, io) = oneshot::channel();
+    std::thread::spawn(move || sender.send(responder.hand_off(switch())));
+    let mut io = io.await.expect("sent").await.expect("switched");
+    served.peer.expect(SWITCHED).await;
+    io.write_all(b"hello").await.expect("open");
+    served.peer.expect("hello").await;
+}
+
+/// What cannot be comes back with the reason, nothing of it was sent, and the request can still be answered.
+#[actix::test]
+async fn refusals_of_a_server() {
+    const PLAIN: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const BODY: &str = "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\
+        Transfer-Encoding: chunked\r\n\r\n";
+    let unusable = RefusedReason::Unusable;
+    let rows = [
+        (
+            "not offered",
+            PLAIN,
+            switch(),
+            unusable(UseError::InvalidStatus),
+        ),
+        (
+            "not switching",
+            OFFER,
+            Payload::response(StatusCode::OK),
+            unusable(UseError::InvalidStatus),
+        ),
+        (
+            "without a name",
+            OFFER,
+            Payload::response(StatusCode::SWITCHING_PROTOCOLS),
+            unusable(UseError::NoUpgrade),
+        ),
+        (
+            "with a body",
+            OFFER,
+            switch().body("x"),
+            unusable(UseError::BodyNotAllowed),
+        ),
+        ("a request", OFFER, offer(), unusable(UseError::WrongKind)),
+        ("too early", BODY, switch(), RefusedReason::Busy),
+    ];
+    for (name, request, payload, reason) in rows {
+        let payload = Mutex::new(Some(payload));
+        let (slot, refusal) = Slot::new();
+        let mut served = serve(move |_, session| {
+            let payload = payload.lock().expect("no panic").take().expect("one");
+            let refused = session.hand_off(payload).expect_err("refused");
+            slot.put(refused.reason);
+            session.respond(Payload::response(StatusCode::FORBIDDEN).close());
+        });
+        served.peer.send(request).await;
+        assert_eq!(refusal.await.expect("told"), reason, "{name}");
+        let answer = served.peer.until("\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{name}: {answer}");
+    }
+}
+
+/// A refusal that nobody awaits any more goes to the handler, and so does one to a taker by message.
+#[actix::test]
+async fn refusals_that_nobody_awaits() {
+    let mut served = serve(|_, session| {
+        drop(
+            session
+                .responder()
+                .hand_off(Payload::response(StatusCode::OK)),
+        );
+        let taker = Echo.start().recipient();
+        session.address().do_send(HandOff::to(offer(), taker));
+    });
+    served.peer.send(OFFER).await;
+    let refused = "refused Unusable(InvalidStatus)";
+    served
+        .heard
+        .expect(&[
+            "apply GET /chat []",
+            "failed Unanswered Waiting",
+            refused,
+            "refused Closing",
+        ])
+        .await;
+}
+
+/// An offer that is not taken: HTTP goes on, with what came behind the offer.
+#[actix::test]
+async fn a_server_declines() {
+    let mut served = serve(|_, session| {
+        session.respond(Payload::response(StatusCode::OK).body("no"));
+    });
+    served
+        .peer
+        .send(format!("{OFFER}GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"))
+        .await;
+    let no = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno";
+    served.peer.expect(&format!("{no}{no}")).await;
+}
+
+/// Nobody wants the connection any more: it closes.
+#[actix::test]
+async fn a_taker_that_has_gone() {
+    let mut served = serve(|_, session| drop(session.hand_off(switch()).expect("offered")));
+    served.peer.send(OFFER).await;
+    served.peer.expect(SWITCHED).await;
+    assert_eq!(served.peer.rest().await, "");
+    served.heard.rest().await;
+}
+
+/// A client session over a pipe that has offered to switch, and the server end in the hands of the test.
+struct Offering {
+    session: Addr<HttpSession>,
+    server: Peer<DuplexStream>,
+    heard: Heard,
+    /// What becomes of the offer.
+    answer: tokio::task::JoinHandle<Result<Upgraded, NotUpgraded>>,
+}
+
+async fn offering(request: Payload, expected: &str) -> Offering {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (factory, heard) = Recorder::factory(|_, _| {});
+    let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
+    let answer = session.send(HandOff(request));
+    let mut server = Peer::new(far);
+    let answer = actix::spawn(async { answer.await.expect("alive") });
+    server.expect(expected).await;
+    Offering {
+        session,
+        server,
+        heard,
+        answer,
+    }
+}
+
+const ASKED: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n";
+const TUNNEL: &str = "CONNECT far.test:443 HTTP/1.1\r\nHost: far.test:443\r\n\r\n";
+
+/// What servers answer, and what becomes of the offer: the bytes behind the head are the new protocol's. A proxy that
+/// says HTTP/1.0, or announces lengths that mean nothing here, is understood.
+#[actix::test]
+async fn servers_that_switch() {
+    let rows = [
+        (offer(), ASKED, format!("{SWITCHED}data")),
+        (
+            offer(),
+            ASKED,
+            format!("HTTP/1.1 103 Early Hints\r\n\r\n{SWITCHED}data"),
+        ),
+        (
+            connect("far.test:443"),
+            TUNNEL,
+            "HTTP/1.1 200 Yes\r\n\r\ndata".to_owned(),
+        ),
+        (
+            connect("far.test:443"),
+            TUNNEL,
+            "HTTP/1.0 200 Yes\r\n\r\ndata".to_owned(),
+        ),
+        (
+            connect("far.test:443"),
+            TUNNEL,
+            "HTTP/1.1 204 Yes\r\nContent-Length: 3\r\n\r\ndata".to_owned(),
+        ),
+    ];
+    for (request, head, response) in rows {
+        let mut asking = offering(request, head).await;
+        asking.server.send(&response).await;
+        let mut io = asking.answer.await.expect("no panic").expect("switched");
+        assert_eq!(read(&mut io, 4).await, "data", "{response}");
+        io.write_all(b"back").await.expect("open");
+        asking.server.expect("back").await;
+        assert_eq!(
+            asking.heard.rest().await.last().expect("something")[..10],
+            *"completed "
+        );
+    }
+}
+
+/// Servers that do not switch: the answer says so, the response is the handler's, and the session goes on.
+#[actix::test]
+async fn servers_that_decline() {
+    let rows = [
+        (offer(), ASKED, StatusCode::OK),
+        (offer(), ASKED, StatusCode::UPGRADE_REQUIRED),
+        (
+            connect("far.test:443"),
+            TUNNEL,
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+        ),
+    ];
+    for (request, head, status) in rows {
+        let mut asking = offering(request, head).await;
+        let response = format!(
+            "HTTP/1.1 {} No\r\nContent-Length: 2\r\n\r\nno",
+            status.as_u16()
+        );
+        asking.server.send(response).await;
+        let answer = asking.answer.await.expect("no panic");
+        assert!(matches!(answer, Err(NotUpgraded::Declined(said)) if said == status));
+        let code = status.as_u16();
+        asking
+            .heard
+            .expect(&[
+                &format!("apply {code} [no]"),
+                &format!("completed {code} in 2 out 0"),
+            ])
+            .await;
+        asking
+            .session
+            .do_send(Apply(Payload::get("/2").expect("a path")));
+        asking
+            .server
+            .expect("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await;
+    }
+}
+
+/// Servers that break off, or switch to what was not offered: the exchange fails, and there is no connection to take.
+#[actix::test]
+async fn servers_that_break() {
+    let rows = [
+        ("", "failed ConnectionClosed(UnexpectedEof) Waiting"),
+        ("HTTP/1.1 101", "failed Protocol(Truncated) Waiting"),
+        (
+            "HTTP/1.1 1x1 No\r\n\r\n",
+            "failed Protocol(InvalidStatusLine) Waiting",
+        ),
+    ];
+    for (response, end) in rows {
+        let mut asking = offering(offer(), ASKED).await;
+        asking.server.send(response).await;
+        asking.server.close().await;
+        let answer = asking.answer.await.expect("no panic");
+        assert!(matches!(answer, Err(NotUpgraded::Ended)), "{response}");
+        assert_eq!(asking.heard.next().await, end, "{response}");
+    }
+}
+
+/// Cancelled before the server has answered: the connection is cut, and nobody gets it.
+#[actix::test]
+async fn an_offer_that_is_cancelled() {
+    let mut asking = offering(offer(), ASKED).await;
+    asking.session.do_send(Cancel::current());
+    assert!(matches!(asking.answer.await, Ok(Err(NotUpgraded::Ended))));
+    assert_eq!(asking.server.rest().await, "");
+    assert_eq!(asking.heard.next().await, "cancelled Local Waiting");
+}
+
+/// Nothing is sent behind an offer before it is answered, pipelining or not; what waited when the server switched fails,
+/// and was never sent.
+#[actix::test]
+async fn requests_behind_an_offer() {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (factory, mut heard) = Recorder::factory(|_, _| {});
+    let options = SessionOptions {
+        pipeline: true,
+        ..SessionOptions::for_client()
+    };
+    let session = HttpSession::over(near, "a", &factory, options);
+    let mut server = Peer::new(far);
+    let taker = Echo.start().recipient();
+    session.do_send(HandOff::to(offer(), taker));
+    session.do_send(Apply(Payload::get("/2").expect("a path")));
+    server.expect(ASKED).await;
+    server.send(format!("{SWITCHED}echo this")).await;
+    server.expect("echo this").await;
+    let closed = FailureReason::ConnectionClosed(ErrorKind::ConnectionAborted);
+    assert_eq!(
+        heard.rest().await,
+        [
+            "apply 101 []".to_owned(),
+            "completed 101 in 0 out 0".to_owned(),
+            format!("failed {closed:?} Queued"),
+        ]
+    );
+}
+
+/// What a client's session does not take.
+#[actix::test]
+async fn refusals_of_a_client() {
+    let (near, _far) = tokio::io::duplex(1 << 16);
+    let (factory, _heard) = Recorder::factory(|_, _| {});
+    let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
+    let unusable = RefusedReason::Unusable;
+    let rows = [
+        (
+            Payload::get("/").expect("a path"),
+            unusable(UseError::NoUpgrade),
+        ),
+        (offer().body("x"), unusable(UseError::BodyNotAllowed)),
+        (offer().chunked(), unusable(UseError::BodyNotAllowed)),
+        (switch(), unusable(UseError::WrongKind)),
+    ];
+    for (payload, reason) in rows {
+        let answer = session.send(HandOff(payload)).await.expect("alive");
+        assert!(
+            matches!(&answer, Err(NotUpgraded::Refused(refused)) if refused.reason == reason),
+            "{answer:?}"
+        );
+    }
+}
+
+/// Disposed while the head that switches waits for a peer that takes nothing: the taker hears of it.
+#[actix::test]
+async fn disposed_before_the_head_is_out() {
+    let (slot, upgrade) = Slot::new();
+    let mut served = common::serve_with(SessionOptions::default(), 8, move |_, session| {
+        slot.put(session.hand_off(switch()).expect("offered"));
+    });
+    for piece in OFFER.as_bytes().chunks(8) {
+        served.peer.send(piece).await;
+    }
+    let upgrade = upgrade.await.expect("told");
+    served.session.do_send(Dispose);
+    assert!(matches!(upgrade.await, Err(NotUpgraded::Ended)));
+    assert_eq!(
+        served.heard.rest().await,
+        ["apply GET /chat []", "cancelled Local Answered"]
+    );
+}
+
+/// A connection that was handed over counts towards the limit of its server for as long as it lives.
+#[actix::test]
+async fn the_limit_holds() {
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Drop;
+    /// Keeps what it gets.
+    struct Keeper(Option<Upgraded>, Option<oneshot::Sender<()>>);
+    impl Actor for Keeper {
+        type Context = Context<Self>;
+    }
+    impl Handler<Upgraded> for Keeper {
+        type Result = ();
+        fn handle(&mut self, io: Upgraded, _: &mut Self::Context) {
+            self.0 = Some(io);
+            if let Some(told) = self.1.take() {
+                told.send(()).expect("awaited");
+            }
+        }
+    }
+    impl Handler<Drop> for Keeper {
+        type Result = ();
+        fn handle(&mut self, _: Drop, _: &mut Self::Context) {
+            self.0 = None;
+        }
+    }
+    let (told, kept) = oneshot::channel();
+    let keeper = Keeper(None, Some(told)).start();
+    let taker = keeper.clone().recipient();
+    let server = HttpServer::new(move |_| Giving(taker.clone()))
+        .workers(1)
+        .max_connections(1)
+        .signals(false)
+        .bind("127.0.0.1:0")
+        .expect("a port")
+        .run();
+    let at = server.addresses()[0];
+    let mut first = Peer::new(tokio::net::TcpStream::connect(at).await.expect("open"));
+    first.send(OFFER).await;
+    kept.await.expect("handed over");
+    let mut second = Peer::new(tokio::net::TcpStream::connect(at).await.expect("open"));
+    second.send(OFFER).await;
+    let sessions = server.handle().send(http_actors::Sessions).await;
+    assert_eq!(sessions.expect("alive").len(), 0, "the second waits");
+    keeper.do_send(Drop);
+    first.expect(SWITCHED).await;
+    assert_eq!(first.rest().await, "");
+    second.expect(SWITCHED).await;
+    server.handle().do_send(Dispose);
+    server.await.expect("an orderly end");
+}
+
+/// A reset between the answer and the hand-over is the taker's to find.
+#[actix::test]
+async fn over_tcp() {
+    let (near, far) = tcp_pair().await;
+    let (slot, upgrade) = Slot::new();
+    let (_session, mut heard) =
+        common::accept(near, SessionOptions::default(), move |_, session| {
+            slot.put(session.hand_off(switch()).expect("offered"));
+        });
+    let mut peer = Peer::new(far);
+    peer.send(OFFER).await;
+    peer.close().await;
+    let mut io = upgrade.await.expect("told").await.expect("switched");
+    assert!(io.peer().remote.is_some());
+    peer.expect(SWITCHED).await;
+    assert_eq!(io.read(&mut [0; 1]).await.expect("an end"), 0);
+    io.write_all(b"still here").await.expect("half open");
+    peer.expect("still here").await;
+    assert_eq!(
+        heard.rest().await.last().expect("an end"),
+        "completed 101 in 0 out 0"
+    );
+}
