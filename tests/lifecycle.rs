@@ -387,11 +387,53 @@ mod deadlines {
         assert_passed(since, Duration::from_secs(75));
     }
 
-    /// Silence in a body: 408 if no answer had begun; each byte renews the time.
+    /// N6, D3: a body that drips: each byte earns what it takes at the least rate, so one byte at a time is no way to stay.
+    #[actix::test]
+    async fn a_dripping_body_gets_408() {
+        tokio::time::pause();
+        let since = Instant::now();
+        let mut served = serve(silent);
+        served
+            .peer
+            .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
+            .await;
+        // 240 bytes in 25 seconds: one second earned.
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            served.peer.send([b'x'; 48]).await;
+        }
+        let answer = served.peer.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert_passed(since, Duration::from_secs(31));
+    }
+
+    /// A body at the least rate stays for as long as it takes, and a burst saves up no more than the full time.
+    #[actix::test]
+    async fn a_slow_body_may_take_its_time() {
+        tokio::time::pause();
+        let mut served = serve(silent);
+        served
+            .peer
+            .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+            .await;
+        for _ in 0..300 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            served.peer.send([b'x'; 240]).await;
+        }
+        served.peer.send([b'x'; 50_000]).await;
+        let since = Instant::now();
+        let answer = served.peer.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert_passed(since, Duration::from_secs(30));
+    }
+
+    /// Silence in a body: 408 if no answer had begun; without a least rate each byte renews the time.
     #[actix::test]
     async fn a_silent_body_gets_408() {
         tokio::time::pause();
-        let mut served = serve(silent);
+        let mut options = SessionOptions::default();
+        options.timeouts.body_rate = None;
+        let mut served = serve_with(options, 1 << 16, silent);
         served
             .peer
             .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")

@@ -1,6 +1,7 @@
 //! What can be set of a session.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ impl SessionOptions {
         };
         let timeouts = Timeouts {
             head: None,
+            body_rate: None,
             idle: Some(Duration::from_secs(60)),
             ..Timeouts::default()
         };
@@ -85,9 +87,13 @@ pub struct Timeouts {
     /// A whole request head, from accept for the first and from its first byte for later ones: 10 s. Never refreshed by
     /// traffic. Then: 408, or a silent close if no byte came.
     pub head: Option<Duration>,
-    /// Silence in a request body while we read: 30 s. Then: 408, or an abort if the answer has begun. The clock stands
-    /// still while the handler holds delivery.
+    /// Silence in a body while we read: 30 s. Then: 408, or an abort if the answer has begun. The clock stands still while
+    /// the handler holds delivery.
     pub body: Option<Duration>,
+    /// Bytes a second that a body must bring: 240, none at a client, where slow feeds are usual. Bytes put the end of
+    /// [`body`](Self::body) off by no more than they take at this rate: who is slower is cut when it is behind by that time.
+    /// Without, each byte renews the whole of it.
+    pub body_rate: Option<NonZeroU32>,
     /// No request on an open connection: 75 s, longer than common balancers keep theirs. Then: a silent close.
     pub idle: Option<Duration>,
     /// Waiting output of which the socket takes nothing: 30 s. Then: a reset.
@@ -103,6 +109,7 @@ impl Default for Timeouts {
         Self {
             head: Some(Duration::from_secs(10)),
             body: Some(Duration::from_secs(30)),
+            body_rate: NonZeroU32::new(240),
             idle: Some(Duration::from_secs(75)),
             write: Some(Duration::from_secs(30)),
             connect: Some(Duration::from_secs(10)),

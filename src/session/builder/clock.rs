@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix::{ActorContext as _, Context};
+use tokio::time::Instant;
 
 use super::{Fault, PayloadBuilder, State};
 use crate::error::Deadline;
@@ -34,8 +35,8 @@ impl PayloadBuilder {
         }
     }
 
-    /// Sets the clock that fits, if it does not run yet. Only the silence in a body is measured anew at each read: a head
-    /// has one deadline, and how long a connection was idle is known to the session.
+    /// Sets the clock that fits, if it does not run yet. Only that of a body moves with what is read: a head has one
+    /// deadline, and how long a connection was idle is known to the session.
     pub(super) fn set_clock(&mut self) {
         let Some((clock, after)) = self.fitting_clock() else {
             self.clock = None;
@@ -43,10 +44,23 @@ impl PayloadBuilder {
             return;
         };
         let progress = std::mem::take(&mut self.progress);
-        if self.clock != Some(clock) || clock == Clock::Body && progress {
+        if self.clock != Some(clock) {
             self.clock = Some(clock);
             self.deadline.set_after(after);
+        } else if clock == Clock::Body && progress > 0 {
+            self.renew(after, progress);
         }
+    }
+
+    /// Body bytes put the end off by what they take at the least rate, never further than the full time from now. So a
+    /// peer may be silent for that long, or slower than the rate, until it is behind by that much.
+    fn renew(&mut self, after: Option<Duration>, bytes: usize) {
+        let full = after.and_then(|after| Instant::now().checked_add(after));
+        let earned = self.timeouts.body_rate.and_then(|rate| {
+            let earned = Duration::from_secs(bytes as u64) / rate.get();
+            self.deadline.at()?.checked_add(earned)
+        });
+        self.deadline.set(full.min(earned.or(full)));
     }
 
     pub(super) fn expire(&mut self, ctx: &mut Context<Self>) {

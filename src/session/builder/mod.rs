@@ -73,8 +73,8 @@ pub(crate) struct PayloadBuilder {
     state: State,
     /// No message came yet.
     fresh: bool,
-    /// Something was read since the clock was set.
-    progress: bool,
+    /// Bytes that were read since the clock was set.
+    progress: usize,
     clock: Option<Clock>,
     deadline: DeadlineTimer,
     timeouts: Timeouts,
@@ -160,7 +160,7 @@ impl PayloadBuilder {
             muted: false,
             state: State::Reading,
             fresh: false,
-            progress: false,
+            progress: 0,
             clock: None,
             deadline: DeadlineTimer::default(),
             timeouts,
@@ -242,7 +242,7 @@ impl PayloadBuilder {
         self.hand_over(list);
         match read {
             Ok(0) => self.end_of_stream(),
-            Ok(_) => self.progress = true,
+            Ok(read) => self.progress = self.progress.saturating_add(read),
             Err(error) => {
                 self.state = State::Eof;
                 self.session.do_send(Closed(self.epoch, error.kind()));
