@@ -4,6 +4,7 @@ mod common;
 
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
@@ -570,7 +571,7 @@ async fn an_idle_connection_is_closed_and_reopened() {
     let address = listener.local_addr().expect("an address");
     let origin = Origin::try_from(format!("http://{address}").as_str()).expect("a URL");
     let mut options = SessionOptions::for_client();
-    options.timeouts.idle = Some(std::time::Duration::from_millis(50));
+    options.timeouts.idle = Some(Duration::from_millis(50));
     let (factory, mut heard) = Recorder::factory(|_, _| {});
     let session = HttpSession::connect(origin, &factory, options);
     for _ in 0..2 {
@@ -730,6 +731,61 @@ async fn slow_servers() {
         end
     };
     assert_eq!(end, "cancelled Deadline(Write) Waiting");
+}
+
+/// The clock of a response head runs from the end of the request, and interim responses do not renew it; that of an
+/// exchange runs from `Apply`, in the queue too. Both are off by default.
+#[actix::test]
+async fn slow_responses() {
+    tokio::time::pause();
+    let mut options = SessionOptions::for_client();
+    options.timeouts.response = Some(Duration::from_secs(20));
+    options.timeouts.body = None;
+    let mut asking = ask_with(options.clone());
+    apply(&asking.session, post("/").length(2)).await;
+    asking.server.until("\r\n\r\n").await;
+    asking.heard.expect(&["need_body"]).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    asking.session.do_send(SendChunk(Bytes::from_static(b"hi")));
+    asking.session.do_send(Finish);
+    asking.server.expect("hi").await;
+    let since = tokio::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    asking.server.send("HTTP/1.1 102 Processing\r\n\r\n").await;
+    asking
+        .heard
+        .expect(&["informational 102", "cancelled Deadline(Response) Waiting"])
+        .await;
+    assert_eq!(since.elapsed().as_secs(), 20);
+    assert_eq!(asking.server.rest().await, "");
+
+    options.timeouts.response = None;
+    options.timeouts.exchange = Some(Duration::from_secs(20));
+    let mut asking = ask_with(options);
+    let since = tokio::time::Instant::now();
+    apply(&asking.session, get("/1")).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    apply(&asking.session, get("/2")).await;
+    asking.server.until("\r\n\r\n").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    asking.server.send(OK).await;
+    asking
+        .heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+        .await;
+    asking.server.until("\r\n\r\n").await;
+    asking
+        .server
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n")
+        .await;
+    asking
+        .heard
+        .expect(&[
+            "apply 200 stream 20000",
+            "cancelled Deadline(Exchange) Answering",
+        ])
+        .await;
+    assert_eq!(since.elapsed().as_secs(), 25);
 }
 
 /// P86, B13: the queue stands still while the output does, and moves on with it.

@@ -420,11 +420,47 @@ mod deadlines {
             tokio::time::sleep(Duration::from_secs(1)).await;
             served.peer.send([b'x'; 240]).await;
         }
-        served.peer.send([b'x'; 50_000]).await;
+        served.peer.send(vec![b'x'; 50_000]).await;
         let since = Instant::now();
         let answer = served.peer.rest().await;
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert_passed(since, Duration::from_secs(30));
+    }
+
+    /// The clock of a whole exchange, off by default: what the peer is told says who was slow, and an answer that had begun
+    /// is cut.
+    #[actix::test]
+    async fn an_exchange_has_its_time() {
+        const BODY: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        type Script = fn(Payload, &mut SessionContext);
+        let rows: [(&str, &str, Script, &str, &str); 3] = [
+            ("a slow handler", GET, silent, "HTTP/1.1 503 ", "Waiting"),
+            ("a slow body", BODY, silent, "HTTP/1.1 408 ", "Receiving"),
+            (
+                "a slow answer",
+                GET,
+                streaming,
+                "HTTP/1.1 200 ",
+                "Answering",
+            ),
+        ];
+        tokio::time::pause();
+        for (name, request, script, status, phase) in rows {
+            let mut options = SessionOptions::default();
+            options.timeouts.exchange = Some(Duration::from_secs(20));
+            let mut served = serve_with(options, 1 << 16, script);
+            // The time is that of the exchange, not of the connection.
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let since = Instant::now();
+            served.peer.send(request).await;
+            let answer = served.peer.rest().await;
+            assert!(answer.starts_with(status), "{name}: {answer}");
+            assert!(!answer.ends_with("0\r\n\r\n"), "{name}: {answer}");
+            assert_passed(since, Duration::from_secs(20));
+            let heard = served.heard.rest().await;
+            let end = format!("cancelled Deadline(Exchange) {phase}");
+            assert_eq!(heard.last(), Some(&end), "{name}");
+        }
     }
 
     /// Silence in a body: 408 if no answer had begun; without a least rate each byte renews the time.

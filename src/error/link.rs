@@ -16,6 +16,12 @@ pub enum Deadline {
     /// Silence inside a body.
     #[error("body silence")]
     Body,
+    /// The begin of a response.
+    #[error("response head")]
+    Response,
+    /// A whole exchange.
+    #[error("exchange")]
+    Exchange,
     /// No request on an open connection.
     #[error("idle")]
     Idle,

@@ -172,12 +172,16 @@ impl End {
 
     /// Moves on what moves by itself. Ready when something changed.
     pub(super) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
+        let due = at!(self, due(link));
+        link.clock.set(due.map(|(at, _)| at));
+        if let Some((_, cause)) = due
+            && link.clock.poll(cx).is_ready()
+        {
+            self.end_cancelled(link, cause);
+            return Poll::Ready(());
+        }
         match self {
-            Self::Server(server) => {
-                std::task::ready!(server.poll_farewell(link, cx));
-                server.end_cancelled(link, CancelCause::PeerHalfClosed);
-                Poll::Ready(())
-            }
+            Self::Server(_) => Poll::Pending,
             Self::Client(client) => client.poll(link, cx),
         }
     }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::HttpSession;
 use super::builder::PayloadBuilder;
 use super::credit::Ledger;
+use super::deadline::DeadlineTimer;
 use super::handoff::{Released, Taker, Upgraded};
 use super::inbound::{Close, Credit, Epoch, Inbound, Release};
 use super::options::SessionOptions;
@@ -49,6 +50,8 @@ pub(super) struct Link {
     pub(super) telling_refusal: bool,
     /// Who takes the connection over.
     taker: Option<Taker>,
+    /// What ends an exchange by time: see `End::poll`.
+    pub(super) clock: DeadlineTimer,
     /// The time of this turn, once somebody asked for it.
     now: Cell<Option<Instant>>,
 }
@@ -107,6 +110,7 @@ impl Link {
             unheard: None,
             telling_refusal: false,
             taker: None,
+            clock: DeadlineTimer::default(),
             now: Cell::new(None),
             options,
         }

@@ -98,6 +98,13 @@ pub struct Timeouts {
     pub idle: Option<Duration>,
     /// Waiting output of which the socket takes nothing: 30 s. Then: a reset.
     pub write: Option<Duration>,
+    /// From a request that was sent whole to the head of its response, interim ones not counted: none. Then: the exchange is
+    /// cancelled and the connection cut. Client only.
+    pub response: Option<Duration>,
+    /// A whole exchange: none. At a server from the delivery of the request; then 408 or 503, or a reset if the answer has
+    /// begun. At a client from [`Apply`](crate::Apply), what it waits in the queue included; then the exchange is cancelled,
+    /// and the connection cut if it was sent.
+    pub exchange: Option<Duration>,
     /// Opening a connection, name resolution included: 10 s. Client only.
     pub connect: Option<Duration>,
     /// Reading and dropping what the peer still sends after our last answer: 2 s (and 256 KiB).
@@ -112,6 +119,8 @@ impl Default for Timeouts {
             body_rate: NonZeroU32::new(240),
             idle: Some(Duration::from_secs(75)),
             write: Some(Duration::from_secs(30)),
+            response: None,
+            exchange: None,
             connect: Some(Duration::from_secs(10)),
             linger: Duration::from_secs(2),
         }

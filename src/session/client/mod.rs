@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use super::exchange::{Exchange, ExchangePhase, Outcome};
 use super::handoff::Taker;
 use super::info::SessionPhase;
-use crate::error::RefusedReason;
+use super::link::Link;
+use crate::error::{CancelCause, Deadline, RefusedReason};
 use crate::payload::{Known, MessageId, Payload, TransferMode};
 use crate::transport::Origin;
 pub(super) use connection::{Connect, Connection};
@@ -62,6 +63,8 @@ pub(super) struct Flight {
     head_out: u64,
     bytes_out: u64,
     began: Instant,
+    /// When the last of the request was given to the connection.
+    asked: Option<Instant>,
     answered: Option<Instant>,
 }
 
@@ -154,6 +157,33 @@ impl Client {
             None if message.is_none() => RefusedReason::NotOpen,
             Some(_) | None => RefusedReason::NotYourTurn,
         })
+    }
+
+    /// When the exchange that has been going on for longest has no more time, and why.
+    pub(super) fn due(&self, link: &Link) -> Option<(Instant, CancelCause)> {
+        let timeouts = &link.options.timeouts;
+        if timeouts.response.is_none() && timeouts.exchange.is_none() {
+            return None;
+        }
+        let first = self
+            .flights
+            .iter()
+            .find(|flight| flight.outcome.is_none())?;
+        let exchange = timeouts
+            .exchange
+            .and_then(|time| first.began.checked_add(time))
+            .map(|at| (at, CancelCause::Deadline(Deadline::Exchange)));
+        // What came and was not delivered yet, a muted handler's say, is not late.
+        let waits = first.response == Receiving::Waiting && link.inbox.is_empty();
+        let response = first
+            .asked
+            .filter(|_| waits)
+            .and_then(|asked| asked.checked_add(timeouts.response?))
+            .map(|at| (at, CancelCause::Deadline(Deadline::Response)));
+        [exchange, response]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
     }
 
     /// Takes an exchange that ended. What belonged to it ends here.
@@ -249,6 +279,7 @@ impl Flight {
             head_out: 0,
             bytes_out: 0,
             began: Instant::now(),
+            asked: None,
             answered: None,
         }
     }

@@ -224,6 +224,8 @@ impl Client {
             flight.request = Sending::Open;
             let id = flight.id;
             link.events.push_back(Event::NeedBody(id));
+        } else {
+            flight.asked = Some(link.now());
         }
         link.weigh();
     }
@@ -267,6 +269,7 @@ impl Client {
         }
         if let Some(flight) = self.sending() {
             flight.request = Sending::Done;
+            flight.asked = Some(link.now());
         }
         link.weigh();
         Ok(())

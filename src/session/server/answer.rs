@@ -251,14 +251,18 @@ impl Server {
             return;
         }
         match cause {
-            CancelCause::Deadline(deadline @ Deadline::Body) => {
-                self.end_with(
-                    link,
-                    Outcome::Cancelled(cause),
-                    StatusCode::REQUEST_TIMEOUT,
-                    "the request body came too slowly",
-                    CloseReason::Deadline(deadline),
-                );
+            CancelCause::Deadline(deadline @ (Deadline::Body | Deadline::Exchange)) => {
+                let (status, text) = if self.active().is_some_and(|active| active.receiving) {
+                    (
+                        StatusCode::REQUEST_TIMEOUT,
+                        "the request body came too slowly",
+                    )
+                } else {
+                    (StatusCode::SERVICE_UNAVAILABLE, "the answer took too long")
+                };
+                let outcome = Outcome::Cancelled(cause);
+                let reason = CloseReason::Deadline(deadline);
+                self.end_with(link, outcome, status, text, reason);
             }
             CancelCause::PeerReset => self.shut(link, cause, CloseReason::PeerReset),
             CancelCause::Shutdown => self.shut(link, cause, CloseReason::Shutdown),

@@ -1,9 +1,9 @@
 //! The receiving half of the server end: what the builder hands over, in the order of the wire.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::{Context, Poll};
 
 use http::StatusCode;
+use tokio::time::Instant;
 
 use super::answer::refuse;
 use super::{Active, Server};
@@ -204,23 +204,37 @@ impl Server {
         }
     }
 
-    /// Ready when a half-closed peer took nothing for as long as the policy allows. Progress renews the time.
-    pub(in crate::session) fn poll_farewell(
-        &mut self,
-        link: &Link,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
+    /// When the exchange that is going on has no more time, and why.
+    pub(in crate::session) fn due(&mut self, link: &Link) -> Option<(Instant, CancelCause)> {
+        let began = self.active()?.began;
+        let exchange = link
+            .options
+            .timeouts
+            .exchange
+            .and_then(|time| began.checked_add(time))
+            .map(|at| (at, CancelCause::Deadline(Deadline::Exchange)));
+        let farewell = self
+            .farewell(link)
+            .map(|at| (at, CancelCause::PeerHalfClosed));
+        [exchange, farewell]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
+    }
+
+    /// A half-closed peer may take nothing for as long as the policy allows. Progress renews the time.
+    fn farewell(&mut self, link: &Link) -> Option<Instant> {
         let HalfClose::FinishWithin(patience) = link.options.half_close else {
-            return Poll::Pending;
+            return None;
         };
-        if !self.peer_leaving || self.current().is_none() {
-            return Poll::Pending;
+        if !self.peer_leaving {
+            return None;
         }
         let taken = link.outbound.buffer.total();
-        if self.farewell.at().is_none() || self.farewell_seen != taken {
+        if self.farewell.is_none() || self.farewell_seen != taken {
             self.farewell_seen = taken;
-            self.farewell.set_after(Some(patience));
+            self.farewell = link.now().checked_add(patience);
         }
-        self.farewell.poll(cx)
+        self.farewell
     }
 }

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 
 use crate::error::RefusedReason;
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
-use crate::session::deadline::DeadlineTimer;
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
 use crate::session::info::SessionPhase;
@@ -38,8 +37,8 @@ pub(in crate::session) struct Server {
     /// And everything before that was read.
     pub(in crate::session) peer_done: bool,
     pub(in crate::session) idle_since: Instant,
-    /// Runs while the peer is half-closed and an answer is owed.
-    farewell: DeadlineTimer,
+    /// The end of the time of a half-closed peer to which an answer is owed.
+    farewell: Option<Instant>,
     /// How many bytes the socket had taken when that clock was set.
     farewell_seen: u64,
 }
@@ -114,7 +113,7 @@ impl Server {
             peer_leaving: false,
             peer_done: false,
             idle_since: now,
-            farewell: DeadlineTimer::default(),
+            farewell: None,
             farewell_seen: 0,
         }
     }
