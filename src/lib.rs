@@ -71,9 +71,9 @@ pub use session::{
     Answer, Apply, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled, CodecError,
     Detail, Dispose, Exchange, ExchangePhase, Failure, Finish, FinishOf, FinishWith, Frame,
     HalfClose, HandOff, HandOffTo, HandlerFactory, HttpCodec, HttpHandler, HttpSession, Inspect,
-    Kept, Logger, MuteGuard, NotUpgraded, Outcome, Record, Responder, Room, SendChunk, SendChunkTo,
-    SessionContext, SessionInfo, SessionOptions, SessionPhase, Timeouts, Unsent, Upgrade, Upgraded,
-    Write, WriteTo,
+    Kept, Leave, Left, Logger, MuteGuard, NotUpgraded, Outcome, Record, Responder, Room, SendChunk,
+    SendChunkTo, SessionContext, SessionInfo, SessionOptions, SessionPhase, Timeouts, Unsent,
+    Upgrade, Upgraded, Write, WriteTo,
 };
 pub use transport::{Origin, Peer};
 pub use wire::{Leniency, Limits};

@@ -22,6 +22,9 @@ pub enum Deadline {
     /// A whole exchange.
     #[error("exchange")]
     Exchange,
+    /// The age of a connection that has no request.
+    #[error("age")]
+    Age,
     /// No request on an open connection.
     #[error("idle")]
     Idle,

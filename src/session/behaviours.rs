@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::HttpSession;
 use super::handoff::{NotUpgraded, Upgraded};
 use super::info::SessionInfo;
+use super::leave::{Leave, Left};
 use super::message::{
     Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, HandOff,
     HandOffTo, Inspect, SendChunk, SendChunkTo, Write, WriteTo,
@@ -174,6 +175,18 @@ impl Handler<Dispose> for HttpSession {
         self.count(ctx);
         self.context.dispose();
         self.settle();
+    }
+}
+
+impl Handler<Leave> for HttpSession {
+    type Result = ResponseFuture<Left>;
+
+    fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) -> Self::Result {
+        self.count(ctx);
+        let left = self.context.depart(leave);
+        self.settle();
+        // A session that is torn down in mid-call cut nothing that it knows of.
+        Box::pin(async { left.await.unwrap_or_default() })
     }
 }
 

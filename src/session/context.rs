@@ -4,6 +4,7 @@ use std::future::Future;
 
 use actix::Addr;
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::HttpSession;
 use super::body::BodySender;
@@ -11,6 +12,7 @@ use super::end::End;
 use super::handoff::{Taker, Upgrade};
 use super::inbound::{Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
+use super::leave::{Leave, Left};
 use super::link::Link;
 use super::outbound::Room;
 use super::responder::{MuteGuard, Responder};
@@ -125,6 +127,16 @@ impl SessionContext {
     pub fn dispose(&mut self) {
         self.end
             .shut(&mut self.link, CancelCause::Local, CloseReason::Disposed);
+    }
+
+    /// Ends the session in an orderly way; see [`Leave`](crate::Leave).
+    pub fn leave(&mut self, leave: Leave) {
+        drop(self.depart(leave));
+    }
+
+    pub(super) fn depart(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
+        self.end.leave();
+        self.link.leave(leave)
     }
 
     /// Pauses delivery to this handler, of what waits already too (P8, B39). Calls count; the exchange that is going on

@@ -61,3 +61,10 @@ impl DeadlineTimer {
         Poll::Pending
     }
 }
+
+/// The first of these times, and what it is the time of.
+pub(super) fn earliest<T>(
+    times: impl IntoIterator<Item = Option<(Instant, T)>>,
+) -> Option<(Instant, T)> {
+    times.into_iter().flatten().min_by_key(|(at, _)| *at)
+}

@@ -5,9 +5,11 @@ use std::io;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::client::Client;
-use super::exchange::Exchange;
+use super::deadline::earliest;
+use super::exchange::{Exchange, Outcome};
 use super::handoff::Taker;
 use super::inbound::Rest;
 use super::info::SessionPhase;
@@ -147,7 +149,7 @@ impl End {
 
     /// The next exchange that ended, and what it leaves to the connection.
     pub(super) fn next_ended(&mut self, link: &mut Link) -> Option<Exchange> {
-        match self {
+        let ended = match self {
             Self::Server(server) => {
                 let now = link.now();
                 server
@@ -155,7 +157,14 @@ impl End {
                     .map(|ended| server.after(link, ended))
             }
             Self::Client(client) => client.take_ended().map(|ended| client.after(link, ended)),
+        };
+        if let Some(exchange) = &ended
+            && let Some(leaving) = &mut link.leaving
+            && exchange.outcome == Outcome::Cancelled(CancelCause::Shutdown)
+        {
+            leaving.note_cut(exchange);
         }
+        ended
     }
 
     pub(super) fn next_inbound(&mut self, link: &mut Link) -> Intake {
@@ -172,18 +181,37 @@ impl End {
 
     /// Moves on what moves by itself. Ready when something changed.
     pub(super) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
-        let due = at!(self, due(link));
+        let due = self.due(link);
         link.clock.set(due.map(|(at, _)| at));
         if let Some((_, cause)) = due
             && link.clock.poll(cx).is_ready()
         {
-            self.end_cancelled(link, cause);
+            at!(self, expire(link, cause));
             return Poll::Ready(());
         }
         match self {
             Self::Server(_) => Poll::Pending,
             Self::Client(client) => client.poll(link, cx),
         }
+    }
+
+    /// Ends when what is going on is over.
+    pub(super) fn leave(&mut self) {
+        if let Self::Server(server) = self {
+            server.announce_close();
+        }
+    }
+
+    /// When something has no more time, and why.
+    fn due(&mut self, link: &Link) -> Option<(Instant, CancelCause)> {
+        let cut = link.leaving.as_ref().and_then(|leaving| leaving.cut);
+        let cut = cut.map(|at| (at, CancelCause::Shutdown));
+        let own = if link.is_open() {
+            at!(self, due(link))
+        } else {
+            None
+        };
+        earliest([cut, own])
     }
 
     /// Waiting output of which the socket took nothing for too long.

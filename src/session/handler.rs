@@ -64,6 +64,9 @@ pub trait HttpHandler: 'static {
     /// [`half_close`](crate::HalfClose) policy decides what becomes of it.
     fn half_closed(&mut self, session: &mut SessionContext) {}
 
+    /// The session was asked to [`Leave`](crate::Leave): what has no end of its own, a feed say, is to be brought to one.
+    fn leaving(&mut self, session: &mut SessionContext) {}
+
     /// The exchange is over, and all went well.
     fn completed(&mut self, exchange: &Exchange, session: &mut SessionContext) {}
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, WeakAddr};
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::HttpSession;
@@ -18,6 +19,7 @@ use super::credit::Ledger;
 use super::deadline::DeadlineTimer;
 use super::handoff::{Released, Taker, Upgraded};
 use super::inbound::{Close, Credit, Epoch, Inbound, Release};
+use super::leave::{Leave, Leaving, Left};
 use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room};
 use super::unsent::{Unheard, Unsent};
@@ -48,6 +50,8 @@ pub(super) struct Link {
     pub(super) unheard: Option<Rc<Unheard>>,
     /// The handler is being told of a refusal: those that it causes then are not told, or it could go on for ever.
     pub(super) telling_refusal: bool,
+    /// The session was asked to end.
+    pub(super) leaving: Option<Box<Leaving>>,
     /// Who takes the connection over.
     taker: Option<Taker>,
     /// What ends an exchange by time: see `End::poll`.
@@ -84,6 +88,7 @@ pub(super) enum Event {
     Throttled,
     Unthrottled,
     HalfClosed,
+    Leaving,
     Refused(Box<Refused<Unsent>>),
 }
 
@@ -109,6 +114,7 @@ impl Link {
             bytes_in: 0,
             unheard: None,
             telling_refusal: false,
+            leaving: None,
             taker: None,
             clock: DeadlineTimer::default(),
             now: Cell::new(None),
@@ -280,6 +286,20 @@ impl Link {
         self.inbox.clear();
     }
 
+    /// Begins to end in an orderly way. What is returned resolves when that is done.
+    pub(super) fn leave(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
+        let now = self.now();
+        let leaving = match &mut self.leaving {
+            Some(leaving) => leaving,
+            none => {
+                self.events.push_back(Event::Leaving);
+                none.insert(Box::new(Leaving::new(leave, now)))
+            }
+        };
+        leaving.hasten(leave, now);
+        leaving.wait()
+    }
+
     /// HTTP is over, all output was taken: the connection goes to somebody else.
     pub(super) fn hand_off(&mut self, taker: Taker) {
         self.phase = Phase::Releasing;
@@ -305,5 +325,8 @@ impl Link {
         self.phase = Phase::Closed { reason };
         self.outbound.release(Err(RefusedReason::Closing));
         self.tell(Close { linger });
+        if let Some(leaving) = self.leaving.take() {
+            leaving.tell();
+        }
     }
 }

@@ -20,6 +20,7 @@ mod handler;
 mod handoff;
 mod inbound;
 mod info;
+mod leave;
 mod link;
 mod message;
 mod options;
@@ -57,6 +58,7 @@ pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler};
 pub use handoff::{NotUpgraded, Upgrade, Upgraded};
 pub use info::{SessionInfo, SessionPhase};
+pub use leave::{Leave, Left};
 use link::{Event, Phase};
 pub use message::{
     Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, HandOff,
@@ -214,6 +216,7 @@ impl HttpSession {
             Step::Event(Event::Throttled) => handler.throttled(context),
             Step::Event(Event::Unthrottled) => handler.unthrottled(context),
             Step::Event(Event::HalfClosed) => handler.half_closed(context),
+            Step::Event(Event::Leaving) => handler.leaving(context),
             Step::Event(Event::Refused(refused)) => {
                 context.link.telling_refusal = true;
                 handler.refused(*refused, context);

@@ -1,7 +1,7 @@
 //! What can be set of a session.
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,11 @@ pub struct SessionOptions {
     pub buffers: Buffers,
     /// What hears of each exchange when it is over, on a server. None by default.
     pub logger: Option<Arc<dyn Logger>>,
+    /// Requests on one server connection: no limit. The answer to the last of them says `Connection: close`. With
+    /// `max_age`, what keeps connections behind a balancer from staying where they are for ever (D15).
+    pub max_requests: Option<NonZeroU64>,
+    /// The age from which on a server connection takes its last request, or closes if there is none: no limit.
+    pub max_age: Option<Duration>,
     /// Requests that may wait in a client session: 128. Beyond: `Busy`.
     pub queue: usize,
     /// Whether a client sends safe requests (GET, HEAD, OPTIONS) before earlier ones are answered: false (P76 to P78).
@@ -39,6 +44,8 @@ impl Default for SessionOptions {
             half_close: HalfClose::default(),
             buffers: Buffers::default(),
             logger: None,
+            max_requests: None,
+            max_age: None,
             queue: 128,
             pipeline: false,
         }

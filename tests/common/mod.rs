@@ -96,6 +96,10 @@ impl HttpHandler for Recorder {
         self.note("half_closed");
     }
 
+    fn leaving(&mut self, _: &mut SessionContext) {
+        self.note("leaving");
+    }
+
     fn completed(&mut self, exchange: &Exchange, _: &mut SessionContext) {
         let status = exchange.status.map_or(0, |status| status.as_u16());
         self.note(format!(

@@ -14,6 +14,7 @@ use http::{Method, StatusCode};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::deadline::earliest;
 use super::exchange::{Exchange, ExchangePhase, Outcome};
 use super::handoff::Taker;
 use super::info::SessionPhase;
@@ -161,6 +162,9 @@ impl Client {
 
     /// When the exchange that has been going on for longest has no more time, and why.
     pub(super) fn due(&self, link: &Link) -> Option<(Instant, CancelCause)> {
+        if link.leaving.is_some() && self.flights.is_empty() {
+            return Some((link.now(), CancelCause::Shutdown));
+        }
         let timeouts = &link.options.timeouts;
         if timeouts.response.is_none() && timeouts.exchange.is_none() {
             return None;
@@ -180,10 +184,7 @@ impl Client {
             .filter(|_| waits)
             .and_then(|asked| asked.checked_add(timeouts.response?))
             .map(|at| (at, CancelCause::Deadline(Deadline::Response)));
-        [exchange, response]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(at, _)| *at)
+        earliest([exchange, response])
     }
 
     /// Takes an exchange that ended. What belonged to it ends here.

@@ -63,7 +63,7 @@ impl Client {
     }
 
     fn enqueue(&mut self, link: &Link, payload: Payload) -> Result<MessageId, Refused<Payload>> {
-        if !link.is_open() {
+        if !link.is_open() || link.leaving.is_some() {
             return Err(Refused::new(RefusedReason::Closing, payload));
         }
         if !payload.is_request() {
@@ -366,6 +366,15 @@ impl Client {
             flight.end(Outcome::Cancelled(cause));
         }
         link.abort(reason, cut);
+    }
+
+    /// The time of the exchange that is going on is up, or that of the session.
+    pub(in crate::session) fn expire(&mut self, link: &mut Link, cause: CancelCause) {
+        if cause == CancelCause::Shutdown {
+            self.shut(link, cause, CloseReason::Shutdown);
+        } else {
+            self.end_cancelled(link, cause);
+        }
     }
 
     /// The socket took nothing for too long.

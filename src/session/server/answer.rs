@@ -37,6 +37,7 @@ impl Server {
         }
         let whole = payload.mode() == TransferMode::Oneshot;
         let mut answering = active.answering;
+        answering.keep_alive &= !active.last;
         if whole && active.receiving && !active.is_drainable() && !status.is_informational() {
             // Announced here, because after the head it is too late (D7).
             answering.keep_alive = false;

@@ -9,6 +9,7 @@ use super::answer::refuse;
 use super::{Active, Server};
 
 use crate::error::{CancelCause, CloseReason, Deadline, WireError};
+use crate::session::deadline::earliest;
 use crate::session::exchange::{Exchange, Outcome};
 use crate::session::inbound::{Fault, IdleFor, Inbound, Rest, Resume, Unmute};
 use crate::session::link::{Event, Link, Phase};
@@ -56,7 +57,11 @@ impl Server {
             Inbound::Deliver(payload, facts) => {
                 link.bytes_in += payload.body_bytes().len() as u64;
                 let detail = link.options.logger.as_ref().map(|logger| logger.detail());
+                let last = self.is_last(link);
                 self.begin(&payload, facts, detail, link.now());
+                if last {
+                    self.announce_close();
+                }
                 if self.peer_leaving {
                     link.events.push_back(Event::HalfClosed);
                 }
@@ -204,9 +209,11 @@ impl Server {
         }
     }
 
-    /// When the exchange that is going on has no more time, and why.
+    /// When the exchange that is going on, or the wait for one, has no more time, and why.
     pub(in crate::session) fn due(&mut self, link: &Link) -> Option<(Instant, CancelCause)> {
-        let began = self.active()?.began;
+        let Some(began) = self.active().map(|active| active.began) else {
+            return self.retires(link);
+        };
         let exchange = link
             .options
             .timeouts
@@ -216,10 +223,51 @@ impl Server {
         let farewell = self
             .farewell(link)
             .map(|at| (at, CancelCause::PeerHalfClosed));
-        [exchange, farewell]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(at, _)| *at)
+        earliest([exchange, farewell])
+    }
+
+    /// When a connection without a request is to close, although it is not idle for too long.
+    fn retires(&self, link: &Link) -> Option<(Instant, CancelCause)> {
+        if self.is_engaged() || !link.inbox.is_empty() {
+            return None;
+        }
+        let left = link.leaving.as_ref().and_then(|leaving| leaving.window);
+        let aged = link
+            .options
+            .max_age
+            .and_then(|age| link.opened.checked_add(age));
+        earliest([
+            left.map(|at| (at, CancelCause::Shutdown)),
+            aged.map(|at| (at, CancelCause::Deadline(Deadline::Age))),
+        ])
+    }
+
+    /// The time of the exchange that is going on is up, or that of the connection.
+    pub(in crate::session) fn expire(&mut self, link: &mut Link, cause: CancelCause) {
+        if !link.is_open() {
+            // What was accepted is still being written, to a peer that takes it too slowly.
+            link.abort(CloseReason::Shutdown, true);
+        } else if self.current().is_some() {
+            self.end_cancelled(link, cause);
+        } else {
+            let reason = match cause {
+                CancelCause::Deadline(deadline) => CloseReason::Deadline(deadline),
+                _ => CloseReason::Shutdown,
+            };
+            link.close(reason, false);
+        }
+    }
+
+    /// Whether a request that begins now is the last of its connection.
+    fn is_last(&self, link: &Link) -> bool {
+        let options = &link.options;
+        link.leaving.is_some()
+            || options
+                .max_requests
+                .is_some_and(|most| self.begun() + 1 >= most.get())
+            || options
+                .max_age
+                .is_some_and(|age| link.now().saturating_duration_since(link.opened) >= age)
     }
 
     /// A half-closed peer may take nothing for as long as the policy allows. Progress renews the time.

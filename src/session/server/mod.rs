@@ -69,6 +69,8 @@ pub(in crate::session) struct Active {
     pub(in crate::session) continue_owed: bool,
     /// Whether another request can follow on this connection.
     pub(in crate::session) persist: bool,
+    /// The answer is to announce the close.
+    last: bool,
     /// How many hold the right to answer.
     pub(in crate::session) lent: u32,
     /// Pieces taken from the body writer, once there is one.
@@ -142,6 +144,7 @@ impl Server {
             declared: request.body_size(),
             continue_owed: facts.expect_continue && !oneshot,
             persist: facts.keep_alive,
+            last: false,
             lent: 0,
             pieces: None,
             taker: None,
@@ -206,6 +209,13 @@ impl Server {
         };
         active.persist = false;
         true
+    }
+
+    /// The answer to the request that is being handled is the last, and says so if it has not begun.
+    pub(in crate::session) fn announce_close(&mut self) {
+        if let Some(active) = self.active() {
+            active.last = true;
+        }
     }
 
     /// Counts a piece of a numbered body. True if one before it is missing.

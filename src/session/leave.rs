@@ -1,0 +1,85 @@
+//! The orderly end of a session (N9).
+
+use std::time::Duration;
+
+use actix::Message;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::exchange::Exchange;
+
+/// Asks a session to end without cutting anything (N9). Answered when it has ended.
+///
+/// The handler hears [`leaving`](crate::HttpHandler::leaving). A server session announces the close in every answer that
+/// begins from now on, and closes behind it. Without a request it stays for `window`, because one may be on its way, and
+/// closes then. A client session takes no more requests, and ends when those that it has are over.
+///
+/// What is not over after `deadline` is cut: cancelled with [`Shutdown`](crate::CancelCause::Shutdown), and with a reset
+/// if an answer had begun. Asked twice, a session takes the earlier times.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Left")]
+pub struct Leave {
+    /// How long a server session without a request stays.
+    pub window: Duration,
+    /// How long exchanges may go on.
+    pub deadline: Duration,
+}
+
+/// How a session left.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Left {
+    /// The exchanges that were cut.
+    pub cut: Vec<Exchange>,
+}
+
+/// A session that is leaving.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    /// A server session without a request ends then. Never, if that lies beyond the end of time.
+    pub(super) window: Option<Instant>,
+    /// Everything ends then. Never, likewise.
+    pub(super) cut: Option<Instant>,
+    left: Left,
+    waiting: Vec<oneshot::Sender<Left>>,
+}
+
+impl Leaving {
+    pub(super) fn new(leave: Leave, now: Instant) -> Self {
+        Self {
+            window: now.checked_add(leave.window),
+            cut: now.checked_add(leave.deadline),
+            left: Left::default(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Asked again: the earlier times hold.
+    pub(super) fn hasten(&mut self, leave: Leave, now: Instant) {
+        let earlier = |at: Option<Instant>, after| {
+            let other = now.checked_add(after);
+            at.min(other).or(at).or(other)
+        };
+        self.window = earlier(self.window, leave.window);
+        self.cut = earlier(self.cut, leave.deadline);
+    }
+
+    /// Somebody wants to know when the session has left.
+    pub(super) fn wait(&mut self) -> oneshot::Receiver<Left> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.push(sender);
+        receiver
+    }
+
+    pub(super) fn note_cut(&mut self, exchange: &Exchange) {
+        self.left.cut.push(exchange.clone());
+    }
+
+    /// The session has left.
+    pub(super) fn tell(self) {
+        for waiting in self.waiting {
+            // Who does not wait any more does not want to know.
+            let _ = waiting.send(self.left.clone());
+        }
+    }
+}
