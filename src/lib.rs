@@ -58,7 +58,8 @@ mod transport;
 mod wire;
 
 pub use error::{
-    CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError, WireError,
+    CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, TlsError, UseError,
+    WireError,
 };
 pub use http::{Method, StatusCode, Uri, Version};
 pub use log::{CommonLog, ContentsLog, DiscardLog};
@@ -75,7 +76,7 @@ pub use session::{
     SendChunkTo, SessionContext, SessionInfo, SessionOptions, SessionPhase, Timeouts, Unsent,
     Upgrade, Upgraded, Write, WriteTo,
 };
-pub use transport::{Origin, Peer};
+pub use transport::{Origin, Peer, Route, Scheme, TlsInfo};
 pub use wire::{Leniency, Limits};
 
 /// The snippets of the README, compiled.

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use common::{Heard, Peer, Recorder, tcp_pair};
 use http_actors::{
     Apply, Cancel, CancelCause, Dispose, FailureReason, Finish, FinishWith, Headers, HttpHandler,
-    HttpServer, HttpSession, Inspect, Limits, MessageId, Origin, Payload, RefusedReason, SendChunk,
-    SessionContext, SessionOptions, SessionPhase, StatusCode, UseError,
+    HttpServer, HttpSession, Inspect, Limits, MessageId, Origin, Payload, RefusedReason, Route,
+    SendChunk, SessionContext, SessionOptions, SessionPhase, StatusCode, UseError,
 };
 use tokio::io::DuplexStream;
 
@@ -900,22 +900,65 @@ mod both_ends {
     }
 
     fn echo() -> (http_actors::Running, Origin) {
-        let running = HttpServer::new(|_session| Echo)
-            .signals(false)
-            .workers(1)
-            .bind("127.0.0.1:0")
-            .expect("a port")
-            .run();
+        let (running, origin, _) = echo_over("TCP");
+        (running, origin)
+    }
+
+    /// An echo on such a transport, and the way to it.
+    fn echo_over(transport: &str) -> (http_actors::Running, Origin, Route) {
+        let server = HttpServer::new(|_session| Echo).signals(false).workers(1);
+        if transport == "Unix" {
+            let path = common::socket_path();
+            let running = server.bind_uds(&path).expect("a path").run();
+            let origin = Origin::try_from("http://nowhere.test/").expect("a URL");
+            return (running, origin, Route::unix(path));
+        }
+        #[cfg(feature = "rustls")]
+        if transport == "TLS" {
+            let authority = common::tls::Authority::new();
+            let running = server
+                .bind_rustls("127.0.0.1:0", authority.server("127.0.0.1"))
+                .expect("a port")
+                .run();
+            let origin = format!("https://{}", running.addresses()[0]);
+            return (
+                running,
+                Origin::try_from(origin.as_str()).expect("a URL"),
+                Route::default().tls(authority.client()),
+            );
+        }
+        let running = server.bind("127.0.0.1:0").expect("a port").run();
         let origin = format!("http://{}", running.addresses()[0]);
-        (running, Origin::try_from(origin.as_str()).expect("a URL"))
+        let origin = Origin::try_from(origin.as_str()).expect("a URL");
+        (running, origin, Route::default())
+    }
+
+    #[actix::test]
+    async fn every_mode_both_ways() {
+        every_mode_over("TCP").await;
+    }
+
+    #[actix::test]
+    async fn every_mode_both_ways_over_unix_sockets() {
+        every_mode_over("Unix").await;
+    }
+
+    /// P94, P113.
+    #[cfg(feature = "rustls")]
+    #[actix::test]
+    async fn every_mode_both_ways_over_tls() {
+        every_mode_over("TLS").await;
     }
 
     /// Every transfer mode in both directions, over one connection.
-    #[actix::test]
-    async fn every_mode_both_ways() {
-        let (_running, origin) = echo();
+    async fn every_mode_over(transport: &str) {
+        let (_running, origin, route) = echo_over(transport);
         let (factory, mut heard) = Recorder::factory(|_, _| {});
-        let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
+        let options = SessionOptions {
+            route,
+            ..SessionOptions::for_client()
+        };
+        let session = HttpSession::connect(origin, &factory, options);
         for _ in 0..3 {
             apply(&session, post("/").body("oneshot")).await;
             heard

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::error::{UseError, WireError};
+use crate::error::{TlsError, UseError, WireError};
 
 /// Which clock ran out. Each is a field of [`Timeouts`](crate::Timeouts).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
@@ -82,6 +82,9 @@ pub enum FailureReason {
     /// No connection could be opened.
     #[error("cannot connect: {0:?}")]
     ConnectFailed(io::ErrorKind),
+    /// The peer could not be authenticated, or not be spoken to in TLS. Nothing was sent to it.
+    #[error("cannot make a secure connection: {0}")]
+    AuthFailed(TlsError),
     /// The connection ended before the exchange did.
     #[error("connection closed: {0:?}")]
     ConnectionClosed(io::ErrorKind),

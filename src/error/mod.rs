@@ -2,16 +2,18 @@
 //!
 //! * [`WireError`]: the peer broke the protocol or a limit. One function maps it to the status the peer sees.
 //! * [`UseError`] and [`Refused`]: the caller asked for what cannot be done. `Refused` gives the message back.
-//! * [`FailureReason`], [`CancelCause`], [`CloseReason`]: what happened to the link.
+//! * [`FailureReason`], [`CancelCause`], [`CloseReason`]: what happened to the link. [`TlsError`]: why it is not secure.
 //!
 //! Texts are lower-case, without a full stop, and never contain bytes of the peer.
 
 mod link;
 mod refused;
+mod tls;
 mod usage;
 mod wire;
 
 pub use link::{CancelCause, CloseReason, Deadline, FailureReason};
 pub use refused::{Refused, RefusedReason};
+pub use tls::TlsError;
 pub use usage::UseError;
 pub use wire::WireError;

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::factory::BoxFactory;
 use super::notify::ServerNotify;
+use super::socket_file::SocketFile;
 use super::worker::{List, Stop, UseFactory, UseLogger, Worker};
 use crate::session::{Dispose, HandlerFactory, HttpSession, Logger};
 
@@ -19,6 +20,7 @@ use crate::session::{Dispose, HandlerFactory, HttpSession, Logger};
 pub struct ServerActor {
     pub(super) workers: Vec<Addr<Worker>>,
     pub(super) addresses: Vec<SocketAddr>,
+    pub(super) files: Vec<SocketFile>,
     pub(super) notify: Option<Box<dyn ServerNotify>>,
     pub(super) ended: Option<oneshot::Sender<()>>,
     pub(super) stopping: bool,
@@ -44,6 +46,7 @@ impl Actor for ServerActor {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
+        self.files.clear();
         if let Some(notify) = &mut self.notify {
             notify.closed();
         }
@@ -54,7 +57,8 @@ impl Actor for ServerActor {
     }
 }
 
-/// Asks where the server listens, in the order of `bind` (P112).
+/// Asks where the server listens, in the order of `bind` (P112). Unix sockets have no such address and are not among
+/// them.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<SocketAddr>")]
 pub struct LocalAddrs;

@@ -2,8 +2,12 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+
+use super::listener::ShareSocket;
+use super::socket_file::SocketFile;
 
 /// A bound socket, and what is needed to make one more for another worker.
 #[derive(Debug)]
@@ -15,7 +19,12 @@ pub(super) enum Socket {
     },
     /// Listening already; the workers share it.
     Given(TcpListener),
+    /// Bound to a path, not yet listening; the workers share it.
+    Unix { socket: RawSocket, file: SocketFile },
 }
+
+/// What came of a socket: a listener for each worker, and the file to remove when the server ends.
+type Listening = (Vec<ShareSocket>, Option<SocketFile>);
 
 impl Socket {
     /// Binds. The port is refused if another process listens on it, although ours share it among themselves: it is first
@@ -34,15 +43,22 @@ impl Socket {
         Ok(Self::Given(listener))
     }
 
-    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+    pub(super) fn unix(path: &Path) -> io::Result<Self> {
+        let (socket, file) = SocketFile::bind(path)?;
+        Ok(Self::Unix { socket, file })
+    }
+
+    /// None for a Unix socket.
+    pub(super) fn address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
-            Self::Bound { address, .. } => Ok(*address),
-            Self::Given(listener) => listener.local_addr(),
+            Self::Bound { address, .. } => Ok(Some(*address)),
+            Self::Given(listener) => listener.local_addr().map(Some),
+            Self::Unix { .. } => Ok(None),
         }
     }
 
-    /// One listener for each worker.
-    pub(super) fn listeners(self, workers: usize, backlog: i32) -> io::Result<Vec<TcpListener>> {
+    /// Begins to listen, with one listener for each worker.
+    pub(super) fn listen(self, workers: usize, backlog: i32) -> io::Result<Listening> {
         match self {
             Self::Bound { socket, address } => {
                 let mut sockets = vec![socket];
@@ -53,12 +69,21 @@ impl Socket {
                 for socket in &sockets {
                     socket.listen(backlog)?;
                 }
-                spread(
-                    sockets.into_iter().map(TcpListener::from).collect(),
-                    workers,
-                )
+                let listeners = sockets
+                    .into_iter()
+                    .map(|socket| ShareSocket::Tcp(socket.into()))
+                    .collect();
+                Ok((spread(listeners, workers)?, None))
             }
-            Self::Given(listener) => spread(vec![listener], workers),
+            Self::Given(listener) => {
+                let listeners = vec![ShareSocket::Tcp(listener)];
+                Ok((spread(listeners, workers)?, None))
+            }
+            Self::Unix { socket, file } => {
+                socket.listen(backlog)?;
+                let listeners = vec![ShareSocket::Unix(socket.into())];
+                Ok((spread(listeners, workers)?, Some(file)))
+            }
         }
     }
 }
@@ -71,7 +96,7 @@ const SHARES: bool = cfg!(all(
 ));
 
 /// Where there are fewer sockets than workers, the workers accept from the same one.
-fn spread(mut listeners: Vec<TcpListener>, workers: usize) -> io::Result<Vec<TcpListener>> {
+fn spread(mut listeners: Vec<ShareSocket>, workers: usize) -> io::Result<Vec<ShareSocket>> {
     while listeners.len() < workers {
         let Some(first) = listeners.first() else {
             break;

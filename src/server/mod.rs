@@ -3,16 +3,19 @@
 mod actor;
 mod bind;
 mod factory;
+mod listener;
 mod notify;
 mod registry;
 mod running;
 mod service;
+mod socket_file;
 mod worker;
 
 use std::fmt;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +23,7 @@ use actix::{Addr, Recipient};
 
 use crate::session::{Buffers, HalfClose};
 use crate::session::{HandlerFactory, HttpHandler, HttpSession, Logger, SessionOptions, Timeouts};
+use crate::transport::Acceptor;
 use crate::wire::{Leniency, Limits};
 
 pub use actor::{LocalAddrs, ServerActor, Sessions, SetHandler, SetLogger};
@@ -53,10 +57,17 @@ pub use service::{HttpRequest, Service};
 #[must_use = "a server does nothing until it runs"]
 pub struct HttpServer {
     factory: BoxFactory,
-    sockets: Vec<Socket>,
+    bindings: Vec<Binding>,
     settings: Settings,
     options: SessionOptions,
     notify: Option<Box<dyn ServerNotify>>,
+}
+
+/// A socket to listen on, and what makes the TLS of its connections.
+#[derive(Debug)]
+struct Binding {
+    socket: Socket,
+    tls: Option<Acceptor>,
 }
 
 /// What the server, and not the single session, is told.
@@ -88,7 +99,7 @@ impl Default for Settings {
 impl fmt::Debug for HttpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpServer")
-            .field("sockets", &self.sockets)
+            .field("bindings", &self.bindings)
             .field("settings", &self.settings)
             .field("options", &self.options)
             .finish_non_exhaustive()
@@ -109,7 +120,7 @@ impl HttpServer {
     pub fn with_factory<F: HandlerFactory + Send + Clone + 'static>(factory: F) -> Self {
         Self {
             factory: BoxFactory::new(factory),
-            sockets: Vec::new(),
+            bindings: Vec::new(),
             settings: Settings::default(),
             options: SessionOptions::default(),
             notify: None,
@@ -127,11 +138,36 @@ impl HttpServer {
     ///
     /// # Errors
     /// If an address cannot be resolved or bound; `AddrInUse` also when another process listens there.
-    pub fn bind(mut self, address: impl ToSocketAddrs) -> io::Result<Self> {
+    pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Self> {
+        self.bind_with(address, None)
+    }
+
+    /// The same for HTTPS. `http/1.1` and `http/1.0` are offered by ALPN if the configuration names no protocol; a client that
+    /// agrees on another is not served. See [`Timeouts::handshake`].
+    ///
+    /// # Errors
+    /// Those of [`bind`](Self::bind).
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub fn bind_rustls(
+        self,
+        address: impl ToSocketAddrs,
+        config: Arc<rustls::ServerConfig>,
+    ) -> io::Result<Self> {
+        self.bind_with(address, Some(&Acceptor::new(config)))
+    }
+
+    fn bind_with(
+        mut self,
+        address: impl ToSocketAddrs,
+        tls: Option<&Acceptor>,
+    ) -> io::Result<Self> {
         let mut bound = false;
         for address in address.to_socket_addrs()? {
-            self.sockets
-                .push(Socket::bind(address, self.settings.share_port)?);
+            self.bindings.push(Binding {
+                socket: Socket::bind(address, self.settings.share_port)?,
+                tls: tls.cloned(),
+            });
             bound = true;
         }
         if bound {
@@ -149,7 +185,23 @@ impl HttpServer {
     /// # Errors
     /// If the socket cannot be made non-blocking.
     pub fn listen(mut self, listener: std::net::TcpListener) -> io::Result<Self> {
-        self.sockets.push(Socket::given(listener)?);
+        self.bindings.push(Binding {
+            socket: Socket::given(listener)?,
+            tls: None,
+        });
+        Ok(self)
+    }
+
+    /// Listens on a Unix socket. Its file is removed when the server ends; one that an earlier server left behind is
+    /// replaced. Who may connect is decided by the permissions of the file and of its folder.
+    ///
+    /// # Errors
+    /// `AddrInUse` if somebody listens there, or if the file is not a socket; otherwise why the file cannot be made.
+    pub fn bind_uds(mut self, path: impl AsRef<Path>) -> io::Result<Self> {
+        self.bindings.push(Binding {
+            socket: Socket::unix(path.as_ref())?,
+            tls: None,
+        });
         Ok(self)
     }
 

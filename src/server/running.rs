@@ -12,8 +12,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::actor::ServerActor;
-use super::worker::{Tcp, Worker};
-use super::{HttpServer, Settings};
+use super::listener::{Share, Tcp};
+use super::socket_file::SocketFile;
+use super::worker::Worker;
+use super::{Binding, HttpServer, Settings};
 use crate::session::Dispose;
 
 /// A running server: a future that ends when the server does.
@@ -33,7 +35,7 @@ impl Running {
     pub(super) fn start(server: HttpServer) -> Self {
         let HttpServer {
             factory,
-            sockets,
+            bindings,
             settings,
             options,
             mut notify,
@@ -42,10 +44,12 @@ impl Running {
         let mut arbiters = Vec::new();
         let mut workers = Vec::new();
         let mut addresses = Vec::new();
+        let mut files = Vec::new();
         let mut failure = None;
-        match prepare(sockets, &settings) {
-            Ok((at, shares)) => {
-                addresses = at;
+        match prepare(bindings, &settings) {
+            Ok(prepared) => {
+                addresses = prepared.addresses;
+                files = prepared.files;
                 let slots = Arc::new(Semaphore::new(
                     settings.max_connections.min(Semaphore::MAX_PERMITS),
                 ));
@@ -53,7 +57,7 @@ impl Running {
                     nodelay: settings.nodelay,
                     keepalive: settings.keepalive,
                 };
-                for listeners in shares {
+                for listeners in prepared.shares {
                     let arbiter = Arbiter::new();
                     let (factory, options, slots) =
                         (factory.clone(), options.clone(), slots.clone());
@@ -74,6 +78,7 @@ impl Running {
         let handle = ServerActor {
             workers,
             addresses: addresses.clone(),
+            files,
             notify,
             ended: Some(end),
             stopping: false,
@@ -96,7 +101,7 @@ impl Running {
         self.handle.clone()
     }
 
-    /// Where the server listens, in the order of `bind`.
+    /// Where the server listens, in the order of `bind`, without its Unix sockets.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -120,33 +125,39 @@ impl Future for Running {
     }
 }
 
-type Shares = Vec<Vec<std::net::TcpListener>>;
+/// What the sockets of a server became.
+struct Prepared {
+    addresses: Vec<SocketAddr>,
+    files: Vec<SocketFile>,
+    /// For each worker what it accepts from.
+    shares: Vec<Vec<Share>>,
+}
 
-/// Starts to listen. Returns the addresses, and for each worker its listeners.
-fn prepare(
-    sockets: Vec<super::Socket>,
-    settings: &Settings,
-) -> io::Result<(Vec<SocketAddr>, Shares)> {
-    if sockets.is_empty() {
+/// Starts to listen.
+fn prepare(bindings: Vec<Binding>, settings: &Settings) -> io::Result<Prepared> {
+    if bindings.is_empty() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "the server was not bound to an address",
         ));
     }
-    let addresses = sockets
-        .iter()
-        .map(super::Socket::address)
-        .collect::<io::Result<_>>()?;
-    let mut shares: Shares = std::iter::repeat_with(Vec::new)
-        .take(settings.workers)
-        .collect();
-    for socket in sockets {
-        let listeners = socket.listeners(settings.workers, settings.backlog)?;
-        for (share, listener) in shares.iter_mut().zip(listeners) {
-            share.push(listener);
+    let mut prepared = Prepared {
+        addresses: Vec::new(),
+        files: Vec::new(),
+        shares: std::iter::repeat_with(Vec::new)
+            .take(settings.workers)
+            .collect(),
+    };
+    for Binding { socket, tls } in bindings {
+        prepared.addresses.extend(socket.address()?);
+        let (listeners, file) = socket.listen(settings.workers, settings.backlog)?;
+        prepared.files.extend(file);
+        for (share, socket) in prepared.shares.iter_mut().zip(listeners) {
+            let tls = tls.clone();
+            share.push(Share { socket, tls });
         }
     }
-    Ok((addresses, shares))
+    Ok(prepared)
 }
 
 /// Stops the server on SIGINT and SIGTERM. The signals are watched from this call on, not from the first poll.

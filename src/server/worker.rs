@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::TcpListener as StdListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,26 +11,24 @@ use actix::{
     Actor, Addr, AsyncContext as _, Context, Handler, Message, ResponseFuture, SpawnHandle,
     WrapFuture as _,
 };
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
 
 use super::factory::BoxFactory;
+use super::listener::{Listener, Share, Tcp};
 use super::registry::{Guard, Registry};
 use crate::session::{Dispose, HttpSession, Logger, SessionOptions, Tenure};
+use crate::transport::{Acceptor, Halves};
 
 /// How long to wait after `accept` failed for want of something, at first and at most.
 const BACK_OFF: Duration = Duration::from_millis(100);
 const BACK_OFF_MOST: Duration = Duration::from_secs(1);
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tcp {
-    pub(super) nodelay: bool,
-    pub(super) keepalive: Option<Duration>,
-}
+/// How many TLS handshakes go on at once: what they cost is spent on peers that nothing is known of.
+const HANDSHAKES: usize = 256;
 
 pub(super) struct Worker {
-    listeners: Vec<StdListener>,
+    listeners: Vec<Share>,
     loops: Vec<SpawnHandle>,
     shared: Rc<Shared>,
     /// Yields its end when no connection is left.
@@ -44,14 +41,21 @@ struct Shared {
     options: RefCell<Arc<SessionOptions>>,
     tcp: Tcp,
     slots: Arc<Semaphore>,
+    handshakes: Handshakes,
     registry: Rc<Registry>,
     next: Cell<u64>,
     alive: RefCell<Option<mpsc::Sender<()>>>,
 }
 
+/// The TLS handshakes that go on.
+struct Handshakes {
+    seats: Arc<Semaphore>,
+    tasks: RefCell<JoinSet<()>>,
+}
+
 impl Worker {
     pub(super) fn new(
-        listeners: Vec<StdListener>,
+        listeners: Vec<Share>,
         factory: BoxFactory,
         options: SessionOptions,
         tcp: Tcp,
@@ -63,6 +67,10 @@ impl Worker {
             options: RefCell::new(Arc::new(options)),
             tcp,
             slots,
+            handshakes: Handshakes {
+                seats: Arc::new(Semaphore::new(HANDSHAKES)),
+                tasks: RefCell::default(),
+            },
             registry: Rc::default(),
             next: Cell::new(0),
             alive: RefCell::new(Some(alive)),
@@ -78,18 +86,21 @@ impl Worker {
 
 impl Shared {
     /// Accepts for ever. Nothing that `accept` returns ends it.
-    async fn accept(self: Rc<Self>, listener: TcpListener) {
+    async fn accept(self: Rc<Self>, listener: Listener, tls: Option<Acceptor>) {
         let mut back_off = BACK_OFF;
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
+            match listener.accept(self.tcp).await {
+                Ok(halves) => {
                     back_off = BACK_OFF;
                     // ORDER: accepted first and then made to wait: a worker that waited for a slot before it accepted
                     // could hold the last one while the connection stands at another's listener.
                     let Ok(permit) = self.slots.clone().acquire_owned().await else {
                         return;
                     };
-                    self.serve(stream, permit);
+                    match &tls {
+                        None => self.serve(halves, permit),
+                        Some(tls) => self.shake_hands(tls.clone(), halves, permit).await,
+                    }
                 }
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
@@ -101,14 +112,45 @@ impl Shared {
         }
     }
 
-    fn serve(&self, stream: TcpStream, permit: tokio::sync::OwnedSemaphorePermit) {
+    /// Serves a connection when its TLS handshake is done, which others do not wait for. Waits for a seat only.
+    async fn shake_hands(
+        self: &Rc<Self>,
+        tls: Acceptor,
+        halves: Halves,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let Ok(seat) = self.handshakes.seats.clone().acquire_owned().await else {
+            return;
+        };
         let Some(alive) = self.alive.borrow().clone() else {
             return;
         };
-        if let Err(error) = self.tcp.apply(&stream) {
-            // The peer is gone already; the session will find that out.
-            tracing::debug!(%error, "socket options could not be set");
-        }
+        let shared = self.clone();
+        let mut tasks = self.handshakes.tasks.borrow_mut();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_local(async move {
+            let patience = shared.options.borrow().timeouts.handshake;
+            let peer = halves.peer;
+            let handshake = tls.accept(halves);
+            let done = match patience {
+                Some(patience) => tokio::time::timeout(patience, handshake)
+                    .await
+                    .unwrap_or_else(|elapsed| Err(elapsed.into())),
+                None => handshake.await,
+            };
+            drop(seat);
+            match done {
+                Ok(halves) => shared.serve(halves, permit),
+                Err(error) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+            }
+            drop(alive);
+        });
+    }
+
+    fn serve(&self, halves: Halves, permit: OwnedSemaphorePermit) {
+        let Some(alive) = self.alive.borrow().clone() else {
+            return;
+        };
         let id = self.next.replace(self.next.get().wrapping_add(1));
         let guard = Guard {
             id,
@@ -123,23 +165,13 @@ impl Shared {
         let options = self.options.borrow().clone();
         // A factory that panics costs the one connection.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            HttpSession::open(stream, options, tenure, |session| factory.make(session))
+            HttpSession::open(halves, options, tenure, |session| factory.make(session))
         }));
         if let Ok(session) = opened {
             self.registry.insert(id, &session);
         } else {
             tracing::error!("the handler factory panicked");
         }
-    }
-}
-
-impl Tcp {
-    fn apply(self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(self.nodelay)?;
-        if let Some(after) = self.keepalive {
-            SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(after))?;
-        }
-        Ok(())
     }
 }
 
@@ -156,10 +188,10 @@ impl Actor for Worker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        for listener in std::mem::take(&mut self.listeners) {
-            match TcpListener::from_std(listener) {
+        for Share { socket, tls } in std::mem::take(&mut self.listeners) {
+            match Listener::new(socket) {
                 Ok(listener) => {
-                    let accepting = self.shared.clone().accept(listener).into_actor(self);
+                    let accepting = self.shared.clone().accept(listener, tls).into_actor(self);
                     self.loops.push(ctx.spawn(accepting));
                 }
                 Err(error) => tracing::error!(%error, "a worker cannot listen"),
@@ -180,6 +212,7 @@ impl Handler<Stop> for Worker {
         for accepting in self.loops.drain(..) {
             ctx.cancel_future(accepting);
         }
+        self.shared.handshakes.tasks.borrow_mut().abort_all();
         for session in self.shared.registry.sessions() {
             session.do_send(Dispose);
         }

@@ -26,7 +26,12 @@ pub(super) fn open(
     tenure: Tenure,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> Addr<HttpSession> {
-    let Halves { read, write, peer } = halves;
+    let Halves {
+        read,
+        write,
+        peer,
+        tls,
+    } = halves;
     let session = actix::Context::<HttpSession>::new();
     let builder = actix::Context::<PayloadBuilder>::new();
     let address = session.address();
@@ -34,6 +39,7 @@ pub(super) fn open(
     let mut link = Link::new(&address, options, Some(write));
     link.builder = Some(builder.address());
     link.peer = peer;
+    link.tls = tls;
     let context = SessionContext {
         link,
         end: End::Server(Server::new(Instant::now())),
@@ -52,8 +58,11 @@ pub(super) fn connect(
     options: Arc<SessionOptions>,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> Addr<HttpSession> {
-    let of = origin.clone();
-    let connect: Connect = Box::new(move || Box::pin(of.clone().connect()));
+    let (of, route) = (origin.clone(), options.route.clone());
+    let connect: Connect = Box::new(move || {
+        let (origin, route) = (of.clone(), route.clone());
+        Box::pin(async move { transport::connect(&origin, &route).await })
+    });
     let client = Client::new(
         Connection::lazy(connect),
         origin.authority(),
@@ -93,13 +102,19 @@ fn start(
 
 /// Gives a client session the connection that was opened for it.
 pub(super) fn attach(link: &mut Link, halves: Halves) {
-    let Halves { read, write, peer } = halves;
+    let Halves {
+        read,
+        write,
+        peer,
+        tls,
+    } = halves;
     let Some(address) = link.address.upgrade() else {
         return;
     };
     let wiring = wiring(read, address, link.epoch, &link.options);
     link.builder = Some(PayloadBuilder::of_responses(wiring).start());
     link.peer = peer;
+    link.tls = tls;
     link.opened = Instant::now();
     link.outbound.attach(write);
 }

@@ -21,7 +21,7 @@ use super::unsent::Unsent;
 use super::step::{Intake, Step};
 use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload};
-use crate::transport::Peer;
+use crate::transport::{Peer, TlsInfo};
 
 /// The session as its handler sees it: every behaviour as a plain call.
 ///
@@ -202,6 +202,12 @@ impl SessionContext {
         self.link.peer
     }
 
+    /// What was agreed in the TLS handshake of the connection. `None` without TLS, and for a stream in which the
+    /// application does its own.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.link.tls.as_deref()
+    }
+
     /// The exchange that is going on.
     pub fn exchange(&self) -> Option<MessageId> {
         self.end.current()
@@ -221,6 +227,7 @@ impl SessionContext {
                 SessionPhase::Closing
             },
             peer: self.link.peer,
+            tls: self.link.tls.clone(),
             age: self.link.opened.elapsed(),
             exchanges: self.end.begun(),
             bytes_in: self.link.bytes_in,

@@ -1,10 +1,11 @@
 //! What a session tells of itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::MessageResponse;
 
-use crate::transport::Peer;
+use crate::transport::{Peer, TlsInfo};
 
 /// The state of a session at one moment: the answer to [`Inspect`](crate::Inspect).
 #[derive(Debug, Clone, MessageResponse)]
@@ -14,6 +15,8 @@ pub struct SessionInfo {
     pub phase: SessionPhase,
     /// Who is at the other end.
     pub peer: Peer,
+    /// What was agreed in the TLS handshake; `None` without TLS.
+    pub tls: Option<Arc<TlsInfo>>,
     /// Since the connection was opened.
     pub age: Duration,
     /// Exchanges begun in this session.

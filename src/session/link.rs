@@ -25,7 +25,7 @@ use super::outbound::{Flow, Outbound, Room};
 use super::unsent::{Unheard, Unsent};
 use crate::error::{CloseReason, Refused, RefusedReason, UseError};
 use crate::payload::MessageId;
-use crate::transport::{self, Peer};
+use crate::transport::{self, Peer, TlsInfo};
 
 /// The connection, without the exchanges on it.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub(super) struct Link {
     pub(super) over: Option<io::ErrorKind>,
     pub(super) options: Arc<SessionOptions>,
     pub(super) peer: Peer,
+    pub(super) tls: Option<Arc<TlsInfo>>,
     pub(super) opened: Instant,
     pub(super) phase: Phase,
     pub(super) inbox: VecDeque<Inbound>,
@@ -105,6 +106,7 @@ impl Link {
             epoch: Epoch::default(),
             over: None,
             peer: Peer::default(),
+            tls: None,
             opened: Instant::now(),
             phase: Phase::Open,
             inbox: VecDeque::new(),

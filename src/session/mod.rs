@@ -48,7 +48,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{CancelCause, CloseReason, FailureReason};
 use crate::payload::Payload;
-use crate::transport::{self, Origin};
+use crate::transport::{self, Halves, Origin};
 
 pub use body::BodySender;
 pub(crate) use builder::Tenure;
@@ -116,22 +116,20 @@ impl HttpSession {
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         F: HandlerFactory,
     {
-        Self::open(io, options.into(), Tenure::none(), |session| {
+        let halves = transport::split(io);
+        Self::open(halves, options.into(), Tenure::none(), |session| {
             Box::new(factory.handler(session))
         })
     }
 
     /// The same for a server, which holds something for the connection.
-    pub(crate) fn open<T>(
-        io: T,
+    pub(crate) fn open(
+        halves: Halves,
         options: Arc<SessionOptions>,
         tenure: Tenure,
         make: impl FnOnce(Addr<Self>) -> Box<dyn HttpHandler>,
-    ) -> Addr<Self>
-    where
-        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        connection::open(transport::split(io), options, tenure, make)
+    ) -> Addr<Self> {
+        connection::open(halves, options, tenure, make)
     }
 
     /// A client session: connects when it has the first request, and again when its connection is gone (P71, P74, P88).

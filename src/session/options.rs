@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::record::Logger;
+use crate::transport::Route;
 use crate::wire::{Leniency, Limits};
 
 /// How a session behaves. Plain data; the defaults are safe for a server on the open internet, and
@@ -33,6 +34,8 @@ pub struct SessionOptions {
     pub queue: usize,
     /// Whether a client sends safe requests (GET, HEAD, OPTIONS) before earlier ones are answered: false (P76 to P78).
     pub pipeline: bool,
+    /// How a client gets to its origin: directly.
+    pub route: Route,
 }
 
 impl Default for SessionOptions {
@@ -48,6 +51,7 @@ impl Default for SessionOptions {
             max_age: None,
             queue: 128,
             pipeline: false,
+            route: Route::default(),
         }
     }
 }
@@ -112,8 +116,11 @@ pub struct Timeouts {
     /// begun. At a client from [`Apply`](crate::Apply), what it waits in the queue included; then the exchange is cancelled,
     /// and the connection cut if it was sent.
     pub exchange: Option<Duration>,
-    /// Opening a connection, name resolution included: 10 s. Client only.
+    /// Opening a connection, name resolution and TLS handshake included: 10 s. Client only.
     pub connect: Option<Duration>,
+    /// The TLS handshake of a connection that was accepted: 10 s. Server only. Then: a close. The time for the first head
+    /// begins after it.
+    pub handshake: Option<Duration>,
     /// Reading and dropping what the peer still sends after our last answer: 2 s (and 256 KiB).
     pub linger: Duration,
 }
@@ -129,6 +136,7 @@ impl Default for Timeouts {
             response: None,
             exchange: None,
             connect: Some(Duration::from_secs(10)),
+            handshake: Some(Duration::from_secs(10)),
             linger: Duration::from_secs(2),
         }
     }

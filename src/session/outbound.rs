@@ -176,21 +176,28 @@ impl Outbound {
         if self.buffer.is_empty() && !self.unflushed && !self.shutting {
             return Poll::Pending;
         }
-        if self.stall.at().is_none() || self.seen != self.buffer.total() {
-            self.seen = self.buffer.total();
+        let taken = self.taken();
+        if self.stall.at().is_none() || self.seen != taken {
+            self.seen = taken;
             self.stall.set_after(Some(patience));
         }
         self.stall.poll(cx)
+    }
+
+    /// Grows whenever the socket takes something, also out of a transport that buffers.
+    pub(super) fn taken(&self) -> u64 {
+        let below = self.io.as_ref().map_or(0, |io| io.taken());
+        self.buffer.total().wrapping_add(below)
     }
 
     /// Drops what waits; with `reset`, so that the peer notices.
     pub(super) fn abort(&mut self, reset: bool) {
         self.buffer.discard();
         self.encoder.abort();
-        if let Some(io) = &mut self.io
-            && reset
-        {
-            io.abort();
+        match &mut self.io {
+            Some(io) if reset => io.abort(),
+            Some(io) => io.close(),
+            None => {}
         }
     }
 }

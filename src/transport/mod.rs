@@ -1,18 +1,36 @@
 //! What a session runs over: anything that is `AsyncRead + AsyncWrite`, split into two halves. Floor 2.
 
+mod connect;
 mod origin;
 mod peer;
+mod race;
+mod route;
+mod scheme;
 mod tcp;
+#[cfg(not(feature = "rustls"))]
+#[path = "no_tls.rs"]
+mod tls;
+#[cfg(feature = "rustls")]
+mod tls;
+mod tls_info;
+mod watched;
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+pub(crate) use connect::{ConnectError, connect};
 pub use origin::Origin;
 pub use peer::Peer;
+pub use route::Route;
+pub use scheme::Scheme;
+pub(crate) use tls::Acceptor;
+pub use tls_info::TlsInfo;
+use watched::Watched;
 
 /// The receiving half of a connection.
 pub(crate) trait Read: AsyncRead + Send + Unpin {
@@ -35,6 +53,14 @@ pub(crate) trait Write: AsyncWrite + Send + Unpin {
     /// Makes the close that follows a reset, where the transport has such a thing, so that the peer cannot take what it
     /// has for whole.
     fn abort(&mut self) {}
+
+    /// Says that the sending side ends well, where the transport has a word for it, as far as that goes without waiting.
+    fn close(&mut self) {}
+
+    /// Bytes that what lies below a transport took, ever, if the transport has a buffer of its own.
+    fn taken(&self) -> u64 {
+        0
+    }
 }
 
 /// The two halves and what is known of the other end.
@@ -42,6 +68,7 @@ pub(crate) struct Halves {
     pub(crate) read: Box<dyn Read>,
     pub(crate) write: Box<dyn Write>,
     pub(crate) peer: Peer,
+    pub(crate) tls: Option<Arc<TlsInfo>>,
 }
 
 impl fmt::Debug for Halves {
@@ -71,9 +98,10 @@ where
     {
         let (read, write) = stream.into_split();
         return Halves {
-            read: Box::new(read),
+            read: Box::new(Watched::new(read)),
             write: Box::new(write),
             peer: Peer::default(),
+            tls: None,
         };
     }
     let Some(io) = io else {
@@ -84,12 +112,12 @@ where
         read: Box::new(read),
         write: Box::new(write),
         peer: Peer::default(),
+        tls: None,
     }
 }
 
 /// What is left in the place of a half that was handed over.
 impl Read for tokio::io::Empty {}
-impl Read for tokio::net::unix::OwnedReadHalf {}
 impl Write for tokio::net::unix::OwnedWriteHalf {}
 impl<T: AsyncRead + Send> Read for tokio::io::ReadHalf<T> {}
 impl<T: AsyncWrite + Send> Write for tokio::io::WriteHalf<T> {}

@@ -1,12 +1,10 @@
 //! Where a client connects to.
 
 use std::fmt;
-use std::io;
 
 use http::Uri;
-use tokio::net::TcpStream;
 
-use super::{Halves, split};
+use super::Scheme;
 use crate::error::UseError;
 
 /// The server end of a client session: scheme, host and port (RFC 9110 section 4.3.1).
@@ -16,16 +14,23 @@ use crate::error::UseError;
 ///
 /// let origin = Origin::try_from("http://127.0.0.1:8080/ignored")?;
 /// assert_eq!(origin.to_string(), "http://127.0.0.1:8080");
+/// assert_eq!(Origin::try_from("https://example.test/")?.port(), 443);
 /// assert!(Origin::try_from("gopher://example.test/").is_err());
 /// # Ok::<(), http_actors::UseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
+    scheme: Scheme,
     host: String,
     port: u16,
 }
 
 impl Origin {
+    /// The scheme: whether TLS is spoken.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     /// The host, an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
         &self.host
@@ -43,18 +48,11 @@ impl Origin {
         } else {
             self.host.clone()
         };
-        if self.port == 80 {
+        if self.port == self.scheme.default_port() {
             host
         } else {
             format!("{host}:{}", self.port)
         }
-    }
-
-    /// Opens a connection to the first of its addresses that answers.
-    pub(crate) async fn connect(self) -> io::Result<Halves> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(split(stream))
     }
 
     /// Whether a request target belongs to this origin: one without an authority does.
@@ -65,7 +63,7 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority())
+        write!(f, "{}://{}", self.scheme, self.authority())
     }
 }
 
@@ -74,12 +72,11 @@ impl TryFrom<&Uri> for Origin {
     type Error = UseError;
 
     fn try_from(uri: &Uri) -> Result<Self, UseError> {
-        let http = uri
-            .scheme_str()
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"));
+        let scheme = uri.scheme_str().and_then(Scheme::of);
+        let scheme = scheme.ok_or(UseError::InvalidUrl)?;
         let authority = uri
             .authority()
-            .filter(|authority| http && !authority.as_str().contains('@'));
+            .filter(|authority| !authority.as_str().contains('@'));
         let authority = authority.ok_or(UseError::InvalidUrl)?;
         let host = authority
             .host()
@@ -90,8 +87,11 @@ impl TryFrom<&Uri> for Origin {
             return Err(UseError::InvalidUrl);
         }
         Ok(Self {
+            scheme,
             host,
-            port: authority.port_u16().unwrap_or(80),
+            port: authority
+                .port_u16()
+                .unwrap_or_else(|| scheme.default_port()),
         })
     }
 }

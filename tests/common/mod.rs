@@ -1,6 +1,11 @@
 //! The harness of the session tests: a session over an in-memory pipe, its peer, and a handler that records.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[cfg(feature = "rustls")]
+pub(crate) mod tls;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -350,4 +355,11 @@ pub(crate) async fn tcp_pair() -> (tokio::net::TcpStream, tokio::net::TcpStream)
     let address = listener.local_addr().expect("an address");
     let (near, far) = tokio::join!(listener.accept(), tokio::net::TcpStream::connect(address));
     (near.expect("accepted").0, far.expect("connected"))
+}
+
+/// A path for a Unix socket, of this call alone.
+pub(crate) fn socket_path() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("http-actors-{}-{next}", std::process::id()))
 }

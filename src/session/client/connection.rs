@@ -6,11 +6,11 @@ use std::io;
 use std::pin::Pin;
 
 use crate::session::deadline::DeadlineTimer;
-use crate::transport::Halves;
+use crate::transport::{ConnectError, Halves};
 
 /// Opens a connection.
 pub(in crate::session) type Connect = Box<dyn Fn() -> Connecting>;
-pub(super) type Connecting = Pin<Box<dyn Future<Output = io::Result<Halves>>>>;
+pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Halves, ConnectError>>>>;
 
 /// How the connection stands.
 pub(in crate::session) struct Connection {

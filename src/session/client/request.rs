@@ -20,6 +20,7 @@ use crate::session::handoff::Taker;
 use crate::session::inbound::Expect;
 use crate::session::link::{Event, Link};
 use crate::session::outbound::Room;
+use crate::transport::ConnectError;
 use crate::wire::{Expected, Target};
 
 /// How long a request waits for the server's 100 before it sends its body anyway (RFC 9110 section 10.1.1).
@@ -106,9 +107,11 @@ impl Client {
                     connection::attach(link, halves);
                     Poll::Ready(())
                 }
-                Poll::Ready(Err(error)) => self.not_connected(error.kind()),
+                Poll::Ready(Err(error)) => self.not_connected(error),
                 Poll::Pending => match self.connection.deadline.poll(cx) {
-                    Poll::Ready(()) => self.not_connected(io::ErrorKind::TimedOut),
+                    Poll::Ready(()) => {
+                        self.not_connected(ConnectError::Link(io::ErrorKind::TimedOut))
+                    }
                     Poll::Pending => Poll::Pending,
                 },
             },
@@ -123,10 +126,10 @@ impl Client {
         }
     }
 
-    fn not_connected(&mut self, kind: io::ErrorKind) -> Poll<()> {
+    fn not_connected(&mut self, error: ConnectError) -> Poll<()> {
         self.connection.state = State::Closed;
         self.connection.deadline.set(None);
-        self.fail_all(FailureReason::ConnectFailed(kind));
+        self.fail_all(error.into());
         Poll::Ready(())
     }
 

@@ -278,7 +278,7 @@ impl Server {
         if !self.peer_leaving {
             return None;
         }
-        let taken = link.outbound.buffer.total();
+        let taken = link.outbound.taken();
         if self.farewell.is_none() || self.farewell_seen != taken {
             self.farewell_seen = taken;
             self.farewell = link.now().checked_add(patience);

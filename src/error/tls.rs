@@ -1,0 +1,39 @@
+//! Why a secure connection did not come about.
+
+use thiserror::Error;
+
+/// What went wrong in a TLS handshake. No request and no plain text is ever sent after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The certificate is signed by nobody that is trusted.
+    #[error("the certificate is of an unknown issuer")]
+    UnknownIssuer,
+    /// The certificate is for another name, or the host is none that a certificate can be for.
+    #[error("the certificate is for another name")]
+    WrongName,
+    /// The certificate is not valid any more, or not yet.
+    #[error("the certificate is not valid at this time")]
+    Expired,
+    /// Anything else that is wrong with the certificate.
+    #[error("the certificate is not acceptable")]
+    BadCertificate,
+    /// The peer ended the handshake with an alert.
+    #[error("the peer refused the handshake")]
+    Refused,
+    /// What the peer sent is not TLS.
+    #[error("the peer does not speak TLS")]
+    NotTls,
+    /// The peer chose a protocol that is not HTTP/1.1.
+    #[error("the peer wants another protocol than HTTP/1.1")]
+    OtherProtocol,
+    /// The platform has no certificates to verify with.
+    #[error("no trusted certificates were found")]
+    NoRoots,
+    /// The crate was built without its feature `rustls`.
+    #[error("built without TLS")]
+    Unsupported,
+    /// Anything else: no version or cipher in common, for example.
+    #[error("the handshake failed")]
+    Other,
+}

@@ -1,0 +1,31 @@
+//! What stands for TLS in a build without it: nothing is accepted in TLS, and no `https` origin is connected to.
+
+use std::io;
+
+use super::{ConnectError, Halves};
+use crate::error::TlsError;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Connector;
+
+impl Connector {
+    #[allow(
+        clippy::unused_async,
+        clippy::unused_self,
+        reason = "the shape of the one that works"
+    )]
+    pub(super) async fn connect(&self, _: Halves, _: &str) -> Result<Halves, ConnectError> {
+        Err(TlsError::Unsupported.into())
+    }
+}
+
+/// There is none.
+#[derive(Debug, Clone)]
+pub(crate) enum Acceptor {}
+
+impl Acceptor {
+    #[allow(clippy::unused_async, reason = "the shape of the one that works")]
+    pub(crate) async fn accept(&self, _: Halves) -> io::Result<Halves> {
+        match *self {}
+    }
+}

@@ -1,0 +1,105 @@
+//! Unix sockets: the server's file and its life, the client's route.
+
+mod common;
+
+use std::io::ErrorKind;
+use std::os::unix::net::UnixListener;
+
+use common::{Peer, Recorder, socket_path};
+use http_actors::{
+    Apply, Dispose, HttpHandler, HttpServer, HttpSession, LocalAddrs, Origin, Payload, Route,
+    SessionContext, SessionOptions, StatusCode,
+};
+use tokio::net::UnixStream;
+
+struct Hi;
+
+impl HttpHandler for Hi {
+    fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+        assert_eq!(session.peer().remote, None);
+        let host = request.headers().get("Host").unwrap_or_default().to_vec();
+        session.respond(Payload::response(StatusCode::OK).body(host));
+    }
+}
+
+fn server() -> HttpServer {
+    HttpServer::new(|_session| Hi).signals(false).workers(2)
+}
+
+/// The workers share the socket, and the host of the origin goes into Host alone. The file goes with the server.
+#[actix::test]
+async fn a_server_and_a_client() {
+    let path = socket_path();
+    let running = server().bind_uds(&path).expect("a path").run();
+    assert!(running.addresses().is_empty());
+    let listed = running.handle().send(LocalAddrs).await.expect("alive");
+    assert_eq!(listed, []);
+    for _ in 0..8 {
+        let (factory, mut heard) = Recorder::factory(|_, _| {});
+        let options = SessionOptions {
+            route: Route::unix(&path),
+            ..SessionOptions::for_client()
+        };
+        let origin = Origin::try_from("http://nowhere.test:81/").expect("a URL");
+        let session = HttpSession::connect(origin, &factory, options);
+        session.do_send(Apply(Payload::get("/").expect("a path")));
+        heard
+            .expect(&["apply 200 [nowhere.test:81]", "completed 200 in 15 out 0"])
+            .await;
+    }
+    assert!(path.exists());
+    running.handle().do_send(Dispose);
+    running.await.expect("an end");
+    assert!(!path.exists());
+}
+
+/// What stands at the path, and what becomes of it.
+#[actix::test]
+async fn files_in_the_way() {
+    let taken = |path: &_| server().bind_uds(path).expect_err("in the way").kind();
+
+    let path = socket_path();
+    let living = UnixListener::bind(&path).expect("a socket");
+    assert_eq!(taken(&path), ErrorKind::AddrInUse);
+    assert!(path.exists());
+    drop(living);
+    let bound = server().bind_uds(&path).expect("nobody listens any more");
+    // A server that never ran leaves nothing behind either.
+    drop(bound);
+    assert!(!path.exists());
+
+    std::fs::write(&path, "precious").expect("a file");
+    assert_eq!(taken(&path), ErrorKind::AddrInUse);
+    assert_eq!(std::fs::read(&path).expect("still there"), b"precious");
+    std::fs::remove_file(&path).expect("still there");
+
+    let nowhere = path.join("below/nothing");
+    assert_eq!(taken(&nowhere), ErrorKind::NotFound);
+}
+
+/// The file of another server, which took the path over, is left alone.
+#[actix::test]
+async fn a_file_that_was_replaced() {
+    let path = socket_path();
+    let bound = server().bind_uds(&path).expect("a path");
+    std::fs::remove_file(&path).expect("there");
+    let other = UnixListener::bind(&path).expect("a socket");
+    drop(bound);
+    assert!(path.exists());
+    drop(other);
+    std::fs::remove_file(&path).expect("there");
+}
+
+/// X10: a peer that goes is noticed while nothing is read.
+#[actix::test]
+async fn hangups_are_noticed_while_nothing_is_read() {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let (_session, mut heard) =
+        common::accept(near, SessionOptions::default(), |_, session| session.mute());
+    let mut peer = Peer::new(far);
+    peer.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
+        .await;
+    heard.expect(&["apply POST / stream 20000"]).await;
+    peer.close().await;
+    heard.expect(&["half_closed"]).await;
+}
