@@ -1,7 +1,7 @@
 //! The server that benchmarks, conformance and fault runs use. Look at `Body`: how a handler sends a body of any length
 //! in constant memory, and how it holds an upload while its echo is not taken.
 //!
-//! It listens, then prints `listening on ADDR`. SIGTERM ends it with exit code 0. Routes (the query is ignored, HEAD
+//! It listens, then prints `listening on ADDR`; with `--cert` and `--key`, for HTTPS. SIGTERM ends it with exit code 0. Routes (the query is ignored, HEAD
 //! works wherever GET does):
 //!
 //! | route | answer |
@@ -53,6 +53,14 @@ struct Flags {
     /// Time for requests in flight at the end
     #[arg(long)]
     grace_ms: Option<u64>,
+    /// Certificates for HTTPS, the server's own first, in PEM
+    #[cfg(feature = "rustls")]
+    #[arg(long, requires = "key")]
+    cert: Option<std::path::PathBuf>,
+    /// The key of the server's own certificate, in PEM
+    #[cfg(feature = "rustls")]
+    #[arg(long, requires = "cert")]
+    key: Option<std::path::PathBuf>,
 }
 
 fn fallback(text: &str) -> Result<u16, String> {
@@ -307,8 +315,8 @@ async fn main() -> std::io::Result<()> {
         muted: false,
     })
     .workers(flags.workers)
-    .timeouts(timeouts)
-    .bind(("127.0.0.1", flags.port))?;
+    .timeouts(timeouts);
+    server = bind(server, &flags)?;
     if let Some(connections) = flags.max_connections {
         server = server.max_connections(connections);
     }
@@ -319,4 +327,28 @@ async fn main() -> std::io::Result<()> {
         println!("listening on {address}");
     }
     server.await
+}
+
+#[cfg(feature = "rustls")]
+fn bind(server: HttpServer, flags: &Flags) -> std::io::Result<HttpServer> {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let address = ("127.0.0.1", flags.port);
+    let (Some(cert), Some(key)) = (&flags.cert, &flags.key) else {
+        return server.bind(address);
+    };
+    let read = || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
+        let chain = CertificateDer::pem_file_iter(cert)?.collect::<Result<_, _>>()?;
+        let key = PrivateKeyDer::from_pem_file(key)?;
+        Ok(rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?)
+    };
+    server.bind_rustls(address, read().map_err(std::io::Error::other)?.into())
+}
+
+#[cfg(not(feature = "rustls"))]
+fn bind(server: HttpServer, flags: &Flags) -> std::io::Result<HttpServer> {
+    server.bind(("127.0.0.1", flags.port))
 }

@@ -1,4 +1,4 @@
-//! Foreign clients against the examples: curl, Python's http.client and netcat, over loopback TCP.
+//! Foreign clients against the examples: curl, Python's http.client, netcat and openssl, over loopback TCP.
 //!
 //! The rows are in `foreign/*.txt`, the Python cases in `foreign/client.py`. A test starts one
 //! server, tries every row and reports those that failed by name. A client that is not installed
@@ -13,6 +13,12 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
+
+#[cfg(feature = "rustls")]
+mod common;
+#[cfg(feature = "rustls")]
+#[path = "foreign/tls.rs"]
+mod tls;
 
 #[test]
 fn curl() {
@@ -236,6 +242,7 @@ fn workload(flags: &[&str]) -> Output {
 /// A server in a process of its own, killed when dropped.
 struct Server {
     process: Child,
+    scheme: &'static str,
     port: String,
     /// Open for as long as the server may print.
     _stdout: BufReader<ChildStdout>,
@@ -267,6 +274,7 @@ impl Server {
             .expect("HOST:PORT");
         Self {
             process,
+            scheme: "http",
             port: port.to_owned(),
             _stdout: stdout,
         }
@@ -405,7 +413,7 @@ impl Row {
         if !self.client.is_here() {
             return Ok(());
         }
-        let base = format!("http://127.0.0.1:{}", server.port);
+        let base = format!("{}://127.0.0.1:{}", server.scheme, server.port);
         let args = self.args.iter().map(|arg| match arg.as_str() {
             "HOST" => "127.0.0.1".to_owned(),
             "PORT" => server.port.clone(),
@@ -451,14 +459,21 @@ fn matches(pieces: &[Vec<u8>], text: &[u8]) -> bool {
 
 /// Tries all rows on one server. That it still serves afterwards is one more.
 fn check(server: &Server, rows: impl IntoIterator<Item = Row>) {
-    let last = Row::new(
+    report(
+        rows.into_iter()
+            .chain([goes_on(CURL)])
+            .map(|row| row.tried(server)),
+    );
+}
+
+fn goes_on(curl: Client) -> Row {
+    Row::new(
         "the server goes on",
-        CURL,
+        curl,
         &["BASE/plaintext"],
         "",
         "Hello, World!",
-    );
-    report(rows.into_iter().chain([last]).map(|row| row.tried(server)));
+    )
 }
 
 fn report(tried: impl IntoIterator<Item = Tried>) {
