@@ -129,7 +129,7 @@ impl SessionContext {
             .shut(&mut self.link, CancelCause::Local, CloseReason::Disposed);
     }
 
-    /// Ends the session in an orderly way; see [`Leave`](crate::Leave).
+    /// Ends the session in an orderly way; see [`Leave`].
     pub fn leave(&mut self, leave: Leave) {
         drop(self.depart(leave));
     }
