@@ -19,8 +19,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Parser;
 use http_actors::{
-    Cancelled, Exchange, Failure, Headers, HttpHandler, HttpServer, MessageId, Method, Payload,
-    Room, SessionContext, StatusCode, Timeouts, TransferMode,
+    Cancelled, Drain, Exchange, Failure, Headers, HttpHandler, HttpServer, MessageId, Method,
+    Payload, Room, SessionContext, StatusCode, Timeouts, TransferMode,
 };
 
 /// A server for benchmarks, conformance and fault runs.
@@ -320,8 +320,12 @@ async fn main() -> std::io::Result<()> {
     if let Some(connections) = flags.max_connections {
         server = server.max_connections(connections);
     }
-    // Requests in flight are cut at once for now, so there is no grace to set.
-    let _ = flags.grace_ms;
+    if let Some(millis) = flags.grace_ms {
+        server = server.drain(Drain {
+            deadline: Duration::from_millis(millis),
+            ..Drain::default()
+        });
+    }
     let server = server.run();
     for address in server.addresses() {
         println!("listening on {address}");

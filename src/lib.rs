@@ -33,6 +33,7 @@
 //! * **Sending from elsewhere**: [`Responder`] and [`BodySender`] are the safe way, bound to one request. The messages
 //!   below them are [`Apply`], [`SendChunk`], [`Finish`], [`Write`], [`Cancel`] and [`Dispose`]; [`Inspect`] asks how a
 //!   session is doing. What cannot be taken comes back as [`Refused`].
+//! * **Ending**: [`Drain`] for a server, [`Leave`] for a session: nothing is cut before its time. [`Dispose`] cuts.
 //! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
 //! * **Serving**: [`HttpServer`], and [`HttpServer::to_actor`] for an actor that exists already. [`SessionOptions`] holds
 //!   what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
@@ -65,8 +66,8 @@ pub use http::{Method, StatusCode, Uri, Version};
 pub use log::{CommonLog, ContentsLog, DiscardLog};
 pub use payload::{Credentials, Headers, MessageId, Payload, TransferMode};
 pub use server::{
-    HttpRequest, HttpServer, LocalAddrs, Running, ServerActor, ServerNotify, Service, Sessions,
-    SetHandler, SetLogger,
+    Cut, Drain, DrainReport, HttpRequest, HttpServer, LocalAddrs, Running, ServerActor,
+    ServerNotify, Service, Sessions, SetHandler, SetLogger,
 };
 pub use session::{
     Answer, Apply, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled, CodecError,

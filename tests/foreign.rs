@@ -9,7 +9,8 @@
 //! become the server's; `\r`, `\n`, `\t`, `\0`, `\xNN` are bytes, `{5*ab}` repeats, `{noise 5}` is
 //! so many bytes without a pattern; and in what is received `...` is anything within one line.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
@@ -163,6 +164,27 @@ fn a_signal_ends_the_server_well() {
         check(&server, []);
         assert_eq!(server.signal(signal).code(), Some(0), "{signal}");
     }
+}
+
+/// A reader that takes its time gets its answer whole after the signal, and only then the process ends.
+#[test]
+fn a_signal_lets_answers_finish() {
+    const LENGTH: usize = 40_000_000;
+    let mut server = Server::workload(&["--grace-ms", "60000"]);
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port.parse::<u16>().expect("a port")))
+        .expect("the server listens");
+    write!(stream, "GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n").expect("open");
+    let mut first = [0; 1];
+    stream.read_exact(&mut first).expect("an answer");
+    let rest = std::thread::spawn(move || {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).expect("no reset");
+        rest
+    });
+    assert_eq!(server.signal("-TERM").code(), Some(0));
+    let rest = rest.join().expect("no panic");
+    let head = rest.windows(4).position(|window| window == b"\r\n\r\n");
+    assert_eq!(rest.len() - head.expect("a head") - 4, LENGTH);
 }
 
 #[test]

@@ -2,18 +2,22 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use actix::dev::ToEnvelope;
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
     Message,
 };
 use actix::{ResponseFuture, WrapFuture as _};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::drain::{Drain, DrainReport};
 use super::factory::BoxFactory;
 use super::notify::ServerNotify;
 use super::socket_file::SocketFile;
-use super::worker::{List, Stop, UseFactory, UseLogger, Worker};
+use super::worker::{List, Retire, Stop, UseFactory, UseLogger, Worker};
 use crate::session::{Dispose, HandlerFactory, HttpSession, Logger};
 
 /// A running server. Its address is [`Running::handle`](crate::Running::handle).
@@ -23,7 +27,19 @@ pub struct ServerActor {
     pub(super) files: Vec<SocketFile>,
     pub(super) notify: Option<Box<dyn ServerNotify>>,
     pub(super) ended: Option<oneshot::Sender<()>>,
-    pub(super) stopping: bool,
+    /// Who asked for the report of the drain that is going on.
+    pub(super) draining: Vec<oneshot::Sender<DrainReport>>,
+    pub(super) ending: Ending,
+}
+
+/// How far the end of a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Running,
+    /// The workers were told.
+    Stopping,
+    /// They have no connection left.
+    Stopped,
 }
 
 impl std::fmt::Debug for ServerActor {
@@ -139,20 +155,63 @@ impl Handler<Sessions> for ServerActor {
     type Result = ResponseFuture<Vec<Addr<HttpSession>>>;
 
     fn handle(&mut self, _: Sessions, _: &mut Self::Context) -> Self::Result {
-        let asked: Vec<_> = self
-            .workers
-            .iter()
-            .map(|worker| worker.send(List))
-            .collect();
-        Box::pin(async move {
-            let mut sessions = Vec::new();
-            for asked in asked {
-                // A worker that has ended has no sessions.
-                sessions.extend(asked.await.unwrap_or_default());
-            }
-            sessions
-        })
+        let lists = self.ask_all(|| List);
+        Box::pin(async { lists.await.into_iter().flatten().collect() })
     }
+}
+
+impl Handler<Drain> for ServerActor {
+    type Result = ResponseFuture<DrainReport>;
+
+    fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) -> Self::Result {
+        let (sender, report) = oneshot::channel();
+        self.draining.push(sender);
+        let Drain { window, deadline } = drain;
+        let cut = after(deadline);
+        let retired = self
+            .ask_all(|| Retire { window, cut })
+            .into_actor(self)
+            .map(Self::retired);
+        ctx.spawn(retired);
+        // A server whose arbiter was stopped has no report.
+        Box::pin(async { report.await.unwrap_or_default() })
+    }
+}
+
+impl ServerActor {
+    /// All workers have drained.
+    fn retired(reports: Vec<Option<DrainReport>>, server: &mut Self, ctx: &mut Context<Self>) {
+        // A worker that drains already has no report for who asks again.
+        let Some(report) = reports.into_iter().collect::<Option<Vec<_>>>() else {
+            return;
+        };
+        let report: DrainReport = report.into_iter().sum();
+        tracing::info!(
+            sessions = report.sessions,
+            cut = report.cut.len(),
+            "drained"
+        );
+        for sender in server.draining.drain(..) {
+            // Who does not wait any more does not want to know.
+            let _ = sender.send(report.clone());
+        }
+        ctx.notify(Dispose);
+        server.end(ctx);
+    }
+
+    /// Ends when nothing is left, and nobody waits for a report.
+    fn end(&self, ctx: &mut Context<Self>) {
+        if self.ending == Ending::Stopped && self.draining.is_empty() {
+            ctx.stop();
+        }
+    }
+}
+
+/// That time from now; a time that lies beyond the end of time is a year away.
+fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time)
+        .unwrap_or(now + Duration::from_secs(31_536_000))
 }
 
 /// Stops the server: it listens no more, every connection is cut, and its future ends (P111).
@@ -160,34 +219,51 @@ impl Handler<Dispose> for ServerActor {
     type Result = ();
 
     fn handle(&mut self, _: Dispose, ctx: &mut Self::Context) {
-        if std::mem::replace(&mut self.stopping, true) {
+        if self.ending != Ending::Running {
             return;
         }
+        self.ending = Ending::Stopping;
         let stopped = self
             .tell_all(|| Stop)
             .into_actor(self)
-            .map(|(), _, ctx| ctx.stop());
+            .map(|(), server, ctx| {
+                server.ending = Ending::Stopped;
+                server.end(ctx);
+            });
         ctx.spawn(stopped);
     }
 }
 
 impl ServerActor {
-    /// Tells every worker, and ends when all have answered.
-    fn tell_all<M>(&self, message: impl Fn() -> M) -> ResponseFuture<()>
+    /// Asks every worker, and ends with their answers. One that has ended has none.
+    fn ask_all<M>(&self, message: impl Fn() -> M) -> ResponseFuture<Vec<M::Result>>
     where
-        M: Message<Result = ()> + Send + 'static,
+        M: Message + Send + 'static,
+        M::Result: Send,
         Worker: Handler<M>,
+        Context<Worker>: ToEnvelope<Worker, M>,
     {
-        let told: Vec<_> = self
+        let asked: Vec<_> = self
             .workers
             .iter()
             .map(|worker| worker.send(message()))
             .collect();
         Box::pin(async move {
-            for told in told {
-                // A worker that has ended needs to be told nothing.
-                let _ = told.await;
+            let mut answers = Vec::with_capacity(asked.len());
+            for asked in asked {
+                answers.extend(asked.await);
             }
+            answers
         })
+    }
+
+    /// Tells every worker, and ends when all have done it.
+    fn tell_all<M>(&self, message: impl Fn() -> M) -> ResponseFuture<()>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Worker: Handler<M>,
+    {
+        let told = self.ask_all(message);
+        Box::pin(async { drop(told.await) })
     }
 }

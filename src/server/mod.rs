@@ -2,6 +2,7 @@
 
 mod actor;
 mod bind;
+mod drain;
 mod factory;
 mod listener;
 mod notify;
@@ -28,6 +29,7 @@ use crate::wire::{Leniency, Limits};
 
 pub use actor::{LocalAddrs, ServerActor, Sessions, SetHandler, SetLogger};
 use bind::Socket;
+pub use drain::{Cut, Drain, DrainReport};
 use factory::BoxFactory;
 pub use notify::ServerNotify;
 pub use running::Running;
@@ -80,6 +82,7 @@ struct Settings {
     keepalive: Option<Duration>,
     share_port: bool,
     signals: bool,
+    drain: Drain,
 }
 
 impl Default for Settings {
@@ -92,6 +95,7 @@ impl Default for Settings {
             keepalive: None,
             share_port: false,
             signals: true,
+            drain: Drain::default(),
         }
     }
 }
@@ -244,9 +248,15 @@ impl HttpServer {
         self
     }
 
-    /// Whether SIGINT and SIGTERM stop the server: true.
+    /// Whether SIGINT and SIGTERM end the server: true. The first drains it, a second one cuts what is left.
     pub fn signals(mut self, signals: bool) -> Self {
         self.settings.signals = signals;
+        self
+    }
+
+    /// How a signal drains the server: connections without a request stay for 500 ms, exchanges have 30 s.
+    pub fn drain(mut self, drain: Drain) -> Self {
+        self.settings.drain = drain;
         self
     }
 

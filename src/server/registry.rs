@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use actix::{Addr, WeakAddr};
-use tokio::sync::mpsc;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::session::HttpSession;
 
@@ -35,7 +35,7 @@ pub(super) struct Guard {
     pub(super) id: u64,
     pub(super) registry: Rc<Registry>,
     /// The worker ends when the last of these is gone.
-    pub(super) _alive: mpsc::Sender<()>,
+    pub(super) _tracked: TaskTrackerToken,
 }
 
 impl Drop for Guard {

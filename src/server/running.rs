@@ -11,7 +11,8 @@ use actix::{Actor as _, Addr, Arbiter, WeakAddr};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::actor::ServerActor;
+use super::actor::{Ending, ServerActor};
+use super::drain::Drain;
 use super::listener::{Share, Tcp};
 use super::socket_file::SocketFile;
 use super::worker::Worker;
@@ -81,11 +82,12 @@ impl Running {
             files,
             notify,
             ended: Some(end),
-            stopping: false,
+            draining: Vec::new(),
+            ending: Ending::Running,
         }
         .start();
         if settings.signals && failure.is_none() {
-            stop_on_signal(handle.downgrade());
+            stop_on_signal(handle.downgrade(), settings.drain);
         }
         Self {
             handle,
@@ -160,10 +162,15 @@ fn prepare(bindings: Vec<Binding>, settings: &Settings) -> io::Result<Prepared> 
     Ok(prepared)
 }
 
-/// Stops the server on SIGINT and SIGTERM. The signals are watched from this call on, not from the first poll.
-fn stop_on_signal(server: WeakAddr<ServerActor>) {
+/// Drains the server on SIGINT and SIGTERM, and stops it on the second. The signals are watched from this call on, not from the first poll.
+fn stop_on_signal(server: WeakAddr<ServerActor>, drain: Drain) {
     match Signals::new() {
-        Ok(signals) => drop(actix_rt::spawn(async move {
+        Ok(mut signals) => drop(actix_rt::spawn(async move {
+            let name = signals.next().await;
+            tracing::info!(name, "draining");
+            if let Some(server) = server.upgrade() {
+                server.do_send(drain);
+            }
             let name = signals.next().await;
             tracing::info!(name, "stopping");
             if let Some(server) = server.upgrade() {
@@ -187,7 +194,7 @@ impl Signals {
         })
     }
 
-    async fn next(mut self) -> &'static str {
+    async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",

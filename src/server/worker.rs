@@ -7,17 +7,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{
-    Actor, Addr, AsyncContext as _, Context, Handler, Message, ResponseFuture, SpawnHandle,
-    WrapFuture as _,
-};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinSet;
+use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
 
+use super::drain::DrainReport;
 use super::factory::BoxFactory;
 use super::listener::{Listener, Share, Tcp};
 use super::registry::{Guard, Registry};
-use crate::session::{Dispose, HttpSession, Logger, SessionOptions, Tenure};
+use crate::session::{CutOff, HttpSession, Leave, Left, Logger, SessionOptions, Tenure};
 use crate::transport::{Acceptor, Halves};
 
 /// How long to wait after `accept` failed for want of something, at first and at most.
@@ -29,10 +29,8 @@ const HANDSHAKES: usize = 256;
 
 pub(super) struct Worker {
     listeners: Vec<Share>,
-    loops: Vec<SpawnHandle>,
+    loops: Vec<AbortHandle>,
     shared: Rc<Shared>,
-    /// Yields its end when no connection is left.
-    gone: Option<mpsc::Receiver<()>>,
 }
 
 /// What the accept loops of a worker work with.
@@ -44,7 +42,12 @@ struct Shared {
     handshakes: Handshakes,
     registry: Rc<Registry>,
     next: Cell<u64>,
-    alive: RefCell<Option<mpsc::Sender<()>>>,
+    /// Whether the server is being drained, and how.
+    leaving: watch::Sender<Option<Retire>>,
+    /// How sessions that were asked to leave have left.
+    parting: RefCell<JoinSet<Left>>,
+    /// Everything that must be over before the worker is: accept loops, handshakes, connections.
+    tracker: TaskTracker,
 }
 
 /// The TLS handshakes that go on.
@@ -61,7 +64,6 @@ impl Worker {
         tcp: Tcp,
         slots: Arc<Semaphore>,
     ) -> Self {
-        let (alive, gone) = mpsc::channel(1);
         let shared = Shared {
             factory: RefCell::new(factory),
             options: RefCell::new(Arc::new(options)),
@@ -73,23 +75,31 @@ impl Worker {
             },
             registry: Rc::default(),
             next: Cell::new(0),
-            alive: RefCell::new(Some(alive)),
+            leaving: watch::Sender::new(None),
+            parting: RefCell::default(),
+            tracker: TaskTracker::new(),
         };
         Self {
             listeners,
             loops: Vec::new(),
             shared: Rc::new(shared),
-            gone: Some(gone),
         }
     }
 }
 
 impl Shared {
-    /// Accepts for ever. Nothing that `accept` returns ends it.
+    /// Accepts until the server is drained, and then what stands in the backlog. Nothing that `accept` returns ends it.
     async fn accept(self: Rc<Self>, listener: Listener, tls: Option<Acceptor>) {
+        let mut leaving = self.leaving.subscribe();
         let mut back_off = BACK_OFF;
         loop {
-            match listener.accept(self.tcp).await {
+            let accepted = tokio::select! {
+                // ORDER: a connection first, so that the backlog is empty when the loop ends.
+                biased;
+                accepted = listener.accept(self.tcp) => accepted,
+                () = drained(&mut leaving) => return,
+            };
+            match accepted {
                 Ok(halves) => {
                     back_off = BACK_OFF;
                     // ORDER: accepted first and then made to wait: a worker that waited for a slot before it accepted
@@ -122,9 +132,7 @@ impl Shared {
         let Ok(seat) = self.handshakes.seats.clone().acquire_owned().await else {
             return;
         };
-        let Some(alive) = self.alive.borrow().clone() else {
-            return;
-        };
+        let tracked = self.tracker.token();
         let shared = self.clone();
         let mut tasks = self.handshakes.tasks.borrow_mut();
         while tasks.try_join_next().is_some() {}
@@ -143,19 +151,16 @@ impl Shared {
                 Ok(halves) => shared.serve(halves, permit),
                 Err(error) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
             }
-            drop(alive);
+            drop(tracked);
         });
     }
 
     fn serve(&self, halves: Halves, permit: OwnedSemaphorePermit) {
-        let Some(alive) = self.alive.borrow().clone() else {
-            return;
-        };
         let id = self.next.replace(self.next.get().wrapping_add(1));
         let guard = Guard {
             id,
             registry: self.registry.clone(),
-            _alive: alive,
+            _tracked: self.tracker.token(),
         };
         let tenure = Tenure {
             _guard: Box::new(guard),
@@ -169,10 +174,32 @@ impl Shared {
         }));
         if let Ok(session) = opened {
             self.registry.insert(id, &session);
+            if let Some(retire) = *self.leaving.borrow() {
+                self.part(&session, retire);
+            }
         } else {
             tracing::error!("the handler factory panicked");
         }
     }
+}
+
+impl Shared {
+    /// Asks a session to leave.
+    fn part(&self, session: &Addr<HttpSession>, retire: Retire) {
+        let left = session.send(retire.leave());
+        self.parting
+            .borrow_mut()
+            // One that has ended had nothing to cut.
+            .spawn_local(async { left.await.unwrap_or_default() });
+    }
+}
+
+/// Ends when the server is being drained, and what the kernel had accepted by then is known.
+async fn drained(leaving: &mut watch::Receiver<Option<Retire>>) {
+    // The sender lives as long as the worker.
+    let _ = leaving.wait_for(Option::is_some).await;
+    // ORDER: the reactor has its turn before this goes on, and the listener is polled first then.
+    tokio::task::yield_now().await;
 }
 
 /// Errors of `accept` that belong to the one connection that was not made.
@@ -187,12 +214,13 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 impl Actor for Worker {
     type Context = Context<Self>;
 
-    fn started(&mut self, ctx: &mut Self::Context) {
+    fn started(&mut self, _: &mut Self::Context) {
         for Share { socket, tls } in std::mem::take(&mut self.listeners) {
             match Listener::new(socket) {
                 Ok(listener) => {
-                    let accepting = self.shared.clone().accept(listener, tls).into_actor(self);
-                    self.loops.push(ctx.spawn(accepting));
+                    let accepting = self.shared.clone().accept(listener, tls);
+                    let accepting = self.shared.tracker.track_future(accepting);
+                    self.loops.push(actix_rt::spawn(accepting).abort_handle());
                 }
                 Err(error) => tracing::error!(%error, "a worker cannot listen"),
             }
@@ -200,7 +228,55 @@ impl Actor for Worker {
     }
 }
 
-/// Accept no more, dispose every session, and answer when the last connection is closed (P111).
+/// Accept no more when the backlog is empty, ask every session to leave, and answer when all have left, or at the time of
+/// the cut. Asked again, the sessions are told the new times, and there is no second report.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Option<DrainReport>")]
+pub(super) struct Retire {
+    pub(super) window: Duration,
+    pub(super) cut: Instant,
+}
+
+impl Retire {
+    fn leave(self) -> Leave {
+        Leave {
+            window: self.window,
+            deadline: self.cut.saturating_duration_since(Instant::now()),
+        }
+    }
+}
+
+impl Handler<Retire> for Worker {
+    type Result = ResponseFuture<Option<DrainReport>>;
+
+    fn handle(&mut self, retire: Retire, _: &mut Self::Context) -> Self::Result {
+        let again = self.shared.leaving.send_replace(Some(retire)).is_some();
+        for session in self.shared.registry.sessions() {
+            if again {
+                session.do_send(retire.leave());
+            } else {
+                self.shared.part(&session, retire);
+            }
+        }
+        if again {
+            return Box::pin(async { None });
+        }
+        self.shared.tracker.close();
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            // At the cut the sessions say what they cut. What is left then, handshakes and closes, is nobody's exchange.
+            let _ = timeout_at(retire.cut, shared.tracker.wait()).await;
+            let mut parting = shared.parting.take();
+            let mut report = DrainReport::default();
+            while let Some(left) = parting.join_next().await {
+                report.note(left.unwrap_or_default());
+            }
+            Some(report)
+        })
+    }
+}
+
+/// Accept no more, cut every session, and answer when the last connection is closed (P111).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
@@ -208,22 +284,17 @@ pub(super) struct Stop;
 impl Handler<Stop> for Worker {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: Stop, _: &mut Self::Context) -> Self::Result {
         for accepting in self.loops.drain(..) {
-            ctx.cancel_future(accepting);
+            accepting.abort();
         }
         self.shared.handshakes.tasks.borrow_mut().abort_all();
         for session in self.shared.registry.sessions() {
-            session.do_send(Dispose);
+            session.do_send(CutOff);
         }
-        self.shared.alive.take();
-        let gone = self.gone.take();
-        Box::pin(async move {
-            if let Some(mut gone) = gone {
-                // Nothing is ever sent: this is the end of the channel.
-                let _ = gone.recv().await;
-            }
-        })
+        self.shared.tracker.close();
+        let tracker = self.shared.tracker.clone();
+        Box::pin(async move { tracker.wait().await })
     }
 }
 

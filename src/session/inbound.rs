@@ -156,6 +156,13 @@ pub(crate) struct Mute(pub(crate) MessageId);
 #[rtype(result = "()")]
 pub(crate) struct Unmute(pub(crate) MessageId);
 
+// From a server to its sessions.
+
+/// End now: the time is up.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct CutOff;
+
 // From responders and body writers to the session. They carry their own way back and never use `Addr::send`, whose
 // messages are dropped unhandled when the caller stops waiting (X14).
 

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::exchange::Exchange;
+use crate::transport::Peer;
 
 /// Asks a session to end without cutting anything (N9). Answered when it has ended.
 ///
@@ -29,6 +30,8 @@ pub struct Leave {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Left {
+    /// Who was at the other end.
+    pub peer: Peer,
     /// The exchanges that were cut.
     pub cut: Vec<Exchange>,
 }
@@ -76,7 +79,8 @@ impl Leaving {
     }
 
     /// The session has left.
-    pub(super) fn tell(self) {
+    pub(super) fn tell(mut self, peer: Peer) {
+        self.left.peer = peer;
         for waiting in self.waiting {
             // Who does not wait any more does not want to know.
             let _ = waiting.send(self.left.clone());

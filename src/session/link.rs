@@ -328,7 +328,7 @@ impl Link {
         self.outbound.release(Err(RefusedReason::Closing));
         self.tell(Close { linger });
         if let Some(leaving) = self.leaving.take() {
-            leaving.tell();
+            leaving.tell(self.peer);
         }
     }
 }

@@ -57,6 +57,7 @@ pub use context::SessionContext;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler};
 pub use handoff::{NotUpgraded, Upgrade, Upgraded};
+pub(crate) use inbound::CutOff;
 pub use info::{SessionInfo, SessionPhase};
 pub use leave::{Leave, Left};
 use link::{Event, Phase};

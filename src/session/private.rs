@@ -9,7 +9,7 @@ use super::outbound::Room;
 use super::unsent::Unsent;
 use super::waiter::Posted;
 use super::{HttpSession, builder};
-use crate::error::{FailureReason, Refused, RefusedReason, UseError};
+use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason, UseError};
 
 // From the builder. What one of an earlier connection still says is not heard (P84).
 
@@ -125,6 +125,21 @@ impl Handler<inbound::IdleQuery> for HttpSession {
             self.context.end.idle_query(&mut self.context.link);
             self.settle();
         }
+    }
+}
+
+// From a server.
+
+impl Handler<inbound::CutOff> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, _: inbound::CutOff, _: &mut Self::Context) {
+        self.context.end.shut(
+            &mut self.context.link,
+            CancelCause::Shutdown,
+            CloseReason::Shutdown,
+        );
+        self.settle();
     }
 }
 

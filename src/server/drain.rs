@@ -1,0 +1,74 @@
+//! The orderly end of a server (N9).
+
+use std::iter::Sum;
+use std::time::Duration;
+
+use actix::Message;
+
+use crate::session::{Exchange, Left};
+use crate::transport::Peer;
+
+/// Stops a server without cutting anything (N9). Answered when it has ended.
+///
+/// What stands in the backlog is accepted, then the server accepts no more. Every session is asked to
+/// [`Leave`](crate::Leave): requests that are going on, and those that come within the window, are answered, with
+/// `Connection: close`. What is not over at the deadline is cut. The server's future ends behind it.
+///
+/// A second `Drain` may bring the times forward; both get the same report. [`Dispose`](crate::Dispose) cuts at once.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "DrainReport")]
+pub struct Drain {
+    /// How long connections without a request stay, for one that may be on its way.
+    pub window: Duration,
+    /// How long exchanges may go on.
+    pub deadline: Duration,
+}
+
+impl Default for Drain {
+    /// 500 ms, and 30 s.
+    fn default() -> Self {
+        Self {
+            window: Duration::from_millis(500),
+            deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How a server was drained.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// How many sessions there were.
+    pub sessions: usize,
+    /// The exchanges that were cut; all others were finished.
+    pub cut: Vec<Cut>,
+}
+
+/// An exchange that was going on when the time was up.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Cut {
+    /// Whose it was.
+    pub peer: Peer,
+    /// How far it had come.
+    pub exchange: Exchange,
+}
+
+impl DrainReport {
+    pub(super) fn note(&mut self, left: Left) {
+        let Left { peer, cut, .. } = left;
+        self.sessions += 1;
+        self.cut
+            .extend(cut.into_iter().map(|exchange| Cut { peer, exchange }));
+    }
+}
+
+impl Sum for DrainReport {
+    fn sum<I: Iterator<Item = Self>>(reports: I) -> Self {
+        reports.fold(Self::default(), |mut all, other| {
+            all.sessions += other.sessions;
+            all.cut.extend(other.cut);
+            all
+        })
+    }
+}
