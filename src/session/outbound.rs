@@ -132,11 +132,11 @@ impl Outbound {
         if !self.buffer.is_empty() {
             self.unflushed = true;
             ready!(self.buffer.poll_write(&mut **io, cx))?;
-            self.stall.set(None);
         }
         if self.unflushed {
             ready!(Pin::new(&mut **io).poll_flush(cx))?;
             self.unflushed = false;
+            self.stall.set(None);
         }
         Poll::Ready(Ok(()))
     }
@@ -184,10 +184,10 @@ impl Outbound {
         self.stall.poll(cx)
     }
 
-    /// Grows whenever the socket takes something, also out of a transport that buffers.
+    /// Grows whenever the socket takes something. What a transport takes into a buffer of its own is no progress.
     pub(super) fn taken(&self) -> u64 {
-        let below = self.io.as_ref().map_or(0, |io| io.taken());
-        self.buffer.total().wrapping_add(below)
+        let below = self.io.as_ref().and_then(|io| io.taken());
+        below.unwrap_or_else(|| self.buffer.total())
     }
 
     /// Drops what waits; with `reset`, so that the peer notices.
@@ -206,6 +206,55 @@ impl Outbound {
 mod tests {
     use super::*;
     use crate::session::waiter::seat;
+
+    /// Takes everything, and passes nothing on.
+    struct Hoard;
+
+    impl tokio::io::AsyncWrite for Hoard {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            data: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(data.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl transport::Write for Hoard {
+        fn taken(&self) -> Option<u64> {
+            Some(0)
+        }
+    }
+
+    /// What a transport takes into a buffer of its own does not renew the write clock.
+    #[actix::test]
+    async fn hoarding_is_no_progress() {
+        tokio::time::pause();
+        let patience = Duration::from_secs(10);
+        let mut outbound = Outbound::new(Some(Box::new(Hoard)), Buffers::default(), Some(patience));
+        let begun = Instant::now();
+        for _ in 0..9 {
+            crate::wire::Output::body(&mut outbound.buffer, "data".into());
+            let stalled = std::future::poll_fn(|cx| {
+                assert!(outbound.poll_flush(cx).is_pending());
+                outbound.poll_stall(cx)
+            });
+            // What waits is taken, and the clock goes on.
+            let stalled = tokio::time::timeout(Duration::from_secs(1), stalled).await;
+            assert!(stalled.is_err());
+            assert!(outbound.buffer.is_empty());
+        }
+        std::future::poll_fn(|cx| outbound.poll_stall(cx)).await;
+        assert_eq!(begun.elapsed().as_secs(), patience.as_secs());
+    }
 
     /// Senders that do not wait for room leave nothing behind, however many pieces they send.
     #[test]

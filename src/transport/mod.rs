@@ -57,9 +57,9 @@ pub(crate) trait Write: AsyncWrite + Send + Unpin {
     /// Says that the sending side ends well, where the transport has a word for it, as far as that goes without waiting.
     fn close(&mut self) {}
 
-    /// Bytes that what lies below a transport took, ever, if the transport has a buffer of its own.
-    fn taken(&self) -> u64 {
-        0
+    /// Bytes that left a transport, ever, if it has a buffer of its own and can tell.
+    fn taken(&self) -> Option<u64> {
+        None
     }
 }
 

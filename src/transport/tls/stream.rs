@@ -27,7 +27,7 @@ pub(super) fn split(stream: TlsStream<Joined>, peer: Peer, tls: Arc<TlsInfo>) ->
 pub(super) struct Joined {
     read: Box<dyn Read>,
     write: Box<dyn Write>,
-    /// Bytes that it took, ever.
+    /// Bytes that it took, ever, the handshake included.
     taken: u64,
 }
 
@@ -122,8 +122,8 @@ impl Write for TlsWrite {
         let _ = Pin::new(self).poll_shutdown(&mut Context::from_waker(Waker::noop()));
     }
 
-    fn taken(&self) -> u64 {
-        lock(&self.0).get_ref().0.taken
+    fn taken(&self) -> Option<u64> {
+        Some(lock(&self.0).get_ref().0.taken)
     }
 }
 
