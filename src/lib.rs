@@ -37,6 +37,8 @@
 //! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
 //! * **Serving**: [`HttpServer`], and [`HttpServer::to_actor`] for an actor that exists already. [`SessionOptions`] holds
 //!   what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
+//! * **Asking**: [`HttpSession::connect`] to an [`Origin`], by a [`Route`].
+//! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`]; the feature `rustls`, on by default.
 //! * **Logs**: [`CommonLog`], [`ContentsLog`], or a [`Logger`] of your own.
 //! * **Without actors**: [`HttpCodec`] is the wire floor in a `Framed` of tokio-util, for either end.
 //!
@@ -49,6 +51,8 @@
 //! * What two readers could understand differently is refused, and nothing behind it is read as a request: see
 //!   [`WireError`].
 //! * An answer that was cut does not end well-formed. A handler that panics costs its own connection.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
 mod log;
@@ -81,6 +85,6 @@ pub use transport::{Origin, Peer, Route, Scheme, TlsInfo};
 pub use wire::{Leniency, Limits};
 
 /// The snippets of the README, compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
