@@ -545,6 +545,26 @@ async fn refusals() {
     assert_eq!(refused, [RefusedReason::Busy]);
 }
 
+/// B18: without the feature `rustls` a client of `https` fails, and says nothing in plain text.
+#[cfg(not(feature = "rustls"))]
+#[actix::test]
+async fn https_without_tls() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let origin = Origin::try_from(format!("https://{address}").as_str()).expect("a URL");
+    let (factory, mut heard) = Recorder::factory(|_, _| {});
+    let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
+    apply(&session, get("/")).await;
+    let unsupported = FailureReason::AuthFailed(http_actors::TlsError::Unsupported);
+    heard
+        .expect(&[&format!("failed {unsupported:?} Queued")])
+        .await;
+    let mut received = Vec::new();
+    let (mut stream, _) = listener.accept().expect("accepted");
+    std::io::Read::read_to_end(&mut stream, &mut received).expect("an end");
+    assert_eq!(received, b"");
+}
+
 /// P84: no connection, no answer, and the session can be used again.
 #[actix::test]
 async fn a_server_that_is_not_there() {

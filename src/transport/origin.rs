@@ -103,3 +103,38 @@ impl TryFrom<&str> for Origin {
         Self::try_from(&url.parse::<Uri>().map_err(|_| UseError::InvalidUrl)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P53, P91: what is said of an origin, and which URLs are its own.
+    #[test]
+    fn schemes_and_ports() {
+        for (url, display, authority) in [
+            ("http://A.test", "http://a.test", "a.test"),
+            ("http://a.test:443", "http://a.test:443", "a.test:443"),
+            ("HTTPS://a.test:443/x", "https://a.test", "a.test"),
+            ("https://a.test:80", "https://a.test:80", "a.test:80"),
+            ("https://[::1]:444", "https://[::1]:444", "[::1]:444"),
+        ] {
+            let origin = Origin::try_from(url).expect("a URL");
+            assert_eq!(
+                (origin.to_string().as_str(), origin.authority().as_str()),
+                (display, authority)
+            );
+            for (other, owned) in [
+                (url, true),
+                ("/x", true),
+                ("http://a.test:81", false),
+                ("https://b.test", false),
+            ] {
+                let uri = other.parse().expect("a URI");
+                assert_eq!(origin.owns(&uri), owned, "{url} {other}");
+            }
+        }
+        let [plain, secure] =
+            ["http://a.test", "https://a.test:80"].map(|url| Origin::try_from(url).expect("a URL"));
+        assert_ne!(plain, secure);
+    }
+}
