@@ -16,8 +16,9 @@ const FLOORS: [(&str, u8); 7] = [
 ];
 
 /// What the pure floors must not name.
-const IMPURE: [&str; 6] = [
+const IMPURE: [&str; 7] = [
     "actix",
+    "rustls",
     "tokio",
     "tokio_util",
     "socket2",

@@ -249,7 +249,7 @@ async fn a_flood_of_silent_clients() {
     let authority = Authority::new();
     let running = server()
         .timeouts(Timeouts {
-            handshake: Some(Duration::from_millis(500)),
+            handshake: Some(Duration::from_secs(1)),
             ..Timeouts::default()
         })
         .bind_rustls("127.0.0.1:0", authority.server("localhost"))
@@ -268,8 +268,33 @@ async fn a_flood_of_silent_clients() {
     let mut peer = Peer::new(TcpStream::connect(plain).await.expect("it listens"));
     peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     peer.until("plain").await;
-    assert!(late.so_far().is_empty(), "it waits for a seat");
     assert!(late.next().await.starts_with("apply 200 "));
+    let first = silent.swap_remove(0).into_std().expect("a socket");
+    let end = std::io::Read::read(&mut &first, &mut [0]);
+    assert_eq!(end.map_err(|error| error.kind()), Ok(0), "it had its time");
+}
+
+/// A server that ends does not wait for a handshake.
+#[actix::test]
+async fn the_end_cuts_handshakes() {
+    let authority = Authority::new();
+    let timeouts = Timeouts {
+        handshake: None,
+        ..Timeouts::default()
+    };
+    let running = server()
+        .timeouts(timeouts)
+        .bind_rustls("127.0.0.1:0", authority.server("localhost"))
+        .expect("a port")
+        .run();
+    let address = running.addresses()[0];
+    let silent = TcpStream::connect(address).await.expect("it listens");
+    // The one behind it was served, so it was accepted.
+    let mut heard = ask("localhost", address.port(), options(authority.client()));
+    assert!(heard.next().await.starts_with("apply 200 "));
+    running.handle().do_send(Dispose);
+    running.await.expect("an end");
+    assert_eq!(Peer::new(silent).rest().await, "");
 }
 
 /// Plain, TLS and Unix listeners on one server.

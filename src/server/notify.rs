@@ -9,7 +9,7 @@ use std::net::SocketAddr;
     reason = "the defaults do nothing, and named arguments are documentation"
 )]
 pub trait ServerNotify: 'static {
-    /// The server listens on these addresses.
+    /// The server listens on these addresses, and on its Unix sockets, which have none.
     fn listening(&mut self, addresses: &[SocketAddr]) {}
 
     /// The server could not start to listen.
