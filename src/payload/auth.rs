@@ -22,6 +22,14 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+/// The value of an Authorization field. `None` where the grammar has no place for it: a user with a colon, or a control
+/// character.
+pub(crate) fn basic_value(user: &str, password: &str) -> Option<String> {
+    let controls = user.chars().chain(password.chars()).any(char::is_control);
+    (!user.contains(':') && !controls)
+        .then(|| format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+}
+
 /// Reads the value of an Authorization field. `None` for another scheme or a malformed value.
 pub(crate) fn basic(value: &[u8]) -> Option<Credentials> {
     let (scheme, rest) = value.split_at_checked(6)?;

@@ -19,7 +19,7 @@ use http::{Method, StatusCode, Uri, Version};
 use crate::error::UseError;
 
 pub use auth::Credentials;
-pub(crate) use auth::basic;
+pub(crate) use auth::{basic, basic_value};
 pub(crate) use block::Block;
 pub(crate) use grammar::{is_field_value, is_tchar, is_token, trim_ows};
 pub use headers::Headers;
@@ -140,6 +140,28 @@ impl Payload {
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         let message = self.message_mut();
         if let Err(mistake) = message.headers.append(name, value) {
+            message.mistake.get_or_insert(mistake);
+        }
+        self
+    }
+
+    /// Sets `Authorization: Basic` (RFC 7617), which the server can read back: nothing is hidden. A user with a colon or a
+    /// control character in either is a mistake.
+    ///
+    /// ```
+    /// use http_actors::Payload;
+    ///
+    /// let request = Payload::get("/")?.basic_auth_as("Aladdin", "open sesame");
+    /// assert_eq!(request.headers().text("authorization"), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+    /// # Ok::<(), http_actors::UseError>(())
+    /// ```
+    #[must_use]
+    pub fn basic_auth_as(mut self, user: &str, password: &str) -> Self {
+        let message = self.message_mut();
+        let set = auth::basic_value(user, password)
+            .ok_or(UseError::InvalidValue)
+            .and_then(|value| message.headers.insert("Authorization", value));
+        if let Err(mistake) = set {
             message.mistake.get_or_insert(mistake);
         }
         self
