@@ -37,7 +37,8 @@
 //! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
 //! * **Serving**: [`HttpServer`], and [`HttpServer::to_actor`] for an actor that exists already. [`SessionOptions`] holds
 //!   what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
-//! * **Asking**: [`HttpSession::connect`] to an [`Origin`], by a [`Route`].
+//! * **Asking**: [`HttpClient`] asks any server and keeps the connections; [`Incoming`] is a body that comes in.
+//!   [`HttpSession::connect`] is a session with one server, by [`Origin`] and [`Route`]. [`Proxy`] says what stands in between.
 //! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`]; the feature `rustls`, on by default.
 //! * **Logs**: [`CommonLog`], [`ContentsLog`], or a [`Logger`] of your own.
 //! * **Without actors**: [`HttpCodec`] is the wire floor in a `Framed` of tokio-util, for either end.
@@ -54,6 +55,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod client;
 mod error;
 mod log;
 mod payload;
@@ -62,8 +64,9 @@ mod session;
 mod transport;
 mod wire;
 
+pub use client::{Blame, ClientBuilder, ClientError, ClientErrorKind, HttpClient, Proxy};
 pub use error::{
-    CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, TlsError, UseError,
+    BodyError, CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, TlsError, UseError,
     WireError,
 };
 pub use http::{Method, StatusCode, Uri, Version};
@@ -76,7 +79,7 @@ pub use server::{
 pub use session::{
     Answer, Apply, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled, CodecError,
     Detail, Dispose, Exchange, ExchangePhase, Failure, Finish, FinishOf, FinishWith, Frame,
-    HalfClose, HandOff, HandOffTo, HandlerFactory, HttpCodec, HttpHandler, HttpSession, Inspect,
+    HalfClose, HandOff, HandOffTo, HandlerFactory, HttpCodec, HttpHandler, HttpSession, Incoming, Inspect,
     Kept, Leave, Left, Logger, MuteGuard, NotUpgraded, Outcome, Record, Responder, Room, SendChunk,
     SendChunkTo, SessionContext, SessionInfo, SessionOptions, SessionPhase, Timeouts, Unsent,
     Upgrade, Upgraded, Write, WriteTo,

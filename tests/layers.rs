@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module. A module may import from its own floor's module and from lower floors.
-const FLOORS: [(&str, u8); 7] = [
+const FLOORS: [(&str, u8); 8] = [
     ("error", 0),
     ("payload", 0),
     ("wire", 1),
     ("transport", 2),
     ("session", 3),
     ("server", 4),
+    ("client", 4),
     ("log", 5),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use http::StatusCode;
 use thiserror::Error;
 
 use crate::error::{TlsError, UseError, WireError};
@@ -85,9 +86,27 @@ pub enum FailureReason {
     /// The peer could not be authenticated, or not be spoken to in TLS. Nothing was sent to it.
     #[error("cannot make a secure connection: {0}")]
     AuthFailed(TlsError),
+    /// A proxy did not make the tunnel to the server.
+    #[error("the proxy answered {0} instead of making a tunnel")]
+    NoTunnel(StatusCode),
     /// The connection ended before the exchange did.
     #[error("connection closed: {0:?}")]
     ConnectionClosed(io::ErrorKind),
+}
+
+/// Why a body that was being received did not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// Its exchange was cancelled.
+    #[error("body cut: {0}")]
+    Cancelled(#[source] CancelCause),
+    /// Its exchange failed.
+    #[error("body cut: {0}")]
+    Failed(#[source] FailureReason),
+    /// It is longer than it may be to be collected.
+    #[error("body of more than {0} bytes")]
+    TooLarge(usize),
 }
 
 /// Why a connection closed.

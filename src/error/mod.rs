@@ -12,7 +12,7 @@ mod tls;
 mod usage;
 mod wire;
 
-pub use link::{CancelCause, CloseReason, Deadline, FailureReason};
+pub use link::{BodyError, CancelCause, CloseReason, Deadline, FailureReason};
 pub use refused::{Refused, RefusedReason};
 pub use tls::TlsError;
 pub use usage::UseError;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use actix::{Actor as _, Addr, AsyncContext as _};
+use actix_rt::ArbiterHandle;
 use tokio::time::Instant;
 
 use super::HttpSession;
 use super::builder::{PayloadBuilder, Tenure, Wiring};
-use super::client::{Client, Connect, Connection};
+use super::client::{Client, Connect, Connection, Through, tunnel};
 use super::context::SessionContext;
 use super::end::End;
 use super::handler::HttpHandler;
@@ -16,7 +17,7 @@ use super::link::Link;
 use super::options::SessionOptions;
 use super::pair::Pair;
 use super::server::Server;
-use crate::transport::{self, Halves, Origin};
+use crate::transport::{self, ConnectError, Halves, Origin, Scheme};
 use crate::wire::Rules;
 
 /// Starts the two actors of a server connection on the current arbiter.
@@ -52,24 +53,78 @@ pub(super) fn open(
     address
 }
 
+/// Where a client session connects to, and who is asked there.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    pub(crate) origin: Origin,
+    /// The proxy that is connected to instead, and what it is told.
+    pub(crate) proxy: Option<(Origin, Through)>,
+}
+
+impl Way {
+    /// Straight to the origin.
+    pub(super) fn to(origin: Origin) -> Self {
+        Self {
+            origin,
+            proxy: None,
+        }
+    }
+
+    fn client(self, options: &Arc<SessionOptions>) -> Client {
+        let host = self.origin.authority();
+        let origin = self.origin.clone();
+        // Behind a tunnel there is no proxy to speak to.
+        let through = self
+            .proxy
+            .as_ref()
+            .filter(|_| origin.scheme() == Scheme::Http)
+            .map(|(_, through)| through.clone());
+        let options = options.clone();
+        let connect: Connect = Box::new(move || {
+            let (way, options) = (self.clone(), options.clone());
+            Box::pin(async move { way.connect(&options).await })
+        });
+        let connection = Connection::lazy(connect);
+        Client::new(connection, host, Some(origin), Instant::now()).through(through)
+    }
+
+    async fn connect(self, options: &SessionOptions) -> Result<Halves, ConnectError> {
+        let route = &options.route;
+        let Some((proxy, through)) = &self.proxy else {
+            return transport::connect(&self.origin, route).await;
+        };
+        let halves = transport::connect(proxy, route).await?;
+        match self.origin.scheme() {
+            Scheme::Http => Ok(halves),
+            Scheme::Https => {
+                let tunnel = tunnel(halves, &self.origin, through, options).await?;
+                transport::secure(tunnel, &self.origin, route).await
+            }
+        }
+    }
+}
+
 /// Starts a client session that connects when it has something to send.
 pub(super) fn connect(
-    origin: Origin,
+    way: Way,
     options: Arc<SessionOptions>,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> Addr<HttpSession> {
-    let (of, route) = (origin.clone(), options.route.clone());
-    let connect: Connect = Box::new(move || {
-        let (origin, route) = (of.clone(), route.clone());
-        Box::pin(async move { transport::connect(&origin, &route).await })
-    });
-    let client = Client::new(
-        Connection::lazy(connect),
-        origin.authority(),
-        Some(origin),
-        Instant::now(),
-    );
-    start(client, options, make, |_| {})
+    let session = actix::Context::<HttpSession>::new();
+    let address = session.address();
+    session.run(client(&address, way.client(&options), options, make, |_| {}))
+}
+
+/// The same on any arbiter, from any thread. The address is there at once; if the arbiter is gone, it is closed.
+pub(super) fn connect_on(
+    arbiter: &ArbiterHandle,
+    way: Way,
+    options: Arc<SessionOptions>,
+    make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler> + Send + 'static,
+) -> Addr<HttpSession> {
+    HttpSession::start_in_arbiter(arbiter, move |ctx| {
+        client(&ctx.address(), way.client(&options), options, make, |_| {})
+    })
 }
 
 /// Starts a client session on a connection that is open.
@@ -79,25 +134,28 @@ pub(super) fn given(
     options: Arc<SessionOptions>,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> Addr<HttpSession> {
-    let client = Client::new(Connection::given(), host, None, Instant::now());
-    start(client, options, make, |link| attach(link, halves))
+    let end = Client::new(Connection::given(), host, None, Instant::now());
+    let session = actix::Context::<HttpSession>::new();
+    let address = session.address();
+    session.run(client(&address, end, options, make, |link| {
+        attach(link, halves);
+    }))
 }
 
-fn start(
-    client: Client,
+fn client(
+    address: &Addr<HttpSession>,
+    end: Client,
     options: Arc<SessionOptions>,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
     prepare: impl FnOnce(&mut Link),
-) -> Addr<HttpSession> {
-    let session = actix::Context::<HttpSession>::new();
-    let address = session.address();
-    let mut link = Link::new(&address, options, None);
+) -> HttpSession {
+    let mut link = Link::new(address, options, None);
     prepare(&mut link);
     let context = SessionContext {
         link,
-        end: End::Client(client),
+        end: End::Client(end),
     };
-    session.run(HttpSession::new(make(address), context))
+    HttpSession::new(make(address.clone()), context)
 }
 
 /// Gives a client session the connection that was opened for it.

@@ -244,6 +244,18 @@ impl SessionContext {
         }
     }
 
+    // For the client.
+
+    /// The request of the exchange that is being told of, if it was not answered and can be sent again as it is.
+    pub(crate) fn take_unanswered(&mut self) -> Option<Payload> {
+        self.end.take_unanswered()
+    }
+
+    /// Whether a client session can be asked again without a new connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.link.is_open() && self.end.is_connected()
+    }
+
     // For the session.
 
     /// What the handler is to be told next. `None` when it knows everything that it may know now.

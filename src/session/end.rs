@@ -305,6 +305,22 @@ impl End {
         }
     }
 
+    /// Client: the request of the exchange that is being told of, if it was not answered.
+    pub(super) fn take_unanswered(&mut self) -> Option<Payload> {
+        match self {
+            Self::Server(_) => None,
+            Self::Client(client) => client.take_unanswered(),
+        }
+    }
+
+    /// Client: whether there is a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        match self {
+            Self::Server(_) => true,
+            Self::Client(client) => client.is_connected(),
+        }
+    }
+
     pub(super) fn current(&self) -> Option<MessageId> {
         at!(self, current())
     }

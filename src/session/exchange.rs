@@ -35,6 +35,9 @@ pub struct Exchange {
     pub bytes_out: u64,
     /// Whether the same request can be sent again without doing anything twice.
     pub retry_safe: bool,
+    /// Whether its connection had carried another exchange before. A connection that ends then may have been closed before
+    /// the request came; a new one that ends was closed because of it.
+    pub reused: bool,
     /// When the request was delivered to the handler; on a client, when it was accepted.
     pub began: Instant,
     /// When the answer began; `None` if it did not.

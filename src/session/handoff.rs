@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix::Message;
@@ -14,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::error::{Refused, RefusedReason};
 use crate::payload::Payload;
-use crate::transport::{self, Peer};
+use crate::transport::{self, Halves, Peer, TlsInfo};
 
 /// A connection that speaks HTTP no longer, with everything that the other end sent behind the last head.
 ///
@@ -39,6 +40,16 @@ impl Upgraded {
             peer,
             _permit: released.permit,
         }
+    }
+
+    /// The halves of the connection, if none of the new protocol was read yet.
+    pub(super) fn into_halves(self, tls: Option<Arc<TlsInfo>>) -> Option<Halves> {
+        self.unread.is_empty().then_some(Halves {
+            read: self.read,
+            write: self.write,
+            peer: self.peer,
+            tls,
+        })
     }
 
     /// The addresses of the connection.

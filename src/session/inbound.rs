@@ -1,10 +1,13 @@
 //! The private behaviours: what the two actors of a connection, and the handles that the session gives out, say to
 //! each other. Nobody outside the crate can name them (P13).
 
+use std::fmt;
+
 use actix::Message;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::handler::HttpHandler;
 use super::handoff::{self, Offer};
 use super::options::Buffers;
 use crate::error::{Deadline, Refused, RefusedReason, WireError};
@@ -162,6 +165,38 @@ pub(crate) struct Unmute(pub(crate) MessageId);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct CutOff;
+// From the pool of a client.
+
+/// A request with a handler of its own: the session has it from this exchange on. It is for a session that nobody else
+/// asks. Dropped on the way, the request goes back.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Ask(Option<(Payload, Box<dyn Asker>)>);
+
+/// The handler of one exchange.
+pub(crate) trait Asker: HttpHandler + Send + fmt::Debug {
+    /// The session did not take the request.
+    fn turned_away(self: Box<Self>, refused: Refused<Payload>);
+}
+
+impl Ask {
+    pub(crate) fn new(request: Payload, asker: Box<dyn Asker>) -> Self {
+        Self(Some((request, asker)))
+    }
+
+    /// The request and its handler. None if they were taken out before.
+    pub(crate) fn open(mut self) -> Option<(Payload, Box<dyn Asker>)> {
+        self.0.take()
+    }
+}
+
+impl Drop for Ask {
+    fn drop(&mut self) {
+        if let Some((request, asker)) = self.0.take() {
+            asker.turned_away(Refused::new(RefusedReason::Closing, request));
+        }
+    }
+}
 
 // From responders and body writers to the session. They carry their own way back and never use `Addr::send`, whose
 // messages are dropped unhandled when the caller stops waiting (X14).

@@ -19,6 +19,7 @@ mod exchange;
 mod handler;
 mod handoff;
 mod inbound;
+mod incoming;
 mod info;
 mod leave;
 mod link;
@@ -44,6 +45,7 @@ use std::task::Poll;
 
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
+use actix_rt::ArbiterHandle;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{CancelCause, CloseReason, FailureReason};
@@ -52,12 +54,17 @@ use crate::transport::{self, Halves, Origin};
 
 pub use body::BodySender;
 pub(crate) use builder::Tenure;
+pub(crate) use client::Through;
 pub use codec::{CodecError, Frame, HttpCodec};
+pub(crate) use connection::Way;
 pub use context::SessionContext;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler};
 pub use handoff::{NotUpgraded, Upgrade, Upgraded};
 pub(crate) use inbound::CutOff;
+pub(crate) use inbound::{Ask, Asker};
+pub(crate) use incoming::Feed;
+pub use incoming::Incoming;
 pub use info::{SessionInfo, SessionPhase};
 pub use leave::{Leave, Left};
 use link::{Event, Phase};
@@ -149,9 +156,19 @@ impl HttpSession {
     where
         F: HandlerFactory,
     {
-        connection::connect(origin, options.into(), |session| {
+        connection::connect(Way::to(origin), options.into(), |session| {
             Box::new(factory.handler(session))
         })
+    }
+
+    /// The same for a client: on its arbiter, by way of a proxy if there is one.
+    pub(crate) fn connect_on(
+        arbiter: &ArbiterHandle,
+        way: Way,
+        options: Arc<SessionOptions>,
+        make: impl FnOnce(Addr<Self>) -> Box<dyn HttpHandler> + Send + 'static,
+    ) -> Addr<Self> {
+        connection::connect_on(arbiter, way, options, make)
     }
 
     /// A client session on a connection that is open: a tunnel, a TLS stream, a pipe in a test. `host` is the Host value of

@@ -143,6 +143,28 @@ impl Handler<inbound::CutOff> for HttpSession {
     }
 }
 
+// From the pool of a client.
+
+impl Handler<inbound::Ask> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, ask: inbound::Ask, ctx: &mut Self::Context) {
+        self.count(ctx);
+        let Some((request, asker)) = ask.open() else {
+            return;
+        };
+        // The pool lends a session to one at a time; if the handler changed during an exchange, its end would be lost.
+        if self.context.exchange().is_some() {
+            return asker.turned_away(Refused::new(RefusedReason::Busy, request));
+        }
+        match self.context.apply(request) {
+            Ok(_) => self.handler = asker,
+            Err(refused) => asker.turned_away(refused),
+        }
+        self.settle();
+    }
+}
+
 // From handles that were given away.
 
 impl Handler<inbound::Mute> for HttpSession {

@@ -2,8 +2,8 @@
 
 use std::io;
 
+use http::StatusCode;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 
 use super::{Halves, Origin, Route, Scheme, race, split};
@@ -15,6 +15,9 @@ pub(crate) enum ConnectError {
     /// Nobody answers, or the connection broke before it was usable.
     #[error("cannot connect: {0:?}")]
     Link(io::ErrorKind),
+    /// A proxy did not make the tunnel that it was asked for.
+    #[error("the proxy answered {0} instead of making a tunnel")]
+    Tunnel(StatusCode),
     /// Somebody answers, and cannot be trusted or understood.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -30,6 +33,7 @@ impl From<ConnectError> for FailureReason {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Link(kind) => Self::ConnectFailed(kind),
+            ConnectError::Tunnel(status) => Self::NoTunnel(status),
             ConnectError::Tls(error) => Self::AuthFailed(error),
         }
     }
@@ -38,20 +42,21 @@ impl From<ConnectError> for FailureReason {
 /// Opens a connection to an origin by a route, secured if the origin's scheme asks for it.
 pub(crate) async fn connect(origin: &Origin, route: &Route) -> Result<Halves, ConnectError> {
     if let Some(path) = route.path() {
-        return over(UnixStream::connect(path).await?, origin, route).await;
+        let stream = UnixStream::connect(path).await?;
+        return secure(split(stream), origin, route).await;
     }
     let addresses = lookup_host((origin.host(), origin.port())).await?.collect();
     let stream = race::first(race::interleaved(addresses), TcpStream::connect).await?;
     stream.set_nodelay(true)?;
-    over(stream, origin, route).await
+    secure(split(stream), origin, route).await
 }
 
-/// The same on a stream that leads to the origin already.
-pub(crate) async fn over<T>(io: T, origin: &Origin, route: &Route) -> Result<Halves, ConnectError>
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let halves = split(io);
+/// Secures a connection that leads to the origin, if the origin's scheme asks for it.
+pub(crate) async fn secure(
+    halves: Halves,
+    origin: &Origin,
+    route: &Route,
+) -> Result<Halves, ConnectError> {
     match origin.scheme() {
         Scheme::Http => Ok(halves),
         Scheme::Https => route.connector.connect(halves, origin.host()).await,

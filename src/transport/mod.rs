@@ -23,7 +23,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-pub(crate) use connect::{ConnectError, connect};
+pub(crate) use connect::{ConnectError, connect, secure};
 pub use origin::Origin;
 pub use peer::Peer;
 pub use route::Route;

@@ -41,18 +41,37 @@ impl Origin {
         self.port
     }
 
+    /// Host and port, whatever the port is: the target of CONNECT.
+    pub(crate) fn with_port(&self) -> String {
+        format!("{}:{}", self.bracketed(), self.port)
+    }
+
     /// What stands in the Host field: without the port if that is the scheme's own (P53).
     pub(crate) fn authority(&self) -> String {
-        let host = if self.host.contains(':') {
+        if self.port == self.scheme.default_port() {
+            self.bracketed()
+        } else {
+            self.with_port()
+        }
+    }
+
+    fn bracketed(&self) -> String {
+        if self.host.contains(':') {
             format!("[{}]", self.host)
         } else {
             self.host.clone()
-        };
-        if self.port == self.scheme.default_port() {
-            host
-        } else {
-            format!("{host}:{}", self.port)
         }
+    }
+
+    /// The same target as a whole URL of this origin.
+    pub(crate) fn at(&self, target: &Uri) -> Uri {
+        let path = target.path_and_query().map_or("/", |path| path.as_str());
+        Uri::builder()
+            .scheme(self.scheme.as_str())
+            .authority(self.authority())
+            .path_and_query(path)
+            .build()
+            .unwrap_or_else(|_| target.clone())
     }
 
     /// Whether a request target belongs to this origin: one without an authority does.

@@ -271,6 +271,28 @@ impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Peer<T> {
         }
     }
 
+    /// The next message: its head, and its body if that has a length. `None` at the end of the stream.
+    pub(crate) async fn head(&mut self) -> Option<String> {
+        let mut whole = 0;
+        while whole == 0 || self.read.len() < whole {
+            if let Some(at) = find(&self.read, b"\r\n\r\n") {
+                let head = String::from_utf8_lossy(&self.read[..at]).to_lowercase();
+                let length = head.split("content-length: ").nth(1);
+                let length = length.and_then(|rest| rest.split("\r\n").next()?.parse().ok());
+                whole = at + 4 + length.unwrap_or(0);
+            }
+            if self.read.len() >= whole.max(1) && whole > 0 {
+                break;
+            }
+            if !self.more().await {
+                return None;
+            }
+        }
+        let rest = self.read.split_off(whole);
+        let read = std::mem::replace(&mut self.read, rest);
+        Some(String::from_utf8_lossy(&read).into_owned())
+    }
+
     /// Everything up to the end of the stream.
     pub(crate) async fn rest(&mut self) -> String {
         while self.more().await {}

@@ -62,6 +62,7 @@ impl Client {
         let body = response.body_bytes().len() as u64;
         link.bytes_in += body;
         if let Some(flight) = self.front() {
+            flight.kept = None;
             flight.status = Some(status);
             flight.head_in = facts.head_bytes as u64;
             flight.bytes_in = body;
@@ -129,6 +130,13 @@ impl Client {
                 _ if cut || !ended.persist => self.hang_up(link, aborted, cut),
                 _ => {}
             }
+        }
+        self.unanswered = match ended.request {
+            Sending::Queued(payload) => Some(payload),
+            Sending::Expecting | Sending::Open | Sending::Done => ended.kept,
+        };
+        if let (Some(proxy), Some(request)) = (&self.proxy, &mut self.unanswered) {
+            proxy.forget(request);
         }
         exchange
     }

@@ -6,6 +6,7 @@
 mod connection;
 mod intake;
 mod request;
+mod tunnel;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -23,6 +24,21 @@ use crate::error::{CancelCause, Deadline, RefusedReason};
 use crate::payload::{Known, MessageId, Payload, TransferMode};
 use crate::transport::Origin;
 pub(super) use connection::{Connect, Connection};
+pub(super) use tunnel::tunnel;
+
+/// A proxy between a client and its server.
+#[derive(Clone)]
+pub(crate) struct Through {
+    /// What it is told in `Proxy-Authorization`; the server never sees that.
+    pub(crate) authorization: Option<String>,
+}
+
+/// Credentials stay out of logs.
+impl std::fmt::Debug for Through {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Through")
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -31,16 +47,26 @@ pub(super) struct Client {
     host: String,
     /// Whose requests these are; unknown on a connection that was given.
     origin: Option<Origin>,
+    /// The proxy in between, which is sent whole URLs.
+    proxy: Option<Through>,
     /// Every exchange whose end was not told: first those that were sent, in order, then those that wait.
     flights: VecDeque<Flight>,
     /// How many of them were sent.
     sent: usize,
     begun: u64,
+    /// How many requests went out over the connection that is open.
+    carried: u64,
+    /// The request of the exchange that ended last, if it was not answered and can be sent again as it is.
+    unanswered: Option<Payload>,
     idle_since: Instant,
 }
 
 /// One exchange.
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts; the states are in `request` and `response`"
+)]
 pub(super) struct Flight {
     id: MessageId,
     method: Method,
@@ -51,6 +77,10 @@ pub(super) struct Flight {
     response: Receiving,
     /// Whether the connection may be used after this exchange.
     persist: bool,
+    /// The request, for as long as it is not answered and its body was inside.
+    kept: Option<Payload>,
+    /// Whether its connection had carried another before.
+    reused: bool,
     /// Pieces taken from the body writer, once there is one.
     pieces: Option<u64>,
     /// Who gets the connection if the server switches protocols.
@@ -99,11 +129,20 @@ impl Client {
             connection,
             host,
             origin,
+            proxy: None,
             flights: VecDeque::new(),
             sent: 0,
             begun: 0,
+            carried: 0,
+            unanswered: None,
             idle_since: now,
         }
+    }
+
+    /// The same, by way of a proxy.
+    pub(super) fn through(mut self, proxy: Option<Through>) -> Self {
+        self.proxy = proxy;
+        self
     }
 
     fn queue(&mut self, payload: Payload) -> MessageId {
@@ -236,6 +275,15 @@ impl Client {
         }
     }
 
+    /// The request of the exchange that is being told of, if it was not answered and can be sent again as it is.
+    pub(super) fn take_unanswered(&mut self) -> Option<Payload> {
+        self.unanswered.take()
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connection.is_open()
+    }
+
     pub(super) fn phase(&self) -> SessionPhase {
         match self.flights.front() {
             None => SessionPhase::Idle,
@@ -269,6 +317,8 @@ impl Flight {
             request: Sending::Queued(payload),
             response: Receiving::Waiting,
             persist: true,
+            kept: None,
+            reused: false,
             pieces: None,
             taker: None,
             mutes: 0,
@@ -330,6 +380,7 @@ impl Flight {
             head_out: self.head_out,
             bytes_out: self.bytes_out,
             retry_safe: self.is_retry_safe(),
+            reused: self.reused,
             began: self.began,
             answered: self.answered,
             ended: now,

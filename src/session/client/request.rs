@@ -9,7 +9,7 @@ use http::Method;
 use tokio::time::Instant;
 
 use super::connection::State;
-use super::{Client, Flight, Sending};
+use super::{Client, Flight, Sending, Through};
 use crate::error::{
     CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError,
 };
@@ -20,11 +20,13 @@ use crate::session::handoff::Taker;
 use crate::session::inbound::Expect;
 use crate::session::link::{Event, Link};
 use crate::session::outbound::Room;
-use crate::transport::ConnectError;
+use crate::transport::{ConnectError, Origin};
 use crate::wire::{Expected, Target};
 
 /// How long a request waits for the server's 100 before it sends its body anyway (RFC 9110 section 10.1.1).
 const EXPECT: Duration = Duration::from_secs(1);
+
+const PROXY_AUTHORIZATION: &str = "Proxy-Authorization";
 
 impl Client {
     /// Queues a request (P72).
@@ -182,10 +184,12 @@ impl Client {
         let at = self.sent;
         self.sent += 1;
         let host = self.host.as_bytes();
+        let reused = self.carried > 0;
         let Some(flight) = self.flights.get_mut(at) else {
             return;
         };
-        let Sending::Queued(payload) = std::mem::replace(&mut flight.request, Sending::Done) else {
+        let Sending::Queued(mut payload) = std::mem::replace(&mut flight.request, Sending::Done)
+        else {
             return;
         };
         if flight.outcome.is_some() {
@@ -193,15 +197,15 @@ impl Client {
             flight.request = Sending::Queued(payload);
             return;
         }
+        let target = if let Some(proxy) = &self.proxy {
+            proxy.address(&mut payload, self.origin.as_ref());
+            Target::Absolute
+        } else {
+            Target::Origin
+        };
         let before = link.outbound.buffer.len();
         let encoder = &mut link.outbound.encoder;
-        let begun = match encoder.request(
-            &payload,
-            Target::Origin,
-            host,
-            true,
-            &mut link.outbound.buffer,
-        ) {
+        let begun = match encoder.request(&payload, target, host, true, &mut link.outbound.buffer) {
             Ok(begun) => begun,
             Err(mistake) => {
                 flight.request = Sending::Queued(payload);
@@ -213,6 +217,8 @@ impl Client {
         flight.head_out = written.saturating_sub(body) as u64;
         flight.bytes_out = body as u64;
         flight.persist = begun.keep_alive;
+        flight.reused = reused;
+        self.carried += 1;
         // ORDER: before the first byte leaves, so that the builder knows what it reads.
         let expected = Expected {
             id: flight.id,
@@ -229,6 +235,7 @@ impl Client {
             link.events.push_back(Event::NeedBody(id));
         } else {
             flight.asked = Some(link.now());
+            flight.kept = Some(payload);
         }
         link.weigh();
     }
@@ -393,6 +400,7 @@ impl Client {
         }
         self.connection.state = State::Closed;
         self.connection.deadline.set(None);
+        self.carried = 0;
         link.detach(reset);
     }
 
@@ -405,5 +413,29 @@ impl Client {
     /// Whether nothing is going on and no connection is kept.
     pub(in crate::session) fn is_forgettable(&self) -> bool {
         self.flights.is_empty() && matches!(self.connection.state, State::Closed)
+    }
+}
+
+impl Through {
+    /// Makes a request one to the proxy: a whole URL, and the credentials (RFC 9112 section 3.2.2).
+    fn address(&self, request: &mut Payload, origin: Option<&Origin>) {
+        let message = request.message_mut();
+        if message.uri.authority().is_none()
+            && let Some(origin) = origin
+        {
+            message.uri = origin.at(&message.uri);
+        }
+        if let Some(authorization) = &self.authorization
+            && let Err(mistake) = message.headers.insert(PROXY_AUTHORIZATION, authorization)
+        {
+            message.mistake.get_or_insert(mistake);
+        }
+    }
+
+    /// Takes the credentials back out of a request that returns to its sender.
+    pub(super) fn forget(&self, request: &mut Payload) {
+        if self.authorization.is_some() {
+            request.headers_mut().remove(PROXY_AUTHORIZATION);
+        }
     }
 }

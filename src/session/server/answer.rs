@@ -295,6 +295,7 @@ impl Server {
             | FailureReason::HandlerPanicked
             | FailureReason::LostPiece
             | FailureReason::ConnectFailed(_)
+            | FailureReason::NoTunnel(_)
             | FailureReason::AuthFailed(_)
             | FailureReason::ConnectionClosed(_) => {
                 tracing::warn!(%reason, "an exchange failed on this end");

@@ -142,7 +142,7 @@ impl Server {
         if ended.was_muted() {
             link.tell(Unmute(ended.id));
         }
-        let exchange = ended.exchange(self.idle_since);
+        let exchange = ended.exchange(self.begun > 1, self.idle_since);
         if let Some(logger) = &link.options.logger {
             let nothing = Kept::default();
             let kept = ended.kept.as_deref().unwrap_or(&nothing);

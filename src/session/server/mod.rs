@@ -431,7 +431,7 @@ impl Active {
     }
 
     /// What is told of the exchange.
-    pub(in crate::session) fn exchange(&self, now: Instant) -> Exchange {
+    pub(in crate::session) fn exchange(&self, reused: bool, now: Instant) -> Exchange {
         Exchange {
             id: self.id,
             answer: self.answer.id(),
@@ -448,6 +448,7 @@ impl Active {
             head_out: self.head_out,
             bytes_out: self.bytes_out,
             retry_safe: self.answer == Answer::Pending,
+            reused,
             began: self.began,
             answered: self.answered,
             ended: now,

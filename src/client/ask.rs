@@ -1,0 +1,203 @@
+//! One exchange on a session that was lent for it: the handler at the session, and whoever waits for the answer.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix::Addr;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::error::ClientError;
+use super::pool::Lease;
+use crate::error::{BodyError, Refused, RefusedReason};
+use crate::payload::{Headers, MessageId, Payload, TransferMode};
+use crate::session::{
+    Ask, Asker, BodySender, Cancel, Cancelled, Exchange, Failure, Feed, HttpHandler, HttpSession,
+    Incoming, SessionContext,
+};
+
+/// A response: whole, or with a body that is coming.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) head: Payload,
+    pub(super) body: Option<Incoming>,
+}
+
+impl Reply {
+    /// Both parts, where the body is a stream even if it is there already.
+    pub(super) fn parts(self) -> (Payload, Incoming) {
+        let Self { mut head, body } = self;
+        let body = body.unwrap_or_else(|| {
+            let message = head.message_mut();
+            message.mode = TransferMode::Stream;
+            message.length = message.body.len() as u64;
+            Incoming::whole(std::mem::take(&mut message.body))
+        });
+        (head, body)
+    }
+}
+
+/// Sends a request on a session that was lent for it. `writer` gets the body to write, if the request has one that
+/// follows.
+pub(super) fn ask(
+    session: Addr<HttpSession>,
+    lease: Lease,
+    request: Payload,
+    writer: Option<oneshot::Sender<BodySender>>,
+) -> Pending {
+    let (sender, answer) = oneshot::channel();
+    let exchange = request.id();
+    session.do_send(Ask::new(
+        request,
+        Box::new(Conversation {
+            lease,
+            exchange,
+            answer: Some(sender),
+            writer,
+            head: None,
+            feed: None,
+        }),
+    ));
+    Pending {
+        session,
+        exchange,
+        answer,
+        over: false,
+    }
+}
+
+/// Waits for the answer. Dropped before, it cancels the exchange.
+#[derive(Debug)]
+pub(super) struct Pending {
+    session: Addr<HttpSession>,
+    exchange: MessageId,
+    answer: oneshot::Receiver<Result<Reply, ClientError>>,
+    over: bool,
+}
+
+impl Future for Pending {
+    type Output = Result<Reply, ClientError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = std::task::ready!(Pin::new(&mut self.answer).poll(cx));
+        self.over = true;
+        // Only a session that was torn down in mid-call says nothing.
+        Poll::Ready(answer.unwrap_or_else(|_| {
+            Err(ClientError::new(super::ClientErrorKind::Refused(
+                RefusedReason::Closing,
+            )))
+        }))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.over {
+            self.session.do_send(Cancel(self.exchange));
+        }
+    }
+}
+
+/// The handler of one exchange. Afterwards it rests until the next one takes its place.
+#[derive(Debug)]
+struct Conversation {
+    lease: Lease,
+    exchange: MessageId,
+    answer: Option<oneshot::Sender<Result<Reply, ClientError>>>,
+    writer: Option<oneshot::Sender<BodySender>>,
+    /// The response, if it came whole.
+    head: Option<Payload>,
+    /// Where the body of the response goes, if it comes in pieces.
+    feed: Option<Feed>,
+}
+
+impl Conversation {
+    fn answer(&mut self, answer: Result<Reply, ClientError>) {
+        if let Some(sender) = self.answer.take() {
+            // Nobody waits any more: a body that is in it cancels the exchange by its drop.
+            drop(sender.send(answer));
+        }
+    }
+
+    /// Gives the session back if it can be used again, and ends it if not.
+    ///
+    /// ORDER: before the end is told, so that whoever asks again finds this connection.
+    fn release(&mut self, session: &mut SessionContext) {
+        let address = session.is_connected().then(|| session.address());
+        if !self.lease.give_back(address.as_ref()) {
+            session.dispose();
+        }
+    }
+
+    fn end(&mut self, end: Result<(), BodyError>) {
+        if let Some(feed) = self.feed.take() {
+            feed.end(end);
+        }
+    }
+}
+
+impl HttpHandler for Conversation {
+    fn apply(&mut self, head: Payload, session: &mut SessionContext) {
+        if head.mode() == TransferMode::Oneshot {
+            self.head = Some(head);
+            return;
+        }
+        let (feed, body) = Feed::new(self.exchange, session);
+        self.feed = Some(feed);
+        self.answer(Ok(Reply {
+            head,
+            body: Some(body),
+        }));
+    }
+
+    fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {
+        if let Some(feed) = &self.feed {
+            feed.chunk(data, session);
+        }
+    }
+
+    fn trailers(&mut self, trailers: Headers, _: &mut SessionContext) {
+        if let Some(feed) = &self.feed {
+            feed.trailers(trailers);
+        }
+    }
+
+    fn need_body(&mut self, _: MessageId, session: &mut SessionContext) {
+        if let Some(writer) = self.writer.take()
+            && let Some(body) = session.body()
+        {
+            // Nobody there to write: the drop of the body cancels the exchange.
+            drop(writer.send(body));
+        }
+    }
+
+    fn completed(&mut self, _: &Exchange, session: &mut SessionContext) {
+        self.release(session);
+        self.end(Ok(()));
+        if let Some(head) = self.head.take() {
+            self.answer(Ok(Reply { head, body: None }));
+        }
+    }
+
+    fn cancelled(&mut self, cancelled: &Cancelled, session: &mut SessionContext) {
+        self.release(session);
+        self.end(Err(BodyError::Cancelled(cancelled.cause)));
+        let request = session.take_unanswered();
+        self.answer(Err(ClientError::cancelled(cancelled, request)));
+    }
+
+    fn failed(&mut self, failure: &Failure, session: &mut SessionContext) {
+        self.release(session);
+        self.end(Err(BodyError::Failed(failure.reason)));
+        let request = session.take_unanswered();
+        self.answer(Err(ClientError::failed(failure, request)));
+    }
+}
+
+impl Asker for Conversation {
+    fn turned_away(mut self: Box<Self>, refused: Refused<Payload>) {
+        self.lease.give_back(None);
+        self.answer(Err(refused.into()));
+    }
+}

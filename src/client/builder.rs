@@ -1,0 +1,130 @@
+//! What can be set of a client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_rt::{Arbiter, ArbiterHandle};
+
+use super::pool::Pool;
+use super::{HttpClient, Inner, Proxy};
+use crate::session::SessionOptions;
+
+/// Makes an [`HttpClient`]; see [`HttpClient::builder`].
+#[derive(Clone)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct ClientBuilder {
+    options: SessionOptions,
+    connections: usize,
+    max_idle: usize,
+    idle: Option<Duration>,
+    max_body: usize,
+    timeout: Option<Duration>,
+    redirects: usize,
+    proxy: Proxy,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            options: SessionOptions::for_client(),
+            connections: 32,
+            max_idle: 32,
+            idle: Some(Duration::from_secs(60)),
+            max_body: 16 << 20,
+            timeout: None,
+            redirects: 0,
+            proxy: Proxy::default(),
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// Limits, clocks and buffers of the sessions: [`SessionOptions::for_client`].
+    pub fn options(mut self, options: SessionOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Connections to one origin at once: 32, and at least 1. Beyond, requests wait for their turn, first in, first out,
+    /// without a limit on how many or how long.
+    pub fn connections_per_origin(mut self, connections: usize) -> Self {
+        self.connections = connections.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// Idle connections that are kept for one origin: 32.
+    pub fn max_idle(mut self, connections: usize) -> Self {
+        self.max_idle = connections;
+        self
+    }
+
+    /// How long an idle connection is kept: 60 s. `None` keeps it until the server closes it.
+    pub fn idle_timeout(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.idle = idle.into();
+        self
+    }
+
+    /// Bytes of a response body that [`request`](HttpClient::request) collects: 16 MiB.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// The time of a whole request, with the wait for a connection, redirects and the second try: none. For
+    /// [`stream`](HttpClient::stream) and [`upload`](HttpClient::upload) it ends where they return; from there on the body
+    /// has [`Timeouts::body`](crate::Timeouts::body).
+    pub fn timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.timeout = time.into();
+        self
+    }
+
+    /// How many redirects are followed: 0, so that a 3xx is an answer like any other.
+    ///
+    /// 301 and 302 make a GET of a POST, 303 of everything but HEAD; 307 and 308 repeat method and body. Authorization,
+    /// Cookie and Proxy-Authorization do not go to another origin. A redirect that cannot be followed is returned as it
+    /// is: one without a usable Location, from https to http, or with a body from a stream to repeat. One too many is an
+    /// error.
+    pub fn redirects(mut self, limit: usize) -> Self {
+        self.redirects = limit;
+        self
+    }
+
+    /// The proxy to go through: none. The environment counts only if [`Proxy::from_env`] is set here.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// A client on the current arbiter.
+    ///
+    /// # Panics
+    /// Outside of an actix arbiter.
+    pub fn build(self) -> HttpClient {
+        self.build_on(Arbiter::current())
+    }
+
+    /// A client on this arbiter, from any thread.
+    pub fn build_on(self, arbiter: ArbiterHandle) -> HttpClient {
+        let mut options = self.options;
+        options.timeouts.idle = self.idle;
+        HttpClient(Arc::new(Inner {
+            arbiter,
+            options: Arc::new(options),
+            pool: Pool::new(self.connections, self.max_idle),
+            max_body: self.max_body,
+            timeout: self.timeout,
+            redirects: self.redirects,
+            proxy: self.proxy,
+        }))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("options", &self.options)
+            .field("proxy", &self.proxy)
+            .finish_non_exhaustive()
+    }
+}

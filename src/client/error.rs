@@ -1,0 +1,168 @@
+//! Why a request was not answered.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::error::{BodyError, CancelCause, FailureReason, Refused, RefusedReason, UseError};
+use crate::payload::Payload;
+use crate::session::{Cancelled, Failure};
+
+/// A request that a client could not bring to its end: why, and whether it may be sent again.
+///
+/// Texts never contain bytes of the server or credentials.
+#[derive(Debug)]
+pub struct ClientError {
+    kind: ClientErrorKind,
+    retry_safe: bool,
+    reused: bool,
+    payload: Option<Payload>,
+}
+
+/// What happened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClientErrorKind {
+    /// The request cannot be sent as it is.
+    #[error("unusable request: {0}")]
+    Unusable(#[from] UseError),
+    /// What the URL or the proxy asks for is not there.
+    #[error("not supported: {0}")]
+    Unsupported(&'static str),
+    /// The session did not take the request. `Closing`: the arbiter of the client is gone.
+    #[error("the session refused the request: {0}")]
+    Refused(RefusedReason),
+    /// The exchange was cancelled.
+    #[error("cancelled: {0}")]
+    Cancelled(CancelCause),
+    /// The exchange failed.
+    #[error("{0}")]
+    Failed(FailureReason),
+    /// The response began and did not come to its end, or is longer than `max_body`.
+    #[error("{0}")]
+    Body(#[from] BodyError),
+    /// The stream that was to be the body of the request ended in an error.
+    #[error("the body to send failed: {0}")]
+    Upload(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The time of the whole request ran out.
+    #[error("the request timed out")]
+    TimedOut,
+    /// More redirects than are followed.
+    #[error("too many redirects")]
+    TooManyRedirects,
+}
+
+/// Who has to change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Blame {
+    /// The code that asked.
+    Caller,
+    /// The server, or the proxy.
+    Server,
+    /// The way to it, or the time that was given.
+    Network,
+}
+
+impl ClientError {
+    pub(super) fn new(kind: impl Into<ClientErrorKind>) -> Self {
+        Self {
+            kind: kind.into(),
+            retry_safe: false,
+            reused: false,
+            payload: None,
+        }
+    }
+
+    /// Nothing was sent of this request.
+    pub(super) fn unsent(kind: impl Into<ClientErrorKind>, payload: Payload) -> Self {
+        Self {
+            retry_safe: true,
+            payload: Some(payload),
+            ..Self::new(kind)
+        }
+    }
+
+    pub(super) fn failed(failure: &Failure, payload: Option<Payload>) -> Self {
+        Self {
+            kind: ClientErrorKind::Failed(failure.reason),
+            retry_safe: failure.exchange.retry_safe,
+            reused: failure.exchange.reused,
+            payload,
+        }
+    }
+
+    pub(super) fn cancelled(cancelled: &Cancelled, payload: Option<Payload>) -> Self {
+        Self {
+            kind: ClientErrorKind::Cancelled(cancelled.cause),
+            retry_safe: cancelled.exchange.retry_safe,
+            reused: cancelled.exchange.reused,
+            payload,
+        }
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> &ClientErrorKind {
+        &self.kind
+    }
+
+    /// Whether the same request can be sent again without doing anything twice: nothing of it was sent, or its method is
+    /// idempotent and no answer began.
+    pub fn is_retry_safe(&self) -> bool {
+        self.retry_safe
+    }
+
+    /// Who has to change something.
+    pub fn blame(&self) -> Blame {
+        use ClientErrorKind as Kind;
+        match &self.kind {
+            Kind::Unusable(_)
+            | Kind::Unsupported(_)
+            | Kind::Refused(_)
+            | Kind::Upload(_)
+            | Kind::Cancelled(CancelCause::Local | CancelCause::Shutdown)
+            | Kind::Failed(FailureReason::Usage(_)) => Blame::Caller,
+            Kind::TooManyRedirects
+            | Kind::Body(BodyError::TooLarge(_) | BodyError::Failed(FailureReason::Protocol(_)))
+            | Kind::Failed(FailureReason::Protocol(_)) => Blame::Server,
+            Kind::TimedOut | Kind::Cancelled(_) | Kind::Failed(_) | Kind::Body(_) => Blame::Network,
+        }
+    }
+
+    /// The request, if it was not answered and its body was inside: as it was given, ready to be sent again.
+    pub fn into_payload(self) -> Option<Payload> {
+        self.payload
+    }
+
+    /// Whether the connection may have been closed before the request came to it.
+    pub(super) fn is_stale(&self) -> bool {
+        let unsent = matches!(self.kind, ClientErrorKind::Refused(RefusedReason::Closing));
+        let died = matches!(
+            self.kind,
+            ClientErrorKind::Failed(FailureReason::ConnectionClosed(_))
+        );
+        self.payload.is_some() && self.retry_safe && (unsent || died && self.reused)
+    }
+}
+
+impl From<Refused<Payload>> for ClientError {
+    fn from(refused: Refused<Payload>) -> Self {
+        let kind = match refused.reason {
+            RefusedReason::Unusable(mistake) => ClientErrorKind::Unusable(mistake),
+            reason => ClientErrorKind::Refused(reason),
+        };
+        Self::unsent(kind, refused.message)
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for ClientError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.kind)
+    }
+}

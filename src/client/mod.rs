@@ -1,0 +1,315 @@
+//! The client: requests to any server, over sessions that are kept and shared. Floor 4.
+//!
+//! A request leases a session of its origin, sends it one message and waits for one answer. What is not here: caches,
+//! cookies, content codings.
+
+mod alarm;
+mod ask;
+mod builder;
+mod error;
+mod pool;
+mod proxy;
+mod redirect;
+mod upload;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use actix_rt::ArbiterHandle;
+use bytes::Bytes;
+use futures_core::Stream;
+use http::Uri;
+use tokio::sync::oneshot;
+
+use crate::error::{BodyError, UseError};
+use crate::payload::{Payload, TransferMode};
+use crate::session::{HandlerFactory, HttpHandler, HttpSession, Incoming, SessionOptions, Way};
+use crate::transport::Origin;
+use ask::{Reply, ask};
+pub use builder::ClientBuilder;
+pub use error::{Blame, ClientError, ClientErrorKind};
+use pool::{Lease, Pool};
+pub use proxy::Proxy;
+
+/// How much of the body of a redirect is read, so that its connection can be used again.
+const REDIRECT_BODY: usize = 64 << 10;
+
+/// Asks servers, and keeps the connections for later requests.
+///
+/// Cheap to clone, and usable from any thread, with or without a runtime: the sessions run on the arbiter that the client
+/// was made for. Connections are kept by scheme, host and port. When the last clone is dropped, idle ones are closed.
+///
+/// A request whose connection was idle before, and died before any of the answer came, is sent once more on a new
+/// connection, if its method is idempotent (RFC 9110 section 9.2.2) and its body is inside; no other is sent twice. To drop
+/// the future of a request is to cancel it: its connection is closed. Informational responses are not told; a
+/// [`session`](Self::session) hears them. A URL with user information is refused: see [`Payload::basic_auth_as`].
+///
+/// ```no_run
+/// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
+/// use http_actors::{HttpClient, Payload};
+///
+/// let client = HttpClient::new();
+/// let response = client.request(Payload::get("http://127.0.0.1:8080/")?).await?;
+/// println!("{:?} {:?}", response.status(), response.body_bytes());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct HttpClient(Arc<Inner>);
+
+struct Inner {
+    arbiter: ArbiterHandle,
+    options: Arc<SessionOptions>,
+    pool: Arc<Pool>,
+    max_body: usize,
+    timeout: Option<Duration>,
+    redirects: usize,
+    proxy: Proxy,
+}
+
+impl HttpClient {
+    /// A client whose sessions run on the current arbiter, with the defaults of [`ClientBuilder`].
+    ///
+    /// # Panics
+    /// Outside of an actix arbiter.
+    #[allow(
+        clippy::new_without_default,
+        reason = "it panics outside of an arbiter"
+    )]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// A client whose sessions run on this arbiter.
+    pub fn on(arbiter: ArbiterHandle) -> Self {
+        Self::builder().build_on(arbiter)
+    }
+
+    /// A client with options.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Sends a request and collects the response: body and trailers are inside the payload.
+    ///
+    /// # Errors
+    /// [`ClientError`]: why, and whether the request may be sent again. A body over `max_body` is
+    /// [`BodyError::TooLarge`], and its connection is closed.
+    pub async fn request(&self, request: Payload) -> Result<Payload, ClientError> {
+        self.within(async {
+            let reply = self.send(request).await?;
+            self.collect(reply).await
+        })
+        .await
+    }
+
+    /// Sends a request and returns the response when its head is there. The body follows as a stream.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request), up to the head.
+    pub async fn stream(&self, request: Payload) -> Result<(Payload, Incoming), ClientError> {
+        self.within(self.send(request)).await.map(Reply::parts)
+    }
+
+    /// [`stream`](Self::stream) for a request whose body comes from a stream: chunked, or of the
+    /// [`length`](Payload::length) that the payload announces.
+    ///
+    /// The stream is asked for more only when there is room. An `Err` of it cuts the request, so that the server sees that
+    /// it is not whole. A final response that comes early ends the upload and is returned; the connection closes after it.
+    ///
+    /// # Errors
+    /// As [`stream`](Self::stream); [`ClientErrorKind::Upload`] with the error of the stream.
+    pub async fn upload<S, E>(
+        &self,
+        request: Payload,
+        body: S,
+    ) -> Result<(Payload, Incoming), ClientError>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.within(self.send_with(request, body))
+            .await
+            .map(Reply::parts)
+    }
+
+    /// A session of your own with the server of this URL: with the options of the client, outside of its pool. The factory
+    /// makes the handler on the arbiter of the client; the address is there at once.
+    ///
+    /// # Errors
+    /// If there is no way to the server of this URL.
+    pub fn session<F>(&self, url: &str, factory: F) -> Result<Addr<HttpSession>, ClientError>
+    where
+        F: HandlerFactory + Send + 'static,
+    {
+        let uri = url
+            .parse()
+            .map_err(|_| ClientError::new(UseError::InvalidUrl))?;
+        let way = self.way(origin(&uri).map_err(ClientError::new)?);
+        Ok(self.open(way, move |session| Box::new(factory.handler(session))))
+    }
+
+    async fn within<T>(
+        &self,
+        future: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        alarm::within(self.0.timeout, &self.0.arbiter, future).await
+    }
+
+    /// Sends a request whose body is inside, and follows redirects.
+    async fn send(&self, request: Payload) -> Result<Reply, ClientError> {
+        if request.mode() != TransferMode::Oneshot {
+            // Nobody would ever write the body.
+            return Err(ClientError::unsent(UseError::BodyTooShort, request));
+        }
+        if self.0.redirects == 0 {
+            return self.send_once(request).await;
+        }
+        let copy = request.clone();
+        let reply = self.send_once(request).await?;
+        self.follow(copy, reply).await
+    }
+
+    async fn send_with<S, E>(&self, mut request: Payload, body: S) -> Result<Reply, ClientError>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if request.mode() == TransferMode::Oneshot {
+            request.set_length(None);
+        }
+        let copy = (self.0.redirects > 0).then(|| request.clone());
+        let (lease, request) = self.lease(request).await?;
+        let session = lease.idle_session().unwrap_or_else(|| self.connect(&lease));
+        let (sender, writer) = oneshot::channel();
+        let pending = ask(session, lease, request, Some(sender));
+        let reply = upload::upload(pending, writer, body).await?;
+        match copy {
+            Some(copy) => self.follow(copy, reply).await,
+            None => Ok(reply),
+        }
+    }
+
+    /// Follows redirects from the response to this request on.
+    async fn follow(&self, mut request: Payload, mut reply: Reply) -> Result<Reply, ClientError> {
+        for followed in 0.. {
+            let Some(next) = redirect::next(request, &reply.head) else {
+                break;
+            };
+            if followed == self.0.redirects {
+                return Err(ClientError::new(ClientErrorKind::TooManyRedirects));
+            }
+            if let Some(mut body) = reply.body {
+                // One that is long or cut costs its connection.
+                drop(body.collect(REDIRECT_BODY).await);
+            }
+            request = next.clone();
+            reply = self.send_once(next).await?;
+        }
+        Ok(reply)
+    }
+
+    /// Sends a request; once more if its connection was not what it seemed to be.
+    async fn send_once(&self, request: Payload) -> Result<Reply, ClientError> {
+        let (lease, request) = self.lease(request).await?;
+        let session = lease.idle_session().unwrap_or_else(|| self.connect(&lease));
+        match ask(session, lease, request, None).await {
+            Err(error) if error.is_stale() => self.send_anew(error).await,
+            answered => answered,
+        }
+    }
+
+    /// Sends the request of this error on a new connection.
+    async fn send_anew(&self, error: ClientError) -> Result<Reply, ClientError> {
+        let Some(request) = error.into_payload() else {
+            unreachable!("an error is stale only if the request came back with it")
+        };
+        let (lease, request) = self.lease(request).await?;
+        let session = self.connect(&lease);
+        ask(session, lease, request, None).await
+    }
+
+    /// Waits for the right to a connection.
+    async fn lease(&self, request: Payload) -> Result<(Lease, Payload), ClientError> {
+        match origin(request.uri()) {
+            Ok(origin) => {
+                let host = self.0.pool.host(origin, |origin| self.way(origin));
+                Ok((host.lease().await, request))
+            }
+            Err(kind) => Err(ClientError::unsent(kind, request)),
+        }
+    }
+
+    fn connect(&self, lease: &Lease) -> Addr<HttpSession> {
+        // It is asked with a handler of its own at once.
+        self.open(lease.host.way.clone(), |_| Box::new(Unasked))
+    }
+
+    /// The way to an origin: which proxy is in between.
+    fn way(&self, origin: Origin) -> Way {
+        let proxy = self.0.proxy.of(&origin, false).cloned();
+        Way { origin, proxy }
+    }
+
+    /// Starts a session. Every session of a client is made here.
+    fn open(
+        &self,
+        way: Way,
+        make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler> + Send + 'static,
+    ) -> Addr<HttpSession> {
+        HttpSession::connect_on(&self.0.arbiter, way, self.0.options.clone(), make)
+    }
+
+    async fn collect(&self, Reply { mut head, body }: Reply) -> Result<Payload, ClientError> {
+        let limit = self.0.max_body;
+        let too_large = || ClientError::new(BodyError::TooLarge(limit));
+        let announced = head.body_size().and_then(|size| usize::try_from(size).ok());
+        if announced.is_some_and(|size| size > limit) {
+            return Err(too_large());
+        }
+        let Some(mut body) = body else {
+            return Ok(head);
+        };
+        let collected = body.collect(limit).await.map_err(ClientError::new)?;
+        let message = head.message_mut();
+        message.mode = TransferMode::Oneshot;
+        message.body = collected;
+        message.trailers = body.take_trailers().map(Box::new);
+        Ok(head)
+    }
+}
+
+/// The origin of a request. What is not there yet says so.
+fn origin(uri: &Uri) -> Result<Origin, ClientErrorKind> {
+    if uri
+        .scheme_str()
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+    {
+        return tunnel();
+    }
+    Ok(Origin::try_from(uri)?)
+}
+
+/// The way to an https origin, by CONNECT where a proxy is in between.
+fn tunnel() -> Result<Origin, ClientErrorKind> {
+    Err(ClientErrorKind::Unsupported("https"))
+}
+
+/// The handler of a session that was made for a request that never came to it.
+struct Unasked;
+
+impl HttpHandler for Unasked {
+    fn apply(&mut self, _: Payload, _: &mut crate::session::SessionContext) {}
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient")
+            .field("origins", &self.0.pool.origins())
+            .field("options", &self.0.options)
+            .field("proxy", &self.0.proxy)
+            .finish_non_exhaustive()
+    }
+}

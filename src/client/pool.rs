@@ -1,0 +1,160 @@
+//! The sessions of a client, by origin.
+//!
+//! A session is lent to one request at a time. How many there are is a semaphore, whose queue is the queue of those that
+//! wait, first in, first out; a wait that is dropped leaves nothing behind. Idle sessions are known by weak addresses: an
+//! open connection keeps its session, and when it is closed the session ends by itself. An origin is forgotten with the
+//! last lease and the last session of it. No lock is held while anything is awaited.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use actix::{Addr, WeakAddr};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::session::{Dispose, HttpSession, Way};
+use crate::transport::Origin;
+
+/// All origins that are in use.
+pub(super) struct Pool {
+    hosts: Mutex<HashMap<Origin, Weak<Host>>>,
+    connections: usize,
+    max_idle: usize,
+}
+
+/// One origin.
+pub(super) struct Host {
+    pub(super) way: Way,
+    seats: Arc<Semaphore>,
+    /// The last one given back comes last; none once the client is gone.
+    idle: Mutex<Option<Vec<WeakAddr<HttpSession>>>>,
+    max_idle: usize,
+    pool: Weak<Pool>,
+}
+
+/// The right to one connection of an origin, and, for whoever has it, the origin itself.
+pub(super) struct Lease {
+    pub(super) host: Arc<Host>,
+    seat: Option<OwnedSemaphorePermit>,
+}
+
+impl Pool {
+    pub(super) fn new(connections: usize, max_idle: usize) -> Arc<Self> {
+        Arc::new(Self {
+            hosts: Mutex::default(),
+            connections,
+            max_idle,
+        })
+    }
+
+    /// The origin, which is made known by whoever asks first, and the way to it.
+    pub(super) fn host(
+        self: &Arc<Self>,
+        origin: Origin,
+        way: impl FnOnce(Origin) -> Way,
+    ) -> Arc<Host> {
+        let mut hosts = lock(&self.hosts);
+        if let Some(host) = hosts.get(&origin).and_then(Weak::upgrade) {
+            return host;
+        }
+        let host = Arc::new(Host {
+            way: way(origin.clone()),
+            seats: Arc::new(Semaphore::new(self.connections)),
+            idle: Mutex::new(Some(Vec::new())),
+            max_idle: self.max_idle,
+            pool: Arc::downgrade(self),
+        });
+        hosts.insert(origin, Arc::downgrade(&host));
+        host
+    }
+
+    pub(super) fn origins(&self) -> usize {
+        lock(&self.hosts).len()
+    }
+}
+
+/// The last clone of the client is gone: so are its idle connections.
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let hosts = std::mem::take(&mut *lock(&self.hosts));
+        for host in hosts.values().filter_map(Weak::upgrade) {
+            let idle = lock(&host.idle).take().unwrap_or_default();
+            for session in idle.iter().filter_map(WeakAddr::upgrade) {
+                session.do_send(Dispose);
+            }
+        }
+    }
+}
+
+impl Host {
+    /// Waits for a connection to be free.
+    pub(super) async fn lease(self: Arc<Self>) -> Lease {
+        let seat = match self.seats.clone().try_acquire_owned() {
+            Ok(seat) => Some(seat),
+            // Only a closed semaphore errs, and nobody closes it.
+            Err(_) => self.seats.clone().acquire_owned().await.ok(),
+        };
+        Lease { host: self, seat }
+    }
+}
+
+/// The pool forgets the origin, unless it has been made known anew.
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade() {
+            let mut hosts = lock(&pool.hosts);
+            if hosts
+                .get(&self.way.origin)
+                .is_some_and(|host| host.strong_count() == 0)
+            {
+                hosts.remove(&self.way.origin);
+            }
+        }
+    }
+}
+
+impl Lease {
+    /// The session that was used last, if one is idle.
+    pub(super) fn idle_session(&self) -> Option<Addr<HttpSession>> {
+        let mut idle = lock(&self.host.idle);
+        let idle = idle.as_mut()?;
+        std::iter::from_fn(|| idle.pop()).find_map(|session| session.upgrade())
+    }
+
+    /// Ends the lease. With a session that can be used again; false if that is not wanted.
+    pub(super) fn give_back(&mut self, session: Option<&Addr<HttpSession>>) -> bool {
+        let kept = session.is_some_and(|session| self.host.keep(session));
+        // ORDER: whoever waits finds the session that was given back.
+        self.seat = None;
+        kept
+    }
+}
+
+impl Host {
+    fn keep(&self, session: &Addr<HttpSession>) -> bool {
+        let mut idle = lock(&self.idle);
+        let Some(idle) = idle.as_mut() else {
+            return false;
+        };
+        if idle.len() >= self.max_idle {
+            idle.retain(|session| session.upgrade().is_some());
+        }
+        let room = idle.len() < self.max_idle;
+        if room {
+            idle.push(session.downgrade());
+        }
+        room
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("origin", &self.host.way.origin)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,292 @@
+//! Proxies: which one, for whom, and what it is told.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::error::UseError;
+use crate::payload::basic_value;
+use crate::session::Through;
+use crate::transport::Origin;
+
+/// Which proxy a client goes through, and for which servers it does not.
+///
+/// A proxy is named by an `http` URL, in which `http://` may be left out. User and password in it become
+/// `Proxy-Authorization: Basic`, which is sent to the proxy only.
+///
+/// ```
+/// use http_actors::Proxy;
+///
+/// let proxy = Proxy::http("http://user:secret@127.0.0.1:3128")?.except("localhost, .example.test");
+/// # Ok::<(), http_actors::UseError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Proxy {
+    http: Option<Hop>,
+    https: Option<Hop>,
+    except: Vec<Exempt>,
+}
+
+type Hop = (Origin, Through);
+
+/// Which servers are asked without the proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Exempt {
+    All,
+    /// A host and all below it, on this port or any.
+    Host(String, Option<u16>),
+}
+
+impl Proxy {
+    /// A proxy for `http` URLs. It is sent whole URLs (RFC 9112 section 3.2.2).
+    ///
+    /// # Errors
+    /// [`UseError::InvalidUrl`] if this is no URL of an http proxy.
+    pub fn http(url: &str) -> Result<Self, UseError> {
+        Ok(Self {
+            http: Some(hop(url)?),
+            ..Self::default()
+        })
+    }
+
+    /// A proxy for all URLs.
+    ///
+    /// # Errors
+    /// As [`http`](Self::http).
+    pub fn all(url: &str) -> Result<Self, UseError> {
+        let hop = hop(url)?;
+        Ok(Self {
+            http: Some(hop.clone()),
+            https: Some(hop),
+            ..Self::default()
+        })
+    }
+
+    /// What the environment says: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, or the same in capitals.
+    ///
+    /// `HTTP_PROXY` does not count where `REQUEST_METHOD` is set: in a CGI program it is a field of the request.
+    ///
+    /// # Errors
+    /// As [`http`](Self::http).
+    pub fn from_env() -> Result<Self, UseError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// The same from any source of variables.
+    ///
+    /// # Errors
+    /// As [`http`](Self::http).
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, UseError> {
+        let variable = |small: &str| {
+            let capitals = || {
+                let cgi = small == "http_proxy" && lookup("REQUEST_METHOD").is_some();
+                (!cgi)
+                    .then(|| lookup(&small.to_ascii_uppercase()))
+                    .flatten()
+            };
+            lookup(small)
+                .or_else(capitals)
+                .filter(|value| !value.is_empty())
+        };
+        let all = variable("all_proxy");
+        let one = |small: &str| {
+            let url = variable(small).or_else(|| all.clone());
+            url.map(|url| hop(&url)).transpose()
+        };
+        let proxy = Self {
+            http: one("http_proxy")?,
+            https: one("https_proxy")?,
+            except: Vec::new(),
+        };
+        Ok(proxy.except(&variable("no_proxy").unwrap_or_default()))
+    }
+
+    /// Servers that are asked without the proxy: host names and addresses, separated by commas. A name covers all below
+    /// it, with or without a dot in front; `name:port` only that port; `*` everything.
+    #[must_use]
+    pub fn except(mut self, list: &str) -> Self {
+        let members = list.split(',').map(str::trim);
+        self.except
+            .extend(members.filter(|member| !member.is_empty()).map(exempt));
+        self
+    }
+
+    /// The proxy for this origin.
+    pub(super) fn of(&self, origin: &Origin, secure: bool) -> Option<&Hop> {
+        let hop = if secure { &self.https } else { &self.http };
+        let exempt = self.except.iter().any(|exempt| exempt.covers(origin));
+        hop.as_ref().filter(|_| !exempt)
+    }
+}
+
+impl Exempt {
+    fn covers(&self, origin: &Origin) -> bool {
+        let Self::Host(name, port) = self else {
+            return true;
+        };
+        let host = origin.host();
+        let below = host
+            .strip_suffix(name.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        below && port.is_none_or(|port| port == origin.port())
+    }
+}
+
+fn exempt(member: &str) -> Exempt {
+    if member == "*" {
+        return Exempt::All;
+    }
+    let (name, port) = match member.rsplit_once(':') {
+        // More colons than one: an IPv6 address without brackets has no port.
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
+            (name, port.parse().ok())
+        }
+        _ => (member, None),
+    };
+    let name = name.trim_start_matches('*').trim_start_matches('.');
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    Exempt::Host(name.to_ascii_lowercase(), port)
+}
+
+fn hop(url: &str) -> Result<Hop, UseError> {
+    let whole = if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("http://{url}")
+    };
+    let mut url = Url::parse(&whole).map_err(|_| UseError::InvalidUrl)?;
+    let decoded = |text: &str| {
+        percent_decode_str(text)
+            .decode_utf8()
+            .map(std::borrow::Cow::into_owned)
+            .map_err(|_| UseError::InvalidUrl)
+    };
+    let authorization = if url.username().is_empty() && url.password().is_none() {
+        None
+    } else {
+        let password = decoded(url.password().unwrap_or_default())?;
+        let value = basic_value(&decoded(url.username())?, &password);
+        Some(value.ok_or(UseError::InvalidUrl)?)
+    };
+    // Both fail only where there can be no user information.
+    let _ = (url.set_username(""), url.set_password(None));
+    let origin = Origin::try_from(url.as_str())?;
+    Ok((origin, Through { authorization }))
+}
+
+/// Without credentials.
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |hop: &Option<Hop>| hop.as_ref().map(|(origin, _)| origin.to_string());
+        f.debug_struct("Proxy")
+            .field("http", &name(&self.http))
+            .field("https", &name(&self.https))
+            .field("except", &self.except)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Row = (
+        &'static [(&'static str, &'static str)],
+        &'static str,
+        &'static str,
+    );
+
+    /// What the environment says, the URL that is asked for, and the proxy, with what it is told.
+    #[test]
+    fn the_environment() {
+        let told = |variables: &[(&str, &str)], origin: &str, secure: bool| {
+            let lookup = |name: &str| {
+                let found = variables.iter().find(|(variable, _)| *variable == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            let proxy = Proxy::from_lookup(lookup).expect("urls");
+            let origin = Origin::try_from(origin).expect("an origin");
+            proxy.of(&origin, secure).map_or("none".to_owned(), |hop| {
+                let authorization = hop.1.authorization.as_deref().unwrap_or_default();
+                format!("{} {authorization}", hop.0).trim_end().to_owned()
+            })
+        };
+        let a = "http://a.test/";
+        let rows: &[Row] = &[
+            (&[], a, "none"),
+            (&[("http_proxy", "")], a, "none"),
+            (&[("http_proxy", "p.test:3128")], a, "http://p.test:3128"),
+            (&[("HTTP_PROXY", "http://p.test")], a, "http://p.test"),
+            (
+                &[("HTTP_PROXY", "http://p.test"), ("REQUEST_METHOD", "GET")],
+                a,
+                "none",
+            ),
+            (
+                &[("http_proxy", "http://p.test"), ("REQUEST_METHOD", "GET")],
+                a,
+                "http://p.test",
+            ),
+            (&[("https_proxy", "http://p.test")], a, "none"),
+            (&[("ALL_PROXY", "http://p.test")], a, "http://p.test"),
+            (
+                &[
+                    ("ALL_PROXY", "http://p.test"),
+                    ("http_proxy", "http://q.test"),
+                ],
+                a,
+                "http://q.test",
+            ),
+            (
+                &[("http_proxy", "http://u:p%40x@p.test")],
+                a,
+                "http://p.test Basic dTpwQHg=",
+            ),
+            (&[("http_proxy", "p"), ("NO_PROXY", "*")], a, "none"),
+            (&[("http_proxy", "p"), ("NO_PROXY", "a.test")], a, "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "x, .TEST")], a, "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "*.test")], a, "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "a.test:80")], a, "none"),
+            (
+                &[("http_proxy", "p"), ("no_proxy", "a.test:81")],
+                a,
+                "http://p",
+            ),
+            (&[("http_proxy", "p"), ("no_proxy", "est")], a, "http://p"),
+            (
+                &[("http_proxy", "p"), ("no_proxy", "[::1]:8080")],
+                "http://[::1]:8080/",
+                "none",
+            ),
+            (
+                &[("http_proxy", "p"), ("no_proxy", "::1")],
+                "http://[::1]:8080/",
+                "none",
+            ),
+        ];
+        for (variables, origin, expected) in rows {
+            assert_eq!(told(variables, origin, false), *expected, "{variables:?}");
+        }
+        let https = [
+            ("https_proxy", "http://s.test"),
+            ("http_proxy", "http://p.test"),
+        ];
+        assert_eq!(told(&https, a, true), "http://s.test");
+    }
+
+    #[test]
+    fn what_is_no_proxy() {
+        for url in [
+            "",
+            "ftp://p.test",
+            "http://",
+            "http://us%00er@p.test",
+            "socks5://p.test",
+        ] {
+            assert_eq!(Proxy::http(url).err(), Some(UseError::InvalidUrl), "{url}");
+        }
+        let proxy = Proxy::http("http://user:secret@p.test").expect("a url");
+        assert!(!format!("{proxy:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,56 @@
+//! The way through a proxy to a server that is not the proxy's to understand (RFC 9110 section 9.3.6).
+
+use std::io;
+use std::sync::Arc;
+
+use http::Method;
+
+use super::Through;
+use crate::payload::Payload;
+use crate::session::connection;
+use crate::session::context::SessionContext;
+use crate::session::handler::HttpHandler;
+use crate::session::handoff::NotUpgraded;
+use crate::session::message::HandOff;
+use crate::session::options::SessionOptions;
+use crate::transport::{ConnectError, Halves, Origin};
+
+/// Asks a proxy to which there is a connection for a tunnel to an origin: by a session of its own, which hands the
+/// connection back.
+pub(in crate::session) async fn tunnel(
+    halves: Halves,
+    origin: &Origin,
+    through: &Through,
+    options: &SessionOptions,
+) -> Result<Halves, ConnectError> {
+    let tls = halves.tls.clone();
+    let target = origin
+        .with_port()
+        .parse()
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut request = Payload::request(Method::CONNECT, target);
+    if let Some(authorization) = &through.authorization {
+        request = request.header("Proxy-Authorization", authorization);
+    }
+    let mut options = options.clone();
+    // Whoever opens the connection may have stopped waiting for it by then.
+    options.timeouts.exchange = options.timeouts.connect;
+    let session = connection::given(halves, String::new(), Arc::new(options), |_| Box::new(Mute));
+    match session.send(HandOff(request)).await {
+        Ok(Ok(tunnel)) => tunnel.into_halves(tls).ok_or_else(|| {
+            // The server behind it waits for our first word.
+            ConnectError::Link(io::ErrorKind::InvalidData)
+        }),
+        Ok(Err(NotUpgraded::Declined(status))) => Err(ConnectError::Tunnel(status)),
+        Ok(Err(NotUpgraded::Refused(_) | NotUpgraded::Ended)) | Err(_) => {
+            Err(ConnectError::Link(io::ErrorKind::ConnectionAborted))
+        }
+    }
+}
+
+/// Hears nothing: what matters is the hand-off.
+struct Mute;
+
+impl HttpHandler for Mute {
+    fn apply(&mut self, _response: Payload, _session: &mut SessionContext) {}
+}

@@ -1,0 +1,239 @@
+//! A body that comes in, as a stream for whoever wants it.
+//!
+//! The handler of the exchange has the [`Feed`], whoever reads has the [`Incoming`]. Between them waits at most one mark of
+//! bytes and a piece: then the session is muted, and TCP does the rest.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use actix::Addr;
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+
+use super::HttpSession;
+use super::context::SessionContext;
+use super::message::Cancel;
+use super::responder::MuteGuard;
+use crate::error::{BodyError, FailureReason};
+use crate::payload::{Headers, MessageId};
+
+/// The body of a message that comes in, as a `Stream` of pieces. `Send`: it works on any thread.
+///
+/// Pieces come as they arrived; their borders mean nothing. Who reads slowly slows the peer down: at most
+/// [`high_water`](crate::Buffers::high_water) bytes and a piece wait here, and [`inbound`](crate::Buffers::inbound) bytes in
+/// the session. While it holds the session no clock of the peer runs.
+///
+/// The stream ends by `None` only when the whole body has come. A body that was cut ends in an error, and in `None` after
+/// that. Dropped before the end, it cancels its exchange, which closes the connection.
+#[must_use = "dropping a body before its end closes its connection"]
+pub struct Incoming {
+    shared: Arc<Shared>,
+    /// Where the rest comes from; none if it is all here.
+    source: Option<(Addr<HttpSession>, MessageId)>,
+    trailers: Option<Headers>,
+    over: bool,
+}
+
+/// The end of it that the handler has.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    shared: Arc<Shared>,
+    mark: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shared(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    pieces: VecDeque<Bytes>,
+    /// The bytes in them.
+    waiting: usize,
+    /// Held while too many wait.
+    hold: Option<MuteGuard>,
+    trailers: Option<Headers>,
+    end: Option<Result<(), BodyError>>,
+    reader: Option<Waker>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, then wakes whoever reads.
+    fn tell(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+impl Feed {
+    /// A body of the exchange that is going on, and who reads it.
+    pub(crate) fn new(exchange: MessageId, session: &SessionContext) -> (Self, Incoming) {
+        let shared = Arc::<Shared>::default();
+        let incoming = Incoming {
+            shared: shared.clone(),
+            source: Some((session.address(), exchange)),
+            trailers: None,
+            over: false,
+        };
+        let mark = session.link.options.buffers.high_water;
+        (Self { shared, mark }, incoming)
+    }
+
+    pub(crate) fn chunk(&self, data: Bytes, session: &mut SessionContext) {
+        self.shared.tell(|state| {
+            state.waiting += data.len();
+            state.pieces.push_back(data);
+            if state.waiting > self.mark && state.hold.is_none() {
+                state.hold = Some(session.hold());
+            }
+        });
+    }
+
+    pub(crate) fn trailers(&self, trailers: Headers) {
+        self.shared.lock().trailers = Some(trailers);
+    }
+
+    /// The body is over. Only the first word on that counts.
+    pub(crate) fn end(&self, end: Result<(), BodyError>) {
+        self.shared.tell(|state| {
+            state.end.get_or_insert(end);
+        });
+    }
+}
+
+/// A session that is torn down without a word did not bring the body to its end.
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.end(Err(BodyError::Failed(FailureReason::ConnectionClosed(
+            std::io::ErrorKind::ConnectionAborted,
+        ))));
+    }
+}
+
+impl Incoming {
+    /// A body that came with its head.
+    pub(crate) fn whole(body: Bytes) -> Self {
+        let state = State {
+            waiting: body.len(),
+            pieces: Some(body)
+                .filter(|body| !body.is_empty())
+                .into_iter()
+                .collect(),
+            end: Some(Ok(())),
+            ..State::default()
+        };
+        Self {
+            shared: Arc::new(Shared(Mutex::new(state))),
+            source: None,
+            trailers: None,
+            over: false,
+        }
+    }
+
+    /// The next piece. `None` after the last, and after an error.
+    ///
+    /// Cancel-safe: a dropped wait loses nothing.
+    ///
+    /// # Errors
+    /// [`BodyError`] if the body was cut.
+    pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// The trailer fields, once the stream has ended by `None`.
+    pub fn trailers(&self) -> Option<&Headers> {
+        self.trailers.as_ref()
+    }
+
+    /// All that is still to come, put together.
+    ///
+    /// # Errors
+    /// [`BodyError`] if the body was cut, or is longer than this many bytes: then the exchange is cancelled.
+    pub async fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let mut all = BytesMut::new();
+        let mut first = Bytes::new();
+        while let Some(piece) = self.next().await {
+            let piece = piece?;
+            if piece.len() > limit.saturating_sub(all.len() + first.len()) {
+                self.give_up();
+                return Err(BodyError::TooLarge(limit));
+            }
+            if all.is_empty() && first.is_empty() {
+                first = piece;
+                continue;
+            }
+            // A body of one piece is not copied.
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&piece);
+        }
+        Ok(if all.is_empty() { first } else { all.freeze() })
+    }
+
+    pub(crate) fn take_trailers(&mut self) -> Option<Headers> {
+        self.trailers.take()
+    }
+
+    fn give_up(&mut self) {
+        self.over = true;
+        if let Some((session, exchange)) = self.source.take() {
+            session.do_send(Cancel(exchange));
+        }
+    }
+}
+
+impl Stream for Incoming {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.over {
+            return Poll::Ready(None);
+        }
+        let mut state = this.shared.lock();
+        if let Some(piece) = state.pieces.pop_front() {
+            state.waiting -= piece.len();
+            let room = state.pieces.is_empty();
+            let hold = if room { state.hold.take() } else { None };
+            drop(state);
+            drop(hold);
+            return Poll::Ready(Some(Ok(piece)));
+        }
+        let Some(end) = state.end else {
+            state.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        this.over = true;
+        this.source = None;
+        this.trailers = state.trailers.take();
+        Poll::Ready(end.err().map(Err))
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let whole = self.shared.lock().end.is_some();
+        if !whole {
+            self.give_up();
+        }
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("over", &self.over)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,941 @@
+//! The client over loopback TCP, against servers that do as they are told.
+
+mod common;
+
+use std::future::Future;
+use std::io::ErrorKind;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Wake;
+use std::time::Duration;
+
+use actix::Addr;
+use bytes::Bytes;
+use common::Peer;
+use futures_util::stream;
+use http_actors::{
+    Apply, Blame, BodyError, ClientError, ClientErrorKind, FailureReason, HttpClient, HttpHandler,
+    HttpSession, Incoming, Payload, Proxy, SessionContext, StatusCode, UseError,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+/// Long enough for everything that happens at all, on a clock that stands still while something does.
+const EVER: Duration = Duration::from_secs(20);
+
+/// A server in the hands of the test.
+struct Server {
+    listener: TcpListener,
+    url: String,
+}
+
+impl Server {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        Self { listener, url }
+    }
+
+    async fn accept(&self) -> Peer<TcpStream> {
+        Peer::new(self.listener.accept().await.expect("accepted").0)
+    }
+
+    fn get(&self, path: &str) -> Payload {
+        Payload::get(format!("{}{path}", self.url)).expect("a url")
+    }
+
+    fn post(&self, path: &str) -> Payload {
+        Payload::post(format!("{}{path}", self.url)).expect("a url")
+    }
+
+    /// Answers every request on every connection by its request line, for ever.
+    fn answering(self, answer: impl Fn(&str) -> String + Clone + 'static) -> Answering {
+        let answering = Answering {
+            url: self.url.clone(),
+            accepted: Arc::default(),
+            heads: Arc::default(),
+        };
+        let (accepted, heads) = (answering.accepted.clone(), answering.heads.clone());
+        actix_rt::spawn(async move {
+            loop {
+                let mut peer = self.accept().await;
+                accepted.fetch_add(1, Ordering::SeqCst);
+                let (answer, heads) = (answer.clone(), heads.clone());
+                actix_rt::spawn(async move {
+                    while let Some(head) = peer.head().await {
+                        let line = head.lines().next().unwrap_or_default().to_owned();
+                        heads.lock().expect("no panic").push(head);
+                        peer.send(answer(&line)).await;
+                    }
+                });
+            }
+        });
+        answering
+    }
+}
+
+/// A server that answers by itself.
+struct Answering {
+    url: String,
+    accepted: Arc<AtomicUsize>,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Answering {
+    fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    fn get(&self, path: &str) -> Payload {
+        Payload::get(format!("{}{path}", self.url)).expect("a url")
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let heads = self.heads.lock().expect("no panic");
+        let line = |head: &String| head.lines().next().unwrap_or_default().to_owned();
+        heads.iter().map(line).collect()
+    }
+}
+
+fn kind(error: &ClientError) -> String {
+    format!("{:?}", error.kind())
+}
+
+fn is_closed(error: &ClientError) -> bool {
+    matches!(
+        error.kind(),
+        ClientErrorKind::Failed(FailureReason::ConnectionClosed(_))
+    )
+}
+
+/// P90, P92: a connection is used again, by every clone.
+#[actix::test]
+async fn connections_are_reused() {
+    let server = Server::new().await.answering(|_| OK.to_owned());
+    let client = HttpClient::new();
+    for path in ["/1", "/2", "/3"] {
+        let response = client.clone().request(server.get(path)).await;
+        let response = response.expect("an answer");
+        assert_eq!(response.status(), Some(StatusCode::OK));
+        assert_eq!(response.body_bytes(), "hi");
+    }
+    assert_eq!(server.accepted(), 1);
+    assert_eq!(
+        server.lines(),
+        ["GET /1 HTTP/1.1", "GET /2 HTTP/1.1", "GET /3 HTTP/1.1"]
+    );
+}
+
+/// A connection that is not kept, by either end, is not used again.
+#[actix::test]
+async fn connections_that_close_are_not_reused() {
+    let server = Server::new()
+        .await
+        .answering(|_| "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".into());
+    let client = HttpClient::new();
+    for _ in 0..2 {
+        client.request(server.get("/")).await.expect("an answer");
+    }
+    assert_eq!(server.accepted(), 2);
+    let server = Server::new().await.answering(|_| OK.to_owned());
+    let client = HttpClient::builder().max_idle(0).build();
+    for _ in 0..2 {
+        client.request(server.get("/")).await.expect("an answer");
+    }
+    assert_eq!(server.accepted(), 2);
+}
+
+/// P96: beyond the limit requests wait, first in, first out; one that is dropped while it waits takes no seat along.
+#[actix::test]
+async fn requests_wait_for_a_connection() {
+    let server = Server::new().await;
+    let client = HttpClient::builder().connections_per_origin(1).build();
+    let first = client.request(server.get("/1"));
+    let mut dropped = Box::pin(client.request(server.get("/2")));
+    let third = client.request(server.get("/3"));
+    let fourth = client.request(server.get("/4"));
+    let mut peer = None;
+    let served = async {
+        let mut peer = server.accept().await;
+        for path in ["/1", "/3", "/4"] {
+            let head = peer.until("\r\n\r\n").await;
+            assert!(head.starts_with(&format!("GET {path} ")), "{head}");
+            peer.send(OK).await;
+        }
+        peer
+    };
+    let mut first = pin!(first);
+    let (mut third, mut fourth) = (pin!(third), pin!(fourth));
+    // Each takes its place in the queue.
+    assert!(futures_util::poll!(first.as_mut()).is_pending());
+    assert!(futures_util::poll!(dropped.as_mut()).is_pending());
+    assert!(futures_util::poll!(third.as_mut()).is_pending());
+    assert!(futures_util::poll!(fourth.as_mut()).is_pending());
+    drop(dropped);
+    let (first, third, fourth, served) = tokio::join!(first, third, fourth, served);
+    for response in [first, third, fourth] {
+        assert_eq!(response.expect("an answer").body_bytes(), "hi");
+    }
+    peer.replace(served);
+}
+
+/// Promise 17: an idempotent request is sent once more if its kept connection died before the answer, any other is not; and
+/// none on a connection that was new.
+#[actix::test]
+async fn the_second_try() {
+    // Name, request, whether its connection is new, how many connections there are in the end.
+    for (name, method, fresh, connections) in [
+        ("a kept connection", "GET", false, 2),
+        ("a kept connection, PUT", "PUT", false, 2),
+        ("a kept connection, POST", "POST", false, 1),
+        ("a new connection", "GET", true, 1),
+    ] {
+        let server = Server::new().await;
+        let client = HttpClient::new();
+        let request = Payload::request(
+            method.parse().expect("a method"),
+            format!("{}/again", server.url).parse().expect("a url"),
+        )
+        .body("body");
+        let accepted = AtomicUsize::new(0);
+        let served = async {
+            loop {
+                let mut peer = server.accept().await;
+                let nth = accepted.fetch_add(1, Ordering::SeqCst);
+                if nth == 0 && !fresh {
+                    peer.until("\r\n\r\n").await;
+                    peer.send(OK).await;
+                }
+                // The request has come when the connection goes.
+                let head = peer.until("\r\n\r\nbody").await;
+                assert!(head.starts_with(method), "{name}: {head}");
+                if nth > 0 {
+                    peer.send(OK).await;
+                }
+            }
+        };
+        let asked = async {
+            if !fresh {
+                client.request(server.get("/")).await.expect("an answer");
+            }
+            client.request(request).await
+        };
+        let answered =
+            tokio::select! { answered = asked => answered, () = served => unreachable!() };
+        assert_eq!(accepted.load(Ordering::SeqCst), connections, "{name}");
+        match answered {
+            Ok(response) => {
+                assert_eq!((connections, response.body_bytes().len()), (2, 2), "{name}");
+            }
+            Err(error) => {
+                assert!(connections == 1 && is_closed(&error), "{name}: {error:?}");
+                assert_eq!(error.is_retry_safe(), method == "GET", "{name}");
+                assert_eq!(error.blame(), Blame::Network, "{name}");
+                let payload = error.into_payload().expect("it was not answered");
+                assert_eq!(payload.body_bytes(), "body", "{name}");
+            }
+        }
+    }
+}
+
+/// A second death is told: there is no third try.
+#[actix::test]
+async fn no_third_try() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send(OK).await;
+        peer.until("\r\n\r\n").await;
+        drop(peer);
+        server.accept().await.until("\r\n\r\n").await;
+    };
+    let asked = async {
+        client.request(server.get("/1")).await.expect("an answer");
+        client.request(server.get("/2")).await
+    };
+    let (answered, ()) = tokio::join!(asked, served);
+    assert!(is_closed(&answered.expect_err("twice is enough")));
+}
+
+/// Bodies that are larger than what is collected, announced or not: an error, and the connection is closed.
+#[actix::test]
+async fn bodies_over_the_limit() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (name, answer, collected) in [
+        (
+            "announced",
+            "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n".to_owned(),
+            false,
+        ),
+        (
+            "announced and here",
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{}",
+                "x".repeat(11)
+            ),
+            false,
+        ),
+        (
+            "chunked",
+            format!("{chunked}6\r\nabcdef\r\n5\r\nabcde\r\n"),
+            false,
+        ),
+        (
+            "at the limit",
+            format!("{chunked}6\r\nabcdef\r\n4\r\nabcd\r\n0\r\nX-Sum: 10\r\n\r\n"),
+            true,
+        ),
+    ] {
+        let server = Server::new().await;
+        let client = HttpClient::builder().max_body(10).build();
+        let served = async {
+            let mut peer = server.accept().await;
+            peer.until("\r\n\r\n").await;
+            peer.send(answer).await;
+            peer
+        };
+        let (answered, mut peer) = tokio::join!(client.request(server.get("/")), served);
+        if collected {
+            let response = answered.expect(name);
+            assert_eq!(response.body_bytes(), "abcdefabcd", "{name}");
+            let trailers = response.trailers().expect("they came");
+            assert_eq!(trailers.text("x-sum"), Some("10"), "{name}");
+        } else {
+            assert_eq!(kind(&answered.expect_err(name)), "Body(TooLarge(10))");
+        }
+        drop(client);
+        assert_eq!(peer.rest().await, "", "{name}: closed");
+    }
+}
+
+const PIECES: usize = 1024;
+
+static PIECE: [u8; 1 << 16] = [b'x'; 1 << 16];
+
+async fn read(body: &mut Incoming) -> Result<usize, BodyError> {
+    let mut bytes = 0;
+    while let Some(piece) = body.next().await {
+        bytes += piece?.len();
+    }
+    Ok(bytes)
+}
+
+/// A body that nobody reads holds the server; read, it comes whole, with its trailers.
+#[actix::test]
+async fn a_slow_reader_holds_the_server() {
+    tokio::time::pause();
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = sent.clone();
+    let request = server.get("/");
+    actix_rt::spawn(async move {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        let piece = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        for _ in 0..PIECES {
+            peer.send(&piece).await;
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+        peer.send("0\r\nX-End: yes\r\n\r\n").await;
+    });
+    let (head, mut body) = client.stream(request).await.expect("a head");
+    assert_eq!(head.status(), Some(StatusCode::OK));
+    // What is left to wait for is the reader.
+    tokio::time::sleep(EVER).await;
+    let before = sent.load(Ordering::SeqCst);
+    assert!(before < PIECES / 2, "{before} pieces were sent to nobody");
+    assert!(body.trailers().is_none());
+    assert_eq!(read(&mut body).await, Ok(PIECES << 16));
+    let trailers = body.trailers().expect("they came");
+    assert_eq!(trailers.text("x-end"), Some("yes"));
+}
+
+/// B24: a cut is an error item and never an end; an end is an end, whatever way the body comes.
+#[actix::test]
+async fn ends_and_cuts() {
+    let head = "HTTP/1.1 200 OK\r\n";
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
+    for (name, answer, expected) in [
+        ("whole", OK.to_owned(), Ok(2)),
+        ("none", "HTTP/1.1 204 No Content\r\n\r\n".to_owned(), Ok(0)),
+        ("chunked", format!("{chunked}3\r\nabc\r\n0\r\n\r\n"), Ok(3)),
+        ("until the end", format!("{head}\r\nabcd"), Ok(4)),
+        (
+            "cut length",
+            format!("{head}Content-Length: 20000\r\n\r\nabc"),
+            Err("Failed(Protocol(Truncated))"),
+        ),
+        (
+            "cut chunk",
+            format!("{chunked}3\r\nab"),
+            Err("Failed(Protocol(Truncated))"),
+        ),
+        (
+            "cut before the last chunk",
+            format!("{chunked}3\r\nabc\r\n"),
+            Err("Failed(Protocol(Truncated))"),
+        ),
+        (
+            "bad chunk",
+            format!("{chunked}3\r\nabc\r\nz\r\n"),
+            Err("Failed(Protocol(InvalidChunkSize))"),
+        ),
+    ] {
+        let server = Server::new().await;
+        let client = HttpClient::new();
+        let served = async {
+            let mut peer = server.accept().await;
+            peer.until("\r\n\r\n").await;
+            peer.send(answer).await;
+        };
+        let (answered, ()) = tokio::join!(client.stream(server.get("/")), served);
+        let (_, mut body) = answered.expect(name);
+        let read = read(&mut body).await.map_err(|error| format!("{error:?}"));
+        assert_eq!(read, expected.map_err(str::to_owned), "{name}");
+        assert!(body.next().await.is_none(), "{name}: nothing follows");
+    }
+}
+
+/// To drop a request, or a body before its end, is to close its connection, and gives the seat back.
+#[actix::test]
+async fn dropped_requests() {
+    let server = Server::new().await;
+    let client = HttpClient::builder().connections_per_origin(1).build();
+    let mut peer = tokio::select! {
+        _ = client.request(server.get("/1")) => unreachable!("nobody answers"),
+        peer = async {
+            let mut peer = server.accept().await;
+            peer.until("\r\n\r\n").await;
+            peer
+        } => peer,
+    };
+    assert_eq!(peer.rest().await, "");
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc")
+            .await;
+        peer
+    };
+    let (streamed, mut peer) = tokio::join!(client.stream(server.get("/2")), served);
+    drop(streamed.expect("a head"));
+    assert_eq!(peer.rest().await, "");
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send(OK).await;
+    };
+    let (answered, ()) = tokio::join!(client.request(server.get("/3")), served);
+    answered.expect("the seat is free");
+}
+
+type Piece = Result<Bytes, std::io::Error>;
+
+/// A body from a stream is sent chunked or with its length, and its end is the answer.
+#[actix::test]
+async fn uploads() {
+    let pieces = || stream::iter(["abc", "", "de"].map(|piece| Piece::Ok(Bytes::from(piece))));
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let served = async {
+        let mut peer = server.accept().await;
+        for (length, body) in [
+            (
+                "Transfer-Encoding: chunked",
+                "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+            ),
+            ("Content-Length: 5", "abcde"),
+        ] {
+            let head = peer.until("\r\n\r\n").await;
+            assert!(head.contains(length), "{head}");
+            peer.expect(body).await;
+            peer.send(OK).await;
+        }
+        peer
+    };
+    let asked = async {
+        for request in [server.post("/"), server.post("/").length(5)] {
+            let (head, mut body) = client.upload(request, pieces()).await.expect("a head");
+            assert_eq!(head.body_size(), Some(2));
+            assert_eq!(body.collect(10).await.expect("a body"), "hi");
+        }
+    };
+    let (_peer, ()) = tokio::join!(served, asked);
+    for (length, expected) in [
+        (6, "Failed(Usage(BodyTooShort))"),
+        (4, "Unusable(BodyTooLong)"),
+    ] {
+        let answered = client
+            .upload(server.post("/").length(length), pieces())
+            .await;
+        assert_eq!(kind(&answered.expect_err("it does not fit")), expected);
+    }
+}
+
+/// A server that does not read holds the stream.
+#[actix::test]
+async fn an_upload_waits_for_room() {
+    tokio::time::pause();
+    let server = Server::new().await;
+    let client = HttpClient::builder()
+        .options(http_actors::SessionOptions {
+            timeouts: http_actors::Timeouts {
+                write: None,
+                ..http_actors::SessionOptions::for_client().timeouts
+            },
+            ..http_actors::SessionOptions::for_client()
+        })
+        .build();
+    let asked = AtomicUsize::new(0);
+    let endless = stream::repeat_with(|| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        Piece::Ok(Bytes::from_static(&PIECE))
+    });
+    let upload = client.upload(server.post("/"), endless);
+    let (uploaded, _peer) = tokio::join!(timeout(EVER, upload), server.accept());
+    assert!(uploaded.is_err(), "nobody answers");
+    let asked = asked.load(Ordering::SeqCst);
+    assert!((1..512).contains(&asked), "{asked} pieces were asked for");
+}
+
+/// An error of the stream cuts the request, and comes back.
+#[actix::test]
+async fn a_broken_upload_is_cut() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let broken = stream::iter([
+        Ok(Bytes::from("abc")),
+        Err(std::io::Error::from(ErrorKind::InvalidData)),
+    ]);
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.rest().await
+    };
+    let (uploaded, seen) = tokio::join!(client.upload(server.post("/"), broken), served);
+    let error = uploaded.expect_err("the stream is broken");
+    assert!(matches!(error.kind(), ClientErrorKind::Upload(_)));
+    assert_eq!(error.blame(), Blame::Caller);
+    assert!(!seen.contains("0\r\n\r\n"), "{seen}");
+}
+
+/// D7: a final response that comes early ends the upload and is returned whole; then the connection is closed.
+#[actix::test]
+async fn an_early_response_ends_the_upload() {
+    for body in ["hi", &"x".repeat(20_000)] {
+        let server = Server::new().await;
+        let client = HttpClient::new();
+        let endless = stream::repeat_with(|| Piece::Ok(Bytes::from_static(b"abc")));
+        let served = async {
+            let mut peer = server.accept().await;
+            peer.until("abc").await;
+            let length = body.len();
+            peer.send(format!(
+                "HTTP/1.1 413 Content Too Large\r\nContent-Length: {length}\r\n\r\n"
+            ))
+            .await;
+            peer.send(body).await;
+            peer.rest().await;
+        };
+        let asked = async {
+            let (head, mut body) = client.upload(server.post("/"), endless).await?;
+            assert_eq!(head.status(), Some(StatusCode::PAYLOAD_TOO_LARGE));
+            body.collect(1 << 20)
+                .await
+                .map_err(|error| panic!("{error}"))
+        };
+        let (collected, ()) = tokio::join!(asked, served);
+        let collected: Result<Bytes, ClientError> = collected;
+        assert_eq!(collected.expect("a body"), body);
+    }
+}
+
+/// What follows a redirect: status and Location, the request, and what the server at the end is asked.
+#[actix::test]
+async fn redirects() {
+    // Status, Location, request; expected at the end: request line, whether the body came, whether secrets came.
+    let rows = [
+        (301, "/b", "GET", "GET /b", false, true),
+        (301, "/b", "POST", "GET /b", false, true),
+        (302, "/b", "POST", "GET /b", false, true),
+        (302, "/b", "PUT", "PUT /b", true, true),
+        (303, "/b", "PUT", "GET /b", false, true),
+        (303, "/b", "HEAD", "HEAD /b", false, true),
+        (307, "/b", "POST", "POST /b", true, true),
+        (308, "/b", "POST", "POST /b", true, true),
+        (302, "b?q#f", "GET", "GET /x/b?q", false, true),
+        (302, "../b", "GET", "GET /b", false, true),
+        (302, "?q", "GET", "GET /x/a?q", false, true),
+        (302, "OTHER/b", "GET", "GET /b", false, false),
+        (307, "OTHER/b", "POST", "POST /b", true, false),
+        (302, "//OTHER/b", "GET", "GET /b", false, false),
+        // Not followed.
+        (302, "gopher://a/", "GET", "302", false, false),
+        (302, "https://a.test/", "GET", "302", false, false),
+        (302, "http://user@a.test/", "GET", "302", false, false),
+        (302, "http://[", "GET", "302", false, false),
+        (302, "", "GET", "302", false, false),
+        (300, "/b", "GET", "300", false, false),
+        (304, "/b", "GET", "304", false, false),
+    ];
+    for (status, location, method, expected, with_body, with_secrets) in rows {
+        let name = format!("{status} {location} {method}");
+        let end = Server::new().await.answering(|_| OK.to_owned());
+        let location = location
+            .replace("//OTHER", end.url.trim_start_matches("http:"))
+            .replace("OTHER", &end.url);
+        let field = if location.is_empty() {
+            String::new()
+        } else {
+            format!("Location: {location}\r\n")
+        };
+        let server = Server::new().await.answering(move |line| {
+            let head = line.starts_with("HEAD");
+            match (line.contains("/x/a HTTP"), head || status == 304) {
+                (true, true) => format!("HTTP/1.1 {status} Go\r\n{field}Content-Length: 3\r\n\r\n"),
+                (true, false) => {
+                    format!("HTTP/1.1 {status} Go\r\n{field}Content-Length: 3\r\n\r\ngo!")
+                }
+                (false, true) => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n".to_owned(),
+                (false, false) => OK.to_owned(),
+            }
+        });
+        let client = HttpClient::builder().redirects(3).build();
+        let uri = format!("{}/x/a", server.url).parse().expect("a url");
+        let mut request = Payload::request(method.parse().expect("a method"), uri)
+            .basic_auth_as("user", "secret")
+            .header("Cookie", "a=b")
+            .header("Content-Type", "text/plain")
+            .header("X-Kept", "yes");
+        if matches!(method, "POST" | "PUT") {
+            request = request.body("the body");
+        }
+        let answered = client.request(request).await;
+        let answered = answered.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let last =
+            [&server, &end].map(|server| server.heads.lock().expect("no panic").last().cloned());
+        let last = last[1].clone().or(last[0].clone()).expect("it was asked");
+        let code = answered.status().expect("a response").as_u16();
+        if expected.len() == 3 {
+            assert_eq!(code.to_string(), expected, "{name}");
+            continue;
+        }
+        assert_eq!(code, 200, "{name}");
+        assert!(
+            last.starts_with(&format!("{expected} HTTP/1.1")),
+            "{name}: {last}"
+        );
+        assert!(last.contains("X-Kept: yes"), "{name}: {last}");
+        assert_eq!(last.contains("the body"), with_body, "{name}: {last}");
+        assert_eq!(
+            last.contains("Content-Type"),
+            with_body || method == "GET" || method == "HEAD",
+            "{name}: {last}"
+        );
+        assert_eq!(
+            last.contains("Authorization"),
+            with_secrets,
+            "{name}: {last}"
+        );
+        assert_eq!(last.contains("Cookie"), with_secrets, "{name}: {last}");
+    }
+}
+
+/// A circle ends at the limit; without a limit nothing is followed.
+#[actix::test]
+async fn redirects_without_end() {
+    let go = "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::new().await.answering(move |_| go.to_owned());
+    let client = HttpClient::builder().redirects(4).build();
+    let error = client.request(server.get("/")).await.expect_err("a circle");
+    assert_eq!(kind(&error), "TooManyRedirects");
+    assert_eq!((server.lines().len(), server.accepted()), (5, 1));
+    let answered = HttpClient::new().request(server.get("/")).await;
+    assert_eq!(
+        answered.expect("an answer").status(),
+        Some(StatusCode::FOUND)
+    );
+}
+
+/// RFC 9112 section 3.2.2: a proxy gets whole URLs, with its own credentials and the Host of the server.
+#[actix::test]
+async fn a_proxy_gets_whole_urls() {
+    let proxy = Server::new().await.answering(|_| OK.to_owned());
+    let direct = Server::new().await.answering(|_| OK.to_owned());
+    let through = Proxy::http(&proxy.url.replace("//", "//user:p%3Aw@"))
+        .expect("a url")
+        .except("127.0.0.1");
+    let client = HttpClient::builder().proxy(through).build();
+    for url in ["http://a.test/1?q", "http://a.test:81/2", "http://a.test/3"] {
+        let request = Payload::get(url).expect("a url");
+        client.request(request).await.expect("an answer");
+    }
+    client.request(direct.get("/4")).await.expect("an answer");
+    let session = client
+        .session("http://a.test", |_: Addr<HttpSession>| Nothing)
+        .expect("a url");
+    session
+        .send(Apply(Payload::get("/5").expect("a path")))
+        .await
+        .expect("alive")
+        .expect("taken");
+    client
+        .request(Payload::get("http://b.test").expect("a url"))
+        .await
+        .expect("an answer");
+    let heads = proxy.heads.lock().expect("no panic").clone();
+    let told = "\r\nProxy-Authorization: Basic dXNlcjpwOnc=\r\n\r\n";
+    for expected in [
+        "GET http://a.test/1?q HTTP/1.1\r\nHost: a.test",
+        "GET http://a.test:81/2 HTTP/1.1\r\nHost: a.test:81",
+        "GET http://a.test/3 HTTP/1.1\r\nHost: a.test",
+        "GET http://b.test/ HTTP/1.1\r\nHost: b.test",
+    ] {
+        assert!(heads.contains(&format!("{expected}{told}")), "{heads:?}");
+    }
+    let direct = direct.heads.lock().expect("no panic").concat();
+    assert!(direct.starts_with("GET /4 HTTP/1.1") && !direct.contains("Proxy"));
+}
+
+struct Nothing;
+
+impl HttpHandler for Nothing {
+    fn apply(&mut self, _: Payload, _: &mut SessionContext) {}
+}
+
+/// A request that comes back from a proxy comes back as it was.
+#[actix::test]
+async fn what_comes_back_names_no_proxy() {
+    let proxy = Server::new().await;
+    let through = Proxy::http(&proxy.url.replace("//", "//u:p@")).expect("a url");
+    let client = HttpClient::builder().proxy(through).build();
+    let request = Payload::get("http://a.test/")
+        .expect("a url")
+        .header("X", "y");
+    let (answered, _) = tokio::join!(client.request(request), async {
+        proxy.accept().await.until("Proxy-Authorization").await
+    });
+    let back = answered.expect_err("it closed").into_payload();
+    let back = back.expect("it was not answered");
+    assert_eq!(format!("{:?}", back.headers()), "{\"X\": \"y\"}");
+}
+
+/// What is refused before anything is sent: why, whose fault, and the request back.
+#[actix::test]
+async fn refused_requests() {
+    let client = HttpClient::new();
+    let get = |url: &str| Payload::get(url).expect("a url");
+    let rows = [
+        (get("/path"), "Unusable(InvalidUrl)"),
+        (get("http://user:pw@a.test/"), "Unusable(InvalidUrl)"),
+        (get("gopher://a.test/"), "Unusable(InvalidUrl)"),
+        (get("https://a.test/"), "Unsupported(\"https\")"),
+        (get("http://a.test/").chunked(), "Unusable(BodyTooShort)"),
+        (
+            get("http://a.test/").header("a b", "c"),
+            "Unusable(InvalidName)",
+        ),
+    ];
+    for (request, expected) in rows {
+        let error = client.request(request).await.expect_err("refused");
+        assert_eq!(kind(&error), expected);
+        assert!(error.is_retry_safe(), "{error}");
+        assert_eq!(error.blame(), Blame::Caller);
+        assert!(error.into_payload().is_some());
+    }
+    let gone = Server::new().await;
+    let request = gone.get("/");
+    drop(gone);
+    let error = client.request(request).await.expect_err("nobody listens");
+    assert_eq!(kind(&error), "Failed(ConnectFailed(ConnectionRefused))");
+    assert!(error.is_retry_safe() && error.into_payload().is_some());
+    let refused = client.session("nowhere", |_: Addr<HttpSession>| Nothing);
+    assert_eq!(kind(&refused.expect_err("no url")), "Unusable(InvalidUrl)");
+    assert_eq!(UseError::InvalidUrl.to_string(), "malformed url");
+}
+
+/// The time of a whole request: over, it is cancelled and the connection is closed.
+#[actix::test]
+async fn the_time_of_a_request() {
+    tokio::time::pause();
+    let server = Server::new().await;
+    let client = HttpClient::builder()
+        .timeout(Duration::from_secs(3))
+        .build();
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc")
+            .await;
+        peer.rest().await
+    };
+    let began = tokio::time::Instant::now();
+    let (answered, rest) = tokio::join!(client.request(server.get("/")), served);
+    let error = answered.expect_err("it takes too long");
+    assert_eq!((kind(&error).as_str(), rest.as_str()), ("TimedOut", ""));
+    assert!(
+        began.elapsed() >= Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+/// The last clone that goes closes the idle connections, and origins that nobody uses are forgotten.
+#[actix::test]
+async fn the_end_of_a_client() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send(OK).await;
+        peer
+    };
+    let (answered, mut peer) = tokio::join!(client.request(server.get("/")), served);
+    answered.expect("an answer");
+    let clone = client.clone();
+    drop(client);
+    assert!(format!("{clone:?}").contains("origins: 1"));
+    drop(clone);
+    assert_eq!(peer.rest().await, "");
+}
+
+#[actix::test]
+async fn origins_are_forgotten() {
+    let server = Server::new().await.answering(|_| {
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_owned()
+    });
+    let client = HttpClient::new();
+    client.request(server.get("/")).await.expect("an answer");
+    // The session ends when nobody has its address; that takes turns of this thread, and no time.
+    while !format!("{client:?}").contains("origins: 0") {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Idle connections are closed after their time.
+#[actix::test]
+async fn idle_connections_are_closed() {
+    tokio::time::pause();
+    let server = Server::new().await;
+    let client = HttpClient::builder()
+        .idle_timeout(Duration::from_secs(5))
+        .build();
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send(OK).await;
+        peer
+    };
+    let (answered, mut peer) = tokio::join!(client.request(server.get("/")), served);
+    answered.expect("an answer");
+    let began = tokio::time::Instant::now();
+    assert_eq!(peer.rest().await, "");
+    assert!(
+        began.elapsed() >= Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+/// Waits for a future on a thread that has no runtime.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut cx = std::task::Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(output) => return output,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// The client works on any thread, its clock included; when its arbiter is gone it says so.
+#[actix::test]
+async fn any_thread() {
+    let server = Server::new().await.answering(|_| OK.to_owned());
+    let client = HttpClient::builder().timeout(EVER).build();
+    let urls: Vec<Payload> = (0..50).map(|n| server.get(&format!("/{n}"))).collect();
+    let asked = tokio::task::spawn_blocking(move || {
+        for request in urls {
+            let response = block_on(client.request(request)).expect("an answer");
+            assert_eq!(response.body_bytes(), "hi");
+        }
+    });
+    asked.await.expect("no panic");
+    assert_eq!(server.accepted(), 1);
+    let arbiter = actix_rt::Arbiter::new();
+    let client = HttpClient::on(arbiter.handle());
+    client.request(server.get("/")).await.expect("an answer");
+    arbiter.stop();
+    arbiter.join().expect("no panic");
+    let error = client
+        .request(server.get("/"))
+        .await
+        .expect_err("it is gone");
+    assert_eq!(kind(&error), "Refused(Closing)");
+    assert!(error.is_retry_safe() && error.into_payload().is_some());
+}
+
+#[test]
+fn clients_and_their_futures_go_anywhere() {
+    fn anywhere<T: Send + Sync>(_: &T) {}
+    fn movable<T: Send>(_: T) {}
+    fn check(client: &HttpClient, request: Payload, body: Incoming) {
+        anywhere(client);
+        movable(client.request(request.clone()));
+        movable(client.stream(request.clone()));
+        movable(client.upload(request, body));
+    }
+    fn error<T: std::error::Error + Send + Sync + 'static>() {}
+    let _ = check;
+    error::<ClientError>();
+}
+
+/// A server of somebody else.
+#[actix::test]
+async fn pythons_server() {
+    use std::process::{Command, Stdio};
+    let Ok(mut python) = Command::new("python3")
+        .args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+    else {
+        assert!(std::env::var_os("CI").is_none(), "python3 is missing");
+        return eprintln!("left out: python3 is missing");
+    };
+    let mut line = String::new();
+    let mut out = std::io::BufReader::new(python.stdout.take().expect("piped"));
+    std::io::BufRead::read_line(&mut out, &mut line).expect("it says where it listens");
+    let url = line.split(['(', ')']).nth(1).expect("a url").to_owned();
+    let client = HttpClient::builder().redirects(1).build();
+    let get = |path: &str| Payload::get(format!("{url}{path}")).expect("a url");
+    let readme = client.request(get("README.md")).await;
+    let missing = client.request(get("nowhere")).await;
+    let folder = client.request(get("src")).await;
+    python.kill().expect("it runs");
+    python.wait().expect("it ran");
+    let readme = readme.expect("an answer");
+    assert_eq!(readme.body_bytes(), include_str!("../README.md"));
+    let missing = missing.expect("an answer").status();
+    assert_eq!(missing, Some(StatusCode::NOT_FOUND));
+    let folder = folder.expect("an answer");
+    assert_eq!(folder.status(), Some(StatusCode::OK));
+    assert!(folder.body_bytes().windows(6).any(|part| part == b"lib.rs"));
+}
