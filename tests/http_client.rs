@@ -494,9 +494,10 @@ async fn an_upload_waits_for_room() {
             ..http_actors::SessionOptions::for_client()
         })
         .build();
-    let asked = AtomicUsize::new(0);
-    let endless = stream::repeat_with(|| {
-        asked.fetch_add(1, Ordering::SeqCst);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let endless = stream::repeat_with(move || {
+        count.fetch_add(1, Ordering::SeqCst);
         Piece::Ok(Bytes::from_static(&PIECE))
     });
     let upload = client.upload(server.post("/"), endless);
@@ -555,6 +556,41 @@ async fn an_early_response_ends_the_upload() {
         let collected: Result<Bytes, ClientError> = collected;
         assert_eq!(collected.expect("a body"), body);
     }
+}
+
+/// An echo needs the rest of the request while its response comes.
+#[actix::test]
+async fn an_echo_is_read_while_it_is_sent() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("3\r\nabc\r\n").await;
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        for _ in 0..3 {
+            peer.until("3\r\nabc\r\n").await;
+            peer.send("3\r\nabc\r\n").await;
+        }
+        peer.until("0\r\n\r\n").await;
+        peer.send("0\r\n\r\n").await;
+        peer
+    };
+    let (sender, mut pieces) = tokio::sync::mpsc::channel(1);
+    let asked = async {
+        let body = stream::poll_fn(move |cx| pieces.poll_recv(cx));
+        let piece = || Piece::Ok(Bytes::from_static(b"abc"));
+        sender.send(piece()).await.expect("it is wanted");
+        let (_, mut body) = client.upload(server.post("/"), body).await.expect("a head");
+        for _ in 0..3 {
+            sender.send(piece()).await.expect("it is wanted");
+            let echo = body.next().await.expect("more");
+            assert_eq!(echo.expect("no cut"), "abc");
+        }
+        drop(sender);
+        assert!(body.next().await.is_none());
+    };
+    let (_peer, ()) = tokio::join!(served, asked);
 }
 
 /// What follows a redirect: status and Location, the request, and what the server at the end is asked.

@@ -117,7 +117,8 @@ impl HttpClient {
     /// [`length`](Payload::length) that the payload announces.
     ///
     /// The stream is asked for more only when there is room. An `Err` of it cuts the request, so that the server sees that
-    /// it is not whole. A final response that comes early ends the upload and is returned; the connection closes after it.
+    /// it is not whole. A final response that comes early is returned. If it is a 2xx, the rest of the request is sent while
+    /// the response is read; any other ends the upload, and the connection closes after it.
     ///
     /// # Errors
     /// As [`stream`](Self::stream); [`ClientErrorKind::Upload`] with the error of the stream.
@@ -127,8 +128,8 @@ impl HttpClient {
         body: S,
     ) -> Result<(Payload, Incoming), ClientError>
     where
-        S: Stream<Item = Result<Bytes, E>>,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
         self.within(self.send_with(request, body))
             .await
@@ -174,8 +175,8 @@ impl HttpClient {
 
     async fn send_with<S, E>(&self, mut request: Payload, body: S) -> Result<Reply, ClientError>
     where
-        S: Stream<Item = Result<Bytes, E>>,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
         if request.mode() == TransferMode::Oneshot {
             request.set_length(None);

@@ -1,77 +1,83 @@
 //! A request body from a stream.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use http::StatusCode;
 use tokio::sync::oneshot;
 
 use super::ask::{Pending, Reply};
 use super::error::{ClientError, ClientErrorKind};
-use crate::error::RefusedReason;
+use crate::error::{RefusedReason, UseError};
 use crate::session::BodySender;
 
-/// Writes the body until it is whole or the final response is there: then nobody wants the rest.
+/// What a stream may fail with.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Writes the body until it is whole or the final response is there. A response that comes early and says that all is well
+/// may depend on the rest, which is written while its body is read; any other means that nobody wants the rest.
 pub(super) async fn upload<S, E>(
     mut pending: Pending,
     writer: oneshot::Receiver<BodySender>,
     body: S,
 ) -> Result<Reply, ClientError>
 where
-    S: Stream<Item = Result<Bytes, E>>,
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+    E: Into<Error> + Send + 'static,
 {
-    let mut body = pin!(body);
-    let mut writing = None;
-    tokio::select! {
+    let mut writing = Box::pin(write(writer, body));
+    let mut reply = tokio::select! {
         biased;
-        reply = &mut pending => {
-            // The response may still be coming: the connection is cut when it has come, not now.
-            if let Some(body) = writing {
-                body.leave();
-            }
-            reply
+        reply = &mut pending => reply?,
+        written = &mut writing => {
+            written?;
+            return pending.await;
         }
-        written = write(writer, &mut writing, body.as_mut()) => match written {
-            Ok(()) => pending.await,
-            Err(error) => Err(error),
-        },
+    };
+    if let Some(coming) = &mut reply.body {
+        // At rest it keeps the request open: cut now, the response would be lost.
+        let runs = reply
+            .head
+            .status()
+            .is_some_and(|status| StatusCode::is_success(&status));
+        coming.accompany(Box::pin(log(writing)), runs);
+    }
+    Ok(reply)
+}
+
+/// The response has begun: nobody is there to hear of it.
+async fn log(writing: Pin<Box<impl Future<Output = Result<(), ClientError>>>>) {
+    if let Err(error) = writing.await {
+        tracing::debug!(%error, "an upload was cut");
     }
 }
 
 /// An error drops the body before its end, and the server sees that it is cut. What the session has to say comes as the
 /// answer.
-async fn write<S, E>(
-    writer: oneshot::Receiver<BodySender>,
-    writing: &mut Option<BodySender>,
-    mut body: Pin<&mut S>,
-) -> Result<(), ClientError>
+async fn write<S, E>(writer: oneshot::Receiver<BodySender>, body: S) -> Result<(), ClientError>
 where
     S: Stream<Item = Result<Bytes, E>>,
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    E: Into<Error>,
 {
-    let Ok(sender) = writer.await else {
+    let Ok(mut sender) = writer.await else {
         return Ok(());
     };
-    let sender = writing.insert(sender);
+    let mut body = pin!(body);
     while let Some(piece) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
         let piece =
             piece.map_err(|error| ClientError::new(ClientErrorKind::Upload(error.into())))?;
-        match sender.send(piece).await {
-            Ok(()) => {}
-            Err(refused) => match refused.reason {
-                RefusedReason::NotYourTurn | RefusedReason::Closing => return Ok(()),
-                RefusedReason::TooLong => {
-                    return Err(ClientError::new(crate::error::UseError::BodyTooLong));
-                }
-                reason => return Err(ClientError::new(ClientErrorKind::Refused(reason))),
-            },
-        }
+        let Err(refused) = sender.send(piece).await else {
+            continue;
+        };
+        return match refused.reason {
+            RefusedReason::NotYourTurn | RefusedReason::Closing => Ok(()),
+            RefusedReason::TooLong => Err(ClientError::new(UseError::BodyTooLong)),
+            reason => Err(ClientError::new(ClientErrorKind::Refused(reason))),
+        };
     }
-    if let Some(sender) = writing.take() {
-        // A body that is too short fails its exchange, and that is the answer.
-        drop(sender.finish().await);
-    }
+    // A body that is too short fails its exchange, and that is the answer.
+    drop(sender.finish().await);
     Ok(())
 }

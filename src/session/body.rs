@@ -86,11 +86,6 @@ impl BodySender {
             .map_err(|refused| refused.map(Option::unwrap_or_default))
     }
 
-    /// Leaves the body as it is: not whole, and the exchange goes on.
-    pub(crate) fn leave(mut self) {
-        self.finished = true;
-    }
-
     async fn end(mut self, trailers: Option<Headers>) -> Result<(), Refused<Option<Headers>>> {
         let (parcel, receipt) = Parcel::new(trailers);
         self.session.do_send(LastPiece {

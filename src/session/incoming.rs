@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -35,8 +35,18 @@ pub struct Incoming {
     /// Where the rest comes from; none if it is all here.
     source: Option<(Addr<HttpSession>, MessageId)>,
     trailers: Option<Headers>,
+    alongside: Option<Alongside>,
     over: bool,
 }
+
+/// What goes on while a body comes.
+enum Alongside {
+    Runs(Task),
+    /// Kept as it is until the body is over.
+    Rests(#[expect(dead_code, reason = "its drop is what it is kept for")] Task),
+}
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The end of it that the handler has.
 #[derive(Debug)]
@@ -85,6 +95,7 @@ impl Feed {
             shared: shared.clone(),
             source: Some((session.address(), exchange)),
             trailers: None,
+            alongside: None,
             over: false,
         };
         let mark = session.link.options.buffers.high_water;
@@ -138,8 +149,18 @@ impl Incoming {
             shared: Arc::new(Shared(Mutex::new(state))),
             source: None,
             trailers: None,
+            alongside: None,
             over: false,
         }
+    }
+
+    /// Runs a task with this body, whenever the body is waited for, or keeps it at rest. It is dropped with the body.
+    pub(crate) fn accompany(&mut self, task: Task, runs: bool) {
+        self.alongside = Some(if runs {
+            Alongside::Runs(task)
+        } else {
+            Alongside::Rests(task)
+        });
     }
 
     /// The next piece. `None` after the last, and after an error.
@@ -201,6 +222,11 @@ impl Stream for Incoming {
         if this.over {
             return Poll::Ready(None);
         }
+        if let Some(Alongside::Runs(task)) = &mut this.alongside
+            && task.as_mut().poll(cx).is_ready()
+        {
+            this.alongside = None;
+        }
         let mut state = this.shared.lock();
         if let Some(piece) = state.pieces.pop_front() {
             state.waiting -= piece.len();
@@ -215,6 +241,7 @@ impl Stream for Incoming {
             return Poll::Pending;
         };
         this.over = true;
+        this.alongside = None;
         this.source = None;
         this.trailers = state.trailers.take();
         Poll::Ready(end.err().map(Err))
