@@ -9,11 +9,14 @@
 //! become the server's; `\r`, `\n`, `\t`, `\0`, `\xNN` are bytes, `{5*ab}` repeats, `{noise 5}` is
 //! so many bytes without a pattern; and in what is received `...` is anything within one line.
 
+#[path = "common/example.rs"]
+mod example;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
-use std::sync::OnceLock;
+
+use example::example;
 
 #[cfg(feature = "rustls")]
 mod common;
@@ -213,45 +216,6 @@ fn a_port_that_is_taken_is_an_error() {
 }
 
 // Servers.
-
-/// The example of this name, up to date.
-fn example(name: &str) -> PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER
-        .get_or_init(build_examples)
-        .join(name)
-        .with_extension(std::env::consts::EXE_EXTENSION)
-}
-
-/// Has cargo build the examples where this test was built: nothing to do after `cargo test`, but
-/// `cargo test --test foreign` alone leaves them out. Returns their folder.
-fn build_examples() -> PathBuf {
-    let test = std::env::current_exe().expect("a path");
-    let folder = test.ancestors().nth(2).expect("TARGET/PROFILE/deps/TEST");
-    let profile = match folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
-        Some(name) => name,
-    };
-    let built = Command::new(env!("CARGO"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "build",
-            "--quiet",
-            "--examples",
-            "--profile",
-            profile,
-            "--target-dir",
-        ])
-        .arg(folder.parent().expect("TARGET/PROFILE"))
-        .output()
-        .expect("cargo runs");
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    folder.join("examples")
-}
 
 /// Runs workload with flags that end it.
 fn workload(flags: &[&str]) -> Output {

@@ -1,0 +1,270 @@
+//! A small curl on `HttpClient`. Look at `exchange`: a body that goes out as it comes in, and one that is sent from a file
+//! or a pipe, each no faster than the other end takes it.
+//!
+//! Bodies go to stdout, or to a file with a progress bar on a terminal, and nothing else does. Several URLs go one after
+//! another over one client; one that fails does not stop the next. The exit code is 0 if every exchange was completed,
+//! whatever its status, 1 if not, and 2 for wrong usage.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
+use futures_util::Stream;
+use futures_util::stream::poll_fn;
+use http_actors::{HttpClient, Method, Payload, Proxy};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Gets URLs.
+#[derive(Debug, Parser)]
+struct Flags {
+    /// Method of the URL with the same number: GET, or POST with a body, if there is none
+    #[arg(short = 'X', value_name = "METHOD")]
+    methods: Vec<Method>,
+    /// Body of requests other than GET, HEAD and TRACE; `-` is stdin, once
+    #[arg(long, value_name = "FILE")]
+    data_file: Option<PathBuf>,
+    /// Time of one whole exchange, in seconds
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// Where bodies go instead of stdout
+    #[arg(short = 'o', value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Pause between two exchanges
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    delay_ms: u64,
+    /// Tell status and fields of each response, or its failure, on stderr
+    #[arg(long)]
+    report: bool,
+    /// Follow redirects, up to ten
+    #[arg(short = 'L')]
+    location: bool,
+    /// Proxy for all URLs; the environment counts otherwise
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    /// Certificates to trust, for https
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// What to get
+    #[arg(required = true, value_name = "URL")]
+    urls: Vec<String>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// Where bodies go.
+enum Output {
+    Stdout,
+    File(File),
+}
+
+impl Output {
+    fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stdout => {
+                let mut out = io::stdout().lock();
+                out.write_all(data)?;
+                out.flush()
+            }
+            Self::File(file) => file.write_all(data),
+        }
+    }
+
+    /// Drawn on stderr, and only if that is a terminal.
+    fn bar(&self, length: Option<u64>) -> ProgressBar {
+        let (bar, form) = match (self, length) {
+            (Self::Stdout, _) => return ProgressBar::hidden(),
+            (Self::File(_), Some(length)) => (
+                ProgressBar::new(length),
+                "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+            ),
+            (Self::File(_), None) => (
+                ProgressBar::new_spinner(),
+                "{spinner} {bytes} {bytes_per_sec}",
+            ),
+        };
+        bar.with_style(ProgressStyle::with_template(form).expect("a constant"))
+    }
+}
+
+/// What went wrong: with one exchange, or with the output, which is then of no use to the next either.
+enum Trouble {
+    Exchange(Error),
+    Output(io::Error),
+}
+
+impl<E: Into<Error>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self::Exchange(error.into())
+    }
+}
+
+/// One exchange, to its end. Returns the head of the response.
+async fn exchange(
+    client: &HttpClient,
+    flags: &Flags,
+    nth: usize,
+    output: &mut Output,
+) -> Result<Payload, Trouble> {
+    let method = match (flags.methods.get(nth), &flags.data_file) {
+        (Some(method), _) => method.clone(),
+        (None, Some(_)) => Method::POST,
+        (None, None) => Method::GET,
+    };
+    let bare = matches!(method, Method::GET | Method::HEAD | Method::TRACE);
+    let request = Payload::request(method, flags.urls[nth].parse()?)
+        .header("User-Agent", concat!("httpget/", env!("CARGO_PKG_VERSION")))
+        .header("Accept", "*/*");
+    let (head, mut body) = match &flags.data_file {
+        Some(path) if !bare => {
+            let (length, data) = open(path)?;
+            let mut request = request;
+            request.set_length(length);
+            client.upload(request, data).await?
+        }
+        _ => client.stream(request).await?,
+    };
+    let bar = output.bar(head.body_size());
+    while let Some(piece) = body.next().await {
+        let piece = piece?;
+        output.write(&piece).map_err(Trouble::Output)?;
+        bar.inc(piece.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(head)
+}
+
+/// The body to send: its length if that is known, and what is read of it, by a thread, as it is asked for.
+fn open(path: &Path) -> io::Result<(Option<u64>, impl Stream<Item = io::Result<Bytes>> + use<>)> {
+    static STDIN: std::sync::Once = std::sync::Once::new();
+    let (length, mut from): (_, Box<dyn io::Read + Send>) = if path == Path::new("-") {
+        if STDIN.is_completed() {
+            return Err(io::Error::other("stdin was sent already"));
+        }
+        STDIN.call_once(|| {});
+        (None, Box::new(io::stdin()))
+    } else {
+        let file = File::open(path)?;
+        let about = file.metadata()?;
+        let length = about.is_file().then_some(about.len());
+        // A file that grows meanwhile is sent as long as it was.
+        (length, Box::new(file.take(length.unwrap_or(u64::MAX))))
+    };
+    let (sender, mut pieces) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        loop {
+            let mut buffer = vec![0; 64 << 10];
+            let piece = match from.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => {
+                    buffer.truncate(read);
+                    Ok(Bytes::from(buffer))
+                }
+                Err(error) => Err(error),
+            };
+            if piece.is_err() | sender.blocking_send(piece).is_err() {
+                return;
+            }
+        }
+    });
+    Ok((
+        length,
+        poll_fn(move |cx| Pin::new(&mut pieces).poll_recv(cx)),
+    ))
+}
+
+fn client(flags: &Flags) -> Result<HttpClient, Error> {
+    let proxy = match &flags.proxy {
+        Some(url) => Proxy::all(url)?,
+        None => Proxy::from_env()?,
+    };
+    if let Some(path) = &flags.cacert {
+        // https is still to come: so far the file is only looked for.
+        File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    let redirects = if flags.location { 10 } else { 0 };
+    Ok(HttpClient::builder()
+        .proxy(proxy)
+        .redirects(redirects)
+        .build())
+}
+
+/// What became of an exchange. Nobody may read it: that is no failure.
+fn tell(flags: &Flags, url: &str, outcome: &Result<Payload, Trouble>) {
+    let mut text = Vec::new();
+    match outcome {
+        Ok(head) if flags.report => {
+            let status = head.status().map_or(0, |status| status.as_u16());
+            text.extend_from_slice(format!("status: {status:03}\n").as_bytes());
+            for (name, value) in head.headers().iter() {
+                text.extend_from_slice(
+                    &[b"header: ", name.as_bytes(), b": ", value, b"\n"].concat(),
+                );
+            }
+        }
+        Ok(_) => {}
+        Err(trouble) => {
+            let reason = match trouble {
+                Trouble::Exchange(error) => error.to_string(),
+                Trouble::Output(error) => format!("cannot write: {error}"),
+            };
+            let line = if flags.report {
+                format!("status: error\n{reason}\n")
+            } else {
+                format!("httpget: {url}: {reason}\n")
+            };
+            text.extend_from_slice(line.as_bytes());
+        }
+    }
+    drop(io::stderr().write_all(&text));
+}
+
+fn usage(kind: ErrorKind, message: impl std::fmt::Display) -> ! {
+    Flags::command().error(kind, message).exit()
+}
+
+#[actix::main]
+async fn main() -> ExitCode {
+    let flags = Flags::parse();
+    if flags.methods.len() > flags.urls.len() {
+        usage(ErrorKind::TooManyValues, "more methods than URLs");
+    }
+    let client = client(&flags).unwrap_or_else(|error| usage(ErrorKind::ValueValidation, error));
+    let mut output = match flags.output.as_ref().map(File::create) {
+        None => Output::Stdout,
+        Some(Ok(file)) => Output::File(file),
+        Some(Err(error)) => usage(ErrorKind::Io, error),
+    };
+    let mut code = ExitCode::SUCCESS;
+    for (nth, url) in flags.urls.iter().enumerate() {
+        if nth > 0 {
+            tokio::time::sleep(Duration::from_millis(flags.delay_ms)).await;
+        }
+        let exchange = exchange(&client, &flags, nth, &mut output);
+        let outcome = match flags.timeout {
+            Some(time) => tokio::time::timeout(time, exchange)
+                .await
+                .unwrap_or_else(|_| Err("the exchange timed out".into())),
+            None => exchange.await,
+        };
+        tell(&flags, url, &outcome);
+        if outcome.is_err() {
+            code = ExitCode::FAILURE;
+        }
+        if let Err(Trouble::Output(_)) = outcome {
+            break;
+        }
+    }
+    code
+}

@@ -1,0 +1,374 @@
+//! The example `httpget`, run against a server of ours: what it writes where, and how it exits.
+
+#[path = "common/example.rs"]
+mod example;
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Output, Stdio};
+
+use actix::prelude::*;
+use bytes::Bytes;
+use example::example;
+use http_actors::{Headers, HttpRequest, HttpServer, Payload, Responder, Running, StatusCode};
+
+/// Answers by path.
+#[derive(Default)]
+struct Service {
+    /// Those that get no answer.
+    waiting: Vec<Responder>,
+}
+
+impl Actor for Service {
+    type Context = Context<Self>;
+}
+
+impl Handler<HttpRequest> for Service {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        HttpRequest {
+            request, responder, ..
+        }: HttpRequest,
+        ctx: &mut Self::Context,
+    ) {
+        let ok = || Payload::response(StatusCode::OK).header("X-A", "b");
+        let answer = match request.path() {
+            "/hello" => ok().body("hello\n"),
+            "/agent" => ok().body(
+                request
+                    .headers()
+                    .text("user-agent")
+                    .unwrap_or("none")
+                    .to_owned(),
+            ),
+            "/echo" => {
+                let chunked = request.headers().contains("transfer-encoding");
+                let body = request.body_bytes().escape_ascii();
+                ok().body(format!("{} {chunked} {body}\n", request.method()))
+            }
+            "/go" => Payload::response(StatusCode::FOUND)
+                .header("Location", "/hello#there")
+                .body("go\n"),
+            "/round" => Payload::response(StatusCode::FOUND).header("Location", "/round"),
+            "/never" => return self.waiting.push(responder),
+            "/cut" | "/trailers" => {
+                let cut = request.path() == "/cut";
+                let sending = async move {
+                    responder.inform(
+                        Payload::response(StatusCode::from_u16(103).expect("a status"))
+                            .header("X-Early", "1"),
+                    );
+                    let mut body = responder.stream(ok().chunked()).await.expect("a head");
+                    body.send("abc").await.expect("room");
+                    if cut {
+                        return;
+                    }
+                    let mut trailers = Headers::new();
+                    trailers.append("X-Late", "1").expect("a field");
+                    body.finish_with(trailers).await.expect("the end");
+                };
+                ctx.spawn(sending.into_actor(self));
+                return;
+            }
+            "/endless" => {
+                let sending = async move {
+                    let mut body = responder.stream(ok().chunked()).await.expect("a head");
+                    while body
+                        .send(Bytes::from_static(&[b'x'; 1 << 14]))
+                        .await
+                        .is_ok()
+                    {}
+                };
+                ctx.spawn(sending.into_actor(self));
+                return;
+            }
+            _ => Payload::response(StatusCode::NOT_FOUND).body("not here\n"),
+        };
+        drop(responder.respond(answer));
+    }
+}
+
+/// A server, and its URL.
+fn serve() -> (Running, String) {
+    let service = Service::default().start();
+    let running = HttpServer::to_actor(service.recipient())
+        .workers(1)
+        .signals(false)
+        .bind("127.0.0.1:0")
+        .expect("a port")
+        .run();
+    let base = format!("http://{}", running.addresses()[0]);
+    (running, base)
+}
+
+/// `httpget` with these arguments, in which `BASE` is the URL of the server.
+fn command(arguments: &str, base: &str) -> Command {
+    let mut command = Command::new(example("httpget"));
+    command
+        .args(arguments.replace("BASE", base).split_whitespace())
+        .env_remove("http_proxy")
+        .env_remove("HTTP_PROXY")
+        .env_remove("all_proxy")
+        .env_remove("ALL_PROXY")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+async fn run(arguments: &str, base: &str, stdin: &'static str) -> Output {
+    let mut command = command(arguments, base);
+    actix_rt::task::spawn_blocking(move || {
+        let mut child = command.spawn().expect("it runs");
+        let mut input = child.stdin.take().expect("piped");
+        // It may not want to read it.
+        drop(input.write_all(stdin.as_bytes()));
+        drop(input);
+        child.wait_with_output().expect("it ends")
+    })
+    .await
+    .expect("no panic")
+}
+
+const REPORT: &str = "status: 200\nheader: X-A: b\nheader: Date: *\n";
+
+/// Arguments and stdin; stdout, stderr (`*` is the rest of a line) and exit code.
+#[actix::test]
+async fn what_it_writes_and_how_it_exits() {
+    let (_running, base) = serve();
+    let file = std::env::temp_dir().join(format!("httpget-{}", std::process::id()));
+    std::fs::write(&file, "from a file").expect("written");
+    let name = file.to_str().expect("a name").to_owned();
+    let reports = |middle: &str| format!("{REPORT}{middle}");
+    let length = |length: usize| format!("{REPORT}header: Content-Length: {length}\n");
+    let rows = [
+        ("BASE/hello".to_owned(), "", "hello\n", String::new(), 0),
+        (
+            "BASE/agent".to_owned(),
+            "",
+            concat!("httpget/", env!("CARGO_PKG_VERSION")),
+            String::new(),
+            0,
+        ),
+        (
+            "BASE/hello BASE/nowhere BASE/hello".to_owned(),
+            "",
+            "hello\nnot here\nhello\n",
+            String::new(),
+            0,
+        ),
+        (
+            "--report BASE/hello".to_owned(),
+            "",
+            "hello\n",
+            length(6),
+            0,
+        ),
+        (
+            "--report BASE/trailers".to_owned(),
+            "",
+            "abc",
+            reports("header: Transfer-Encoding: chunked\n"),
+            0,
+        ),
+        (
+            "--report BASE/cut BASE/hello".to_owned(),
+            "",
+            "hello\n",
+            format!("status: error\n*\n{}", length(6)),
+            1,
+        ),
+        (
+            "BASE/cut".to_owned(),
+            "",
+            "",
+            "httpget: BASE/cut: *\n".to_owned(),
+            1,
+        ),
+        (
+            "--report http://127.0.0.1:1/ BASE/hello".to_owned(),
+            "",
+            "hello\n",
+            format!("status: error\n*\n{}", length(6)),
+            1,
+        ),
+        (
+            "--report nonsense".to_owned(),
+            "",
+            "",
+            "status: error\n*\n".to_owned(),
+            1,
+        ),
+        (
+            "--report https://127.0.0.1/".to_owned(),
+            "",
+            "",
+            "status: error\n*\n".to_owned(),
+            1,
+        ),
+        (
+            "--report --timeout 0.05 BASE/never".to_owned(),
+            "",
+            "",
+            "status: error\n*timed out\n".to_owned(),
+            1,
+        ),
+        (
+            "--timeout 20.5 BASE/hello".to_owned(),
+            "",
+            "hello\n",
+            String::new(),
+            0,
+        ),
+        (
+            "-X PUT BASE/echo BASE/echo".to_owned(),
+            "",
+            "PUT false \nGET false \n",
+            String::new(),
+            0,
+        ),
+        (
+            "-X HEAD BASE/hello -X POST BASE/echo".to_owned(),
+            "",
+            "POST false \n",
+            String::new(),
+            0,
+        ),
+        (
+            format!("--data-file {name} -X GET BASE/echo BASE/echo"),
+            "",
+            "GET false \nPOST false from a file\n",
+            String::new(),
+            0,
+        ),
+        (
+            format!("--data-file {name} -X DELETE BASE/echo -X PUT BASE/echo"),
+            "",
+            "DELETE false from a file\nPUT false from a file\n",
+            String::new(),
+            0,
+        ),
+        (
+            "--data-file - BASE/echo".to_owned(),
+            "piped",
+            "POST true piped\n",
+            String::new(),
+            0,
+        ),
+        (
+            "--data-file - BASE/echo BASE/echo".to_owned(),
+            "piped",
+            "POST true piped\n",
+            "httpget: BASE/echo: stdin was sent already\n".to_owned(),
+            1,
+        ),
+        (
+            "--data-file /nowhere/at/all BASE/echo BASE/hello".to_owned(),
+            "",
+            "",
+            "httpget: *\nhttpget: *\n".to_owned(),
+            1,
+        ),
+        ("BASE/go".to_owned(), "", "go\n", String::new(), 0),
+        ("-L BASE/go".to_owned(), "", "hello\n", String::new(), 0),
+        (
+            "-L BASE/round".to_owned(),
+            "",
+            "",
+            "httpget: BASE/round: too many redirects\n".to_owned(),
+            1,
+        ),
+        (
+            "--delay-ms 10 BASE/hello BASE/hello".to_owned(),
+            "",
+            "hello\nhello\n",
+            String::new(),
+            0,
+        ),
+        (
+            format!("-o {name}.out BASE/hello BASE/hello"),
+            "",
+            "",
+            String::new(),
+            0,
+        ),
+        (
+            "--proxy BASE http://a.test/hello".to_owned(),
+            "",
+            "hello\n",
+            String::new(),
+            0,
+        ),
+    ];
+    for (arguments, stdin, stdout, stderr, code) in rows {
+        let output = run(&arguments, &base, stdin).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        let mut written = String::from_utf8_lossy(&output.stdout).into_owned();
+        if arguments.contains("/cut") {
+            // The reset may overtake what was sent before it.
+            written = written.replace("abc", "");
+        }
+        assert_eq!(written, stdout, "{arguments}: {told}");
+        assert!(
+            matches(&stderr.replace("BASE", &base), &told),
+            "{arguments}: {told}"
+        );
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {told}");
+    }
+    let written = std::fs::read_to_string(format!("{name}.out")).expect("it was written");
+    assert_eq!(written, "hello\nhello\n");
+    for file in [name.clone(), name + ".out"] {
+        std::fs::remove_file(file).expect("it is there");
+    }
+}
+
+/// Line by line; the rest of a line after `*` is looked for at its end.
+fn matches(pattern: &str, text: &str) -> bool {
+    let line = |(pattern, text): (&str, &str)| match pattern.split_once('*') {
+        Some((start, end)) => text.starts_with(start) && text.ends_with(end),
+        None => pattern == text,
+    };
+    pattern.lines().count() == text.lines().count() && pattern.lines().zip(text.lines()).all(line)
+}
+
+#[actix::test]
+async fn wrong_usage() {
+    for arguments in [
+        "",
+        "-X GET -X GET BASE/hello",
+        "-X G,T BASE/hello",
+        "--timeout soon BASE/hello",
+        "--timeout -1 BASE/hello",
+        "--proxy gopher://a BASE/hello",
+        "--cacert /nowhere/at/all BASE/hello",
+        "-o /nowhere/at/all BASE/hello",
+    ] {
+        let output = run(arguments, "http://127.0.0.1:1", "").await;
+        assert_eq!(output.status.code(), Some(2), "{arguments}");
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{arguments}"
+        );
+    }
+}
+
+/// Bodies are there as they arrive; a reader that goes ends it, without a panic.
+#[actix::test]
+async fn a_broken_pipe() {
+    let (_running, base) = serve();
+    let mut command = command("BASE/endless BASE/hello", &base);
+    let (code, told) = actix_rt::task::spawn_blocking(move || {
+        let mut child = command.spawn().expect("it runs");
+        let mut stdout = child.stdout.take().expect("piped");
+        stdout.read_exact(&mut [0; 1000]).expect("as it arrives");
+        drop(stdout);
+        let output = child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), told)
+    })
+    .await
+    .expect("no panic");
+    assert_eq!(code, Some(1), "{told}");
+    assert!(!told.contains("panicked"), "{told}");
+}
