@@ -6,9 +6,10 @@ use http_actors::{Apply, HttpSession, Origin, Payload, Route, SessionOptions};
 use super::common::Recorder;
 use super::common::tls::Authority;
 use super::{
-    BufReader, CURL, Client, Command, PathBuf, Row, Server, Stdio, goes_on, report, table,
+    BufReader, CURL, Client, Command, Row, Server, Stdio, goes_on, report, table,
 };
 use std::io::BufRead as _;
+use std::path::PathBuf;
 
 const OPENSSL: Client = Client {
     program: "openssl",
