@@ -66,8 +66,8 @@ mod wire;
 
 pub use client::{Blame, ClientBuilder, ClientError, ClientErrorKind, HttpClient, Proxy};
 pub use error::{
-    BodyError, CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, TlsError, UseError,
-    WireError,
+    BodyError, CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, TlsError,
+    UseError, WireError,
 };
 pub use http::{Method, StatusCode, Uri, Version};
 pub use log::{CommonLog, ContentsLog, DiscardLog};
@@ -79,10 +79,10 @@ pub use server::{
 pub use session::{
     Answer, Apply, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled, CodecError,
     Detail, Dispose, Exchange, ExchangePhase, Failure, Finish, FinishOf, FinishWith, Frame,
-    HalfClose, HandOff, HandOffTo, HandlerFactory, HttpCodec, HttpHandler, HttpSession, Incoming, Inspect,
-    Kept, Leave, Left, Logger, MuteGuard, NotUpgraded, Outcome, Record, Responder, Room, SendChunk,
-    SendChunkTo, SessionContext, SessionInfo, SessionOptions, SessionPhase, Timeouts, Unsent,
-    Upgrade, Upgraded, Write, WriteTo,
+    HalfClose, HandOff, HandOffTo, HandlerFactory, HttpCodec, HttpHandler, HttpSession, Incoming,
+    Inspect, Kept, Leave, Left, Logger, MuteGuard, NotUpgraded, Outcome, Record, Responder, Room,
+    SendChunk, SendChunkTo, SessionContext, SessionInfo, SessionOptions, SessionPhase, Timeouts,
+    Unsent, Upgrade, Upgraded, Write, WriteTo,
 };
 pub use transport::{Origin, Peer, Route, Scheme, TlsInfo};
 pub use wire::{Leniency, Limits};

@@ -124,8 +124,7 @@ impl Conversation {
     ///
     /// ORDER: before the end is told, so that whoever asks again finds this connection.
     fn release(&mut self, session: &mut SessionContext) {
-        let address = session.is_connected().then(|| session.address());
-        if !self.lease.give_back(address.as_ref()) {
+        if !self.lease.give_back(session.reusable()) {
             session.dispose();
         }
     }

@@ -122,7 +122,7 @@ impl Lease {
     }
 
     /// Ends the lease. With a session that can be used again; false if that is not wanted.
-    pub(super) fn give_back(&mut self, session: Option<&Addr<HttpSession>>) -> bool {
+    pub(super) fn give_back(&mut self, session: Option<&WeakAddr<HttpSession>>) -> bool {
         let kept = session.is_some_and(|session| self.host.keep(session));
         // ORDER: whoever waits finds the session that was given back.
         self.seat = None;
@@ -131,7 +131,7 @@ impl Lease {
 }
 
 impl Host {
-    fn keep(&self, session: &Addr<HttpSession>) -> bool {
+    fn keep(&self, session: &WeakAddr<HttpSession>) -> bool {
         let mut idle = lock(&self.idle);
         let Some(idle) = idle.as_mut() else {
             return false;
@@ -141,7 +141,7 @@ impl Host {
         }
         let room = idle.len() < self.max_idle;
         if room {
-            idle.push(session.downgrade());
+            idle.push(session.clone());
         }
         room
     }

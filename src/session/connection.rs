@@ -112,7 +112,13 @@ pub(super) fn connect(
 ) -> Addr<HttpSession> {
     let session = actix::Context::<HttpSession>::new();
     let address = session.address();
-    session.run(client(&address, way.client(&options), options, make, |_| {}))
+    session.run(client(
+        &address,
+        way.client(&options),
+        options,
+        make,
+        |_| {},
+    ))
 }
 
 /// The same on any arbiter, from any thread. The address is there at once; if the arbiter is gone, it is closed.

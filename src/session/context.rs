@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use actix::Addr;
+use actix::{Addr, WeakAddr};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -251,9 +251,9 @@ impl SessionContext {
         self.end.take_unanswered()
     }
 
-    /// Whether a client session can be asked again without a new connection.
-    pub(crate) fn is_connected(&self) -> bool {
-        self.link.is_open() && self.end.is_connected()
+    /// The address of a client session that can be asked again without a new connection.
+    pub(crate) fn reusable(&self) -> Option<&WeakAddr<HttpSession>> {
+        (self.link.is_open() && self.end.is_connected()).then_some(&self.link.address)
     }
 
     // For the session.

@@ -15,7 +15,9 @@ use crate::error::UseError;
 /// let origin = Origin::try_from("http://127.0.0.1:8080/ignored")?;
 /// assert_eq!(origin.to_string(), "http://127.0.0.1:8080");
 /// assert_eq!(Origin::try_from("https://example.test/")?.port(), 443);
+/// assert_eq!(Origin::try_from("http://[::1]")?.host(), "::1");
 /// assert!(Origin::try_from("gopher://example.test/").is_err());
+/// assert!(Origin::try_from("http://example.test:65536/").is_err());
 /// # Ok::<(), http_actors::UseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -76,7 +78,10 @@ impl Origin {
 
     /// Whether a request target belongs to this origin: one without an authority does.
     pub(crate) fn owns(&self, uri: &Uri) -> bool {
-        uri.authority().is_none() || Self::try_from(uri).is_ok_and(|other| other == *self)
+        uri.authority().is_none()
+            || parts(uri).is_ok_and(|(scheme, host, port)| {
+                scheme == self.scheme && port == self.port && host.eq_ignore_ascii_case(&self.host)
+            })
     }
 }
 
@@ -91,28 +96,39 @@ impl TryFrom<&Uri> for Origin {
     type Error = UseError;
 
     fn try_from(uri: &Uri) -> Result<Self, UseError> {
-        let scheme = uri.scheme_str().and_then(Scheme::of);
-        let scheme = scheme.ok_or(UseError::InvalidUrl)?;
-        let authority = uri
-            .authority()
-            .filter(|authority| !authority.as_str().contains('@'));
-        let authority = authority.ok_or(UseError::InvalidUrl)?;
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_ascii_lowercase();
-        if host.is_empty() {
-            return Err(UseError::InvalidUrl);
-        }
+        let (scheme, host, port) = parts(uri)?;
         Ok(Self {
             scheme,
-            host,
-            port: authority
-                .port_u16()
-                .unwrap_or_else(|| scheme.default_port()),
+            host: host.to_ascii_lowercase(),
+            port,
         })
     }
+}
+
+/// Scheme, host and port of a URL, the host as it stands there.
+fn parts(uri: &Uri) -> Result<(Scheme, &str, u16), UseError> {
+    let scheme = uri.scheme_str().and_then(Scheme::of);
+    let scheme = scheme.ok_or(UseError::InvalidUrl)?;
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    let authority = authority.filter(|text| !text.as_bytes().contains(&b'@'));
+    let authority = authority.ok_or(UseError::InvalidUrl)?;
+    let (host, port) = match authority.rsplit_once(':') {
+        // A colon inside the brackets of an IPv6 address stands before no port.
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, ""),
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let host = bare.unwrap_or(host);
+    let port = match port {
+        "" => scheme.default_port(),
+        digits => digits.parse().map_err(|_| UseError::InvalidUrl)?,
+    };
+    if host.is_empty() {
+        return Err(UseError::InvalidUrl);
+    }
+    Ok((scheme, host, port))
 }
 
 impl TryFrom<&str> for Origin {

@@ -5,9 +5,7 @@ use http_actors::{Apply, HttpSession, Origin, Payload, Route, SessionOptions};
 
 use super::common::Recorder;
 use super::common::tls::Authority;
-use super::{
-    BufReader, CURL, Client, Command, Row, Server, Stdio, goes_on, report, table,
-};
+use super::{BufReader, CURL, Client, Command, Row, Server, Stdio, goes_on, report, table};
 use std::io::BufRead as _;
 use std::path::PathBuf;
 
