@@ -241,6 +241,29 @@ async fn the_second_try() {
     }
 }
 
+/// Promise 16: what a server sends beyond an answer is the answer to nobody.
+#[actix::test]
+async fn surplus_bytes_answer_nobody() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    let served = async {
+        let mut first = server.accept().await;
+        first.until("\r\n\r\n").await;
+        first.send(format!("{OK}{evil}")).await;
+        let mut second = server.accept().await;
+        second.until("\r\n\r\n").await;
+        second.send(OK).await;
+    };
+    let asked = async {
+        for _ in 0..2 {
+            let answered = client.request(server.get("/")).await;
+            assert_eq!(answered.expect("an answer").body_bytes(), "hi");
+        }
+    };
+    tokio::join!(asked, served);
+}
+
 /// A second death is told: there is no third try.
 #[actix::test]
 async fn no_third_try() {
