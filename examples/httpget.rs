@@ -17,7 +17,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 use futures_util::Stream;
 use futures_util::stream::poll_fn;
-use http_actors::{HttpClient, Method, Payload, Proxy};
+use http_actors::{HttpClient, Method, Payload, Proxy, Route, SessionOptions};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
@@ -189,15 +189,35 @@ fn client(flags: &Flags) -> Result<HttpClient, Error> {
         Some(url) => Proxy::all(url)?,
         None => Proxy::from_env()?,
     };
+    let mut options = SessionOptions::for_client();
     if let Some(path) = &flags.cacert {
-        // https is still to come: so far the file is only looked for.
-        File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        options.route = trusting(path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let redirects = if flags.location { 10 } else { 0 };
     Ok(HttpClient::builder()
+        .options(options)
         .proxy(proxy)
         .redirects(redirects)
         .build())
+}
+
+/// Trusts what is in this file, and nobody else.
+#[cfg(feature = "rustls")]
+fn trusting(path: &Path) -> Result<Route, Error> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path)? {
+        roots.add(certificate?)?;
+    }
+    let config = rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Route::default().tls(config.into()))
+}
+
+#[cfg(not(feature = "rustls"))]
+fn trusting(_: &Path) -> Result<Route, Error> {
+    Err("built without TLS".into())
 }
 
 /// What became of an exchange. Nobody may read it: that is no failure.

@@ -26,9 +26,6 @@ pub enum ClientErrorKind {
     /// The request cannot be sent as it is.
     #[error("unusable request: {0}")]
     Unusable(#[from] UseError),
-    /// What the URL or the proxy asks for is not there.
-    #[error("not supported: {0}")]
-    Unsupported(&'static str),
     /// The session did not take the request. `Closing`: the arbiter of the client is gone.
     #[error("the session refused the request: {0}")]
     Refused(RefusedReason),
@@ -117,7 +114,6 @@ impl ClientError {
         use ClientErrorKind as Kind;
         match &self.kind {
             Kind::Unusable(_)
-            | Kind::Unsupported(_)
             | Kind::Refused(_)
             | Kind::Upload(_)
             | Kind::Cancelled(CancelCause::Local | CancelCause::Shutdown)

@@ -20,7 +20,6 @@ use actix::Addr;
 use actix_rt::ArbiterHandle;
 use bytes::Bytes;
 use futures_core::Stream;
-use http::Uri;
 use tokio::sync::oneshot;
 
 use crate::error::{BodyError, UseError};
@@ -145,10 +144,7 @@ impl HttpClient {
     where
         F: HandlerFactory + Send + 'static,
     {
-        let uri = url
-            .parse()
-            .map_err(|_| ClientError::new(UseError::InvalidUrl))?;
-        let way = self.way(origin(&uri).map_err(ClientError::new)?);
+        let way = self.way(Origin::try_from(url).map_err(ClientError::new)?);
         Ok(self.open(way, move |session| Box::new(factory.handler(session))))
     }
 
@@ -234,12 +230,12 @@ impl HttpClient {
 
     /// Waits for the right to a connection.
     async fn lease(&self, request: Payload) -> Result<(Lease, Payload), ClientError> {
-        match origin(request.uri()) {
+        match Origin::try_from(request.uri()) {
             Ok(origin) => {
                 let host = self.0.pool.host(origin, |origin| self.way(origin));
                 Ok((host.lease().await, request))
             }
-            Err(kind) => Err(ClientError::unsent(kind, request)),
+            Err(mistake) => Err(ClientError::unsent(mistake, request)),
         }
     }
 
@@ -250,7 +246,7 @@ impl HttpClient {
 
     /// The way to an origin: which proxy is in between.
     fn way(&self, origin: Origin) -> Way {
-        let proxy = self.0.proxy.of(&origin, false).cloned();
+        let proxy = self.0.proxy.of(&origin).cloned();
         Way { origin, proxy }
     }
 
@@ -280,22 +276,6 @@ impl HttpClient {
         message.trailers = body.take_trailers().map(Box::new);
         Ok(head)
     }
-}
-
-/// The origin of a request. What is not there yet says so.
-fn origin(uri: &Uri) -> Result<Origin, ClientErrorKind> {
-    if uri
-        .scheme_str()
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
-    {
-        return tunnel();
-    }
-    Ok(Origin::try_from(uri)?)
-}
-
-/// The way to an https origin, by CONNECT where a proxy is in between.
-fn tunnel() -> Result<Origin, ClientErrorKind> {
-    Err(ClientErrorKind::Unsupported("https"))
 }
 
 /// The handler of a session that was made for a request that never came to it.

@@ -8,7 +8,7 @@ use url::Url;
 use crate::error::UseError;
 use crate::payload::basic_value;
 use crate::session::Through;
-use crate::transport::Origin;
+use crate::transport::{Origin, Scheme};
 
 /// Which proxy a client goes through, and for which servers it does not.
 ///
@@ -113,8 +113,11 @@ impl Proxy {
     }
 
     /// The proxy for this origin.
-    pub(super) fn of(&self, origin: &Origin, secure: bool) -> Option<&Hop> {
-        let hop = if secure { &self.https } else { &self.http };
+    pub(super) fn of(&self, origin: &Origin) -> Option<&Hop> {
+        let hop = match origin.scheme() {
+            Scheme::Http => &self.http,
+            Scheme::Https => &self.https,
+        };
         let exempt = self.except.iter().any(|exempt| exempt.covers(origin));
         hop.as_ref().filter(|_| !exempt)
     }
@@ -200,14 +203,14 @@ mod tests {
     /// What the environment says, the URL that is asked for, and the proxy, with what it is told.
     #[test]
     fn the_environment() {
-        let told = |variables: &[(&str, &str)], origin: &str, secure: bool| {
+        let told = |variables: &[(&str, &str)], origin: &str| {
             let lookup = |name: &str| {
                 let found = variables.iter().find(|(variable, _)| *variable == name);
                 found.map(|(_, value)| (*value).to_owned())
             };
             let proxy = Proxy::from_lookup(lookup).expect("urls");
             let origin = Origin::try_from(origin).expect("an origin");
-            proxy.of(&origin, secure).map_or("none".to_owned(), |hop| {
+            proxy.of(&origin).map_or("none".to_owned(), |hop| {
                 let authorization = hop.1.authorization.as_deref().unwrap_or_default();
                 format!("{} {authorization}", hop.0).trim_end().to_owned()
             })
@@ -266,13 +269,13 @@ mod tests {
             ),
         ];
         for (variables, origin, expected) in rows {
-            assert_eq!(told(variables, origin, false), *expected, "{variables:?}");
+            assert_eq!(told(variables, origin), *expected, "{variables:?}");
         }
         let https = [
             ("https_proxy", "http://s.test"),
             ("http_proxy", "http://p.test"),
         ];
-        assert_eq!(told(&https, a, true), "http://s.test");
+        assert_eq!(told(&https, "https://a.test/"), "http://s.test");
     }
 
     #[test]

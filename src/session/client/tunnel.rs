@@ -37,10 +37,10 @@ pub(in crate::session) async fn tunnel(
     options.timeouts.exchange = options.timeouts.connect;
     let session = connection::given(halves, String::new(), Arc::new(options), |_| Box::new(Mute));
     match session.send(HandOff(request)).await {
-        Ok(Ok(tunnel)) => tunnel.into_halves(tls).ok_or_else(|| {
+        Ok(Ok(tunnel)) => tunnel
+            .into_halves(tls)
             // The server behind it waits for our first word.
-            ConnectError::Link(io::ErrorKind::InvalidData)
-        }),
+            .ok_or(ConnectError::Link(io::ErrorKind::InvalidData)),
         Ok(Err(NotUpgraded::Declined(status))) => Err(ConnectError::Tunnel(status)),
         Ok(Err(NotUpgraded::Refused(_) | NotUpgraded::Ended)) | Err(_) => {
             Err(ConnectError::Link(io::ErrorKind::ConnectionAborted))

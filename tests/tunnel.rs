@@ -1,0 +1,209 @@
+//! A client behind a proxy that speaks TLS with its server: tunnels by CONNECT (RFC 9110 section 9.3.6).
+#![cfg(feature = "rustls")]
+
+mod common;
+
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
+
+use actix::Addr;
+use common::Peer;
+use common::tls::Authority;
+use http_actors::{
+    ClientErrorKind, Dispose, FailureReason, HttpClient, HttpHandler, HttpServer, HttpSession,
+    Method, Payload, Proxy, Route, Running, SessionContext, SessionOptions, StatusCode, TlsError,
+};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Says what it was asked for, and how it was asked.
+struct Say;
+
+impl HttpHandler for Say {
+    fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+        assert!(request.headers().get("Proxy-Authorization").is_none());
+        if request.path() == "/away" {
+            let away = Payload::response(StatusCode::FOUND).header("Location", "http://far.test/");
+            return session.respond(away);
+        }
+        let text = format!(
+            "{} {}",
+            request.uri(),
+            session.tls().map_or("plain", |tls| tls.version)
+        );
+        session.respond(Payload::response(StatusCode::OK).body(text));
+    }
+}
+
+/// Makes tunnels to one server, whatever it is asked for. A proxy in the words of this crate.
+struct Tunnels {
+    to: std::net::SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl HttpHandler for Tunnels {
+    fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+        assert_eq!(*request.method(), Method::CONNECT);
+        let authorization = request.headers().get("Proxy-Authorization");
+        self.asked.lock().expect("no panic").push(format!(
+            "{} {}",
+            request.uri(),
+            String::from_utf8_lossy(authorization.unwrap_or_default())
+        ));
+        let tunnel = session
+            .hand_off(Payload::response(StatusCode::OK))
+            .expect("asked for");
+        let to = self.to;
+        actix::spawn(async move {
+            let mut near = tunnel.await.expect("a tunnel");
+            let mut far = TcpStream::connect(to).await.expect("it listens");
+            // Either end may break off.
+            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+        });
+    }
+}
+
+struct Served {
+    server: Running,
+    proxy: Running,
+    asked: Arc<Mutex<Vec<String>>>,
+    client: HttpClient,
+}
+
+fn serve(authority: &Authority) -> Served {
+    let quiet = |server: HttpServer| server.signals(false).workers(1);
+    let server = quiet(HttpServer::new(|_: Addr<HttpSession>| Say))
+        .bind_rustls("127.0.0.1:0", authority.server("far.test"))
+        .expect("a port")
+        .run();
+    let (to, asked) = (server.addresses()[0], Arc::default());
+    let seen: Arc<Mutex<Vec<String>>> = Arc::clone(&asked);
+    let proxy = quiet(HttpServer::new(move |_| Tunnels {
+        to,
+        asked: seen.clone(),
+    }))
+    .bind("127.0.0.1:0")
+    .expect("a port")
+    .run();
+    let client = client(authority, &format!("user:pw@{}", proxy.addresses()[0]));
+    Served {
+        server,
+        proxy,
+        asked,
+        client,
+    }
+}
+
+fn client(authority: &Authority, proxy: &str) -> HttpClient {
+    let options = SessionOptions {
+        route: Route::default().tls(authority.client()),
+        ..SessionOptions::for_client()
+    };
+    HttpClient::builder()
+        .options(options)
+        .redirects(3)
+        .proxy(Proxy::all(&format!("http://{proxy}")).expect("a url"))
+        .build()
+}
+
+fn get(url: &str) -> Payload {
+    Payload::get(url).expect("a url")
+}
+
+/// One tunnel carries one request after another; the proxy alone hears its credentials, the server alone the requests.
+#[actix::test]
+async fn requests_go_through_a_tunnel() {
+    let authority = Authority::new();
+    let served = serve(&authority);
+    for path in ["/1", "/2"] {
+        let answer = served
+            .client
+            .request(get(&format!("https://far.test{path}")))
+            .await;
+        let answer = answer.expect("an answer");
+        assert_eq!(
+            String::from_utf8_lossy(answer.body_bytes()),
+            format!("{path} TLSv1.3")
+        );
+    }
+    let asked = served.asked.lock().expect("no panic").clone();
+    assert_eq!(asked, ["far.test:443 Basic dXNlcjpwdw=="]);
+    let (head, mut body) = served
+        .client
+        .stream(get("https://far.test/3"))
+        .await
+        .expect("an answer");
+    assert_eq!(head.status(), Some(StatusCode::OK));
+    assert_eq!(body.collect(100).await.expect("whole"), "/3 TLSv1.3");
+    let away = served.client.request(get("https://far.test/away")).await;
+    let away = away.expect("an answer").status();
+    assert_eq!(away, Some(StatusCode::FOUND), "never from https to http");
+    drop(served.client);
+    for running in [served.proxy, served.server] {
+        running.handle().do_send(Dispose);
+        running.await.expect("a good end");
+    }
+}
+
+/// The name is verified behind the tunnel, and a server that shows another is sent nothing.
+#[actix::test]
+async fn the_server_behind_it_is_verified() {
+    let served = serve(&Authority::new());
+    let other = client(
+        &Authority::named("another"),
+        &served.proxy.addresses()[0].to_string(),
+    );
+    for (client, url, expected) in [
+        (&served.client, "https://other.test/", TlsError::WrongName),
+        (&other, "https://far.test/", TlsError::UnknownIssuer),
+    ] {
+        let error = client.request(get(url)).await.expect_err("not trusted");
+        assert!(
+            matches!(error.kind(), ClientErrorKind::Failed(FailureReason::AuthFailed(found)) if *found == expected),
+            "{error:?}"
+        );
+    }
+}
+
+/// What proxies say that make no tunnel. A word behind the head can only be meant for somebody else.
+#[actix::test]
+async fn proxies_that_make_no_tunnel() {
+    let rows = [
+        (
+            "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno",
+            FailureReason::NoTunnel(StatusCode::PROXY_AUTHENTICATION_REQUIRED),
+        ),
+        (
+            "HTTP/1.1 200 OK\r\n\r\nhello",
+            FailureReason::ConnectFailed(ErrorKind::InvalidData),
+        ),
+        (
+            "HTTP/1.1 2",
+            FailureReason::ConnectFailed(ErrorKind::ConnectionAborted),
+        ),
+        (
+            "",
+            FailureReason::ConnectFailed(ErrorKind::ConnectionAborted),
+        ),
+    ];
+    let authority = Authority::new();
+    for (answer, expected) in rows {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = client(
+            &authority,
+            &listener.local_addr().expect("an address").to_string(),
+        );
+        let asking = actix::spawn(async move { client.request(get("https://[::1]:8443/")).await });
+        let mut proxy = Peer::new(listener.accept().await.expect("accepted").0);
+        proxy
+            .expect("CONNECT [::1]:8443 HTTP/1.1\r\nHost: [::1]:8443\r\n\r\n")
+            .await;
+        proxy.send(answer).await;
+        proxy.close().await;
+        let error = asking.await.expect("no panic").expect_err("no tunnel");
+        assert!(
+            matches!(error.kind(), ClientErrorKind::Failed(found) if *found == expected),
+            "{answer}: {error:?}"
+        );
+        assert!(error.is_retry_safe(), "nothing was asked of the server");
+    }
+}
