@@ -209,6 +209,7 @@ pub(super) enum Outcome {
     Refuse(WireError),
 }
 
+#[derive(Clone)]
 pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) bytes: Vec<u8>,

@@ -18,4 +18,5 @@ mod parity;
 mod requests;
 mod responses;
 mod round_trip;
+mod seeds;
 mod splits;
