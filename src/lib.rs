@@ -41,6 +41,7 @@
 //!   [`HttpSession::connect`] is a session with one server, by [`Origin`] and [`Route`]. [`Proxy`] says what stands in between.
 //! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`]; the feature `rustls`, on by default.
 //! * **Logs**: [`CommonLog`], [`ContentsLog`], or a [`Logger`] of your own.
+//! * **Testing**: `test_util`, with the feature of that name, is a kit for tests of handlers.
 //! * **Without actors**: [`HttpCodec`] is the wire floor in a `Framed` of tokio-util, for either end.
 //!
 //! # What is guaranteed
@@ -61,6 +62,8 @@ mod log;
 mod payload;
 mod server;
 mod session;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 mod transport;
 mod wire;
 

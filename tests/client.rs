@@ -8,28 +8,28 @@ use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
-use common::{Heard, Peer, Recorder, tcp_pair};
+use common::{Heard, Peer, Pipe, Recorder, tcp_pair};
 use http_actors::{
     Apply, Cancel, CancelCause, Dispose, FailureReason, Finish, FinishWith, Headers, HttpHandler,
     HttpServer, HttpSession, Inspect, Limits, MessageId, Origin, Payload, RefusedReason, Route,
     SendChunk, SessionContext, SessionOptions, SessionPhase, StatusCode, UseError,
 };
-use tokio::io::{AsyncWriteExt as _, DuplexStream};
+use tokio::io::AsyncWriteExt as _;
 
 /// A client session over a pipe, and the server end in the hands of the test.
 struct Asking {
     session: Addr<HttpSession>,
-    server: Peer<DuplexStream>,
+    server: Peer,
     heard: Heard,
 }
 
 fn ask_with(options: SessionOptions) -> Asking {
-    let (near, far) = tokio::io::duplex(1 << 16);
-    let (factory, heard) = Recorder::factory(|_, _| {});
+    let (server, near) = Peer::open(Pipe::new().capacity(1 << 16));
+    let (factory, heard) = Recorder::script(|_, _| {});
     let session = HttpSession::over(near, "a", &factory, options);
     Asking {
         session,
-        server: Peer::new(far),
+        server,
         heard,
     }
 }
@@ -558,7 +558,7 @@ async fn dispose_cancels_everything() {
 /// What cannot be sent comes back: the wrong kind, another origin's URL, one too many.
 #[actix::test]
 async fn refusals() {
-    let (factory, _heard) = Recorder::factory(|_, _| {});
+    let (factory, _heard) = Recorder::script(|_, _| {});
     let origin = Origin::try_from("http://127.0.0.1:9/").expect("a URL");
     let options = SessionOptions {
         queue: 2,
@@ -599,7 +599,7 @@ async fn https_without_tls() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let origin = Origin::try_from(format!("https://{address}").as_str()).expect("a URL");
-    let (factory, mut heard) = Recorder::factory(|_, _| {});
+    let (factory, mut heard) = Recorder::script(|_, _| {});
     let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
     apply(&session, get("/")).await;
     let unsupported = FailureReason::AuthFailed(http_actors::TlsError::Unsupported);
@@ -619,7 +619,7 @@ async fn a_server_that_is_not_there() {
     let address = unused.local_addr().expect("an address");
     drop(unused);
     let origin = Origin::try_from(format!("http://{address}").as_str()).expect("a URL");
-    let (factory, mut heard) = Recorder::factory(|_, _| {});
+    let (factory, mut heard) = Recorder::script(|_, _| {});
     let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
     for _ in 0..2 {
         apply(&session, get("/")).await;
@@ -639,7 +639,7 @@ async fn an_idle_connection_is_closed_and_reopened() {
     let origin = Origin::try_from(format!("http://{address}").as_str()).expect("a URL");
     let mut options = SessionOptions::for_client();
     options.timeouts.idle = Some(Duration::from_millis(50));
-    let (factory, mut heard) = Recorder::factory(|_, _| {});
+    let (factory, mut heard) = Recorder::script(|_, _| {});
     let session = HttpSession::connect(origin, &factory, options);
     for _ in 0..2 {
         apply(&session, get("/")).await;
@@ -665,7 +665,7 @@ async fn what_was_not_sent_goes_over_the_next_connection() {
         .expect_port()
         .await;
     let origin = format!("http://{}", listener.local_addr().expect("an address"));
-    let (factory, mut heard) = Recorder::factory(|_, _| {});
+    let (factory, mut heard) = Recorder::script(|_, _| {});
     let session = HttpSession::connect(
         Origin::try_from(origin.as_str()).expect("a URL"),
         &factory,
@@ -692,7 +692,7 @@ async fn a_connection_is_opened_by_the_first_request() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("a socket");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));
-    let (factory, _heard) = Recorder::factory(|_, _| {});
+    let (factory, _heard) = Recorder::script(|_, _| {});
     let origin = Origin::try_from(origin.as_str()).expect("a URL");
     let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
     session.send(Inspect).await.expect("alive");
@@ -913,7 +913,7 @@ async fn what_is_safe_to_repeat() {
 #[actix::test]
 async fn a_panicking_handler_at_the_client() {
     let (near, far) = tokio::io::duplex(1 << 16);
-    let (factory, mut heard) = Recorder::factory(|_, _| panic!("on purpose"));
+    let (factory, mut heard) = Recorder::script(|_, _| panic!("on purpose"));
     let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
     apply(&session, get("/")).await;
     let mut server = Peer::new(far);
@@ -1020,7 +1020,7 @@ mod both_ends {
     /// Every transfer mode in both directions, over one connection.
     async fn every_mode_over(transport: &str) {
         let (_running, origin, route) = echo_over(transport);
-        let (factory, mut heard) = Recorder::factory(|_, _| {});
+        let (factory, mut heard) = Recorder::script(|_, _| {});
         let options = SessionOptions {
             route,
             ..SessionOptions::for_client()
@@ -1088,7 +1088,7 @@ mod both_ends {
                 common::accept(near, SessionOptions::default(), |_, session| {
                     session.respond(Payload::response(StatusCode::OK).chunked());
                 });
-            let (factory, mut asked) = Recorder::factory(|_, _| {});
+            let (factory, mut asked) = Recorder::script(|_, _| {});
             let client = HttpSession::over(far, "a", &factory, SessionOptions::for_client());
             apply(&client, get("/")).await;
             served.expect(&["apply GET / []", "need_body"]).await;
@@ -1122,7 +1122,7 @@ mod both_ends {
         let (server, mut served) = common::accept(near, SessionOptions::default(), |_, session| {
             session.respond(Payload::response(StatusCode::OK).chunked());
         });
-        let (factory, mut asked) = Recorder::factory(|_, session| session.mute());
+        let (factory, mut asked) = Recorder::script(|_, session| session.mute());
         let client = HttpSession::over(far, "a", &factory, SessionOptions::for_client());
         apply(&client, get("/")).await;
         served.expect(&["apply GET / []", "need_body"]).await;
@@ -1148,7 +1148,7 @@ mod both_ends {
             limits,
             ..SessionOptions::for_client()
         };
-        let (factory, mut heard) = Recorder::factory(|_, _| {});
+        let (factory, mut heard) = Recorder::script(|_, _| {});
         let session = HttpSession::connect(origin, &factory, options);
         apply(&session, post("/").body(vec![b'x'; 10_001])).await;
         heard
@@ -1165,7 +1165,7 @@ mod both_ends {
     async fn a_handler_can_ask_on() {
         let (_running, origin) = echo();
         let asked = Arc::new(Mutex::new(0));
-        let (factory, mut heard) = Recorder::factory(move |_, session| {
+        let (factory, mut heard) = Recorder::script(move |_, session| {
             let mut asked = asked.lock().expect("no panic");
             *asked += 1;
             if *asked < 3 {

@@ -151,7 +151,7 @@ async fn both_ends() {
     let at = server.addresses()[0];
     for request in [offer(), connect("far.test:443")] {
         let origin = Origin::try_from(format!("http://{at}/").as_str()).expect("an origin");
-        let (factory, heard) = Recorder::factory(|_, _| {});
+        let (factory, heard) = Recorder::script(|_, _| {});
         let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
         let mut io = session
             .send(HandOff(request))
@@ -304,7 +304,7 @@ struct Offering {
 
 async fn offering(request: Payload, expected: &str) -> Offering {
     let (near, far) = tokio::io::duplex(1 << 16);
-    let (factory, heard) = Recorder::factory(|_, _| {});
+    let (factory, heard) = Recorder::script(|_, _| {});
     let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
     let answer = session.send(HandOff(request));
     let mut server = Peer::new(far);
@@ -437,7 +437,7 @@ async fn an_offer_that_is_cancelled() {
 #[actix::test]
 async fn requests_behind_an_offer() {
     let (near, far) = tokio::io::duplex(1 << 16);
-    let (factory, mut heard) = Recorder::factory(|_, _| {});
+    let (factory, mut heard) = Recorder::script(|_, _| {});
     let options = SessionOptions {
         pipeline: true,
         ..SessionOptions::for_client()
@@ -465,7 +465,7 @@ async fn requests_behind_an_offer() {
 #[actix::test]
 async fn refusals_of_a_client() {
     let (near, _far) = tokio::io::duplex(1 << 16);
-    let (factory, _heard) = Recorder::factory(|_, _| {});
+    let (factory, _heard) = Recorder::script(|_, _| {});
     let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
     let unusable = RefusedReason::Unusable;
     let rows = [

@@ -65,7 +65,7 @@ impl Server {
                 accepted.fetch_add(1, Ordering::SeqCst);
                 let (answer, heads) = (answer.clone(), heads.clone());
                 actix_rt::spawn(async move {
-                    while let Some(head) = peer.head().await {
+                    while let Some(head) = message(&mut peer).await {
                         let line = head.lines().next().unwrap_or_default().to_owned();
                         heads.lock().expect("no panic").push(head);
                         peer.send(answer(&line)).await;
@@ -75,6 +75,20 @@ impl Server {
         });
         answering
     }
+}
+
+/// The next request, with its body if that has a length. None at the end of the connection.
+async fn message(peer: &mut Peer<TcpStream>) -> Option<String> {
+    if !peer.more().await {
+        return None;
+    }
+    let mut message = peer.until("\r\n\r\n").await;
+    let length = message.to_lowercase();
+    let length = length.split("content-length: ").nth(1);
+    let length = length.and_then(|rest| rest.split("\r\n").next()?.parse().ok());
+    let body = peer.exactly(length.unwrap_or(0)).await;
+    message.push_str(&String::from_utf8_lossy(&body));
+    Some(message)
 }
 
 /// A server that answers by itself.

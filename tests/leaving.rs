@@ -178,7 +178,7 @@ struct Asking {
 
 fn ask() -> Asking {
     let (near, far) = tokio::io::duplex(1 << 16);
-    let (factory, heard) = Recorder::factory(|_, _| {});
+    let (factory, heard) = Recorder::script(|_, _| {});
     let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
     Asking {
         session,

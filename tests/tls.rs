@@ -66,7 +66,7 @@ fn options(config: Arc<ClientConfig>) -> SessionOptions {
 
 /// Asks once, over TLS.
 fn ask(host: &str, port: u16, options: SessionOptions) -> Heard {
-    let (factory, heard) = Recorder::factory(|_, _| {});
+    let (factory, heard) = Recorder::script(|_, _| {});
     let origin = Origin::try_from(format!("https://{host}:{port}/").as_str()).expect("a URL");
     let session = HttpSession::connect(origin, &factory, options);
     session.do_send(Apply(Payload::get("/").expect("a path")));
@@ -159,7 +159,7 @@ async fn what_was_agreed() {
             authority.server(host)
         };
         let (_running, address) = serve(server);
-        let (factory, mut heard) = Recorder::factory(move |_, session| {
+        let (factory, mut heard) = Recorder::script(move |_, session| {
             let told = told(session.tls());
             assert_eq!(told, format!("TLSv1.3 {sni} http/1.1 1"));
         });
@@ -379,7 +379,7 @@ async fn served(
     script: impl Fn(Payload, &mut SessionContext) + Send + Sync + 'static,
 ) -> Served {
     let authority = Authority::new();
-    let (factory, heard) = Recorder::factory(script);
+    let (factory, heard) = Recorder::script(script);
     let factory = Arc::new(factory);
     let running = HttpServer::new(move |session| factory.handler(session))
         .signals(false)
@@ -453,7 +453,7 @@ async fn how_clients_end() {
         let authority = Authority::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let (factory, mut heard) = Recorder::factory(|_, _| {});
+        let (factory, mut heard) = Recorder::script(|_, _| {});
         let origin = format!("https://localhost:{port}/");
         let origin = Origin::try_from(origin.as_str()).expect("a URL");
         let session = HttpSession::connect(origin, &factory, options(authority.client()));

@@ -35,7 +35,7 @@ async fn a_server_and_a_client() {
     let listed = running.handle().send(LocalAddrs).await.expect("alive");
     assert_eq!(listed, []);
     for _ in 0..8 {
-        let (factory, mut heard) = Recorder::factory(|_, _| {});
+        let (factory, mut heard) = Recorder::script(|_, _| {});
         let options = SessionOptions {
             route: Route::unix(&path),
             ..SessionOptions::for_client()

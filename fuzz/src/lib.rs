@@ -1,17 +1,32 @@
 //! What the fuzz targets share.
 //!
 //! A target is a function from bytes to nothing that panics when its invariant, the first line of its file, does not
-//! hold. `cargo +nightly fuzz run request` drives it by libFuzzer. `cargo run --release --bin request` needs stable Rust
-//! only and drives it by seeds and random mutations of them ([`smoke`]).
+//! hold. On stable Rust it is a program that tries seeds and random mutations of them ([`smoke`]):
+//!
+//! ```sh
+//! bash .ci/run fuzz                                             # writes the seeds, then 10 s for each target
+//! cd fuzz && FUZZ_SECONDS=600 FUZZ_SEED=7 cargo run --release --bin session
+//! ```
+//!
+//! With nightly Rust and cargo-fuzz it is driven by libFuzzer:
+//!
+//! ```sh
+//! mkdir -p fuzz/corpus/session
+//! cargo +nightly fuzz run session fuzz/corpus/session fuzz/seeds/session -- -dict=fuzz/http.dict -max_len=1024
+//! ```
 
-mod random;
+mod handlers;
+mod judge;
 mod reading;
 pub mod smoke;
+mod talk;
 
+pub use handlers::{Answers, Asks};
+pub use judge::{Answer, answers, each_ends_once, is_end};
 #[cfg(fuzzing)]
 pub use libfuzzer_sys;
-pub use random::Random;
 pub use reading::{Event, is_clean, read, read_in_any_pieces};
+pub use talk::{Talk, block_on};
 
 use http_actors::{Leniency, Limits};
 

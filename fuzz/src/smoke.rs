@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use crate::Random;
+use http_actors::test_util::Random;
 
 /// Longer inputs find nothing that these do not.
 const LONGEST: usize = 4096;

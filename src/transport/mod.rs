@@ -3,6 +3,8 @@
 mod connect;
 mod origin;
 mod peer;
+#[cfg(feature = "test-util")]
+mod pipe;
 mod race;
 mod route;
 mod scheme;
@@ -26,6 +28,8 @@ use tokio::net::{TcpStream, UnixStream};
 pub(crate) use connect::{ConnectError, connect, secure};
 pub use origin::Origin;
 pub use peer::Peer;
+#[cfg(feature = "test-util")]
+pub use pipe::{Pipe, Random, Socket, Transcript};
 pub use route::Route;
 pub use scheme::Scheme;
 pub(crate) use tls::Acceptor;
@@ -103,6 +107,13 @@ where
             peer: Peer::default(),
             tls: None,
         };
+    }
+    #[cfg(feature = "test-util")]
+    if let Some(socket) = (&mut io as &mut dyn Any)
+        .downcast_mut::<Option<Socket>>()
+        .and_then(Option::take)
+    {
+        return socket.split();
     }
     let Some(io) = io else {
         unreachable!("taken only where this function returns")

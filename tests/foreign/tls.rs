@@ -118,7 +118,7 @@ async fn openssl_server() {
             let (_, port) = line.strip_prefix("ACCEPT ")?.rsplit_once(':')?;
             port.parse::<u16>().ok()
         });
-        let (factory, mut heard) = Recorder::factory(|_, session| {
+        let (factory, mut heard) = Recorder::script(|_, session| {
             let tls = session.tls().expect("TLS");
             assert_eq!(tls.peer_certificates.len(), 1);
         });

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::harness::Row;
 use super::{requests, responses};
 
-/// Writes `fuzz/seeds/<target>/<number>`: the byte of flags that each target begins with (small limits, and for
-/// responses the method that was asked), then the bytes of the row.
+/// Writes a file for each row and target in `fuzz/seeds`: what that target begins with (flags for small limits and, for
+/// responses, the method that was asked), then the bytes of the row.
 #[test]
 #[ignore = "writes files; `.ci/run fuzz` runs it"]
 fn write_seeds() {
@@ -29,25 +29,36 @@ fn write_seeds() {
         row.bytes[end.expect("a head") + 4..].to_vec()
     };
     let whole = |row: &Row| row.bytes.clone();
-    write("request", &[1], requests.iter().chain(&chunks).map(whole));
-    write("chunk", &[1], chunks.iter().map(body));
+    // To sessions: which end, the ways to answer, the seed of the pipe, no steps.
+    let served = requests
+        .iter()
+        .chain(&chunks)
+        .map(|row| after(&[0, 0x24, 1, 0], row));
+    let asked = responses.iter().map(|row| after(&[1, 0, 1, 0], row));
+    write("session", &[&[]], served.chain(asked));
     write(
-        "response",
-        &[0, 0x10, 0x20, 0x30],
-        responses.iter().map(whole),
+        "request",
+        &[&[1]],
+        requests.iter().chain(&chunks).map(whole),
     );
+    write("chunk", &[&[1]], chunks.iter().map(body));
+    let flags: [&[u8]; 4] = [&[0], &[0x10], &[0x20], &[0x30]];
+    write("response", &flags, responses.iter().map(whole));
 }
 
-fn write(target: &str, flags: &[u8], seeds: impl Iterator<Item = Vec<u8>>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/seeds")
-        .join(target);
+fn after(start: &[u8], row: &Row) -> Vec<u8> {
+    [start, &row.bytes].concat()
+}
+
+fn write(target: &str, starts: &[&[u8]], seeds: impl Iterator<Item = Vec<u8>>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = root.join("fuzz/seeds").join(target);
     fs::create_dir_all(&folder).unwrap();
     for (at, seed) in seeds.enumerate() {
-        for flags in flags {
+        for (way, start) in starts.iter().enumerate() {
             fs::write(
-                folder.join(format!("{at}-{flags}")),
-                [&[*flags], &seed[..]].concat(),
+                folder.join(format!("{at}-{way}")),
+                [start, &seed[..]].concat(),
             )
             .unwrap();
         }

@@ -1,0 +1,251 @@
+//! The far end of a connection, in the hands of a test.
+
+use std::sync::Arc;
+
+use http::Method;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::patient;
+use crate::payload::{Headers, MessageId, Payload, TransferMode};
+use crate::transport::{Pipe, Socket, Transcript};
+use crate::wire::{Decoder, Expected, Item, Rules};
+
+/// The other end of a session's connection, byte by byte: a client to a session that serves, a server to one that asks.
+///
+/// It may be the end of a [`Pipe`], or of anything else that can be read and written.
+///
+/// # Panics
+/// Every method panics if what it waits for does not happen: in five minutes, which a paused clock makes short, or before
+/// the connection ends.
+#[derive(Debug)]
+pub struct FarEnd<T = Socket> {
+    /// The connection itself.
+    pub io: T,
+    /// Read and not yet asked for.
+    read: Vec<u8>,
+}
+
+impl FarEnd {
+    /// Opens a pipe. The second is the end for the session.
+    pub fn open(pipe: Pipe) -> (Self, Socket) {
+        let (far, near) = pipe.open();
+        (Self::new(far), near)
+    }
+
+    /// Breaks the connection: see [`Socket::reset`].
+    pub fn reset(&self) {
+        self.io.reset();
+    }
+
+    /// Takes and gives nothing: see [`Socket::stall`].
+    pub fn stall(&self) {
+        self.io.stall();
+    }
+
+    /// Ends a stall.
+    pub fn resume(&self) {
+        self.io.resume();
+    }
+
+    /// All that was said so far; `>` is what this peer said.
+    pub fn transcript(&self) -> Transcript {
+        self.io.transcript()
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
+    /// At this end of a connection.
+    pub fn new(io: T) -> Self {
+        Self {
+            io,
+            read: Vec::new(),
+        }
+    }
+
+    /// Sends bytes, as they are.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let written = patient("the session to read", self.io.write_all(bytes.as_ref())).await;
+        if let Err(err) = written {
+            panic!("the session takes no bytes: {err}");
+        }
+    }
+
+    /// Closes the sending side, and goes on reading. To close all, drop the peer.
+    pub async fn close(&mut self) {
+        if let Err(err) = self.io.shutdown().await {
+            panic!("the connection cannot be closed: {err}");
+        }
+    }
+
+    /// Waits for exactly these bytes. `Date` lines do not count.
+    pub async fn expect(&mut self, expected: impl AsRef<[u8]>) {
+        let expected = expected.as_ref();
+        loop {
+            let (read, certain) = without_dates(&self.read);
+            if read.starts_with(expected) {
+                self.read = read[expected.len()..].to_vec();
+                return;
+            }
+            let len = certain.min(expected.len());
+            let differs = read[..len] != expected[..len];
+            assert!(!differs, "{}", difference(expected, &read));
+            assert!(
+                self.more().await,
+                "the connection ended. {}",
+                difference(expected, &read)
+            );
+        }
+    }
+
+    /// Waits for these bytes. Returns all that came before them, and them, without `Date` lines.
+    pub async fn until(&mut self, mark: &str) -> String {
+        let mut seen: usize = 0;
+        loop {
+            let from = seen.saturating_sub(mark.len());
+            if let Some(at) = find(&self.read[from..], mark.as_bytes()) {
+                let rest = self.read.split_off(from + at + mark.len());
+                let read = std::mem::replace(&mut self.read, rest);
+                return text(&read);
+            }
+            seen = self.read.len();
+            assert!(
+                self.more().await,
+                "the connection ended before\n{}\nafter\n{}",
+                mark.escape_default(),
+                self.read.escape_ascii()
+            );
+        }
+    }
+
+    /// Waits for so many bytes, and returns them as they are.
+    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.read.len() < count {
+            assert!(
+                self.more().await,
+                "the connection ended before {count} bytes, after\n{}",
+                self.read.escape_ascii()
+            );
+        }
+        let rest = self.read.split_off(count);
+        std::mem::replace(&mut self.read, rest)
+    }
+
+    /// Waits for the end of the connection. Returns all that came before it, without `Date` lines.
+    pub async fn rest(&mut self) -> String {
+        while self.more().await {}
+        text(&std::mem::take(&mut self.read))
+    }
+
+    /// Waits for a request, and its body, which is put inside.
+    ///
+    /// # Panics
+    /// If what comes is none.
+    pub async fn request(&mut self) -> Payload {
+        self.message(Decoder::requests(Arc::new(Rules::default())))
+            .await
+    }
+
+    /// Waits for a response to a request of this method, and its body, which is put inside. Interim (1xx) responses are
+    /// responses of their own.
+    ///
+    /// # Panics
+    /// If what comes is none.
+    pub async fn response(&mut self, method: Method) -> Payload {
+        let mut decoder = Decoder::responses(Arc::new(Rules::default()));
+        decoder.expect(Expected {
+            id: MessageId::next(),
+            method,
+            upgrade: true,
+        });
+        self.message(decoder).await
+    }
+
+    async fn message(&mut self, mut decoder: Decoder) -> Payload {
+        let mut message: Option<Payload> = None;
+        let mut body = Vec::new();
+        loop {
+            let step = match decoder.decode(&self.read) {
+                Ok(step) => step,
+                Err(err) => panic!("{err}: {}", self.read.escape_ascii()),
+            };
+            let rest = self.read.split_off(step.consumed);
+            let done = std::mem::replace(&mut self.read, rest);
+            match step.item {
+                Some(Item::Head(head, _)) if head.mode() == TransferMode::Oneshot => return head,
+                Some(Item::Head(head, _)) => message = Some(head),
+                Some(Item::Data(range)) => body.extend_from_slice(&done[range]),
+                Some(Item::End(trailers)) => return whole(message, body, trailers),
+                None if self.more().await => {}
+                None => match decoder.eof(self.read.len()) {
+                    Ok(Some(Item::End(trailers))) => return whole(message, body, trailers),
+                    _ => panic!("the connection ended in {}", self.read.escape_ascii()),
+                },
+            }
+        }
+    }
+
+    /// One read. False at the end of the connection, and if it was reset.
+    pub async fn more(&mut self) -> bool {
+        let mut buffer = vec![0; 16 << 10];
+        let read = patient("bytes of the session", self.io.read(&mut buffer)).await;
+        let read = read.unwrap_or(0);
+        self.read.extend_from_slice(&buffer[..read]);
+        read > 0
+    }
+}
+
+fn whole(message: Option<Payload>, body: Vec<u8>, trailers: Option<Headers>) -> Payload {
+    let mut payload = message.unwrap_or_else(|| unreachable!("the head came before the end"));
+    let message = payload.message_mut();
+    message.mode = TransferMode::Oneshot;
+    message.body = body.into();
+    message.trailers = trailers.map(Box::new);
+    payload
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&without_dates(bytes).0).into_owned()
+}
+
+/// Cuts every `Date` line out, and says how much of the rest is certain: behind that may come the rest of a `Date`.
+fn without_dates(bytes: &[u8]) -> (Vec<u8>, usize) {
+    const DATE: &[u8] = b"Date: ";
+    let mut out = Vec::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(DATE) && line.ends_with(b"\r\n") {
+            continue;
+        }
+        if !line.ends_with(b"\n") && (line.starts_with(DATE) || DATE.starts_with(line)) {
+            let certain = out.len();
+            out.extend_from_slice(line);
+            return (out, certain);
+        }
+        out.extend_from_slice(line);
+    }
+    let certain = out.len();
+    (out, certain)
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    memchr::memmem::find(haystack, needle)
+}
+
+/// Line by line, from the first one that differs.
+fn difference(expected: &[u8], read: &[u8]) -> String {
+    let lines = |bytes: &[u8]| {
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        lines.map(|line| line.escape_ascii().to_string()).collect()
+    };
+    let (expected, read): (Vec<String>, Vec<String>) = (lines(expected), lines(read));
+    let same = expected.iter().zip(&read).take_while(|(a, b)| a == b);
+    let same = same.count();
+    let marked = |mark, lines: &[String]| -> Vec<String> {
+        lines.iter().map(|line| format!("{mark} {line}")).collect()
+    };
+    let text = [
+        marked(' ', &expected[..same]),
+        marked('-', &expected[same..]),
+        marked('+', &read[same..]),
+    ];
+    format!("expected (-) and got (+):\n{}", text.concat().join("\n"))
+}

@@ -1,0 +1,109 @@
+//! A kit for tests of handlers: sessions over connections in memory, with nothing left to chance (N17).
+//!
+//! ```toml
+//! [dev-dependencies]
+//! http-actors = { version = "0.1", features = ["test-util"] }
+//! ```
+//!
+//! A test has a session with your handler at one end of a [`Pipe`] and a [`FarEnd`] at the other. The peer speaks bytes, so
+//! that it can also say what no client would. A [`Recorder`] before the handler says what it heard.
+//!
+//! ```
+//! use http_actors::test_util::{FarEnd, Pipe, Recorder};
+//! use http_actors::{HttpHandler, HttpSession, Payload, SessionContext, SessionOptions, StatusCode};
+//!
+//! struct Greeter;
+//!
+//! impl HttpHandler for Greeter {
+//!     fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+//!         let name = request.path().trim_start_matches('/');
+//!         session.respond(Payload::response(StatusCode::OK).body(format!("Hello, {name}!")));
+//!     }
+//! }
+//!
+//! #[actix::main] // `#[actix::test]` in a test
+//! async fn main() {
+//!     tokio::time::pause();
+//!     // Whatever the pieces are in which the bytes arrive, the same is heard and said.
+//!     for seed in 0..20 {
+//!         let (mut client, io) = FarEnd::open(Pipe::new().seed(seed));
+//!         let (factory, mut heard) = Recorder::of(|_session| Greeter);
+//!         HttpSession::accept(io, &factory, SessionOptions::default());
+//!
+//!         client.send("GET /Ann HTTP/1.1\r\nHost: a\r\n\r\n").await;
+//!         client.expect("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nHello, Ann!").await;
+//!         client.close().await;
+//!         assert_eq!(client.rest().await, "");
+//!         assert_eq!(heard.rest().await, ["apply GET /Ann []", "completed 200 in 0 out 11"]);
+//!     }
+//! }
+//! ```
+//!
+//! The other way round, a client session and a peer that is the server:
+//!
+//! ```
+//! use http_actors::test_util::{FarEnd, Pipe, Recorder};
+//! use http_actors::{Apply, HttpSession, Payload, SessionOptions};
+//!
+//! # #[actix::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (mut server, io) = FarEnd::open(Pipe::new());
+//! let (factory, mut heard) = Recorder::script(|_response, _session| {});
+//! let session = HttpSession::over(io, "a", &factory, SessionOptions::for_client());
+//! session.send(Apply(Payload::get("/")?)).await??;
+//!
+//! assert_eq!(server.request().await.path(), "/");
+//! server.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+//! heard.expect(&["informational 100"]).await;
+//! server.reset();
+//! heard.expect(&["failed ConnectionClosed(ConnectionReset) Waiting"]).await;
+//! assert_eq!(server.transcript().to_string(), r"< GET / HTTP/1.1\r\n
+//! < Host: a\r\n
+//! < \r\n
+//! > HTTP/1.1 100 Continue\r\n
+//! > \r\n
+//! > (reset)
+//! ");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a network does
+//!
+//! * **It cuts.** [`Pipe::seed`] reads in random pieces that a seed reproduces, [`Pipe::split_at`] cuts at one place: try
+//!   them all. [`Pipe::capacity`] makes writes as short.
+//! * **It stands still.** [`FarEnd::stall`] takes and gives nothing until [`FarEnd::resume`]. A peer that only does not read
+//!   is one that is not asked to, behind a small capacity.
+//! * **It ends.** [`FarEnd::close`] closes one side, dropping the peer both, and [`FarEnd::reset`] breaks the connection.
+//!   [`Transcript::was_reset`] says whether either end did.
+//!
+//! # Clocks
+//!
+//! `tokio::time::pause()` as the first line of a test stops its clock (the feature enables it in tokio). The clock then
+//! jumps to the next deadline whenever nothing else can happen: a timeout of 75 s costs nothing and is exact to the millisecond, and waiting
+//! for what never comes fails at once. Do not sleep to wait for an event: await it, by [`Heard`] or by the peer.
+
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "to panic is what a test is for; each type says when"
+)]
+
+mod far_end;
+mod heard;
+mod recorder;
+
+use std::time::Duration;
+
+pub use far_end::FarEnd;
+pub use heard::Heard;
+pub use recorder::{Recorder, Scripted};
+
+pub use crate::transport::{Pipe, Random, Socket, Transcript};
+
+/// How long a test waits for what must come, before it fails. Never a measure of anything.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+async fn patient<F: Future>(what: &str, future: F) -> F::Output {
+    let outcome = tokio::time::timeout(PATIENCE, future).await;
+    outcome.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
+}

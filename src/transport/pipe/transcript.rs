@@ -1,0 +1,69 @@
+//! All that was said on a connection in memory.
+
+use std::fmt;
+
+/// What both ends of a connection said, in the order in which they said it.
+///
+/// To show it is to write a line for each line of the wire, escaped: behind `>` what this end said, behind `<` what the
+/// other said, with `(close)` and `(reset)`. `Date` lines are left out, so that a test can compare the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcript(Vec<(bool, Act)>);
+
+/// What an end does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Act {
+    Say(Vec<u8>),
+    Close,
+    Reset,
+}
+
+impl Transcript {
+    /// Of acts, each with whether it is this end's.
+    pub(super) fn new(acts: Vec<(bool, Act)>) -> Self {
+        Self(acts)
+    }
+
+    /// All bytes of this end.
+    pub fn sent(&self) -> Vec<u8> {
+        self.of(true)
+    }
+
+    /// All bytes of the other end.
+    pub fn received(&self) -> Vec<u8> {
+        self.of(false)
+    }
+
+    /// Whether an end broke the connection: what came last may not be whole. The text says which.
+    pub fn was_reset(&self) -> bool {
+        self.0.iter().any(|(_, act)| *act == Act::Reset)
+    }
+
+    fn of(&self, end: bool) -> Vec<u8> {
+        let acts = self.0.iter().filter(|(near, _)| *near == end);
+        acts.flat_map(|(_, act)| match act {
+            Act::Say(bytes) => bytes.as_slice(),
+            Act::Close | Act::Reset => &[],
+        })
+        .copied()
+        .collect()
+    }
+}
+
+impl fmt::Display for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (near, act) in &self.0 {
+            let mark = if *near { '>' } else { '<' };
+            match act {
+                Act::Close => writeln!(f, "{mark} (close)")?,
+                Act::Reset => writeln!(f, "{mark} (reset)")?,
+                Act::Say(bytes) => {
+                    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+                    for line in lines.filter(|line| !line.starts_with(b"Date: ")) {
+                        writeln!(f, "{mark} {}", line.escape_ascii())?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,223 @@
+//! The kit that is there for tests, tested: pipes, peers, recorders.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Heard, Pipe, Recorder, serve};
+use http_actors::test_util::{FarEnd, Random, Socket};
+use http_actors::{
+    Apply, HttpSession, Method, Payload, SessionContext, SessionOptions, StatusCode,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+async fn pieces(pipe: Pipe) -> Vec<usize> {
+    let (mut near, mut far) = pipe.open();
+    near.write_all(&[b'x'; 500]).await.expect("room");
+    drop(near);
+    let mut pieces = Vec::new();
+    let mut buffer = [0; 1000];
+    loop {
+        match far.read(&mut buffer).await.expect("no reset") {
+            0 => return pieces,
+            len => pieces.push(len),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_seed_cuts_the_same_way_again() {
+    assert_eq!(pieces(Pipe::new()).await, [500]);
+    assert_eq!(pieces(Pipe::new().split_at(7)).await, [7, 493]);
+    let cut = pieces(Pipe::new().seed(1)).await;
+    assert!(cut.len() > 5, "{cut:?}");
+    assert_eq!(cut.iter().sum::<usize>(), 500);
+    assert_eq!(pieces(Pipe::new().seed(1)).await, cut);
+    assert_ne!(pieces(Pipe::new().seed(2)).await, cut);
+    assert_eq!(Random::of(3).below(0), 0);
+}
+
+#[tokio::test]
+async fn a_full_pipe_takes_what_there_is_room_for() {
+    tokio::time::pause();
+    let (mut near, mut far) = Pipe::new().capacity(3).open();
+    assert_eq!(near.write(b"hello").await.expect("room"), 3);
+    let second = Duration::from_secs(1);
+    let full = tokio::time::timeout(second, near.write(b"lo")).await;
+    assert!(full.is_err());
+    let mut buffer = [0; 8];
+    assert_eq!(far.read(&mut buffer).await.expect("bytes"), 3);
+    assert_eq!(near.write(b"lo").await.expect("room"), 2);
+}
+
+#[tokio::test]
+async fn the_ends_of_a_pipe() {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+
+    let read = async |mut end: Socket| {
+        let mut all = Vec::new();
+        let ended = end.read_to_end(&mut all).await;
+        (all, ended.map_err(|err| err.kind()))
+    };
+    let said = async || {
+        let (mut near, far) = Pipe::new().open();
+        near.write_all(b"abc").await.expect("room");
+        (near, far)
+    };
+    let (mut near, far) = said().await;
+    near.shutdown().await.expect("open");
+    let refused = near.write(b"d").await.map_err(|err| err.kind());
+    assert_eq!(refused, Err(BrokenPipe));
+    assert_eq!(read(far).await, (b"abc".to_vec(), Ok(3)));
+
+    let (near, far) = said().await;
+    drop(near);
+    assert_eq!(read(far).await, (b"abc".to_vec(), Ok(3)));
+
+    let (mut near, far) = said().await;
+    near.reset();
+    let refused = near.write(b"d").await.map_err(|err| err.kind());
+    assert_eq!(refused, Err(ConnectionReset));
+    assert_eq!(near.transcript().to_string(), "> abc\n> (reset)\n");
+    assert_eq!(far.transcript().to_string(), "< abc\n< (reset)\n");
+    assert!(far.transcript().was_reset());
+    assert_eq!(read(far).await, (b"abc".to_vec(), Err(ConnectionReset)));
+    assert_eq!(read(near).await, (Vec::new(), Err(ConnectionReset)));
+
+    let (mut near, far) = said().await;
+    drop(far);
+    let refused = near.write(b"d").await.map_err(|err| err.kind());
+    assert_eq!(refused, Err(BrokenPipe));
+}
+
+#[actix::test]
+async fn a_stalled_peer_is_given_up() {
+    tokio::time::pause();
+    let mut served = serve(|_, _| {});
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    served.peer.stall();
+    let answer = Apply(Payload::response(StatusCode::OK));
+    let accepted = served.session.send(answer).await.expect("it lives");
+    accepted.expect("accepted");
+    let began = Instant::now();
+    let cancelled = ["cancelled Deadline(Write) Answered"];
+    assert_eq!(served.heard.rest().await, cancelled);
+    assert_eq!(began.elapsed().as_secs(), 30);
+    let transcript = served.peer.transcript();
+    assert_eq!(transcript.sent(), GET.as_bytes());
+    assert_eq!(transcript.received(), b"");
+    assert!(transcript.was_reset());
+}
+
+#[actix::test]
+async fn a_stalled_peer_may_go_on() {
+    tokio::time::pause();
+    let mut served = serve(|_, session| session.respond(Payload::response(StatusCode::OK)));
+    served.peer.send(GET).await;
+    served.peer.stall();
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert!(served.heard.so_far().is_empty());
+    served.peer.resume();
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    served.peer.expect(ok).await;
+    served.peer.close().await;
+    assert_eq!(served.peer.rest().await, "");
+    assert_eq!(
+        served.peer.transcript().to_string(),
+        r"> GET / HTTP/1.1\r\n
+> Host: a\r\n
+> \r\n
+< HTTP/1.1 200 OK\r\n
+< Content-Length: 0\r\n
+< \r\n
+> (close)
+< (close)
+"
+    );
+}
+
+#[actix::test]
+async fn a_peer_that_leaves_is_noticed_by_a_session_that_does_not_read() {
+    tokio::time::pause();
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let apply = "apply POST / chunked";
+    let held = || serve(|_, session: &mut SessionContext| session.mute());
+    let mut served = held();
+    served.peer.send(post).await;
+    served.heard.expect(&[apply]).await;
+    served.peer.close().await;
+    served.heard.expect(&["half_closed"]).await;
+
+    let mut served = held();
+    served.peer.send(post).await;
+    served.heard.expect(&[apply]).await;
+    served.peer.reset();
+    let cancelled = ["cancelled PeerReset Receiving"];
+    assert_eq!(served.heard.rest().await, cancelled);
+}
+
+fn raw() -> (FarEnd, Socket) {
+    FarEnd::open(Pipe::new().seed(5))
+}
+
+#[tokio::test]
+async fn messages_come_whole() {
+    let (mut peer, mut io) = raw();
+    let text = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\nSum: 7\r\n\r\n";
+    io.write_all([text, GET].concat().as_bytes())
+        .await
+        .expect("room");
+    let request = peer.request().await;
+    assert_eq!(request.body_bytes(), "abcd");
+    let trailers = request.trailers().expect("trailers");
+    assert_eq!(trailers.text("sum"), Some("7"));
+    assert_eq!(peer.request().await.path(), "/");
+
+    let text = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\n\r\nto the end";
+    io.write_all(text.as_bytes()).await.expect("room");
+    drop(io);
+    let head = peer.response(Method::HEAD).await;
+    assert_eq!(head.body_bytes(), "");
+    let last = peer.response(Method::GET).await;
+    assert_eq!(last.body_bytes(), "to the end");
+}
+
+#[tokio::test]
+async fn dates_do_not_count_wherever_they_are_cut() {
+    for at in 1..40 {
+        let (mut peer, mut io) = FarEnd::open(Pipe::new().split_at(at));
+        let text = "A: b\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nDat: e\r\nD";
+        io.write_all(text.as_bytes()).await.expect("room");
+        peer.expect("A: b\r\nDat: e\r\nD").await;
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "expected (-) and got (+):\n  a\\r\\n\n- b\\r\\n\n- c\n+ x")]
+async fn a_difference_is_shown() {
+    let (mut peer, mut io) = FarEnd::open(Pipe::new());
+    io.write_all(b"a\r\nx").await.expect("room");
+    peer.expect("a\r\nb\r\nc").await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "waited 300s for bytes of the session")]
+async fn what_never_comes_is_not_waited_for() {
+    tokio::time::pause();
+    let (mut peer, _io) = raw();
+    peer.until("x").await;
+}
+
+#[actix::test]
+#[should_panic(expected = "a recorder is good for one session")]
+async fn a_recorder_is_good_for_one_session() {
+    let (factory, _heard): (_, Heard) = Recorder::script(|_, _| {});
+    for _ in 0..2 {
+        let (_, io) = raw();
+        HttpSession::accept(io, &factory, SessionOptions::default());
+    }
+}
