@@ -3,6 +3,7 @@
 mod auth;
 mod block;
 mod convert;
+mod forward;
 mod grammar;
 mod headers;
 mod id;

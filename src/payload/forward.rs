@@ -1,0 +1,79 @@
+//! A message on its way through an intermediary (RFC 9110 section 7.6).
+
+use http::{Method, Uri};
+
+use super::{Headers, Known, Payload, TransferMode, allows_body};
+
+/// Fields that are about one connection, besides Connection and what it names (RFC 9110 section 7.6.1). Framing is not
+/// among the fields of a payload that the next connection has to know.
+const HOP_BY_HOP: [&str; 6] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl Payload {
+    /// The message as an intermediary passes it on (RFC 9110 section 7.6): another message, with the same method or
+    /// status, the end-to-end fields in their order, and a body of the same mode, which is shared where it is inside.
+    ///
+    /// Of a request the target is path and query, and Host is left to the session that sends it. Via is left to the
+    /// caller, who knows its name.
+    ///
+    /// ```
+    /// use http_actors::{Payload, TransferMode};
+    ///
+    /// let received = Payload::get("http://a.test/x?y")?
+    ///     .header("Connection", "close, X-Hop")
+    ///     .header("X-Hop", "1")
+    ///     .header("X-End", "2")
+    ///     .chunked();
+    /// let forward = received.forward().header("Via", "1.1 gateway");
+    /// assert_eq!(forward.uri(), "/x?y");
+    /// assert_eq!(forward.headers().len(), 2);
+    /// assert_eq!(forward.headers().text("X-End"), Some("2"));
+    /// assert_eq!(forward.mode(), TransferMode::Chunked);
+    /// # Ok::<(), http_actors::UseError>(())
+    /// ```
+    #[must_use]
+    pub fn forward(&self) -> Self {
+        let mut forward = match self.status() {
+            Some(status) => Self::response(status),
+            None => Self::request(self.method().clone(), target(self.uri())),
+        };
+        for (name, value) in self.headers().iter() {
+            let host = self.is_request() && name.eq_ignore_ascii_case("host");
+            if !host && is_end_to_end(name, self.headers()) {
+                forward = forward.header(name, value);
+            }
+        }
+        match self.mode() {
+            // An answer to HEAD that tells no length is not one to a body of none.
+            TransferMode::Oneshot if self.is_reticent() => forward.chunked(),
+            TransferMode::Oneshot => forward.body(self.body_bytes().clone()),
+            TransferMode::Stream => forward.length(self.body_size().unwrap_or_default()),
+            TransferMode::Chunked => forward.chunked(),
+        }
+    }
+
+    fn is_reticent(&self) -> bool {
+        self.status().is_some_and(allows_body)
+            && *self.method() == Method::HEAD
+            && !self.headers().has(Known::ContentLength)
+    }
+}
+
+/// Without what only a proxy needs. A target in authority form stays: it has nothing else.
+fn target(uri: &Uri) -> Uri {
+    uri.path_and_query()
+        .map_or_else(|| uri.clone(), |target| Uri::from(target.clone()))
+}
+
+fn is_end_to_end(name: &str, headers: &Headers) -> bool {
+    !HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop))
+        && !headers
+            .list("connection")
+            .any(|named| named.eq_ignore_ascii_case(name.as_bytes()))
+}
