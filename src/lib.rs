@@ -34,6 +34,8 @@
 //!   below them are [`Apply`], [`SendChunk`], [`Finish`], [`Write`], [`Cancel`] and [`Dispose`]; [`Inspect`] asks how a
 //!   session is doing. What cannot be taken comes back as [`Refused`].
 //! * **Ending**: [`Drain`] for a server, [`Leave`] for a session: nothing is cut before its time. [`Dispose`] cuts.
+//! * **Bodies from one actor to another**: [`SessionContext::deliver_body_to`] gives the body that is coming to an actor,
+//!   as [`BodyPart`] messages; a session takes them too.
 //! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
 //! * **Serving**: [`HttpServer`], and [`HttpServer::to_actor`] for an actor that exists already. [`SessionOptions`] holds
 //!   what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
@@ -80,12 +82,12 @@ pub use server::{
     ServerNotify, Service, Sessions, SetHandler, SetLogger,
 };
 pub use session::{
-    Answer, Apply, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled, CodecError,
-    Detail, Dispose, Exchange, ExchangePhase, Failure, Finish, FinishOf, FinishWith, Frame,
-    HalfClose, HandOff, HandOffTo, HandlerFactory, HttpCodec, HttpHandler, HttpSession, Incoming,
-    Inspect, Kept, Leave, Left, Logger, MuteGuard, NotUpgraded, Outcome, Record, Responder, Room,
-    SendChunk, SendChunkTo, SessionContext, SessionInfo, SessionOptions, SessionPhase, Timeouts,
-    Unsent, Upgrade, Upgraded, Write, WriteTo,
+    Answer, Apply, BodyPart, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled,
+    CodecError, Detail, Dispose, Exchange, ExchangePhase, Failure, Finish, FinishOf, FinishWith,
+    Frame, HalfClose, HandOff, HandOffTo, HandlerFactory, HttpCodec, HttpHandler, HttpSession,
+    Incoming, Inspect, Kept, Leave, Left, Logger, MuteGuard, NoMore, NotUpgraded, Outcome, Part,
+    Record, Responder, Room, SendChunk, SendChunkTo, SessionContext, SessionInfo, SessionOptions,
+    SessionPhase, Timeouts, Unsent, Upgrade, Upgraded, Write, WriteTo,
 };
 pub use transport::{Origin, Peer, Route, Scheme, TlsInfo};
 pub use wire::{Leniency, Limits};

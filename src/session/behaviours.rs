@@ -12,8 +12,9 @@ use super::message::{
     HandOffTo, Inspect, SendChunk, SendChunkTo, Write, WriteTo,
 };
 use super::outbound::Room;
-use super::reply::{Reply, Verdict};
-use super::waiter::{self};
+use super::reply::{PartReply, Reply, Verdict};
+use super::sink::BodyPart;
+use super::waiter;
 use crate::error::{CancelCause, Refused};
 use crate::payload::{Headers, MessageId, Payload};
 
@@ -136,6 +137,17 @@ impl Handler<WriteTo> for HttpSession {
     }
 }
 
+impl Handler<BodyPart> for HttpSession {
+    type Result = PartReply;
+
+    fn handle(&mut self, part: BodyPart, ctx: &mut Self::Context) -> Self::Result {
+        self.count(ctx);
+        let reply = self.context.take_part(part);
+        self.settle();
+        reply
+    }
+}
+
 impl Handler<Cancel> for HttpSession {
     type Result = ();
 
@@ -203,14 +215,12 @@ impl Handler<Inspect> for HttpSession {
 
 impl HttpSession {
     /// Seats the sender of an awaited piece while the buffer is above its mark.
-    fn answer_piece<M: 'static>(
-        &mut self,
-        room: Result<Room, Refused<M>>,
-        nothing: fn() -> M,
-    ) -> Reply<M> {
+    fn answer_piece(&mut self, room: Result<Room, Refused<Bytes>>) -> Reply<Bytes> {
         match room {
             Ok(Room::Throttled) => {
-                let (seat, waiter) = waiter::seat(nothing);
+                // The data were taken: if the session ends first, nothing comes back.
+                let (seat, waiter) =
+                    waiter::seat(|room| room.map_err(|reason| Refused::new(reason, Bytes::new())));
                 self.context.link.outbound.wait(waiter);
                 Reply::Later(seat)
             }
@@ -231,7 +241,7 @@ impl HttpSession {
             .end
             .take_data(&mut self.context.link, message, data);
         self.settle();
-        self.answer_piece(room, Bytes::new)
+        self.answer_piece(room)
     }
 
     fn write(
@@ -246,7 +256,7 @@ impl HttpSession {
             .end
             .take_raw(&mut self.context.link, exchange, data);
         self.settle();
-        self.answer_piece(room, Bytes::new)
+        self.answer_piece(room)
     }
 
     fn finish(

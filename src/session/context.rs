@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use actix::{Addr, WeakAddr};
+use actix::{Addr, Recipient, WeakAddr};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -13,12 +13,14 @@ use super::handoff::{Taker, Upgrade};
 use super::inbound::{Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
 use super::leave::{Leave, Left};
-use super::link::Link;
+use super::link::{Event, Link};
 use super::outbound::Room;
+use super::reply::PartReply;
 use super::responder::{MuteGuard, Responder};
-use super::unsent::Unsent;
-
+use super::sink::{BodyPart, NoMore, Part, Sink};
 use super::step::{Intake, Step};
+use super::unsent::Unsent;
+use super::waiter;
 use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload};
 use crate::transport::{Peer, TlsInfo};
@@ -165,6 +167,76 @@ impl SessionContext {
         )
     }
 
+    /// Gives what is still to come of the inbound body to another actor (N7), as [`BodyPart`]s that carry this id: one at a
+    /// time, each when the one before it was answered. The handler's `chunk`, `trailers` and `finished` are not called for
+    /// it; the end of the exchange is told as ever. What an actor that is gone does not take fails the exchange.
+    ///
+    /// If the actor is a session, the id is that of the message whose body this becomes. So two calls join two sessions,
+    /// with backpressure in both directions:
+    ///
+    /// ```
+    /// use actix::Addr;
+    /// use http_actors::{Apply, HttpHandler, HttpSession, Payload, SessionContext};
+    ///
+    /// struct Upload {
+    ///     to: Addr<HttpSession>,
+    /// }
+    ///
+    /// impl HttpHandler for Upload {
+    ///     fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+    ///         let forward = Payload::put(request.path()).map(Payload::chunked);
+    ///         let Ok(forward) = forward else { return };
+    ///         let message = forward.id();
+    ///         self.to.do_send(Apply(forward));
+    ///         let _ = session.deliver_body_to(message, self.to.clone().recipient());
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The recipient comes back: `NoBody` (none is coming, as where it is inside the payload), `Busy` (somebody has it),
+    /// `Closing`.
+    pub fn deliver_body_to(
+        &mut self,
+        message: MessageId,
+        recipient: Recipient<BodyPart>,
+    ) -> Result<(), Refused<Recipient<BodyPart>>> {
+        let reason = match self.end.receiving() {
+            _ if !self.link.is_open() => RefusedReason::Closing,
+            None => RefusedReason::NoBody,
+            Some(_) if self.link.sink.is_some() => RefusedReason::Busy,
+            Some(exchange) => {
+                self.link.sink = Some(Sink::new(exchange, message, recipient));
+                return Ok(());
+            }
+        };
+        Err(Refused::new(reason, recipient))
+    }
+
+    /// Takes a part of a body as that of this message. Where it cannot, nobody could complete the message any more.
+    pub(super) fn take_part(&mut self, BodyPart { message, part }: BodyPart) -> PartReply {
+        if self.end.awaits_its_turn(message) {
+            let (seat, waiter) = waiter::seat(|room| room.map_err(|_| NoMore));
+            if !matches!(part, Part::Cut) && self.end.park(message, part, waiter) {
+                return PartReply::Later(seat);
+            }
+            self.end.abandon(&mut self.link, message);
+            return PartReply::Now(Err(NoMore));
+        }
+        match self.end.take_part(&mut self.link, message, part) {
+            Ok(Room::Open) => PartReply::Now(Ok(())),
+            Ok(Room::Throttled) => {
+                let (seat, waiter) = waiter::seat(|room| room.map_err(|_| NoMore));
+                self.link.outbound.wait(waiter);
+                PartReply::Later(seat)
+            }
+            Err(reason) => {
+                tracing::debug!(%message, %reason, "a part of a body was refused");
+                PartReply::Now(Err(NoMore))
+            }
+        }
+    }
+
     /// Runs a future on this arbiter for as long as the exchange that is going on: it is dropped when that ends.
     /// Between exchanges it is dropped at once.
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
@@ -264,16 +336,24 @@ impl SessionContext {
             self.link.hear();
             self.end.mind_the_hole(&mut self.link);
             if let Some(event) = self.link.events.pop_front() {
+                if let Event::NeedBody(message) = event {
+                    self.end.unpark(&mut self.link, message);
+                }
                 return Some(Step::Event(event));
             }
             if let Some(exchange) = self.end.next_ended(&mut self.link) {
+                self.link.cut_body(exchange.id);
                 return Some(Step::Ended(exchange));
             }
-            if !self.link.is_open() {
+            if !self.link.is_open() || self.link.waits_for_sink() {
                 return None;
             }
             match self.end.next_inbound(&mut self.link) {
-                Intake::Step(step) => return Some(step),
+                Intake::Step(step) => {
+                    if let Some(step) = self.link.divert(step) {
+                        return Some(step);
+                    }
+                }
                 Intake::Again => {}
                 Intake::Wait => return None,
             }

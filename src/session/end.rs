@@ -16,7 +16,9 @@ use super::info::SessionPhase;
 use super::link::Link;
 use super::outbound::Room;
 use super::server::Server;
+use super::sink::{Loss, Part};
 use super::step::Intake;
+use super::waiter::Waiter;
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload};
 
@@ -104,6 +106,69 @@ impl End {
         }
         self.mind_the_hole(link);
         at!(self, end_body(link, message, trailers))
+    }
+
+    /// Takes a part of a body that another actor passes on. A message that it cannot be part of is cut: whoever sends it
+    /// may not hear of that.
+    pub(super) fn take_part(
+        &mut self,
+        link: &mut Link,
+        message: MessageId,
+        part: Part,
+    ) -> Result<Room, RefusedReason> {
+        let taken = match part {
+            Part::Data(data) => self
+                .take_data(link, Some(message), data)
+                .map_err(|refused| refused.reason),
+            Part::End(trailers) => self
+                .end_body(link, Some(message), trailers.as_ref())
+                .map(|()| Room::Open)
+                .map_err(|refused| refused.reason),
+            Part::Cut => Err(RefusedReason::NotYourTurn),
+        };
+        if taken.is_err() {
+            self.abandon(link, message);
+        }
+        taken
+    }
+
+    /// Whether the body of this message was not asked for yet. Only requests wait.
+    pub(super) fn awaits_its_turn(&self, message: MessageId) -> bool {
+        match self {
+            Self::Server(_) => false,
+            Self::Client(client) => client.awaits_its_turn(message),
+        }
+    }
+
+    /// Keeps the first part of a body that was not asked for yet. False if there is one.
+    pub(super) fn park(&mut self, message: MessageId, part: Part, waiter: Box<dyn Waiter>) -> bool {
+        match self {
+            Self::Server(_) => false,
+            Self::Client(client) => client.park(message, part, waiter),
+        }
+    }
+
+    /// The body is asked for: takes what is kept of it.
+    pub(super) fn unpark(&mut self, link: &mut Link, message: MessageId) {
+        let Self::Client(client) = self else { return };
+        let Some((part, waiter)) = client.unpark(message) else {
+            return;
+        };
+        match self.take_part(link, message, part) {
+            Ok(Room::Open) => waiter.release(Ok(())),
+            Ok(Room::Throttled) => link.outbound.wait(waiter),
+            Err(reason) => waiter.release(Err(reason)),
+        }
+    }
+
+    /// The exchange whose inbound body is still to come.
+    pub(super) fn receiving(&mut self) -> Option<MessageId> {
+        at!(self, receiving())
+    }
+
+    /// Whoever gets the inbound body takes no more of it.
+    pub(super) fn body_lost(&mut self, link: &mut Link, loss: Loss) {
+        at!(self, body_lost(link, loss));
     }
 
     /// Notices a piece of a body that was lost on its way.

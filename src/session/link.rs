@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, WeakAddr};
@@ -22,6 +23,8 @@ use super::inbound::{Close, Credit, Epoch, Inbound, Release};
 use super::leave::{Leave, Leaving, Left};
 use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room};
+use super::sink::{Loss, Sink};
+use super::step::Step;
 use super::unsent::{Unheard, Unsent};
 use crate::error::{CloseReason, Refused, RefusedReason, UseError};
 use crate::payload::MessageId;
@@ -53,6 +56,8 @@ pub(super) struct Link {
     pub(super) telling_refusal: bool,
     /// The session was asked to end.
     pub(super) leaving: Option<Box<Leaving>>,
+    /// Who gets the body that is coming, in the place of the handler.
+    pub(super) sink: Option<Sink>,
     /// Who takes the connection over.
     taker: Option<Taker>,
     /// What ends an exchange by time: see `End::poll`.
@@ -117,6 +122,7 @@ impl Link {
             unheard: None,
             telling_refusal: false,
             leaving: None,
+            sink: None,
             taker: None,
             clock: DeadlineTimer::default(),
             now: Cell::new(None),
@@ -212,6 +218,42 @@ impl Link {
         let item = self.inbox.pop_front()?;
         self.ledger.spend(item.cost());
         Some(item)
+    }
+
+    /// Whether the next item waits for the answer of whoever gets the body.
+    pub(super) fn waits_for_sink(&self) -> bool {
+        self.sink.as_ref().is_some_and(Sink::is_busy)
+            && matches!(
+                self.inbox.front(),
+                Some(Inbound::Chunk(_) | Inbound::Finish(_))
+            )
+    }
+
+    /// Leads a part of a body to whoever gets it. What is the handler's to hear comes back.
+    pub(super) fn divert(&mut self, step: Step) -> Option<Step> {
+        match (step, &mut self.sink) {
+            (Step::Chunk(data), Some(sink)) => sink.data(data),
+            (Step::Finished(trailers), Some(_)) => {
+                if let Some(sink) = self.sink.take() {
+                    sink.end(trailers);
+                }
+            }
+            (step, _) => return Some(step),
+        }
+        None
+    }
+
+    /// Ready when whoever gets the body has answered.
+    pub(super) fn poll_sink(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Loss>> {
+        match &mut self.sink {
+            Some(sink) => sink.poll(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// An exchange is over. Whoever still gets its body sees that it is not whole.
+    pub(super) fn cut_body(&mut self, exchange: MessageId) {
+        self.sink.take_if(|sink| sink.exchange == exchange);
     }
 
     /// Says something to the builder, if there is one.

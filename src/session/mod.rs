@@ -33,6 +33,7 @@ mod record;
 mod reply;
 mod responder;
 mod server;
+mod sink;
 mod step;
 mod unsent;
 mod waiter;
@@ -76,6 +77,7 @@ pub use options::{Buffers, HalfClose, SessionOptions, Timeouts};
 pub use outbound::Room;
 pub use record::{Detail, Kept, Logger, Record};
 pub use responder::{Answer, MuteGuard, Responder};
+pub use sink::{BodyPart, NoMore, Part};
 use step::Step;
 pub use unsent::Unsent;
 
@@ -324,6 +326,13 @@ impl HttpSession {
         let SessionContext { link, end } = &mut self.context;
         if link.outbound.poll_stall(cx).is_ready() {
             end.stalled(link);
+            return Poll::Ready(());
+        }
+        if let Poll::Ready(answered) = link.poll_sink(cx) {
+            match answered {
+                Ok(()) => end.send_continue(link),
+                Err(loss) => end.body_lost(link, loss),
+            }
             return Poll::Ready(());
         }
         end.poll(link, cx)

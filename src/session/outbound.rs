@@ -261,7 +261,7 @@ mod tests {
     fn empty_seats_are_cleared() {
         let mut outbound = Outbound::new(None, Buffers::default(), None);
         for _ in 0..10_000 {
-            let (_seat, waiter) = seat(|| ());
+            let (_seat, waiter) = seat(|room| room);
             outbound.wait(waiter);
             assert!(outbound.waiters.len() <= 8);
         }

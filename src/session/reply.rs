@@ -8,8 +8,9 @@ use actix::{Context, Message};
 
 use super::HttpSession;
 use super::link::Link;
+use super::sink::{BodyPart, NoMore};
 use super::unsent::{IntoUnsent, Unheard};
-use super::waiter::RoomSeat;
+use super::waiter::Seat;
 use crate::error::Refused;
 
 /// The answer to a behaviour, with the place for a refusal that nobody awaits.
@@ -58,7 +59,7 @@ pub enum Reply<M> {
     /// Known now.
     Now(Verdict<(), M>),
     /// Taken; answered when there is room.
-    Later(RoomSeat<M>),
+    Later(Seat<Result<(), Refused<M>>>),
 }
 
 impl<M> fmt::Debug for Reply<M> {
@@ -79,6 +80,42 @@ where
         match self {
             Self::Now(verdict) => MessageResponse::<HttpSession, T>::handle(verdict, ctx, sender),
             Self::Later(seat) => seat.set(sender),
+        }
+    }
+}
+
+/// The answer to a [`BodyPart`].
+#[allow(
+    unnameable_types,
+    reason = "an associated type that nobody needs to name"
+)]
+pub enum PartReply {
+    /// Known now.
+    Now(Result<(), NoMore>),
+    /// Taken, or kept for later; answered when there is room.
+    Later(Seat<Result<(), NoMore>>),
+}
+
+impl fmt::Debug for PartReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Now(_) => "Now",
+            Self::Later(_) => "Later",
+        })
+    }
+}
+
+impl MessageResponse<HttpSession, BodyPart> for PartReply {
+    fn handle(
+        self,
+        _: &mut Context<HttpSession>,
+        sender: Option<OneshotSender<Result<(), NoMore>>>,
+    ) {
+        match (self, sender) {
+            // A sender that stopped waiting has nothing more to send.
+            (Self::Now(answer), Some(sender)) => drop(sender.send(answer)),
+            (Self::Now(_), None) => {}
+            (Self::Later(seat), sender) => seat.set(sender),
         }
     }
 }

@@ -9,10 +9,7 @@ use actix::dev::OneshotSender;
 use crate::error::{Refused, RefusedReason};
 
 /// The place of one that waits: the sender of a message, put here by actix once the message was handled.
-type Seat<T> = Rc<Cell<Option<OneshotSender<T>>>>;
-
-/// The seat of one that waits for room.
-pub(super) type RoomSeat<M> = Seat<Result<(), Refused<M>>>;
+pub(super) type Seat<T> = Rc<Cell<Option<OneshotSender<T>>>>;
 
 /// Somebody who waits for room, of whatever message.
 pub(super) trait Waiter: fmt::Debug {
@@ -23,15 +20,15 @@ pub(super) trait Waiter: fmt::Debug {
     fn release(self: Box<Self>, result: Result<(), RefusedReason>);
 }
 
-struct Seated<M>(RoomSeat<M>, fn() -> M);
+struct Seated<T>(Seat<T>, fn(Result<(), RefusedReason>) -> T);
 
-impl<M> fmt::Debug for Seated<M> {
+impl<T> fmt::Debug for Seated<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seated")
     }
 }
 
-impl<M> Waiter for Seated<M> {
+impl<T> Waiter for Seated<T> {
     fn is_waiting(&self) -> bool {
         let sender = self.0.take();
         let waiting = sender.as_ref().is_some_and(|sender| !sender.is_closed());
@@ -42,7 +39,7 @@ impl<M> Waiter for Seated<M> {
     fn release(self: Box<Self>, result: Result<(), RefusedReason>) {
         if let Some(sender) = self.0.take() {
             // A sender that does not wait any more is not missed.
-            let _ = sender.send(result.map_err(|reason| Refused::new(reason, (self.1)())));
+            let _ = sender.send((self.1)(result));
         }
     }
 }
@@ -67,9 +64,10 @@ impl<M: fmt::Debug> Waiter for Posted<M> {
     }
 }
 
-/// A seat, and the waiter on it. The data of a waiting message were taken, so `nothing` stands for them if the session
-/// ends first.
-pub(super) fn seat<M: 'static>(nothing: fn() -> M) -> (RoomSeat<M>, Box<dyn Waiter>) {
-    let seat: RoomSeat<M> = Rc::default();
-    (seat.clone(), Box::new(Seated(seat, nothing)))
+/// A seat, and the waiter on it, with what the answer is made by.
+pub(super) fn seat<T: 'static>(
+    answer: fn(Result<(), RefusedReason>) -> T,
+) -> (Seat<T>, Box<dyn Waiter>) {
+    let seat: Seat<T> = Rc::default();
+    (seat.clone(), Box::new(Seated(seat, answer)))
 }

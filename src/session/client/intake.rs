@@ -12,6 +12,7 @@ use crate::session::exchange::{Exchange, Outcome};
 use crate::session::handoff::NotUpgraded;
 use crate::session::inbound::{Fault, IdleFor, Inbound, Unmute};
 use crate::session::link::Link;
+use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
 use crate::wire::Facts;
 
@@ -139,6 +140,21 @@ impl Client {
             proxy.forget(request);
         }
         exchange
+    }
+
+    /// Whoever gets the response body takes no more of it.
+    pub(in crate::session) fn body_lost(&mut self, link: &mut Link, loss: Loss) {
+        if let Some(flight) = self.front() {
+            flight.end(match loss {
+                Loss::Unwanted => Outcome::Cancelled(CancelCause::Local),
+                Loss::Gone => Outcome::Failed(FailureReason::LostPiece),
+            });
+        }
+        self.hang_up(
+            link,
+            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
+            true,
+        );
     }
 
     /// The builder has read nothing for the idle time.

@@ -20,6 +20,8 @@ use super::exchange::{Exchange, ExchangePhase, Outcome};
 use super::handoff::Taker;
 use super::info::SessionPhase;
 use super::link::Link;
+use super::sink::Part;
+use super::waiter::Waiter;
 use crate::error::{CancelCause, Deadline, RefusedReason};
 use crate::payload::{Known, MessageId, Payload, TransferMode};
 use crate::transport::Origin;
@@ -81,6 +83,8 @@ pub(super) struct Flight {
     kept: Option<Payload>,
     /// Whether its connection had carried another before.
     reused: bool,
+    /// What came of its body before that was asked for, and who waits for the answer.
+    parked: Option<(Part, Box<dyn Waiter>)>,
     /// Pieces taken from the body writer, once there is one.
     pieces: Option<u64>,
     /// Who gets the connection if the server switches protocols.
@@ -168,6 +172,13 @@ impl Client {
             .find(|flight| flight.outcome.is_none() && flight.is_sending())
     }
 
+    /// The exchange whose response is still to come to its end.
+    pub(super) fn receiving(&mut self) -> Option<MessageId> {
+        self.front()
+            .filter(|flight| flight.response == Receiving::Open)
+            .map(|flight| flight.id)
+    }
+
     pub(super) fn current(&self) -> Option<MessageId> {
         self.flights
             .iter()
@@ -226,6 +237,30 @@ impl Client {
         earliest([exchange, response])
     }
 
+    /// Whether this is a request whose body was not asked for yet.
+    pub(super) fn awaits_its_turn(&self, message: MessageId) -> bool {
+        self.flights
+            .iter()
+            .any(|flight| flight.id == message && flight.awaits_its_turn())
+    }
+
+    /// Keeps the first part of a body that was not asked for yet. False if there is one.
+    pub(super) fn park(&mut self, message: MessageId, part: Part, waiter: Box<dyn Waiter>) -> bool {
+        let flight = self
+            .flights
+            .iter_mut()
+            .find(|flight| flight.id == message && flight.parked.is_none());
+        flight.is_some_and(|flight| flight.parked.replace((part, waiter)).is_none())
+    }
+
+    pub(super) fn unpark(&mut self, message: MessageId) -> Option<(Part, Box<dyn Waiter>)> {
+        self.flights
+            .iter_mut()
+            .find(|flight| flight.id == message)?
+            .parked
+            .take()
+    }
+
     /// Takes an exchange that ended. What belonged to it ends here.
     pub(super) fn take_ended(&mut self) -> Option<Flight> {
         let at = self
@@ -238,6 +273,9 @@ impl Client {
         }
         for task in flight.tasks.drain(..) {
             task.abort();
+        }
+        if let Some((_, waiter)) = flight.parked.take() {
+            waiter.release(Err(RefusedReason::NotYourTurn));
         }
         self.idle_since = Instant::now();
         Some(flight)
@@ -319,6 +357,7 @@ impl Flight {
             persist: true,
             kept: None,
             reused: false,
+            parked: None,
             pieces: None,
             taker: None,
             mutes: 0,
@@ -337,6 +376,13 @@ impl Flight {
 
     fn is_sending(&self) -> bool {
         matches!(self.request, Sending::Open)
+    }
+
+    /// Whether a body is to follow and was not asked for yet.
+    fn awaits_its_turn(&self) -> bool {
+        self.outcome.is_none()
+            && self.streams
+            && matches!(self.request, Sending::Queued(_) | Sending::Expecting)
     }
 
     /// Whether the request asks the server for leave to send its body.

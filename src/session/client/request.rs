@@ -310,7 +310,9 @@ impl Client {
 
     /// The writer of a body went before its end.
     pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
-        if self.sending().is_some_and(|flight| flight.id == message) {
+        if self.awaits_its_turn(message)
+            || self.sending().is_some_and(|flight| flight.id == message)
+        {
             self.cancel(link, message);
         }
     }

@@ -8,13 +8,14 @@ use tokio::time::Instant;
 use super::answer::refuse;
 use super::{Active, Server};
 
-use crate::error::{CancelCause, CloseReason, Deadline, WireError};
+use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
 use crate::session::deadline::earliest;
 use crate::session::exchange::{Exchange, Outcome};
 use crate::session::inbound::{Fault, IdleFor, Inbound, Rest, Resume, Unmute};
 use crate::session::link::{Event, Link, Phase};
 use crate::session::options::HalfClose;
 use crate::session::record::{Kept, Record};
+use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
 
 impl Server {
@@ -169,6 +170,14 @@ impl Server {
             }
         }
         exchange
+    }
+
+    /// Whoever gets the request body takes no more of it: the rest is dropped, and the answer decides. If nobody is there
+    /// who could have seen to an answer, the session does.
+    pub(in crate::session) fn body_lost(&mut self, link: &mut Link, loss: Loss) {
+        if loss == Loss::Gone && !self.close_after_answer() {
+            self.end_failed(link, FailureReason::LostPiece);
+        }
     }
 
     /// The peer sends no more (P130, D13). An answer that is complete is not touched by that.

@@ -184,6 +184,19 @@ impl Server {
         self.running().map(|active| active.id)
     }
 
+    /// The exchange whose request is still to come.
+    pub(in crate::session) fn receiving(&self) -> Option<MessageId> {
+        self.running()
+            .filter(|active| active.receiving)
+            .map(|active| active.id)
+    }
+
+    /// Whether the peer waits for leave to send its body.
+    pub(in crate::session) fn is_waited_for(&self) -> bool {
+        self.running()
+            .is_some_and(|active| active.continue_owed && active.answer == Answer::Pending)
+    }
+
     /// Whether the id names the exchange that is going on, by its request or its answer.
     pub(in crate::session) fn is_about(&self, message: MessageId) -> bool {
         self.running()

@@ -1,0 +1,152 @@
+//! A body that is coming, in the hands of another actor (N7): what that one is sent, and the session's hold on it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use actix::dev::RecipientRequest;
+use actix::{Message, Recipient};
+use bytes::Bytes;
+
+use crate::payload::{Headers, MessageId};
+
+/// A part of a body that was given to an actor by
+/// [`SessionContext::deliver_body_to`](crate::SessionContext::deliver_body_to).
+///
+/// The answer to [`Part::Data`] is the credit: the next part is sent when it came, so an actor that answers late slows the
+/// peer down. [`Part::End`] and [`Part::Cut`] follow when all data were answered, or when they never will be; nobody waits
+/// for their answers.
+///
+/// An [`HttpSession`](crate::HttpSession) takes parts too, as the body of its Stream or Chunked message of that id, and
+/// answers when there is room. A client session takes the first part of a request that waits for its turn, or for leave to
+/// send, and answers when the body was asked for. A body that is cut, or that cannot be taken as it comes, cancels its
+/// message: the peer sees that it is not whole.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), NoMore>")]
+pub struct BodyPart {
+    /// The id that was given along with the recipient.
+    pub message: MessageId,
+    /// The part.
+    pub part: Part,
+}
+
+/// What a [`BodyPart`] brings. There is nothing else: who overlooks an end never notices it.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// A piece. Its borders mean nothing. An empty one comes first where the peer waits for leave to send (`Expect:
+    /// 100-continue`): the answer is the leave.
+    Data(Bytes),
+    /// The body is complete, with its trailer fields if it had any.
+    End(Option<Headers>),
+    /// The body ends here and is not whole: its exchange is over. Data that were not handled by then are lost.
+    Cut,
+}
+
+/// The answer of an actor that wants nothing more of a body.
+///
+/// At a server the rest of the request is dropped unheard. At a client the exchange is cancelled: nobody wants the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no more of this body is wanted")]
+pub struct NoMore;
+
+/// The actor that gets the body which is coming.
+pub(super) struct Sink {
+    /// Whose body it is.
+    pub(super) exchange: MessageId,
+    message: MessageId,
+    recipient: Recipient<BodyPart>,
+    state: State,
+}
+
+enum State {
+    Ready,
+    /// X14: the answer is awaited for as long as the exchange lives. One at a time, a full mailbox takes it (X12).
+    Sent(Pin<Box<RecipientRequest<BodyPart>>>),
+    /// Nothing more is wanted, or nobody is there to want it.
+    Deaf,
+    Ended,
+}
+
+/// Why a sink takes nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    Unwanted,
+    /// The actor is gone, or gave no answer.
+    Gone,
+}
+
+impl Sink {
+    pub(super) fn new(
+        exchange: MessageId,
+        message: MessageId,
+        recipient: Recipient<BodyPart>,
+    ) -> Self {
+        Self {
+            exchange,
+            message,
+            recipient,
+            state: State::Ready,
+        }
+    }
+
+    /// Whether it has yet to answer.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.state, State::Sent(_))
+    }
+
+    pub(super) fn data(&mut self, data: Bytes) {
+        if matches!(self.state, State::Ready) {
+            let request = self.recipient.send(self.part(Part::Data(data)));
+            self.state = State::Sent(Box::pin(request));
+        }
+    }
+
+    /// The body is complete.
+    pub(super) fn end(mut self, trailers: Option<Headers>) {
+        if matches!(self.state, State::Ready) {
+            self.recipient.do_send(self.part(Part::End(trailers)));
+            self.state = State::Ended;
+        }
+    }
+
+    /// Ready when it answered.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Loss>> {
+        let State::Sent(request) = &mut self.state else {
+            return Poll::Pending;
+        };
+        let loss = match ready!(request.as_mut().poll(cx)) {
+            Ok(Ok(())) => {
+                self.state = State::Ready;
+                return Poll::Ready(Ok(()));
+            }
+            Ok(Err(NoMore)) => Loss::Unwanted,
+            Err(_) => Loss::Gone,
+        };
+        self.state = State::Deaf;
+        Poll::Ready(Err(loss))
+    }
+
+    fn part(&self, part: Part) -> BodyPart {
+        BodyPart {
+            message: self.message,
+            part,
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if matches!(self.state, State::Ready | State::Sent(_)) {
+            self.recipient.do_send(self.part(Part::Cut));
+        }
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink")
+            .field("exchange", &self.exchange)
+            .field("busy", &self.is_busy())
+            .finish_non_exhaustive()
+    }
+}
