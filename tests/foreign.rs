@@ -1,4 +1,5 @@
-//! Foreign clients against the examples: curl, Python's http.client, netcat and openssl, over loopback TCP.
+//! Foreign clients against the examples: curl, Python's http.client, netcat and openssl, over loopback TCP; and a foreign
+//! server, nginx, behind one.
 //!
 //! The rows are in `foreign/*.txt`, the Python cases in `foreign/client.py`. A test starts one
 //! server, tries every row and reports those that failed by name. A client that is not installed
@@ -97,6 +98,42 @@ fn curl_on_chat_feed() {
         .map(|line| line.expect("text"))
         .find(|line| line.contains("hi there"));
     assert_eq!(passed_on.expect("it is passed on"), "1 127.0.0.1: hi there");
+}
+
+/// The relay in front of a server of ours. What the rows say of bytes and connections holds through it too.
+#[test]
+fn curl_by_relay() {
+    let behind = Server::workload(&[]);
+    check(
+        &Server::relay(&behind.port),
+        table(CURL, include_str!("foreign/curl.txt")),
+    );
+}
+
+/// The relay in front of a server that others wrote.
+#[test]
+fn curl_by_relay_to_nginx() {
+    if !NGINX.is_here() {
+        return;
+    }
+    let nginx = Nginx::start();
+    let upload = ["-w", "[%{http_code}]", "-T", "-", "BASE/file"];
+    let again = ["-w", "[%{http_code} %{num_connects}]", "BASE/", "BASE/"];
+    let rows = [
+        Row::new("upload", CURL, &upload, "{noise 8388608}", "[201]"),
+        Row::new("download", CURL, &["BASE/file"], "", "{noise 8388608}"),
+        Row::new("a part", CURL, &["-r", "0-6", "BASE/file"], "", "{noise 7}"),
+        Row::new(
+            "nothing there",
+            CURL,
+            &["-o", "/dev/null", "-w", "[%{http_code}]", "BASE/nothing"],
+            "",
+            "[404]",
+        ),
+        Row::new("two of one", CURL, &again, "", "here[200 1]here[200 0]"),
+    ];
+    let server = Server::relay(&nginx.port);
+    report(rows.map(|row| row.tried(&server)));
 }
 
 #[test]
@@ -241,6 +278,12 @@ impl Server {
         Self::start(Command::new(example("workload")).args(always).args(flags))
     }
 
+    /// Passes everything on to this port.
+    fn relay(port: &str) -> Self {
+        let behind = format!("http://127.0.0.1:{port}");
+        Self::start(Command::new(example("relay")).args(["127.0.0.1:0", &behind]))
+    }
+
     /// Waits for the line that says where the server listens.
     fn start(command: &mut Command) -> Self {
         let mut process = command
@@ -285,6 +328,47 @@ impl Drop for Server {
     }
 }
 
+/// nginx in a folder of its own, stopped when dropped.
+struct Nginx {
+    folder: PathBuf,
+    port: String,
+}
+
+impl Nginx {
+    /// Returns when it listens: that is when the first process of a daemon ends.
+    fn start() -> Self {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("nginx-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("www")).expect("a folder");
+        std::fs::write(folder.join("www/index.html"), "here").expect("a file");
+        // It cannot pick a port by itself: this one was free a moment ago.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port().to_string();
+        drop(free);
+        let settings = include_str!("foreign/nginx.conf").replace("PORT", &port);
+        std::fs::write(folder.join("nginx.conf"), settings).expect("a file");
+        let nginx = Self { folder, port };
+        assert!(nginx.run(&[]).success());
+        nginx
+    }
+
+    fn run(&self, args: &[&str]) -> ExitStatus {
+        Command::new("nginx")
+            .args(["-e", "stderr", "-c", "nginx.conf", "-p"])
+            .arg(&self.folder)
+            .args(args)
+            .status()
+            .expect("nginx runs")
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.run(&["-s", "stop"]);
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
 // Clients.
 
 /// A client program, the Debian package that has it, and what it is always told.
@@ -309,6 +393,12 @@ const NETCAT: Client = Client {
     program: "nc",
     package: "netcat-openbsd",
     always: &["-w", "60"],
+};
+/// Not a client, but missed in the same way.
+const NGINX: Client = Client {
+    program: "nginx",
+    package: "nginx",
+    always: &[],
 };
 
 const SCRIPT: &str = include_str!("foreign/client.py");

@@ -1,236 +1,26 @@
-//! A reverse proxy made of a server session and a client session: one interface for both ends is enough to join them.
-//!
-//! Each handler receives messages on one side and hands them to the other; a `Feed` holds the side that sends for each
-//! piece until the side that receives has room. Nothing is collected, in either direction.
+//! The relay of `examples/relay.rs`: one interface for both ends is enough to join them. Nothing is collected, in either
+//! direction, and what is cut at one end is cut at the other.
 
 mod common;
+#[path = "../examples/relay.rs"]
+#[allow(dead_code, reason = "it has a `main` of its own")]
+mod example;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 
-use actix::Addr;
 use bytes::Bytes;
 use common::Peer;
 use http_actors::{
-    Apply, BodySender, Cancel, Cancelled, Failure, Headers, HttpHandler, HttpServer, HttpSession,
-    Inspect, MessageId, Method, MuteGuard, Origin, Payload, Responder, Room, Running,
-    SessionContext, SessionOptions, Sessions, StatusCode, TransferMode,
+    Headers, HttpHandler, HttpServer, Inspect, MessageId, Origin, Payload, Room, Running,
+    SessionContext, Sessions, StatusCode, TransferMode,
 };
-use tokio::net::TcpStream;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
-/// A body on its way from one session to the other. Each piece holds its sender until it was taken: one is on its way.
-type Part = Result<(Bytes, MuteGuard), Option<Headers>>;
-
-#[derive(Default)]
-struct Feed(Option<UnboundedSender<Part>>);
-
-impl Feed {
-    fn open(&mut self) -> UnboundedReceiver<Part> {
-        let (sender, receiver) = unbounded_channel();
-        self.0 = Some(sender);
-        receiver
-    }
-
-    /// False if nobody takes it any more.
-    fn push(&self, part: Part) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|sender| sender.send(part).is_ok())
-    }
-}
-
-/// Ends well only if its feed does: else the writer is dropped, and the receiver sees that the body is not whole.
-async fn pump(mut body: BodySender, mut parts: UnboundedReceiver<Part>) {
-    while let Some(part) = parts.recv().await {
-        match part {
-            Ok((data, _guard)) => {
-                if body.send(data).await.is_err() {
-                    return;
-                }
-            }
-            Err(None) => return drop(body.finish().await),
-            Err(Some(trailers)) => return drop(body.finish_with(trailers).await),
-        }
-    }
-}
-
-/// The request that is relayed, between the two handlers.
-#[derive(Default)]
-struct Lane {
-    responder: Option<Responder>,
-    upload: Option<UnboundedReceiver<Part>>,
-}
-
-struct Front {
-    back: Addr<HttpSession>,
-    lane: Arc<Mutex<Lane>>,
-    asked: Option<MessageId>,
-    feed: Feed,
-    trailers: Option<Headers>,
-}
-
-impl HttpHandler for Front {
-    fn apply(&mut self, request: Payload, session: &mut SessionContext) {
-        let mut lane = self.lane.lock().expect("no panic");
-        lane.responder = Some(session.responder());
-        lane.upload = (request.mode() != TransferMode::Oneshot).then(|| self.feed.open());
-        let uri = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |target| target.as_str())
-            .parse()
-            .unwrap_or_default();
-        let forward = relayed(
-            Payload::request(request.method().clone(), uri),
-            &request,
-            &["host", "expect"],
-        );
-        self.asked = Some(forward.id());
-        self.back.do_send(Apply(forward));
-    }
-
-    fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {
-        self.feed.push(Ok((data, session.hold())));
-    }
-
-    fn trailers(&mut self, trailers: Headers, _: &mut SessionContext) {
-        self.trailers = Some(trailers);
-    }
-
-    fn finished(&mut self, _: &mut SessionContext) {
-        self.feed.push(Err(self.trailers.take()));
-    }
-
-    fn cancelled(&mut self, _: &Cancelled, _: &mut SessionContext) {
-        self.feed = Feed::default();
-        if let Some(asked) = self.asked.take() {
-            self.back.do_send(Cancel(asked));
-        }
-    }
-}
-
-struct Back {
-    lane: Arc<Mutex<Lane>>,
-    feed: Feed,
-    trailers: Option<Headers>,
-}
-
-impl HttpHandler for Back {
-    fn apply(&mut self, response: Payload, _: &mut SessionContext) {
-        let Some(responder) = self.lane.lock().expect("no panic").responder.take() else {
-            return;
-        };
-        let answer = relayed(
-            Payload::response(response.status().unwrap_or_default()),
-            &response,
-            &[],
-        );
-        if response.mode() == TransferMode::Oneshot {
-            return drop(responder.respond(answer));
-        }
-        let parts = self.feed.open();
-        actix_rt::spawn(async move {
-            if let Ok(body) = responder.stream(answer).await {
-                pump(body, parts).await;
-            }
-        });
-    }
-
-    fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {
-        if !self.feed.push(Ok((data, session.hold())))
-            && let Some(exchange) = session.exchange()
-        {
-            session.cancel(exchange);
-        }
-    }
-
-    fn trailers(&mut self, trailers: Headers, _: &mut SessionContext) {
-        self.trailers = Some(trailers);
-    }
-
-    fn finished(&mut self, _: &mut SessionContext) {
-        self.feed.push(Err(self.trailers.take()));
-    }
-
-    fn need_body(&mut self, _: MessageId, session: &mut SessionContext) {
-        let mut lane = self.lane.lock().expect("no panic");
-        lane.responder.iter().for_each(Responder::continue_);
-        if let (Some(parts), Some(body)) = (lane.upload.take(), session.body()) {
-            actix_rt::spawn(pump(body, parts));
-        }
-    }
-
-    fn failed(&mut self, failure: &Failure, _: &mut SessionContext) {
-        self.feed = Feed::default();
-        if let Some(responder) = self.lane.lock().expect("no panic").responder.take() {
-            let text = format!("the server behind did not answer: {}\n", failure.reason);
-            responder.respond(Payload::response(StatusCode::BAD_GATEWAY).body(text));
-        }
-    }
-}
-
-/// The fields that go through, and the body with its mode.
-fn relayed(to: Payload, from: &Payload, without: &[&str]) -> Payload {
-    const HOP: [&str; 8] = [
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
-    ];
-    let listed: Vec<_> = from.headers().list("connection").collect();
-    // The length of a body that is not sent, as to HEAD, is told all the same.
-    let told = !to.is_request()
-        && (*from.method() == Method::HEAD || from.status() == Some(StatusCode::NOT_MODIFIED));
-    let passes = |name: &str| {
-        let hop = HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop))
-            && !(told && name.eq_ignore_ascii_case("content-length"));
-        !hop && !without.iter().any(|other| name.eq_ignore_ascii_case(other))
-            && !listed
-                .iter()
-                .any(|other| name.as_bytes().eq_ignore_ascii_case(other))
-    };
-    let to = from
-        .headers()
-        .iter()
-        .filter(|(name, _)| passes(name))
-        .fold(to, |to, (name, value)| to.header(name, value));
-    match from.mode() {
-        TransferMode::Oneshot => to.body(from.body_bytes().clone()),
-        TransferMode::Stream => to.length(from.body_size().unwrap_or_default()),
-        TransferMode::Chunked => to.chunked(),
-    }
-}
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Starts a relay in front of this origin.
 fn relay(origin: Origin) -> (Running, SocketAddr) {
-    let server = HttpServer::new(move |_session| {
-        let lane = Arc::<Mutex<Lane>>::default();
-        let behind = lane.clone();
-        let back = move |_| Back {
-            lane: behind.clone(),
-            feed: Feed::default(),
-            trailers: None,
-        };
-        let back = HttpSession::connect(origin.clone(), &back, SessionOptions::for_client());
-        Front {
-            back,
-            lane,
-            asked: None,
-            feed: Feed::default(),
-            trailers: None,
-        }
-    });
-    let running = server
-        .signals(false)
-        .workers(1)
-        .bind("127.0.0.1:0")
-        .expect("a port")
-        .run();
+    let server = example::relay(origin).signals(false).workers(1);
+    let running = server.bind("127.0.0.1:0").expect("a port").run();
     let address = running.addresses()[0];
     (running, address)
 }
@@ -442,4 +232,177 @@ async fn a_server_behind_that_is_not_there() {
             "{answer}"
         );
     }
+}
+
+/// A relay in front of a server that this test plays: its client, its listener and itself.
+async fn between() -> (Peer<TcpStream>, TcpListener, Running) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    let (relay, address) = relay(Origin::try_from(origin.as_str()).expect("a URL"));
+    (connect(address).await, listener, relay)
+}
+
+async fn accept(listener: &TcpListener) -> Peer<TcpStream> {
+    Peer::new(listener.accept().await.expect("the relay connects").0)
+}
+
+/// Reads to the end, and says whether that was a reset.
+async fn is_reset(mut peer: Peer<TcpStream>) -> bool {
+    let error = loop {
+        match peer.io.read(&mut [0; 1 << 10]).await {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    error.kind() == std::io::ErrorKind::ConnectionReset
+}
+
+/// What is passed on of both heads, to the byte; interim responses; HEAD; both connections are kept.
+#[actix::test]
+async fn heads_are_passed_on() {
+    let (mut peer, listener, _relay) = between().await;
+    peer.send("HEAD /a?b HTTP/1.1\r\nHost: r\r\nX-End: 1\r\nx-hop: 2\r\nTE: trailers\r\nConnection: TE, X-Hop\r\n\r\n").await;
+    let mut behind = accept(&listener).await;
+    let request = behind.until("\r\n\r\n").await;
+    let host = listener.local_addr().expect("an address");
+    assert_eq!(
+        request,
+        format!("HEAD /a?b HTTP/1.1\r\nHost: {host}\r\nX-End: 1\r\nVia: 1.1 relay\r\n\r\n")
+    );
+    behind.send("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nDate: now\r\nKeep-Alive: x\r\nContent-Length: 7\r\n\r\n").await;
+    peer.expect("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+        .await;
+    peer.expect("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n")
+        .await;
+    peer.send("GET / HTTP/1.1\r\nHost: r\r\n\r\n").await;
+    behind.until("\r\n\r\n").await;
+    behind
+        .send("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n")
+        .await;
+    peer.expect("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n")
+        .await;
+    peer.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").await;
+    assert!(
+        peer.until("\r\n\r\n")
+            .await
+            .starts_with("HTTP/1.1 502 Bad Gateway\r\n")
+    );
+}
+
+/// Whether the body is wanted is asked behind: an answer that comes instead of leave is passed on, no body is asked for.
+#[actix::test]
+async fn leave_may_be_refused() {
+    let (mut peer, listener, _relay) = between().await;
+    peer.send("PUT / HTTP/1.1\r\nHost: r\r\nExpect: 100-continue\r\nContent-Length: 50000\r\n\r\n")
+        .await;
+    let mut behind = accept(&listener).await;
+    assert!(
+        behind
+            .until("\r\n\r\n")
+            .await
+            .contains("Expect: 100-continue\r\n")
+    );
+    behind
+        .send("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno")
+        .await;
+    let answer = peer.rest().await;
+    assert!(
+        answer.starts_with("HTTP/1.1 417 Expectation Failed\r\n") && answer.ends_with("no"),
+        "{answer}"
+    );
+}
+
+/// An answer that comes before the request is complete goes through whole; the upload behind is cut.
+#[actix::test]
+async fn an_early_answer_goes_through() {
+    let (mut peer, listener, _relay) = between().await;
+    peer.send("PUT / HTTP/1.1\r\nHost: r\r\nContent-Length: 5000000\r\n\r\nabc")
+        .await;
+    let mut behind = accept(&listener).await;
+    behind.until("\r\n\r\nabc").await;
+    behind.send("HTTP/1.1 507 Insufficient Storage\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n").await;
+    let answer = peer.until("\r\n0\r\n\r\n").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 507 Insufficient Storage\r\n"),
+        "{answer}"
+    );
+    assert!(is_reset(behind).await);
+}
+
+/// A server behind that leaves before it has answered is a 502, also in mid-upload; after that, a reset.
+#[actix::test]
+async fn a_server_behind_that_leaves() {
+    let (mut peer, listener, _relay) = between().await;
+    peer.send("PUT / HTTP/1.1\r\nHost: r\r\nContent-Length: 5000000\r\n\r\nabc")
+        .await;
+    let mut behind = accept(&listener).await;
+    behind.until("abc").await;
+    drop(behind);
+    assert!(
+        peer.until("\r\n\r\n")
+            .await
+            .starts_with("HTTP/1.1 502 Bad Gateway\r\n")
+    );
+
+    for head in ["Content-Length: 50000", "Transfer-Encoding: chunked"] {
+        let (mut peer, listener, _relay) = between().await;
+        peer.send("GET / HTTP/1.1\r\nHost: r\r\n\r\n").await;
+        let mut behind = accept(&listener).await;
+        behind.until("\r\n\r\n").await;
+        behind
+            .send(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n2\r\nab\r\n"))
+            .await;
+        peer.until("ab").await;
+        drop(behind);
+        assert!(is_reset(peer).await);
+    }
+}
+
+/// A client that leaves in mid-upload, or while the answer is awaited, is one whose request is cut behind.
+#[actix::test]
+async fn a_client_that_leaves_cuts_its_request() {
+    for request in [
+        "PUT / HTTP/1.1\r\nHost: r\r\nContent-Length: 50000\r\n\r\nabc",
+        "PUT / HTTP/1.1\r\nHost: r\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "PUT / HTTP/1.1\r\nHost: r\r\nContent-Length: 3\r\n\r\nabc",
+    ] {
+        let (mut peer, listener, _relay) = between().await;
+        peer.send(request).await;
+        let mut behind = accept(&listener).await;
+        behind.until("abc").await;
+        peer.io.set_zero_linger().expect("a socket");
+        drop(peer);
+        assert!(is_reset(behind).await, "{request}");
+    }
+}
+
+/// An upload that the server behind does not read is not read here either.
+#[actix::test]
+async fn a_slow_server_behind_holds_the_client() {
+    let (mut peer, listener, relay) = between().await;
+    peer.send("PUT / HTTP/1.1\r\nHost: r\r\nContent-Length: 1000000000\r\n\r\n")
+        .await;
+    let mut behind = accept(&listener).await;
+    behind.until("\r\n\r\n").await;
+    let flood = vec![b'x'; 64 << 10];
+    let pushing = actix::spawn(async move { while peer.io.write_all(&flood).await.is_ok() {} });
+    let front = relay
+        .handle()
+        .send(Sessions)
+        .await
+        .expect("alive")
+        .remove(0);
+    let mut before = 0;
+    let mut still = 0;
+    // Until nothing moves any more: what is on its way is what the buffers of the kernel and the two sessions hold.
+    while still < 100 {
+        let now = front.send(Inspect).await.expect("alive");
+        assert!(now.bytes_in < 64 << 20, "{now:?}");
+        let held = now.inbound_queued > 0 && now.bytes_in == before;
+        still = if held { still + 1 } else { 0 };
+        before = now.bytes_in;
+        tokio::task::yield_now().await;
+    }
+    pushing.abort();
 }
