@@ -101,14 +101,14 @@ fn curl_on_chat_feed() {
     assert_eq!(passed_on.expect("it is passed on"), "1 127.0.0.1: hi there");
 }
 
-/// The relay in front of a server of ours. What the rows say of bytes and connections holds through it too.
+/// The relay in front of a server of ours. What the rows say of bytes and connections holds through it too; the borders
+/// of chunks mean nothing, and may move.
 #[test]
 fn curl_by_relay() {
     let behind = Server::workload(&[]);
-    check(
-        &Server::relay(&behind.port),
-        table(CURL, include_str!("foreign/curl.txt")),
-    );
+    let rows = table(CURL, include_str!("foreign/curl.txt"));
+    let rows = rows.filter(|row| row.name != "chunks as sent");
+    check(&Server::relay(&behind.port), rows);
 }
 
 /// The relay in front of a server that others wrote.

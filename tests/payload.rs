@@ -244,3 +244,40 @@ fn conversions() {
         201
     );
 }
+
+/// RFC 9110 section 7.6.1: what an intermediary passes on, whatever the case of names and however Connection is split.
+#[test]
+fn forwarding() {
+    let received = get("http://a.test:81/x?y")
+        .header("Host", "a.test:81")
+        .header("X-One", "1")
+        .header("connection", "close")
+        .header("CONNECTION", " x-hop ,, Keep-Alive")
+        .header("X-Hop", "no")
+        .header("Keep-Alive", "no")
+        .header("Proxy-Connection", "no")
+        .header("TE", "no")
+        .header("Upgrade", "no")
+        .header("x-one", "2")
+        .length(7);
+    let forward = received.forward();
+    assert_ne!(forward.id(), received.id());
+    assert_eq!(forward.uri(), "/x?y");
+    assert_eq!(
+        (forward.mode(), forward.body_size()),
+        (TransferMode::Stream, Some(7))
+    );
+    let fields: Vec<_> = forward.headers().iter().collect();
+    assert_eq!(fields, [("X-One", &b"1"[..]), ("x-one", b"2")]);
+    let target = |method, uri: &str| {
+        let request = Payload::request(method, uri.parse().expect("a target"));
+        request.forward().uri().to_string()
+    };
+    assert_eq!(target(Method::OPTIONS, "*"), "*");
+    assert_eq!(target(Method::CONNECT, "a.test:81"), "a.test:81");
+    let answer = Payload::response(StatusCode::NOT_FOUND).header("Host", "kept");
+    let forward = answer.body("so").forward();
+    assert_eq!(forward.status(), Some(StatusCode::NOT_FOUND));
+    assert_eq!(forward.headers().text("host"), Some("kept"));
+    assert_eq!(forward.body_bytes(), "so");
+}

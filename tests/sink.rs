@@ -250,6 +250,27 @@ async fn the_answer_is_the_credit() {
     drop(parts.next().await);
 }
 
+/// Small pieces that wait together are one message, up to 16 KiB; a large one is not copied.
+#[actix::test]
+async fn small_pieces_go_together() {
+    let mut parts = Parts::new();
+    let mut served = receiving(&parts, |_| {});
+    let small = "1\r\nx\r\n".repeat(1_000);
+    let large = format!("4e20\r\n{}\r\n", "y".repeat(20_000));
+    served
+        .peer
+        .send(format!("{CHUNKED}{small}{large}{small}0\r\n\r\n"))
+        .await;
+    let (mut messages, mut bytes) = (0, String::new());
+    while let Some(data) = parts.next().await.part.strip_prefix("data ") {
+        messages += 1;
+        bytes.push_str(data);
+    }
+    let x = "x".repeat(1_000);
+    assert!(bytes == format!("{x}{}{x}", "y".repeat(20_000)));
+    assert!(messages < 200, "{messages}");
+}
+
 /// Writes until nothing is taken any more: at most a second of nothing else to do. Returns the part that was sent.
 async fn push(io: &mut Socket, parts: &mut Parts) -> Told {
     let mut pushed = 0;

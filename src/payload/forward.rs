@@ -17,7 +17,8 @@ const HOP_BY_HOP: [&str; 6] = [
 
 impl Payload {
     /// The message as an intermediary passes it on (RFC 9110 section 7.6): another message, with the same method or
-    /// status, the end-to-end fields in their order, and a body of the same mode, which is shared where it is inside.
+    /// status, the end-to-end fields in their order, and a body of the same mode, which is shared where it is inside. An
+    /// answer to HEAD that told no length still tells none.
     ///
     /// Of a request the target is path and query, and Host is left to the session that sends it. Via is left to the
     /// caller, who knows its name.

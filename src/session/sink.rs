@@ -6,9 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use actix::dev::RecipientRequest;
 use actix::{Message, Recipient};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::payload::{Headers, MessageId};
+
+/// How much of small pieces goes together: each costs a message, so a copy is cheaper.
+const GATHERED: usize = 16 << 10;
 
 /// A part of a body that was given to an actor by
 /// [`SessionContext::deliver_body_to`](crate::SessionContext::deliver_body_to).
@@ -56,6 +59,7 @@ pub(super) struct Sink {
     message: MessageId,
     recipient: Recipient<BodyPart>,
     state: State,
+    gathered: BytesMut,
 }
 
 enum State {
@@ -86,6 +90,7 @@ impl Sink {
             message,
             recipient,
             state: State::Ready,
+            gathered: BytesMut::new(),
         }
     }
 
@@ -94,11 +99,27 @@ impl Sink {
         matches!(self.state, State::Sent(_))
     }
 
-    pub(super) fn data(&mut self, data: Bytes) {
-        if matches!(self.state, State::Ready) {
-            let request = self.recipient.send(self.part(Part::Data(data)));
-            self.state = State::Sent(Box::pin(request));
+    /// Whether two pieces are so small that they go together.
+    pub(super) fn joins(&self, data: usize, next: usize) -> bool {
+        self.gathered.len() + data + next <= GATHERED
+    }
+
+    /// A piece; with `more`, one that waits for the next, which [`joins`](Self::joins) it.
+    pub(super) fn data(&mut self, data: Bytes, more: bool) {
+        if !matches!(self.state, State::Ready) {
+            return;
         }
+        let data = if more || !self.gathered.is_empty() {
+            self.gathered.extend_from_slice(&data);
+            if more {
+                return;
+            }
+            self.gathered.split().freeze()
+        } else {
+            data
+        };
+        let request = self.recipient.send(self.part(Part::Data(data)));
+        self.state = State::Sent(Box::pin(request));
     }
 
     /// The body is complete.

@@ -227,7 +227,7 @@ impl Server {
         }
         match &mut link.sink {
             // Whoever gets the body is asked whether it is wanted.
-            Some(sink) if self.is_waited_for() => sink.data(Bytes::new()),
+            Some(sink) if self.is_waited_for() => sink.data(Bytes::new(), false),
             Some(_) => {}
             None => self.send_continue(link),
         }
