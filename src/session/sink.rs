@@ -64,7 +64,7 @@ pub(super) struct Sink {
 
 enum State {
     Ready,
-    /// X14: the answer is awaited for as long as the exchange lives. One at a time, a full mailbox takes it (X12).
+    /// X14: the answer is awaited for as long as the exchange lives.
     Sent(Pin<Box<RecipientRequest<BodyPart>>>),
     /// Nothing more is wanted, or nobody is there to want it.
     Deaf,
@@ -118,7 +118,8 @@ impl Sink {
         } else {
             data
         };
-        let request = self.recipient.send(self.part(Part::Data(data)));
+        // X12: only a sender that was parked before is refused by a full mailbox, and this one is new.
+        let request = self.recipient.clone().send(self.part(Part::Data(data)));
         self.state = State::Sent(Box::pin(request));
     }
 
