@@ -962,6 +962,35 @@ async fn any_thread() {
     assert!(error.is_retry_safe() && error.into_payload().is_some());
 }
 
+/// Threads in a hurry share the connections that there may be, and each gets the answers to its own requests.
+#[actix::test]
+async fn many_threads() {
+    let server = Server::new().await.answering(|line| {
+        let path = line.split(' ').nth(1).expect("a path");
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}",
+            path.len()
+        )
+    });
+    let client = HttpClient::builder().connections_per_origin(3).build();
+    let threads = (0..8).map(|thread| {
+        let (client, url) = (client.clone(), server.url.clone());
+        tokio::task::spawn_blocking(move || {
+            for n in 0..50 {
+                let path = format!("/{thread}/{n}");
+                let request = Payload::get(format!("{url}{path}")).expect("a url");
+                let response = block_on(client.request(request)).expect("an answer");
+                assert_eq!(response.body_bytes(), path.as_bytes());
+            }
+        })
+    });
+    for thread in threads.collect::<Vec<_>>() {
+        thread.await.expect("no panic");
+    }
+    assert_eq!(server.lines().len(), 400);
+    assert!(server.accepted() <= 3, "{} connections", server.accepted());
+}
+
 #[test]
 fn clients_and_their_futures_go_anywhere() {
     fn anywhere<T: Send + Sync>(_: &T) {}
