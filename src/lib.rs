@@ -33,6 +33,7 @@
 //! * **Sending from elsewhere**: [`Responder`] and [`BodySender`] are the safe way, bound to one request. The messages
 //!   below them are [`Apply`], [`SendChunk`], [`Finish`], [`Write`], [`Cancel`] and [`Dispose`]; [`Inspect`] asks how a
 //!   session is doing. What cannot be taken comes back as [`Refused`].
+//! * **Watching**: [`Inspect`] a session, [`Sessions`] of a server, [`Watch`] for the end of one.
 //! * **Ending**: [`Drain`] for a server, [`Leave`] for a session: nothing is cut before its time. [`Dispose`] cuts.
 //! * **Bodies from one actor to another**: [`SessionContext::deliver_body_to`] gives the body that is coming to an actor,
 //!   as [`BodyPart`] messages; a session takes them too.
@@ -87,7 +88,7 @@ pub use session::{
     Frame, HalfClose, HandOff, HandOffTo, HandlerFactory, HttpCodec, HttpHandler, HttpSession,
     Incoming, Inspect, Kept, Leave, Left, Logger, MuteGuard, NoMore, NotUpgraded, Outcome, Part,
     Record, Responder, Room, SendChunk, SendChunkTo, SessionContext, SessionInfo, SessionOptions,
-    SessionPhase, Timeouts, Unsent, Upgrade, Upgraded, Write, WriteTo,
+    SessionPhase, Terminated, Timeouts, Unsent, Upgrade, Upgraded, Watch, Write, WriteTo,
 };
 pub use transport::{Origin, Peer, Route, Scheme, TlsInfo};
 pub use wire::{Leniency, Limits};

@@ -53,6 +53,9 @@ pub enum CancelCause {
     /// The server is shutting down.
     #[error("the server shut down")]
     Shutdown,
+    /// The server passed its memory ceiling, and this session held most.
+    #[error("memory ceiling passed")]
+    Memory,
     /// `cancel` or `dispose` on this end.
     #[error("cancelled on this end")]
     Local,
@@ -140,4 +143,7 @@ pub enum CloseReason {
     /// The server is shutting down.
     #[error("the server shut down")]
     Shutdown,
+    /// The server passed its memory ceiling, and this session held most.
+    #[error("memory ceiling passed")]
+    Memory,
 }

@@ -1,6 +1,7 @@
 //! The server as an actor: what it can be asked while it runs.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct ServerActor {
     pub(super) ended: Option<oneshot::Sender<()>>,
     /// Who asked for the report of the drain that is going on.
     pub(super) draining: Vec<oneshot::Sender<DrainReport>>,
+    /// Keeps the memory ceiling, if there is one.
+    pub(super) keeper: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     pub(super) ending: Ending,
 }
 
@@ -56,6 +59,9 @@ impl Actor for ServerActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         // The server runs on when nobody keeps its address.
         ctx.spawn(std::future::pending::<()>().into_actor(self));
+        if let Some(keeper) = self.keeper.take() {
+            ctx.spawn(keeper.into_actor(self));
+        }
         if let Some(notify) = &mut self.notify {
             notify.listening(&self.addresses);
         }

@@ -9,6 +9,7 @@ mod notify;
 mod registry;
 mod running;
 mod service;
+mod shed;
 mod socket_file;
 mod worker;
 
@@ -83,6 +84,7 @@ struct Settings {
     share_port: bool,
     signals: bool,
     drain: Drain,
+    memory: Option<usize>,
 }
 
 impl Default for Settings {
@@ -96,6 +98,7 @@ impl Default for Settings {
             share_port: false,
             signals: true,
             drain: Drain::default(),
+            memory: None,
         }
     }
 }
@@ -251,6 +254,16 @@ impl HttpServer {
     /// Whether SIGINT and SIGTERM end the server: true. The first drains it, a second one cuts what is left.
     pub fn signals(mut self, signals: bool) -> Self {
         self.settings.signals = signals;
+        self
+    }
+
+    /// How many bytes all sessions together may hold for sockets and handlers that do not take them: no limit.
+    ///
+    /// Beyond it the session that holds most is cut, with [`CancelCause::Memory`](crate::CancelCause::Memory), and the
+    /// next, until the rest fits (N15). The bounds of each session hold all the same. What the application itself keeps,
+    /// and what waits in a mailbox, is not counted.
+    pub fn memory_ceiling(mut self, bytes: usize) -> Self {
+        self.settings.memory = Some(bytes);
         self
     }
 

@@ -14,10 +14,11 @@ use tokio::sync::{Semaphore, oneshot};
 use super::actor::{Ending, ServerActor};
 use super::drain::Drain;
 use super::listener::{Share, Tcp};
+use super::shed;
 use super::socket_file::SocketFile;
 use super::worker::Worker;
 use super::{Binding, HttpServer, Settings};
-use crate::session::Dispose;
+use crate::session::{Ceiling, Dispose};
 
 /// A running server: a future that ends when the server does.
 ///
@@ -41,6 +42,7 @@ impl Running {
             options,
             mut notify,
         } = server;
+        let ceiling = settings.memory.map(|limit| Arc::new(Ceiling::new(limit)));
         let (end, ended) = oneshot::channel();
         let mut arbiters = Vec::new();
         let mut workers = Vec::new();
@@ -62,8 +64,9 @@ impl Running {
                     let arbiter = Arbiter::new();
                     let (factory, options, slots) =
                         (factory.clone(), options.clone(), slots.clone());
+                    let ceiling = ceiling.clone();
                     workers.push(Worker::start_in_arbiter(&arbiter.handle(), move |_| {
-                        Worker::new(listeners, factory, options, tcp, slots)
+                        Worker::new(listeners, factory, options, tcp, slots, ceiling)
                     }));
                     arbiters.push(arbiter);
                 }
@@ -76,6 +79,7 @@ impl Running {
                 failure = Some(error);
             }
         }
+        let keeper = ceiling.map(|ceiling| shed::keep(ceiling, workers.clone()));
         let handle = ServerActor {
             workers,
             addresses: addresses.clone(),
@@ -83,6 +87,7 @@ impl Running {
             notify,
             ended: Some(end),
             draining: Vec::new(),
+            keeper: keeper.map(|keeper| Box::pin(keeper) as _),
             ending: Ending::Running,
         }
         .start();

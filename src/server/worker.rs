@@ -17,7 +17,9 @@ use super::drain::DrainReport;
 use super::factory::BoxFactory;
 use super::listener::{Listener, Share, Tcp};
 use super::registry::{Guard, Registry};
-use crate::session::{CutOff, HttpSession, Leave, Left, Logger, SessionOptions, Tenure};
+use crate::session::{
+    Ceiling, CutOff, HttpSession, Leave, Left, Logger, SessionOptions, Stake, Tenure,
+};
 use crate::transport::{Acceptor, Halves};
 
 /// How long to wait after `accept` failed for want of something, at first and at most.
@@ -41,6 +43,7 @@ struct Shared {
     slots: Arc<Semaphore>,
     handshakes: Handshakes,
     registry: Rc<Registry>,
+    ceiling: Option<Arc<Ceiling>>,
     next: Cell<u64>,
     /// Whether the server is being drained, and how.
     leaving: watch::Sender<Option<Retire>>,
@@ -63,6 +66,7 @@ impl Worker {
         options: SessionOptions,
         tcp: Tcp,
         slots: Arc<Semaphore>,
+        ceiling: Option<Arc<Ceiling>>,
     ) -> Self {
         let shared = Shared {
             factory: RefCell::new(factory),
@@ -74,6 +78,7 @@ impl Worker {
                 tasks: RefCell::default(),
             },
             registry: Rc::default(),
+            ceiling,
             next: Cell::new(0),
             leaving: watch::Sender::new(None),
             parting: RefCell::default(),
@@ -162,8 +167,11 @@ impl Shared {
             registry: self.registry.clone(),
             _tracked: self.tracker.token(),
         };
+        let stake = self.ceiling.clone().map(Stake::new);
+        let holding = stake.as_ref().map(Stake::holding);
         let tenure = Tenure {
             _guard: Box::new(guard),
+            stake,
             permit: Some(permit),
         };
         let factory = self.factory.borrow().clone();
@@ -173,13 +181,19 @@ impl Shared {
             HttpSession::open(halves, options, tenure, |session| factory.make(session))
         }));
         if let Ok(session) = opened {
-            self.registry.insert(id, &session);
+            self.registry.insert(id, &session, holding);
             if let Some(retire) = *self.leaving.borrow() {
                 self.part(&session, retire);
             }
         } else {
             tracing::error!("the handler factory panicked");
         }
+    }
+}
+
+impl Worker {
+    pub(super) fn registry(&self) -> &Registry {
+        &self.shared.registry
     }
 }
 

@@ -15,6 +15,7 @@ use super::outbound::Room;
 use super::reply::{PartReply, Reply, Verdict};
 use super::sink::BodyPart;
 use super::waiter;
+use super::watch::Watch;
 use crate::error::{CancelCause, Refused};
 use crate::payload::{Headers, MessageId, Payload};
 
@@ -199,6 +200,15 @@ impl Handler<Leave> for HttpSession {
         self.settle();
         // A session that is torn down in mid-call cut nothing that it knows of.
         Box::pin(async { left.await.unwrap_or_default() })
+    }
+}
+
+impl Handler<Watch> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, Watch(watcher): Watch, ctx: &mut Self::Context) {
+        self.count(ctx);
+        self.context.link.watchers.add(watcher);
     }
 }
 

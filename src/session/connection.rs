@@ -24,7 +24,7 @@ use crate::wire::Rules;
 pub(super) fn open(
     halves: Halves,
     options: Arc<SessionOptions>,
-    tenure: Tenure,
+    mut tenure: Tenure,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> Addr<HttpSession> {
     let Halves {
@@ -38,6 +38,7 @@ pub(super) fn open(
     let address = session.address();
     let wiring = wiring(read, address.clone(), Epoch::default(), &options);
     let mut link = Link::new(&address, options, Some(write));
+    link.stake = tenure.stake.take();
     link.builder = Some(builder.address());
     link.peer = peer;
     link.tls = tls;

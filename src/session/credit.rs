@@ -59,6 +59,13 @@ impl Ledger {
         usize::try_from(self.left.0).unwrap_or_default()
     }
 
+    /// Bytes of items that came in and were not delivered or dropped.
+    pub(super) fn waiting(&self) -> usize {
+        let (whole, _) = signed(self.whole);
+        let (spent, _) = signed(self.spent);
+        usize::try_from(whole - self.left.0 - spent).unwrap_or_default()
+    }
+
     /// An item came in.
     pub(super) fn receive(&mut self, cost: Credit) {
         let (bytes, messages) = signed(cost);

@@ -161,6 +161,11 @@ pub(crate) struct Unmute(pub(crate) MessageId);
 
 // From a server to its sessions.
 
+/// End now: too much is held, and by this session most of it. Answered when it holds nothing.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Shed;
+
 /// End now: the time is up.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

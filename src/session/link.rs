@@ -21,11 +21,13 @@ use super::deadline::DeadlineTimer;
 use super::handoff::{Released, Taker, Upgraded};
 use super::inbound::{Close, Credit, Epoch, Inbound, Release};
 use super::leave::{Leave, Leaving, Left};
+use super::memory::Stake;
 use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room};
 use super::sink::{Loss, Sink};
 use super::step::Step;
 use super::unsent::{Unheard, Unsent};
+use super::watch::Watchers;
 use crate::error::{CloseReason, Refused, RefusedReason, UseError};
 use crate::payload::MessageId;
 use crate::transport::{self, Peer, TlsInfo};
@@ -58,6 +60,9 @@ pub(super) struct Link {
     pub(super) leaving: Option<Box<Leaving>>,
     /// Who gets the body that is coming, in the place of the handler.
     pub(super) sink: Option<Sink>,
+    /// What it holds of its server's memory ceiling.
+    pub(super) stake: Option<Stake>,
+    pub(super) watchers: Watchers,
     /// Who takes the connection over.
     taker: Option<Taker>,
     /// What ends an exchange by time: see `End::poll`.
@@ -123,6 +128,8 @@ impl Link {
             telling_refusal: false,
             leaving: None,
             sink: None,
+            stake: None,
+            watchers: Watchers::default(),
             taker: None,
             clock: DeadlineTimer::default(),
             now: Cell::new(None),
@@ -143,7 +150,15 @@ impl Link {
 
     /// The turn is over: time goes on.
     pub(super) fn end_turn(&self) {
+        self.account();
         self.now.set(None);
+    }
+
+    /// Tells the server what waits here for the socket and for the handler.
+    pub(super) fn account(&self) {
+        if let Some(stake) = &self.stake {
+            stake.hold(self.outbound.buffer.len() + self.ledger.waiting());
+        }
     }
 
     pub(super) fn is_aborting(&self) -> bool {
@@ -377,6 +392,10 @@ impl Link {
         self.tell(Close { linger });
         if let Some(leaving) = self.leaving.take() {
             leaving.tell(self.peer);
+        }
+        self.stake = None;
+        if let Some(session) = self.address.upgrade() {
+            self.watchers.tell(&session, reason);
         }
     }
 }

@@ -23,6 +23,7 @@ mod incoming;
 mod info;
 mod leave;
 mod link;
+mod memory;
 mod message;
 mod options;
 mod outbound;
@@ -37,6 +38,7 @@ mod sink;
 mod step;
 mod unsent;
 mod waiter;
+mod watch;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,13 +64,14 @@ pub use context::SessionContext;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler};
 pub use handoff::{NotUpgraded, Upgrade, Upgraded};
-pub(crate) use inbound::CutOff;
 pub(crate) use inbound::{Ask, Asker};
+pub(crate) use inbound::{CutOff, Shed};
 pub(crate) use incoming::Feed;
 pub use incoming::Incoming;
 pub use info::{SessionInfo, SessionPhase};
 pub use leave::{Leave, Left};
 use link::{Event, Phase};
+pub(crate) use memory::{Ceiling, Holding, Stake};
 pub use message::{
     Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, HandOff,
     HandOffTo, Inspect, SendChunk, SendChunkTo, Write, WriteTo,
@@ -80,6 +83,7 @@ pub use responder::{Answer, MuteGuard, Responder};
 pub use sink::{BodyPart, NoMore, Part};
 use step::Step;
 pub use unsent::Unsent;
+pub use watch::{Terminated, Watch};
 
 /// How many messages are handled before the connection's own I/O gets a turn.
 ///

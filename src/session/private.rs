@@ -130,6 +130,18 @@ impl Handler<inbound::IdleQuery> for HttpSession {
 
 // From a server.
 
+impl Handler<inbound::Shed> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, _: inbound::Shed, _: &mut Self::Context) {
+        let (link, end) = (&mut self.context.link, &mut self.context.end);
+        end.shut(link, CancelCause::Memory, CloseReason::Memory);
+        link.outbound.abort(true);
+        link.account();
+        self.settle();
+    }
+}
+
 impl Handler<inbound::CutOff> for HttpSession {
     type Result = ();
 

@@ -33,6 +33,7 @@ use super::inbound::{
     Batch, Chunk, Close, Closed, Credit, Deliver, Epoch, Expect, Failed, Fault, Finish, HalfClosed,
     IdleFor, Inbound, Mute, Release, Released, Rest, Resume, Unmute,
 };
+use super::memory::Stake;
 use super::options::Timeouts;
 use crate::error::WireError;
 use crate::transport::{self, Hangup};
@@ -86,6 +87,8 @@ pub(crate) struct PayloadBuilder {
 pub(crate) struct Tenure {
     /// Held until both actors are done with it.
     pub(crate) _guard: Box<dyn Any>,
+    /// Its part in the server's memory ceiling, which the session takes.
+    pub(crate) stake: Option<Stake>,
     /// Held until it is closed, by whoever has it then.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
@@ -95,6 +98,7 @@ impl Tenure {
     pub(crate) fn none() -> Self {
         Self {
             _guard: Box::new(()),
+            stake: None,
             permit: None,
         }
     }

@@ -273,6 +273,7 @@ impl Server {
             }
             CancelCause::PeerReset => self.shut(link, cause, CloseReason::PeerReset),
             CancelCause::Shutdown => self.shut(link, cause, CloseReason::Shutdown),
+            CancelCause::Memory => self.shut(link, cause, CloseReason::Memory),
             CancelCause::Deadline(deadline) => {
                 self.shut(link, cause, CloseReason::Deadline(deadline));
             }

@@ -1,0 +1,40 @@
+//! What a server does at its memory ceiling: it cuts the sessions that hold most (N15).
+
+use std::sync::Arc;
+
+use actix::{Addr, Handler, Message};
+
+use super::worker::Worker;
+use crate::session::{Ceiling, HttpSession, Shed};
+
+/// Asks for the session that holds most, and how much that is.
+#[derive(Message)]
+#[rtype(result = "Option<(usize, Addr<HttpSession>)>")]
+struct Largest;
+
+impl Handler<Largest> for Worker {
+    type Result = Option<(usize, Addr<HttpSession>)>;
+
+    fn handle(&mut self, _: Largest, _: &mut Self::Context) -> Self::Result {
+        self.registry().largest()
+    }
+}
+
+/// Keeps the ceiling, for ever: whenever it is passed, the largest session goes, and the next, until it is kept.
+pub(super) async fn keep(ceiling: Arc<Ceiling>, workers: Vec<Addr<Worker>>) {
+    loop {
+        ceiling.passed().await;
+        while ceiling.is_passed() {
+            let mut all = Vec::new();
+            for worker in &workers {
+                all.extend(worker.send(Largest).await.ok().flatten());
+            }
+            let Some((held, session)) = all.into_iter().max_by_key(|(held, _)| *held) else {
+                break;
+            };
+            tracing::warn!(held, "memory ceiling passed: the largest session is cut");
+            // Answered when it holds nothing any more; if it has gone, it does not either.
+            let _ = session.send(Shed).await;
+        }
+    }
+}

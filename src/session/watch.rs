@@ -1,0 +1,56 @@
+//! Death watch (N10).
+
+use actix::{Addr, Message, Recipient};
+
+use super::HttpSession;
+use crate::error::CloseReason;
+
+/// Asks a session to tell an actor when it has ended. Watching twice tells twice.
+///
+/// Who watches a session that has ended is told by the error of `send` (`MailboxError::Closed`). To stop watching, let the
+/// recipient's actor end, or ignore what comes.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Watch(pub Recipient<Terminated>);
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+/// A session that was watched has ended; every exchange on it has had its end before.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+#[non_exhaustive]
+pub struct Terminated {
+    /// Which one. Its address is closed.
+    pub session: Addr<HttpSession>,
+    /// Why.
+    pub reason: CloseReason,
+}
+
+/// Who watches a session.
+#[derive(Default)]
+pub(super) struct Watchers(Vec<Recipient<Terminated>>);
+
+impl Watchers {
+    pub(super) fn add(&mut self, watcher: Recipient<Terminated>) {
+        self.0.push(watcher);
+    }
+
+    pub(super) fn tell(&mut self, session: &Addr<HttpSession>, reason: CloseReason) {
+        for watcher in self.0.drain(..) {
+            watcher.do_send(Terminated {
+                session: session.clone(),
+                reason,
+            });
+        }
+    }
+}
+
+impl std::fmt::Debug for Watchers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Watchers").field(&self.0.len()).finish()
+    }
+}

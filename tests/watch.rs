@@ -1,0 +1,244 @@
+//! Death watch (N10), and the memory ceiling of a server (N15).
+
+mod common;
+
+use std::time::Duration;
+
+use actix::{Actor, Addr, Arbiter, Context, Handler, Recipient};
+use common::{Peer, Pipe, Recorder, Served, serve};
+use http_actors::{
+    CancelCause, Cancelled, CloseReason, Deadline, Dispose, Exchange, HandOff, HttpHandler,
+    HttpServer, HttpSession, Leave, Payload, SessionContext, SessionOptions, Sessions, StatusCode,
+    Terminated, Watch,
+};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Passes on what it is told.
+struct Watcher(mpsc::UnboundedSender<Terminated>);
+
+impl Actor for Watcher {
+    type Context = Context<Self>;
+}
+
+impl Handler<Terminated> for Watcher {
+    type Result = ();
+
+    fn handle(&mut self, terminated: Terminated, _: &mut Self::Context) {
+        self.0.send(terminated).unwrap_or_default();
+    }
+}
+
+fn watcher() -> (Recipient<Terminated>, mpsc::UnboundedReceiver<Terminated>) {
+    let (sender, told) = mpsc::unbounded_channel();
+    (Watcher(sender).start().recipient(), told)
+}
+
+/// Ends a session.
+type End = fn(Served) -> std::pin::Pin<Box<dyn Future<Output = ()>>>;
+
+/// However a session ends, its watchers are told, once each, which one it was and why.
+#[actix::test]
+async fn every_end_is_told() {
+    tokio::time::pause();
+    let rows: [(&str, End, CloseReason); 8] = [
+        (
+            "dispose",
+            |served| Box::pin(async move { served.session.do_send(Dispose) }),
+            CloseReason::Disposed,
+        ),
+        (
+            "the peer leaves",
+            |mut served| Box::pin(async move { served.peer.close().await }),
+            CloseReason::PeerClosed,
+        ),
+        (
+            "the peer breaks off",
+            |served| Box::pin(async move { served.peer.reset() }),
+            CloseReason::PeerReset,
+        ),
+        (
+            "idle",
+            |mut served| {
+                Box::pin(async move {
+                    served.peer.send(GET).await;
+                    served.peer.rest().await;
+                })
+            },
+            CloseReason::Deadline(Deadline::Idle),
+        ),
+        (
+            "announced",
+            |mut served| {
+                Box::pin(async move {
+                    let last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+                    served.peer.send(last).await;
+                    served.peer.rest().await;
+                })
+            },
+            CloseReason::Announced,
+        ),
+        (
+            "leave",
+            |mut served| {
+                Box::pin(async move {
+                    served.session.do_send(Leave {
+                        window: Duration::ZERO,
+                        deadline: Duration::from_secs(1),
+                    });
+                    served.peer.rest().await;
+                })
+            },
+            CloseReason::Shutdown,
+        ),
+        (
+            "a panic of the handler",
+            |mut served| {
+                Box::pin(async move {
+                    let panic = "PUT / HTTP/1.1\r\nHost: a\r\n\r\n";
+                    served.peer.send(panic).await;
+                    served.peer.rest().await;
+                })
+            },
+            CloseReason::Aborted,
+        ),
+        (
+            "hand-off",
+            |mut served| {
+                Box::pin(async move {
+                    let connect = "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n";
+                    served.peer.send(connect).await;
+                    served.peer.until("\r\n\r\n").await;
+                })
+            },
+            CloseReason::HandedOff,
+        ),
+    ];
+    for (name, end, reason) in rows {
+        let served = serve(|request, session| {
+            assert_ne!(request.method(), "PUT", "as the row wants it");
+            let ok = Payload::response(StatusCode::OK);
+            if request.method() == "CONNECT" {
+                session.address().do_send(HandOff(ok));
+            } else {
+                session.respond(ok);
+            }
+        });
+        let session = served.session.clone();
+        let (watcher, mut told) = watcher();
+        for _ in 0..2 {
+            let watching = session.send(Watch(watcher.clone()));
+            watching.await.expect("alive");
+        }
+        drop(watcher);
+        end(served).await;
+        for _ in 0..2 {
+            let terminated = told.recv().await.expect("told");
+            assert_eq!(terminated.reason, reason, "{name}");
+            assert!(terminated.session == session, "{name}");
+            assert!(!terminated.session.connected(), "{name}");
+        }
+        assert!(told.recv().await.is_none(), "{name}: told twice");
+    }
+}
+
+/// A client session is watched in the same way; and a session whose arbiter stops.
+#[actix::test]
+async fn other_sessions_are_watched_too() {
+    let (watcher, mut told) = watcher();
+    let (_far, near) = Pipe::new().open();
+    let (factory, _heard) = Recorder::script(|_, _| {});
+    let client = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
+    client.send(Watch(watcher.clone())).await.expect("alive");
+    client.do_send(Dispose);
+    let terminated = told.recv().await.expect("told");
+    assert!(terminated.session == client);
+    assert_eq!(terminated.reason, CloseReason::Disposed);
+
+    let arbiter = Arbiter::new();
+    let (_far, near) = Pipe::new().open();
+    let (started, session) = tokio::sync::oneshot::channel();
+    arbiter.spawn_fn(move || {
+        let quiet = |_: Addr<HttpSession>| Quiet;
+        let session = HttpSession::accept(near, &quiet, SessionOptions::default());
+        assert!(started.send(session).is_ok());
+    });
+    let session = session.await.expect("started");
+    session.send(Watch(watcher)).await.expect("alive");
+    arbiter.stop();
+    let terminated = told.recv().await.expect("told");
+    assert_eq!(terminated.reason, CloseReason::Shutdown);
+}
+
+struct Quiet;
+
+impl HttpHandler for Quiet {
+    fn apply(&mut self, _: Payload, _: &mut SessionContext) {}
+}
+
+/// Answers with as many bytes as the path says, and tells how it ended.
+struct Bytes(mpsc::UnboundedSender<(usize, Option<CancelCause>)>, usize);
+
+impl HttpHandler for Bytes {
+    fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+        self.1 = request.path()[1..].parse().expect("a number");
+        session.respond(Payload::response(StatusCode::OK).body(vec![b'x'; self.1]));
+    }
+
+    fn completed(&mut self, _: &Exchange, _: &mut SessionContext) {
+        self.0.send((self.1, None)).unwrap_or_default();
+    }
+
+    fn cancelled(&mut self, cancelled: &Cancelled, _: &mut SessionContext) {
+        self.0
+            .send((self.1, Some(cancelled.cause)))
+            .unwrap_or_default();
+    }
+}
+
+/// N15: clients that do not read make the server hold their answers. When all is too much, the largest goes, then the next,
+/// until it fits; the others are not touched.
+#[actix::test]
+async fn the_largest_goes_first() {
+    const MIB: usize = 1 << 20;
+    let (sender, mut ends) = mpsc::unbounded_channel();
+    let server = HttpServer::new(move |_| Bytes(sender.clone(), 0))
+        .signals(false)
+        .workers(2)
+        // Kernels take some megabytes of each answer; what they do not take is held.
+        .memory_ceiling(50 * MIB)
+        .bind("127.0.0.1:0")
+        .expect("a port")
+        .run();
+    let at = server.addresses()[0];
+    let ask = async |bytes: usize| {
+        let mut peer = Peer::new(TcpStream::connect(at).await.expect("it listens"));
+        peer.send(format!("GET /{bytes} HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
+        peer
+    };
+    let mut fits = ask(30 * MIB).await;
+    fits.until("\r\n\r\n").await;
+    let _large = ask(60 * MIB).await;
+    assert_eq!(
+        ends.recv().await,
+        Some((60 * MIB, Some(CancelCause::Memory)))
+    );
+    let _second = ask(40 * MIB).await;
+    assert_eq!(
+        ends.recv().await,
+        Some((40 * MIB, Some(CancelCause::Memory)))
+    );
+    // What fits is served, and so is who asks for little.
+    let mut small = ask(2).await;
+    small.until("xx").await;
+    assert_eq!(ends.recv().await, Some((2, None)));
+    drop(fits.exactly(30 * MIB).await);
+    assert_eq!(ends.recv().await, Some((30 * MIB, None)));
+    let sessions = server.handle().send(Sessions).await.expect("alive");
+    assert_eq!(sessions.len(), 2);
+    server.handle().do_send(Dispose);
+    server.await.expect("a good end");
+}
