@@ -80,3 +80,26 @@ impl Tcp {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P89: keep-alive is set where it was asked for.
+    #[tokio::test]
+    async fn p89_keepalive() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let after = Duration::from_secs(42);
+        let tcp = Tcp {
+            nodelay: true,
+            keepalive: Some(after),
+        };
+        tcp.apply(&stream).unwrap();
+        assert!(stream.nodelay().unwrap());
+        assert!(SockRef::from(&stream).keepalive().unwrap());
+        assert_eq!(SockRef::from(&stream).tcp_keepalive_time().unwrap(), after);
+    }
+}

@@ -395,3 +395,51 @@ impl Handler<inbound::LastPiece> for HttpSession {
         self.settle();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::mpsc;
+
+    use crate::session::handler::HttpHandler;
+    use crate::session::inbound::{Closed, Epoch, Failed, Fault, HalfClosed, Rest};
+    use crate::session::{Apply, HttpSession, Inspect, SessionContext, SessionOptions};
+    use crate::{Failure, Payload, StatusCode, WireError};
+
+    struct Tell(mpsc::UnboundedSender<Option<StatusCode>>);
+
+    impl HttpHandler for Tell {
+        fn apply(&mut self, response: Payload, _: &mut SessionContext) {
+            self.0.send(response.status()).unwrap();
+        }
+
+        fn failed(&mut self, _: &Failure, _: &mut SessionContext) {
+            self.0.send(None).unwrap();
+        }
+    }
+
+    /// P84: what the builder of another connection of the same session says is not heard; what its own says is.
+    #[actix::test]
+    async fn p84_an_earlier_connection_is_not_heard() {
+        let (near, mut far) = tokio::io::duplex(1 << 10);
+        let (sender, mut told) = mpsc::unbounded_channel();
+        let tell = move |_| Tell(sender.clone());
+        let session = HttpSession::over(near, "a", &tell, SessionOptions::for_client());
+        let get = || Apply(Payload::get("/").unwrap());
+        session.send(get()).await.unwrap().unwrap();
+        let mut head = [0; 27];
+        far.read_exact(&mut head).await.unwrap();
+        let other = Epoch::default().next();
+        session.do_send(Closed(other, io::ErrorKind::ConnectionReset));
+        session.do_send(Failed(other, Fault::Wire(WireError::Truncated)));
+        session.do_send(HalfClosed(other, Rest::Read));
+        session.send(Inspect).await.unwrap();
+        far.write_all(b"HTTP/1.1 204 No\r\n\r\n").await.unwrap();
+        assert_eq!(told.recv().await, Some(Some(StatusCode::NO_CONTENT)));
+        session.send(get()).await.unwrap().unwrap();
+        session.do_send(Closed(Epoch::default(), io::ErrorKind::ConnectionReset));
+        assert_eq!(told.recv().await, Some(None));
+    }
+}

@@ -47,7 +47,7 @@ pub(crate) async fn connect(origin: &Origin, route: &Route) -> Result<Halves, Co
     }
     let addresses = lookup_host((origin.host(), origin.port())).await?.collect();
     let stream = race::first(race::interleaved(addresses), TcpStream::connect).await?;
-    stream.set_nodelay(true)?;
+    route.tune(&stream)?;
     secure(split(stream), origin, route).await
 }
 

@@ -1,6 +1,11 @@
 //! How a client gets to its origin.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
 
 use super::tls::Connector;
 
@@ -12,6 +17,7 @@ use super::tls::Connector;
 #[derive(Debug, Clone, Default)]
 pub struct Route {
     path: Option<PathBuf>,
+    keepalive: Option<Duration>,
     pub(super) connector: Connector,
 }
 
@@ -22,6 +28,13 @@ impl Route {
             path: Some(path.into()),
             ..Self::default()
         }
+    }
+
+    /// With TCP keep-alive: a connection that was silent for this long is probed (P89). Off unless it is set.
+    #[must_use]
+    pub fn keepalive(mut self, after: Duration) -> Self {
+        self.keepalive = Some(after);
+        self
     }
 
     /// With a TLS configuration of your own for `https`: other trusted certificates, a certificate of the client, or a
@@ -35,7 +48,36 @@ impl Route {
         self
     }
 
+    /// Sets what is set of a TCP connection.
+    pub(super) fn tune(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        if let Some(after) = self.keepalive {
+            SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(after))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P89: keep-alive is set where it was asked for, and nowhere else.
+    #[tokio::test]
+    async fn p89_keepalive() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        Route::default().tune(&stream).unwrap();
+        assert!(!SockRef::from(&stream).keepalive().unwrap());
+        let after = Duration::from_secs(42);
+        Route::default().keepalive(after).tune(&stream).unwrap();
+        assert!(SockRef::from(&stream).keepalive().unwrap());
+        assert_eq!(SockRef::from(&stream).tcp_keepalive_time().unwrap(), after);
     }
 }
