@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::{Answer, Server};
+use super::{Active, Answer, Server};
 use crate::error::{
     CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError, WireError,
 };
@@ -23,29 +23,11 @@ impl Server {
         link: &mut Link,
         payload: Payload,
     ) -> Result<MessageId, Refused<Payload>> {
-        let Some(active) = self.active() else {
-            return Err(Refused::new(RefusedReason::NotOpen, payload));
+        let (status, answering) = match self.may_apply(link, &payload) {
+            Ok(may) => may,
+            Err(reason) => return Err(Refused::new(reason, payload)),
         };
-        if active.answer != Answer::Pending {
-            return Err(Refused::new(RefusedReason::AlreadyAnswered, payload));
-        }
-        let Some(status) = payload.status() else {
-            return Err(Refused::new(UseError::WrongKind, payload));
-        };
-        if active.switches(status) {
-            return Err(Refused::new(UseError::InvalidStatus, payload));
-        }
-        let whole = payload.mode() == TransferMode::Oneshot;
-        let mut answering = active.answering;
-        answering.keep_alive &= !active.last;
-        if whole && active.receiving && !active.is_drainable() && !status.is_informational() {
-            // Announced here, because after the head it is too late (D7).
-            answering.keep_alive = false;
-        }
-        if status.is_informational() && link.outbound.is_full() {
-            return Err(Refused::new(RefusedReason::Overrun, payload));
-        }
-        if !whole && !self.is_muted() {
+        if payload.mode() != TransferMode::Oneshot && !self.is_muted() {
             // A streamed answer does not end here, so the request body is still wanted.
             self.send_continue(link);
         }
@@ -58,26 +40,59 @@ impl Server {
         link: &mut Link,
         payload: Payload,
     ) -> Result<MessageId, Refused<Payload>> {
-        let Some(active) = self.active() else {
-            return Err(Refused::new(RefusedReason::NotOpen, payload));
-        };
-        if active.answer != Answer::Pending {
-            return Err(Refused::new(RefusedReason::AlreadyAnswered, payload));
+        match self.may_switch(&payload) {
+            Ok((status, answering)) => self.begin_answer(link, payload, status, answering),
+            Err(reason) => Err(Refused::new(reason, payload)),
         }
-        let Some(status) = payload.status() else {
-            return Err(Refused::new(UseError::WrongKind, payload));
-        };
+    }
+
+    /// The exchange that this could be an answer to, and its status.
+    fn may_answer(
+        &mut self,
+        payload: &Payload,
+    ) -> Result<(&mut Active, StatusCode), RefusedReason> {
+        let active = self.active().ok_or(RefusedReason::NotOpen)?;
+        if active.answer != Answer::Pending {
+            return Err(RefusedReason::AlreadyAnswered);
+        }
+        let status = payload.status().ok_or(UseError::WrongKind)?;
+        Ok((active, status))
+    }
+
+    fn may_apply(
+        &mut self,
+        link: &Link,
+        payload: &Payload,
+    ) -> Result<(StatusCode, Answering), RefusedReason> {
+        let (active, status) = self.may_answer(payload)?;
+        if active.switches(status) {
+            return Err(UseError::InvalidStatus.into());
+        }
+        if status.is_informational() && link.outbound.is_full() {
+            return Err(RefusedReason::Overrun);
+        }
+        let mut answering = active.answering;
+        answering.keep_alive &= !active.last;
+        let whole = payload.mode() == TransferMode::Oneshot && !status.is_informational();
+        if whole && active.receiving && !active.is_drainable() {
+            // Announced here, because after the head it is too late (D7).
+            answering.keep_alive = false;
+        }
+        Ok((status, answering))
+    }
+
+    fn may_switch(&mut self, payload: &Payload) -> Result<(StatusCode, Answering), RefusedReason> {
+        let (active, status) = self.may_answer(payload)?;
         if !active.upgrade || !active.switches(status) {
-            return Err(Refused::new(UseError::InvalidStatus, payload));
+            return Err(UseError::InvalidStatus.into());
         }
         if !active.answering.connect && !payload.headers().has(Known::Upgrade) {
-            return Err(Refused::new(UseError::NoUpgrade, payload));
+            return Err(UseError::NoUpgrade.into());
         }
         if active.receiving {
-            return Err(Refused::new(RefusedReason::Busy, payload));
+            return Err(RefusedReason::Busy);
         }
-        let answering = active.answering;
-        self.begin_answer(link, payload, status, answering)
+        Ok((status, active.answering))
     }
 
     /// Whoever this is gets the connection after the answer that was just begun.
