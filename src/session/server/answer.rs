@@ -1,20 +1,17 @@
-//! The sending half of the server end: heads, bodies, interim responses and refusals.
+//! The sending half of the server end: heads, bodies and interim responses.
 
 use bytes::Bytes;
 use http::StatusCode;
 
 use super::{Active, Answer, Server};
-use crate::error::{
-    CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError, WireError,
-};
+use crate::error::{Refused, RefusedReason, UseError};
 use crate::payload::{Headers, Known, MessageId, Payload, TransferMode, allows_body};
 use crate::session::clock;
-use crate::session::exchange::Outcome;
 use crate::session::handoff::Taker;
 use crate::session::link::{Event, Link};
 use crate::session::outbound::Room;
 use crate::session::record::Detail;
-use crate::wire::{self, Answering, Output as _};
+use crate::wire::{Answering, Output as _};
 
 impl Server {
     /// Begins the answer to the request that is being handled, or says an interim word on it.
@@ -264,160 +261,4 @@ impl Server {
             }
         }
     }
-
-    // The other ends.
-
-    /// Ends the exchange because somebody does not want it any more.
-    pub(in crate::session) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
-        if self.current().is_none() {
-            return;
-        }
-        match cause {
-            CancelCause::Deadline(deadline @ (Deadline::Body | Deadline::Exchange)) => {
-                let (status, text) = if self.active().is_some_and(|active| active.receiving) {
-                    (
-                        StatusCode::REQUEST_TIMEOUT,
-                        "the request body came too slowly",
-                    )
-                } else {
-                    (StatusCode::SERVICE_UNAVAILABLE, "the answer took too long")
-                };
-                let outcome = Outcome::Cancelled(cause);
-                let reason = CloseReason::Deadline(deadline);
-                self.end_with(link, outcome, status, text, reason);
-            }
-            CancelCause::PeerReset => self.shut(link, cause, CloseReason::PeerReset),
-            CancelCause::Shutdown => self.shut(link, cause, CloseReason::Shutdown),
-            CancelCause::Memory => self.shut(link, cause, CloseReason::Memory),
-            CancelCause::Deadline(deadline) => {
-                self.shut(link, cause, CloseReason::Deadline(deadline));
-            }
-            CancelCause::Local | CancelCause::PeerHalfClosed => {
-                self.shut(link, cause, CloseReason::Aborted);
-            }
-        }
-    }
-
-    /// Ends the exchange because something was wrong: with an answer that says so, if none has begun.
-    pub(in crate::session) fn end_failed(&mut self, link: &mut Link, reason: FailureReason) {
-        let outcome = Outcome::Failed(reason);
-        match reason {
-            FailureReason::Protocol(error) => {
-                self.end_with(
-                    link,
-                    outcome,
-                    error.status(),
-                    &error.to_string(),
-                    CloseReason::Refused(error),
-                );
-            }
-            FailureReason::Usage(_)
-            | FailureReason::Overrun
-            | FailureReason::Unanswered
-            | FailureReason::HandlerPanicked
-            | FailureReason::LostPiece
-            | FailureReason::ConnectFailed(_)
-            | FailureReason::NoTunnel(_)
-            | FailureReason::AuthFailed(_)
-            | FailureReason::ConnectionClosed(_) => {
-                tracing::warn!(%reason, "an exchange failed on this end");
-                self.end_with(
-                    link,
-                    outcome,
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the server could not answer",
-                    CloseReason::Aborted,
-                );
-            }
-        }
-    }
-
-    fn end_with(
-        &mut self,
-        link: &mut Link,
-        outcome: Outcome,
-        status: StatusCode,
-        text: &str,
-        reason: CloseReason,
-    ) {
-        let Some(active) = self.active() else { return };
-        let head = active.answering.head;
-        if !link.is_open() {
-            self.end(outcome);
-        } else if self.end(outcome) {
-            // The answer had begun: only a reset keeps the peer from taking it for whole.
-            link.abort(reason, true);
-        } else {
-            refuse(link, head, status, text, reason);
-        }
-    }
-
-    /// Answers what never became an exchange, and closes so that the peer sees the answer.
-    pub(in crate::session) fn refuse_wire(link: &mut Link, head: bool, error: WireError) {
-        tracing::debug!(%error, peer = %link.peer, "a request was refused");
-        refuse(
-            link,
-            head,
-            error.status(),
-            &error.to_string(),
-            CloseReason::Refused(error),
-        );
-    }
-
-    /// Ends the connection and, first, the exchange on it.
-    pub(in crate::session) fn shut(
-        &mut self,
-        link: &mut Link,
-        cause: CancelCause,
-        reason: CloseReason,
-    ) {
-        let begun = self.end(Outcome::Cancelled(cause));
-        link.abort(reason, begun);
-    }
-
-    /// Gives up the exchange that a message belongs to, if there is something left of it to cancel (P82, P83).
-    pub(in crate::session) fn cancel(&mut self, link: &mut Link, message: MessageId) {
-        if self.is_about(message) {
-            self.end_cancelled(link, CancelCause::Local);
-        }
-    }
-
-    /// The writer of a body went before its end.
-    pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
-        if self
-            .active()
-            .is_some_and(|active| active.answer == Answer::Open(message))
-        {
-            self.end_cancelled(link, CancelCause::Local);
-        }
-    }
-
-    /// A server has one exchange at a time; requests that wait were not begun.
-    pub(in crate::session) fn cancel_all(&mut self, link: &mut Link, cause: CancelCause) {
-        self.end_cancelled(link, cause);
-    }
-}
-
-/// Answers in the place of an answer, and closes so that the peer sees it.
-pub(super) fn refuse(
-    link: &mut Link,
-    head: bool,
-    status: StatusCode,
-    text: &str,
-    reason: CloseReason,
-) {
-    let payload = wire::refusal(status, text);
-    let answering = Answering {
-        head,
-        connect: false,
-        version: http::Version::HTTP_11,
-        keep_alive: false,
-    };
-    let date = clock::date(link.now());
-    // A refusal is made of valid parts; were it not, the close says enough.
-    let _ = link
-        .outbound
-        .encoder
-        .response(&payload, answering, &date, &mut link.outbound.buffer);
-    link.close(reason, true);
 }

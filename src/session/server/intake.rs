@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::answer::refuse;
+use super::ends::refuse;
 use super::{Active, Server};
 
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
