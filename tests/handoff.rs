@@ -4,9 +4,10 @@ mod common;
 
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, AsyncContext as _, Context, Handler, Message, Recipient};
-use common::{Heard, Peer, Recorder, Served, serve, tcp_pair};
+use common::{Heard, Peer, Pipe, Recorder, Served, serve, tcp_pair};
 use http_actors::{
     Apply, Cancel, Dispose, FailureReason, HandOff, HttpHandler, HttpServer, HttpSession, Method,
     NotUpgraded, Origin, Payload, RefusedReason, Responder, SessionContext, SessionOptions,
@@ -14,6 +15,10 @@ use http_actors::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// For what should have happened long before.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const OFFER: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n";
 const SWITCHED: &str =
@@ -430,6 +435,26 @@ async fn an_offer_that_is_cancelled() {
     assert!(matches!(asking.answer.await, Ok(Err(NotUpgraded::Ended))));
     assert_eq!(asking.server.rest().await, "");
     assert_eq!(asking.heard.next().await, "cancelled Local Waiting");
+}
+
+/// A handler that disposes the session, or panics, when it hears that the server has switched: nobody gets the connection,
+/// whoever waits hears of it, and the session ends.
+#[actix::test]
+async fn an_offer_that_the_handler_drops() {
+    let dispose: fn(&mut SessionContext) = SessionContext::dispose;
+    for what in [dispose, |_| panic!("as the test wants")] {
+        let (mut server, near) = Peer::open(Pipe::new());
+        let (factory, mut heard) = Recorder::script(move |_, session| what(session));
+        let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
+        let upgrade = session.send(HandOff(offer()));
+        server.expect(ASKED).await;
+        server.send(SWITCHED).await;
+        let upgrade = timeout(PATIENCE, upgrade).await.expect("answered");
+        assert!(matches!(upgrade, Ok(Err(NotUpgraded::Ended))));
+        assert_eq!(server.rest().await, "");
+        heard.expect(&["apply 101 []"]).await;
+        heard.rest().await;
+    }
 }
 
 /// Nothing is sent behind an offer before it is answered, pipelining or not; what waited when the server switched fails,

@@ -365,11 +365,13 @@ impl Link {
         leaving.wait()
     }
 
-    /// HTTP is over, all output was taken: the connection goes to somebody else.
+    /// HTTP is over, all output was taken: the connection goes to somebody else, unless the handler has ended it.
     pub(super) fn hand_off(&mut self, taker: Taker) {
-        self.phase = Phase::Releasing;
-        self.taker = Some(taker);
-        self.tell(Release);
+        if self.is_open() && self.builder.is_some() {
+            self.phase = Phase::Releasing;
+            self.taker = Some(taker);
+            self.tell(Release);
+        }
     }
 
     /// The last step of that: both halves go.
