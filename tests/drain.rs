@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+/// For what should have happened long before.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const WAIT: &str = "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n";
 const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -248,4 +251,26 @@ async fn asked_again() {
     assert_eq!(busy.rest().await, "");
     assert_eq!(report.await.expect("no panic").cut.len(), 1);
     served.running.await.expect("a good end");
+}
+
+/// Asked once more when the report is out and connections linger still, the server says the same, and ends.
+#[actix::test]
+async fn asked_after_the_report() {
+    let served = serve(1);
+    let mut peer = served.connect().await;
+    peer.send(GET.replace("\r\n\r\n", "\r\nExpect: nothing\r\n\r\n"))
+        .await;
+    // The answer is the last word of the server, which reads on for a while.
+    peer.until("\r\n\r\n").await;
+    let drain = Drain {
+        window: Duration::ZERO,
+        deadline: Duration::from_millis(50),
+    };
+    let handle = served.running.handle();
+    let first = handle.send(drain).await.expect("alive");
+    let second = tokio::time::timeout(PATIENCE, handle.send(drain)).await;
+    let second = second.expect("answered").expect("alive");
+    assert_eq!(second.sessions, first.sessions);
+    let ended = tokio::time::timeout(PATIENCE, served.running).await;
+    ended.expect("an end").expect("a good end");
 }

@@ -32,6 +32,8 @@ pub struct ServerActor {
     pub(super) draining: Vec<oneshot::Sender<DrainReport>>,
     /// Keeps the memory ceiling, if there is one.
     pub(super) keeper: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// What it came to.
+    pub(super) report: Option<DrainReport>,
     pub(super) ending: Ending,
 }
 
@@ -170,6 +172,9 @@ impl Handler<Drain> for ServerActor {
     type Result = ResponseFuture<DrainReport>;
 
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) -> Self::Result {
+        if let Some(report) = self.report.clone() {
+            return Box::pin(async { report });
+        }
         let (sender, report) = oneshot::channel();
         self.draining.push(sender);
         let Drain { window, deadline } = drain;
@@ -201,6 +206,7 @@ impl ServerActor {
             // Who does not wait any more does not want to know.
             let _ = sender.send(report.clone());
         }
+        server.report = Some(report);
         ctx.notify(Dispose);
         server.end(ctx);
     }

@@ -88,6 +88,7 @@ impl Running {
             ended: Some(end),
             draining: Vec::new(),
             keeper: keeper.map(|keeper| Box::pin(keeper) as _),
+            report: None,
             ending: Ending::Running,
         }
         .start();
