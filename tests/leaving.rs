@@ -75,6 +75,73 @@ async fn a_request_in_the_window_is_answered() {
     assert_eq!(cut(left).await, 0);
 }
 
+/// A request of which a part came within the window is answered too, as the last.
+#[actix::test]
+async fn a_request_that_has_begun_is_answered() {
+    tokio::time::pause();
+    let whole = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789";
+    for at in [1, 20, whole.len() - 5] {
+        let mut served = serve(answer);
+        let left = leave(&served.session);
+        served.heard.expect(&["leaving"]).await;
+        served.peer.send(&whole[..at]).await;
+        tokio::time::sleep(WINDOW * 4).await;
+        served.peer.send(&whole[at..]).await;
+        served.peer.expect(LAST).await;
+        assert_eq!(served.peer.rest().await, "");
+        drop(served.peer);
+        assert_eq!(cut(left).await, 0);
+
+        let options = SessionOptions {
+            max_age: Some(WINDOW),
+            ..SessionOptions::default()
+        };
+        let mut served = serve_with(options, 1 << 16, answer);
+        served.peer.send(&whole[..at]).await;
+        tokio::time::sleep(WINDOW * 4).await;
+        served.peer.send(&whole[at..]).await;
+        served.peer.expect(LAST).await;
+        assert_eq!(served.peer.rest().await, "");
+    }
+}
+
+/// The rest of a request that was answered early is still read behind the window: a close would reset the connection, and
+/// could take the answer from the peer.
+#[actix::test]
+async fn the_rest_of_a_request_is_read() {
+    tokio::time::pause();
+    let mut served = serve(answer);
+    served
+        .peer
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
+        .await;
+    served.peer.expect(HI).await;
+    let left = leave(&served.session);
+    tokio::time::sleep(WINDOW * 4).await;
+    served.peer.send("x".repeat(20_000)).await;
+    assert_eq!(served.peer.rest().await, "");
+    assert_eq!(cut(left).await, 0);
+}
+
+/// A request that does not become whole holds a session until the deadline and no longer. A part of it gets no answer.
+#[actix::test]
+async fn a_request_that_stops_is_cut() {
+    tokio::time::pause();
+    let mut served = serve(answer);
+    let since = Instant::now();
+    let left = served.session.send(Leave {
+        window: WINDOW,
+        deadline: WINDOW * 4,
+    });
+    served.peer.send("GET / HT").await;
+    assert_eq!(served.peer.rest().await, "");
+    assert_eq!(
+        since.elapsed().as_millis() / 10,
+        WINDOW.as_millis() * 4 / 10
+    );
+    assert_eq!(left.await.expect("alive").cut.len(), 0);
+}
+
 /// What is being answered finishes, however far it was, long after the window; the connection closes behind it.
 #[actix::test]
 async fn an_exchange_is_finished() {

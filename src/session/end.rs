@@ -320,6 +320,13 @@ impl End {
         at!(self, idle_query(link));
     }
 
+    /// A server: no part of another request has come.
+    pub(super) fn no_request(&mut self, link: &mut Link) {
+        if let Self::Server(server) = self {
+            server.no_request(link);
+        }
+    }
+
     pub(super) fn mute(&mut self) -> Option<MessageId> {
         at!(self, mute())
     }

@@ -78,6 +78,11 @@ pub(crate) struct Failed(pub(crate) Epoch, pub(crate) Fault);
 #[rtype(result = "()")]
 pub(crate) struct IdleQuery(pub(crate) Epoch);
 
+/// Nothing of another request has come: the answer to a [`RequestQuery`].
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct NoRequest(pub(crate) Epoch);
+
 /// The receiving half, let go. Nothing of this builder follows.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -128,6 +133,11 @@ pub(crate) struct Expect(pub(crate) Expected);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct IdleFor(pub(crate) std::time::Duration);
+
+/// Has a part of another request come? Answered by [`NoRequest`], or by that request.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct RequestQuery;
 
 /// Go on after a message that asked for another protocol and did not get it.
 #[derive(Debug, Message)]

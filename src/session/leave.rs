@@ -13,7 +13,7 @@ use crate::transport::Peer;
 ///
 /// The handler hears [`leaving`](crate::HttpHandler::leaving). A server session announces the close in every answer that
 /// begins from now on, and closes behind it. Without a request it stays for `window`, because one may be on its way, and
-/// closes then. A client session takes no more requests, and ends when those that it has are over.
+/// closes then unless a part of one has come. A client session takes no more requests, and ends when those that it has are over.
 ///
 /// What is not over after `deadline` is cut: cancelled with [`Shutdown`](crate::CancelCause::Shutdown), and with a reset
 /// if an answer had begun. Asked twice, a session takes the earlier times.
@@ -65,6 +65,11 @@ impl Leaving {
         };
         self.window = earlier(self.window, leave.window);
         self.cut = earlier(self.cut, leave.deadline);
+    }
+
+    /// Whether nothing may go on any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.cut.is_some_and(|cut| cut <= Instant::now())
     }
 
     /// Somebody wants to know when the session has left.

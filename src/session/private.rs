@@ -128,6 +128,17 @@ impl Handler<inbound::IdleQuery> for HttpSession {
     }
 }
 
+impl Handler<inbound::NoRequest> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::NoRequest(from): inbound::NoRequest, _: &mut Self::Context) {
+        if from == self.context.link.epoch {
+            self.context.end.no_request(&mut self.context.link);
+            self.settle();
+        }
+    }
+}
+
 // From a server.
 
 impl Handler<inbound::Shed> for HttpSession {

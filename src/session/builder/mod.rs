@@ -31,7 +31,7 @@ use super::deadline::DeadlineTimer;
 use super::handoff;
 use super::inbound::{
     Batch, Chunk, Close, Closed, Credit, Deliver, Epoch, Expect, Failed, Fault, Finish, HalfClosed,
-    IdleFor, Inbound, Mute, Release, Released, Rest, Resume, Unmute,
+    IdleFor, Inbound, Mute, NoRequest, Release, Released, RequestQuery, Rest, Resume, Unmute,
 };
 use super::memory::Stake;
 use super::options::Timeouts;
@@ -495,6 +495,16 @@ impl Handler<IdleFor> for PayloadBuilder {
     fn handle(&mut self, IdleFor(after): IdleFor, _: &mut Self::Context) {
         if self.clock == Some(Clock::Idle) {
             self.deadline.set_after(Some(after));
+        }
+    }
+}
+
+impl Handler<RequestQuery> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: RequestQuery, _: &mut Self::Context) {
+        if self.tail.is_empty() && !self.decoder.in_body() {
+            self.session.do_send(NoRequest(self.epoch));
         }
     }
 }

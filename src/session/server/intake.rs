@@ -11,7 +11,7 @@ use super::{Active, Server};
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
 use crate::session::deadline::earliest;
 use crate::session::exchange::{Exchange, Outcome};
-use crate::session::inbound::{Fault, IdleFor, Inbound, Rest, Resume, Unmute};
+use crate::session::inbound::{Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute};
 use crate::session::link::{Event, Link, Phase};
 use crate::session::options::HalfClose;
 use crate::session::record::{Kept, Record};
@@ -237,7 +237,7 @@ impl Server {
 
     /// When a connection without a request is to close, although it is not idle for too long.
     fn retires(&self, link: &Link) -> Option<(Instant, CancelCause)> {
-        if self.is_engaged() || !link.inbox.is_empty() {
+        if self.is_engaged() || self.draining || self.retiring.is_some() || !link.inbox.is_empty() {
             return None;
         }
         let left = link.leaving.as_ref().and_then(|leaving| leaving.window);
@@ -263,6 +263,24 @@ impl Server {
                 CancelCause::Deadline(deadline) => CloseReason::Deadline(deadline),
                 _ => CloseReason::Shutdown,
             };
+            if link
+                .leaving
+                .as_ref()
+                .is_some_and(|leaving| leaving.is_over())
+            {
+                link.close(reason, false);
+            } else {
+                self.retiring = Some(reason);
+                link.tell(RequestQuery);
+            }
+        }
+    }
+
+    /// No part of another request has come: a connection that waited for that only closes.
+    pub(in crate::session) fn no_request(&self, link: &mut Link) {
+        if let Some(reason) = self.retiring
+            && link.inbox.is_empty()
+        {
             link.close(reason, false);
         }
     }

@@ -13,7 +13,7 @@ use std::future::Future;
 use http::Method;
 use tokio::time::Instant;
 
-use crate::error::RefusedReason;
+use crate::error::{CloseReason, RefusedReason};
 use crate::payload::{MessageId, Payload, TransferMode};
 use crate::session::exchange::Outcome;
 use crate::session::info::SessionPhase;
@@ -37,6 +37,8 @@ pub(in crate::session) struct Server {
     /// And everything before that was read.
     pub(in crate::session) peer_done: bool,
     pub(in crate::session) idle_since: Instant,
+    /// The connection is to close, unless a part of another request has come: the builder was asked.
+    retiring: Option<CloseReason>,
     /// The end of the time of a half-closed peer to which an answer is owed.
     farewell: Option<Instant>,
     /// How many bytes the socket had taken when that clock was set.
@@ -60,6 +62,7 @@ impl Server {
             peer_leaving: false,
             peer_done: false,
             idle_since: now,
+            retiring: None,
             farewell: None,
             farewell_seen: 0,
         }
@@ -75,6 +78,7 @@ impl Server {
     ) {
         let oneshot = request.mode() == TransferMode::Oneshot;
         self.begun += 1;
+        self.retiring = None;
         self.active = Some(Active {
             id: request.id(),
             answering: Answering {
