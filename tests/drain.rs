@@ -10,7 +10,7 @@ use actix::Addr;
 use common::Peer;
 use http_actors::{
     CancelCause, Cancelled, Dispose, Drain, DrainReport, ExchangePhase, HttpHandler, HttpServer,
-    Outcome, Payload, Responder, Running, ServerActor, SessionContext, StatusCode,
+    Outcome, Payload, Responder, Running, ServerActor, SessionContext, SessionOptions, StatusCode,
 };
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -273,4 +273,34 @@ async fn asked_after_the_report() {
     assert_eq!(second.sessions, first.sessions);
     let ended = tokio::time::timeout(PATIENCE, served.running).await;
     ended.expect("an end").expect("a good end");
+}
+
+/// The earlier deadline holds, also for what is no exchange any more: a connection that lingers.
+#[actix::test]
+async fn a_deadline_that_is_brought_forward() {
+    let mut options = SessionOptions::default();
+    options.timeouts.linger = PATIENCE * 3;
+    let running = HttpServer::new(|_| Handle(mpsc::unbounded_channel().0))
+        .signals(false)
+        .workers(1)
+        .options(options)
+        .bind("127.0.0.1:0")
+        .expect("a port")
+        .run();
+    let at = running.addresses()[0];
+    let mut peer = Peer::new(TcpStream::connect(at).await.expect("it listens"));
+    peer.send(GET.replace("\r\n\r\n", "\r\nExpect: nothing\r\n\r\n"))
+        .await;
+    peer.until("\r\n\r\n").await;
+    let handle = running.handle();
+    let first = drain(&handle, Duration::ZERO);
+    let second = handle.send(Drain {
+        window: Duration::ZERO,
+        deadline: Duration::from_millis(50),
+    });
+    let second = tokio::time::timeout(PATIENCE, second).await;
+    second.expect("in time").expect("alive");
+    first.await.expect("no panic");
+    drop(peer);
+    running.await.expect("a good end");
 }

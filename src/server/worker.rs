@@ -216,6 +216,19 @@ async fn drained(leaving: &mut watch::Receiver<Option<Retire>>) {
     tokio::task::yield_now().await;
 }
 
+/// Ends at the time of the cut, which may be brought forward.
+async fn cut(mut leaving: watch::Receiver<Option<Retire>>) {
+    loop {
+        let retire = *leaving.borrow_and_update();
+        let Some(Retire { cut, .. }) = retire else {
+            return;
+        };
+        if !matches!(timeout_at(cut, leaving.changed()).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
 /// Errors of `accept` that belong to the one connection that was not made.
 fn is_of_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
@@ -252,6 +265,14 @@ pub(super) struct Retire {
 }
 
 impl Retire {
+    /// Asked again: the earlier times hold.
+    fn hasten(self, other: Self) -> Self {
+        Self {
+            window: self.window.min(other.window),
+            cut: self.cut.min(other.cut),
+        }
+    }
+
     fn leave(self) -> Leave {
         Leave {
             window: self.window,
@@ -264,7 +285,10 @@ impl Handler<Retire> for Worker {
     type Result = ResponseFuture<Option<DrainReport>>;
 
     fn handle(&mut self, retire: Retire, _: &mut Self::Context) -> Self::Result {
-        let again = self.shared.leaving.send_replace(Some(retire)).is_some();
+        let leaving = &self.shared.leaving;
+        let before = *leaving.borrow();
+        let retire = before.map_or(retire, |before| before.hasten(retire));
+        let again = leaving.send_replace(Some(retire)).is_some();
         for session in self.shared.registry.sessions() {
             if again {
                 session.do_send(retire.leave());
@@ -279,7 +303,10 @@ impl Handler<Retire> for Worker {
         let shared = self.shared.clone();
         Box::pin(async move {
             // At the cut the sessions say what they cut. What is left then, handshakes and closes, is nobody's exchange.
-            let _ = timeout_at(retire.cut, shared.tracker.wait()).await;
+            tokio::select! {
+                () = shared.tracker.wait() => {}
+                () = cut(shared.leaving.subscribe()) => {}
+            }
             let mut parting = shared.parting.take();
             let mut report = DrainReport::default();
             while let Some(left) = parting.join_next().await {
