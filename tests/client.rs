@@ -800,6 +800,31 @@ async fn slow_servers() {
     assert_eq!(end, "cancelled Deadline(Write) Waiting");
 }
 
+/// The clock of a response head does not run while the request waits for a server that reads slowly.
+#[actix::test]
+async fn slow_requests() {
+    tokio::time::pause();
+    let (mut server, near) = Peer::open(Pipe::new().capacity(1 << 10));
+    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let mut options = SessionOptions::for_client();
+    options.timeouts.response = Some(Duration::from_secs(20));
+    let session = HttpSession::over(near, "a", &factory, options);
+    apply(&session, post("/").body("x".repeat(8 << 10))).await;
+    server.until("\r\n\r\n").await;
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        server.exactly(1 << 10).await;
+    }
+    server.exactly(2 << 10).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    server
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    heard
+        .expect(&["apply 200 []", "completed 200 in 0 out 8192"])
+        .await;
+}
+
 /// The clock of a response head runs from the end of the request, and interim responses do not renew it; that of an
 /// exchange runs from `Apply`, in the queue too. Both are off by default.
 #[actix::test]

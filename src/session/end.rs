@@ -237,10 +237,13 @@ impl End {
     }
 
     /// All output was taken by the socket. True if that ended an exchange.
-    pub(super) fn flushed(&mut self) -> bool {
+    pub(super) fn flushed(&mut self, link: &Link) -> bool {
         match self {
             Self::Server(server) => server.complete(),
-            Self::Client(_) => false,
+            Self::Client(client) => {
+                client.flushed(link.now());
+                false
+            }
         }
     }
 

@@ -288,7 +288,7 @@ impl HttpSession {
             if self.context.link.is_aborting() || !blocked && self.context.link.has_output() {
                 continue;
             }
-            if !blocked && self.context.end.flushed() {
+            if !blocked && self.context.end.flushed(&self.context.link) {
                 // What the handler was just told made an answer complete without another byte.
                 continue;
             }
@@ -313,7 +313,7 @@ impl HttpSession {
     /// Writes what waits. True if the socket takes no more for now.
     fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> bool {
         match self.context.link.outbound.poll_flush(cx) {
-            Poll::Ready(Ok(())) => drop(self.context.end.flushed()),
+            Poll::Ready(Ok(())) => drop(self.context.end.flushed(&self.context.link)),
             Poll::Ready(Err(error)) => {
                 tracing::debug!(%error, peer = %self.context.link.peer, "a write failed");
                 self.context

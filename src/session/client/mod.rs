@@ -98,7 +98,7 @@ pub(super) struct Flight {
     head_out: u64,
     bytes_out: u64,
     began: Instant,
-    /// When the last of the request was given to the connection.
+    /// When the socket had taken the last of the request.
     asked: Option<Instant>,
     answered: Option<Instant>,
 }

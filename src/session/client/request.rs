@@ -234,7 +234,6 @@ impl Client {
             let id = flight.id;
             link.events.push_back(Event::NeedBody(id));
         } else {
-            flight.asked = Some(link.now());
             flight.kept = Some(payload);
         }
         link.weigh();
@@ -279,10 +278,18 @@ impl Client {
         }
         if let Some(flight) = self.sending() {
             flight.request = Sending::Done;
-            flight.asked = Some(link.now());
         }
         link.weigh();
         Ok(())
+    }
+
+    /// All output was taken by the socket: from now on a response is awaited.
+    pub(in crate::session) fn flushed(&mut self, now: Instant) {
+        for flight in self.sent() {
+            if matches!(flight.request, Sending::Done) {
+                flight.asked.get_or_insert(now);
+            }
+        }
     }
 
     // The other ends.
