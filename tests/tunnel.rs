@@ -5,6 +5,7 @@ mod common;
 
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix::Addr;
 use common::Peer;
@@ -205,5 +206,34 @@ async fn proxies_that_make_no_tunnel() {
             "{answer}: {error:?}"
         );
         assert!(error.is_retry_safe(), "nothing was asked of the server");
+    }
+}
+
+/// A connection that became no tunnel is closed: the proxy keeps it open, and declines or says nothing until the request
+/// is dropped.
+#[actix::test]
+async fn what_is_no_tunnel_is_closed() {
+    let authority = Authority::new();
+    for answer in [
+        "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno",
+        "",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = client(
+            &authority,
+            &listener.local_addr().expect("an address").to_string(),
+        );
+        let url = get("https://far.test/");
+        let asking = actix::spawn(async move { client.request(url).await });
+        let mut proxy = Peer::new(listener.accept().await.expect("accepted").0);
+        proxy.until("\r\n\r\n").await;
+        proxy.send(answer).await;
+        if answer.is_empty() {
+            asking.abort();
+        } else {
+            asking.await.expect("no panic").expect_err("no tunnel");
+        }
+        let closed = tokio::time::timeout(Duration::from_secs(5), proxy.rest()).await;
+        assert_eq!(closed.as_deref(), Ok(""), "{answer}");
     }
 }

@@ -89,7 +89,7 @@ impl Way {
         Client::new(connection, host, Some(origin), Instant::now()).through(through)
     }
 
-    async fn connect(self, options: &SessionOptions) -> Result<Halves, ConnectError> {
+    async fn connect(self, options: &Arc<SessionOptions>) -> Result<Halves, ConnectError> {
         let route = &options.route;
         let Some((proxy, through)) = &self.proxy else {
             return transport::connect(&self.origin, route).await;

@@ -3,15 +3,17 @@
 use std::io;
 use std::sync::Arc;
 
+use actix::Addr;
 use http::Method;
 
 use super::Through;
 use crate::payload::Payload;
+use crate::session::HttpSession;
 use crate::session::connection;
 use crate::session::context::SessionContext;
 use crate::session::handler::HttpHandler;
 use crate::session::handoff::NotUpgraded;
-use crate::session::message::HandOff;
+use crate::session::message::{Dispose, HandOff};
 use crate::session::options::SessionOptions;
 use crate::transport::{ConnectError, Halves, Origin};
 
@@ -21,7 +23,7 @@ pub(in crate::session) async fn tunnel(
     halves: Halves,
     origin: &Origin,
     through: &Through,
-    options: &SessionOptions,
+    options: &Arc<SessionOptions>,
 ) -> Result<Halves, ConnectError> {
     let tls = halves.tls.clone();
     let target = origin
@@ -32,11 +34,9 @@ pub(in crate::session) async fn tunnel(
     if let Some(authorization) = &through.authorization {
         request = request.header("Proxy-Authorization", authorization);
     }
-    let mut options = options.clone();
-    // Whoever opens the connection may have stopped waiting for it by then.
-    options.timeouts.exchange = options.timeouts.connect;
-    let session = connection::given(halves, String::new(), Arc::new(options), |_| Box::new(Mute));
-    match session.send(HandOff(request)).await {
+    let session = connection::given(halves, String::new(), options.clone(), |_| Box::new(Mute));
+    let asking = Asking(session);
+    match asking.0.send(HandOff(request)).await {
         Ok(Ok(tunnel)) => tunnel
             .into_halves(tls)
             // The server behind it waits for our first word.
@@ -45,6 +45,15 @@ pub(in crate::session) async fn tunnel(
         Ok(Err(NotUpgraded::Refused(_) | NotUpgraded::Ended)) | Err(_) => {
             Err(ConnectError::Link(io::ErrorKind::ConnectionAborted))
         }
+    }
+}
+
+/// The session that asks. Nobody has a use for its connection if there is no tunnel, or if nobody waits for it any more.
+struct Asking(Addr<HttpSession>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.do_send(Dispose);
     }
 }
 
