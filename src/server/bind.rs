@@ -76,7 +76,7 @@ impl Socket {
                 Ok((spread(listeners, workers)?, None))
             }
             Self::Given(listener) => {
-                let listeners = vec![ShareSocket::Tcp(listener)];
+                let listeners = vec![ShareSocket::Given(listener)];
                 Ok((spread(listeners, workers)?, None))
             }
             Self::Unix { socket, file } => {

@@ -99,10 +99,13 @@ impl Shared {
         let mut back_off = BACK_OFF;
         loop {
             let accepted = tokio::select! {
-                // ORDER: a connection first, so that the backlog is empty when the loop ends.
+                // ORDER: a connection first: the kernel is told to begin no more when it seems to have none.
                 biased;
                 accepted = listener.accept(self.tcp) => accepted,
-                () = drained(&mut leaving) => return,
+                () = drained(&mut leaving) => match listener.accept_rest(self.tcp).transpose() {
+                    Some(accepted) => accepted,
+                    None => return,
+                },
             };
             match accepted {
                 Ok(halves) => {
@@ -208,12 +211,10 @@ impl Shared {
     }
 }
 
-/// Ends when the server is being drained, and what the kernel had accepted by then is known.
+/// Ends when the server is being drained.
 async fn drained(leaving: &mut watch::Receiver<Option<Retire>>) {
     // The sender lives as long as the worker.
     let _ = leaving.wait_for(Option::is_some).await;
-    // ORDER: the reactor has its turn before this goes on, and the listener is polled first then.
-    tokio::task::yield_now().await;
 }
 
 /// Ends at the time of the cut, which may be brought forward.
