@@ -22,6 +22,7 @@ use http_actors::{
     Cancelled, Drain, Exchange, Failure, Headers, HttpHandler, HttpServer, MessageId, Method,
     Payload, Room, SessionContext, StatusCode, Timeouts, TransferMode,
 };
+use listenfd::ListenFd;
 
 /// A server for benchmarks, conformance and fault runs.
 #[derive(Debug, Clone, Parser)]
@@ -29,6 +30,12 @@ struct Flags {
     /// Port on 127.0.0.1; 0 picks one
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Listen beside another process on that port
+    #[arg(long)]
+    share_port: bool,
+    /// Listen on the sockets that the service manager passes instead
+    #[arg(long)]
+    listen_fds: bool,
     /// Arbiters that serve
     #[arg(long, default_value_t = 1)]
     workers: usize,
@@ -315,8 +322,13 @@ async fn main() -> std::io::Result<()> {
         muted: false,
     })
     .workers(flags.workers)
-    .timeouts(timeouts);
-    server = bind(server, &flags)?;
+    .timeouts(timeouts)
+    .share_port(flags.share_port);
+    server = if flags.listen_fds {
+        listen(server)?
+    } else {
+        bind(server, &flags)?
+    };
     if let Some(connections) = flags.max_connections {
         server = server.max_connections(connections);
     }
@@ -331,6 +343,17 @@ async fn main() -> std::io::Result<()> {
         println!("listening on {address}");
     }
     server.await
+}
+
+/// Takes the sockets from the service manager: `LISTEN_FDS` of them, from descriptor 3 on.
+fn listen(mut server: HttpServer) -> std::io::Result<HttpServer> {
+    let mut passed = ListenFd::from_env();
+    for index in 0..passed.len() {
+        if let Some(listener) = passed.take_tcp_listener(index)? {
+            server = server.listen(listener)?;
+        }
+    }
+    Ok(server)
 }
 
 #[cfg(feature = "rustls")]
