@@ -228,6 +228,31 @@ fn a_signal_lets_answers_finish() {
     assert_eq!(rest.len() - head.expect("a head") - 4, LENGTH);
 }
 
+/// More clients than descriptors: the server keeps those that it has, waits, and goes on when there is room.
+#[test]
+fn without_descriptors_it_waits() {
+    let limited = "ulimit -n 40 && exec \"$0\" --port 0 --workers 1 --max-connections 1000";
+    let server = Server::start(
+        Command::new("sh")
+            .arg("-c")
+            .arg(limited)
+            .arg(example("workload")),
+    );
+    let port = server.port.parse::<u16>().expect("a port");
+    let connect = || TcpStream::connect(("127.0.0.1", port)).expect("a backlog");
+    let waiting: Vec<_> = std::iter::repeat_with(connect).take(60).collect();
+    for mut stream in waiting {
+        write!(
+            stream,
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        )
+        .expect("open");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+    }
+}
+
 #[test]
 fn flags_that_make_no_sense_are_refused() {
     for flags in [
