@@ -341,3 +341,22 @@ async fn connections_are_rotated() {
     assert_eq!(peer.rest().await, "");
     assert_eq!(since.elapsed().as_secs(), 60);
 }
+
+/// A raw answer cannot be made to announce the close; the connection closes behind it all the same.
+#[actix::test]
+async fn a_raw_answer_is_the_last() {
+    tokio::time::pause();
+    let options = SessionOptions {
+        max_requests: NonZeroU64::new(1),
+        ..SessionOptions::default()
+    };
+    let Served { mut peer, .. } = serve_with(options, 1 << 16, |_, session| {
+        assert!(session.write(HI).is_ok());
+        assert!(session.finish().is_ok());
+    });
+    let since = Instant::now();
+    peer.send(GET.repeat(2)).await;
+    peer.expect(HI).await;
+    assert_eq!(peer.rest().await, "");
+    assert_eq!(since.elapsed().as_secs(), 0);
+}

@@ -212,7 +212,12 @@ impl Server {
         let raw = self.active().is_some_and(|active| {
             active.answer == Answer::Raw && message.is_none_or(|message| message == active.id)
         });
-        if !raw {
+        if raw {
+            // Nobody but the application could have announced the close.
+            if let Some(active) = self.active() {
+                active.persist &= !active.last;
+            }
+        } else {
             if let Some(reason) = self.objection(message) {
                 return Err(Refused::new(reason, ()));
             }
