@@ -187,7 +187,8 @@ impl HttpServer {
         }
     }
 
-    /// Listens on a socket that is listening already, for example one passed by the service manager.
+    /// Listens on a socket that is listening already, for example one passed by the service manager. Another process may
+    /// accept from it at the same time, or go on when this one ends; [`backlog`](Self::backlog) does not change it.
     ///
     /// # Errors
     /// If the socket cannot be made non-blocking.
@@ -245,7 +246,10 @@ impl HttpServer {
         self
     }
 
-    /// Lets other processes of the same user listen on the same port, for rolling restarts. Call it before `bind`.
+    /// Lets other processes of the same user listen on the same port, for rolling restarts: false. Call it before `bind`.
+    ///
+    /// Each has a backlog of its own. One that drains accepts what stands in it. What stands in that of one that is killed
+    /// is reset, unless Linux is told to pass it on (`net.ipv4.tcp_migrate_req`).
     pub fn share_port(mut self, share: bool) -> Self {
         self.settings.share_port = share;
         self
