@@ -15,8 +15,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
-use futures_util::Stream;
+use futures_util::future::ready;
 use futures_util::stream::poll_fn;
+use futures_util::{Stream, TryFutureExt as _};
 use http_actors::{HttpClient, Method, Payload, Proxy, Route, SessionOptions};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
@@ -128,10 +129,19 @@ async fn exchange(
         .header("Accept", "*/*");
     let (head, mut body) = match &flags.data_file {
         Some(path) if !bare => {
-            let (length, data) = open(path)?;
+            let length = length(path)?;
             let mut request = request;
             request.set_length(length);
-            client.upload(request, data).await?
+            let data = open(path, length)?;
+            if length.is_none() {
+                client.upload(request, data).await?
+            } else {
+                let mut data = Some(data);
+                let mut again = || data.take().map_or_else(|| open(path, length), Ok);
+                client
+                    .upload_from(request, || ready(again()).try_flatten_stream())
+                    .await?
+            }
         }
         _ => client.stream(request).await?,
     };
@@ -145,21 +155,30 @@ async fn exchange(
     Ok(head)
 }
 
-/// The body to send: its length if that is known, and what is read of it, by a thread, as it is asked for.
-fn open(path: &Path) -> io::Result<(Option<u64>, impl Stream<Item = io::Result<Bytes>> + use<>)> {
+/// The length of the body to send, if that is known: then it can be read again, where a redirect asks for it.
+fn length(path: &Path) -> io::Result<Option<u64>> {
+    if path == Path::new("-") {
+        return Ok(None);
+    }
+    let about = std::fs::metadata(path)?;
+    Ok(about.is_file().then_some(about.len()))
+}
+
+/// The body to send, read by a thread as it is asked for.
+fn open(
+    path: &Path,
+    length: Option<u64>,
+) -> io::Result<impl Stream<Item = io::Result<Bytes>> + use<>> {
     static STDIN: std::sync::Once = std::sync::Once::new();
-    let (length, mut from): (_, Box<dyn io::Read + Send>) = if path == Path::new("-") {
+    let mut from: Box<dyn io::Read + Send> = if path == Path::new("-") {
         if STDIN.is_completed() {
             return Err(io::Error::other("stdin was sent already"));
         }
         STDIN.call_once(|| {});
-        (None, Box::new(io::stdin()))
+        Box::new(io::stdin())
     } else {
-        let file = File::open(path)?;
-        let about = file.metadata()?;
-        let length = about.is_file().then_some(about.len());
         // A file that grows meanwhile is sent as long as it was.
-        (length, Box::new(file.take(length.unwrap_or(u64::MAX))))
+        Box::new(File::open(path)?.take(length.unwrap_or(u64::MAX)))
     };
     let (sender, mut pieces) = mpsc::channel(1);
     std::thread::spawn(move || {
@@ -178,10 +197,7 @@ fn open(path: &Path) -> io::Result<(Option<u64>, impl Stream<Item = io::Result<B
             }
         }
     });
-    Ok((
-        length,
-        poll_fn(move |cx| Pin::new(&mut pieces).poll_recv(cx)),
-    ))
+    Ok(poll_fn(move |cx| Pin::new(&mut pieces).poll_recv(cx)))
 }
 
 fn client(flags: &Flags) -> Result<HttpClient, Error> {

@@ -720,6 +720,44 @@ async fn redirects() {
     }
 }
 
+/// A redirect that repeats the body of an upload is followed by whoever can make it again, up to the limit, and is the
+/// answer to everybody else.
+#[actix::test]
+async fn uploads_are_repeated() {
+    let pieces = || stream::iter([Piece::Ok(Bytes::from("abc"))]);
+    // Whether the body can be made again, the limit; the outcome, and how often the body came.
+    for (repeats, limit, expected, bodies) in [
+        (true, 2, "200", 3),
+        (true, 1, "TooManyRedirects", 2),
+        (false, 2, "308", 1),
+    ] {
+        let server = Server::new().await.answering(|line| {
+            let next = match line.split(' ').nth(1) {
+                Some("/a") => "b",
+                Some("/b") => "c",
+                _ => return OK.to_owned(),
+            };
+            format!("HTTP/1.1 308 Go\r\nLocation: {next}\r\nContent-Length: 0\r\n\r\n")
+        });
+        let client = HttpClient::builder().redirects(limit).build();
+        let request = Payload::put(format!("{}/a", server.url)).expect("a url");
+        let request = request.length(3);
+        let answered = if repeats {
+            client.upload_from(request, pieces).await
+        } else {
+            client.upload(request, pieces()).await
+        };
+        let outcome = match answered {
+            Ok((head, _)) => head.status().expect("a response").as_str().to_owned(),
+            Err(error) => kind(&error),
+        };
+        assert_eq!(outcome, expected);
+        let heads = server.heads.lock().expect("no panic").clone();
+        assert_eq!(heads.len(), bodies, "{expected}");
+        assert!(heads.iter().all(|head| head.ends_with("abc")), "{heads:?}");
+    }
+}
+
 /// A circle ends at the limit; without a limit nothing is followed.
 #[actix::test]
 async fn redirects_without_end() {
@@ -999,7 +1037,8 @@ fn clients_and_their_futures_go_anywhere() {
         anywhere(client);
         movable(client.request(request.clone()));
         movable(client.stream(request.clone()));
-        movable(client.upload(request, body));
+        movable(client.upload(request.clone(), body));
+        movable(client.upload_from(request, stream::empty::<Piece>));
     }
     fn error<T: std::error::Error + Send + Sync + 'static>() {}
     let _ = check;

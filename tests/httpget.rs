@@ -50,6 +50,9 @@ impl Handler<HttpRequest> for Service {
             "/go" => Payload::response(StatusCode::FOUND)
                 .header("Location", "/hello#there")
                 .body("go\n"),
+            "/again" => Payload::response(StatusCode::TEMPORARY_REDIRECT)
+                .header("Location", "/echo")
+                .body("again\n"),
             "/round" => Payload::response(StatusCode::FOUND).header("Location", "/round"),
             "/never" => return self.waiting.push(responder),
             "/cut" | "/trailers" => {
@@ -272,6 +275,20 @@ async fn what_it_writes_and_how_it_exits() {
         ),
         ("BASE/go".to_owned(), "", "go\n", String::new(), 0),
         ("-L BASE/go".to_owned(), "", "hello\n", String::new(), 0),
+        (
+            format!("-L --data-file {name} -X PUT BASE/again BASE/go"),
+            "",
+            "PUT false from a file\nhello\n",
+            String::new(),
+            0,
+        ),
+        (
+            "-L --data-file - BASE/again".to_owned(),
+            "piped",
+            "again\n",
+            String::new(),
+            0,
+        ),
         (
             "-L BASE/round".to_owned(),
             "",

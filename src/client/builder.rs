@@ -83,8 +83,8 @@ impl ClientBuilder {
     ///
     /// 301 and 302 make a GET of a POST, 303 of everything but HEAD; 307 and 308 repeat method and body. Authorization,
     /// Cookie and Proxy-Authorization do not go to another origin. A redirect that cannot be followed is returned as it
-    /// is: one without a usable Location, from https to http, or with a body from a stream to repeat. One too many is an
-    /// error.
+    /// is: one without a usable Location, from https to http, or with a body to repeat that cannot be made again, as
+    /// [`upload_from`](HttpClient::upload_from) can. One too many is an error.
     pub fn redirects(mut self, limit: usize) -> Self {
         self.redirects = limit;
         self

@@ -20,6 +20,7 @@ use actix::Addr;
 use actix_rt::ArbiterHandle;
 use bytes::Bytes;
 use futures_core::Stream;
+use futures_core::stream::BoxStream;
 use tokio::sync::oneshot;
 
 use crate::error::{BodyError, UseError};
@@ -130,7 +131,27 @@ impl HttpClient {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
-        self.within(self.send_with(request, body))
+        self.within(self.send_with(request, body, || None))
+            .await
+            .map(Reply::parts)
+    }
+
+    /// [`upload`](Self::upload) of a body that can be made again: a redirect that repeats method and body is followed, by
+    /// a new stream from its beginning.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    pub async fn upload_from<S, E>(
+        &self,
+        request: Payload,
+        mut body: impl FnMut() -> S,
+    ) -> Result<(Payload, Incoming), ClientError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+    {
+        let first = body();
+        self.within(self.send_with(request, first, || Some(body())))
             .await
             .map(Reply::parts)
     }
@@ -166,10 +187,18 @@ impl HttpClient {
         }
         let copy = request.clone();
         let reply = self.send_once(request).await?;
-        self.follow(copy, reply).await
+        let never = || None::<BoxStream<'static, Result<Bytes, ClientError>>>;
+        self.follow(copy, reply, never).await
     }
 
-    async fn send_with<S, E>(&self, mut request: Payload, body: S) -> Result<Reply, ClientError>
+    /// Sends a request whose body comes from a stream, and follows redirects for as long as there is another stream to
+    /// repeat it with.
+    async fn send_with<S, E>(
+        &self,
+        mut request: Payload,
+        body: S,
+        again: impl FnMut() -> Option<S>,
+    ) -> Result<Reply, ClientError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
@@ -177,20 +206,25 @@ impl HttpClient {
         if request.mode() == TransferMode::Oneshot {
             request.set_length(None);
         }
-        let copy = (self.0.redirects > 0).then(|| request.clone());
-        let (lease, request) = self.lease(request).await?;
-        let session = lease.idle_session().unwrap_or_else(|| self.connect(&lease));
-        let (sender, writer) = oneshot::channel();
-        let pending = ask(session, lease, request, Some(sender));
-        let reply = upload::upload(pending, writer, body).await?;
-        match copy {
-            Some(copy) => self.follow(copy, reply).await,
-            None => Ok(reply),
+        if self.0.redirects == 0 {
+            return self.upload_once(request, body).await;
         }
+        let copy = request.clone();
+        let reply = self.upload_once(request, body).await?;
+        self.follow(copy, reply, again).await
     }
 
     /// Follows redirects from the response to this request on.
-    async fn follow(&self, mut request: Payload, mut reply: Reply) -> Result<Reply, ClientError> {
+    async fn follow<S, E>(
+        &self,
+        mut request: Payload,
+        mut reply: Reply,
+        mut again: impl FnMut() -> Option<S>,
+    ) -> Result<Reply, ClientError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+    {
         for followed in 0.. {
             let Some(next) = redirect::next(request, &reply.head) else {
                 break;
@@ -198,14 +232,36 @@ impl HttpClient {
             if followed == self.0.redirects {
                 return Err(ClientError::new(ClientErrorKind::TooManyRedirects));
             }
+            let upload = match next.mode() {
+                TransferMode::Oneshot => None,
+                TransferMode::Stream | TransferMode::Chunked => match again() {
+                    Some(body) => Some(body),
+                    None => break,
+                },
+            };
             if let Some(mut body) = reply.body {
                 // One that is long or cut costs its connection.
                 drop(body.collect(REDIRECT_BODY).await);
             }
             request = next.clone();
-            reply = self.send_once(next).await?;
+            reply = match upload {
+                Some(body) => self.upload_once(next, body).await?,
+                None => self.send_once(next).await?,
+            };
         }
         Ok(reply)
+    }
+
+    async fn upload_once<S, E>(&self, request: Payload, body: S) -> Result<Reply, ClientError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+    {
+        let (lease, request) = self.lease(request).await?;
+        let session = lease.idle_session().unwrap_or_else(|| self.connect(&lease));
+        let (sender, writer) = oneshot::channel();
+        let pending = ask(session, lease, request, Some(sender));
+        upload::upload(pending, writer, body).await
     }
 
     /// Sends a request; once more if its connection was not what it seemed to be.

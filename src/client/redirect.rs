@@ -23,7 +23,7 @@ const OF_THE_BODY: [&str; 8] = [
 ];
 
 /// The request that follows from a redirect. `None` if the response is no redirect, or none that is followed: without a
-/// Location that can be used, from https to http, or one that keeps a body that cannot be sent again.
+/// Location that can be used, or from https to http. A body that is not inside has to be made again.
 pub(super) fn next(mut request: Payload, response: &Payload) -> Option<Payload> {
     let then = then(request.method(), response.status()?)?;
     let location = response.headers().text("location")?;
@@ -38,7 +38,6 @@ pub(super) fn next(mut request: Payload, response: &Payload) -> Option<Payload> 
     let crosses = Origin::try_from(&uri).ok()? != Origin::try_from(request.uri()).ok()?;
     let message = request.message_mut();
     match then {
-        Then::Repeat if message.mode != TransferMode::Oneshot => return None,
         Then::Repeat => {}
         Then::Become(method) => {
             message.method = method;
