@@ -539,25 +539,6 @@ async fn the_first_answer_is_the_leave() {
     );
 }
 
-/// The same where somebody else is to answer: who gets the body is asked for it, and not who answers.
-#[actix::test]
-async fn the_leave_is_not_the_responders() {
-    let mut parts = Parts::new();
-    let responder = Arc::new(Mutex::new(None));
-    let kept = responder.clone();
-    let mut served = receiving(&parts, move |session| {
-        *kept.lock().expect("no panic") = Some(session.responder());
-    });
-    served
-        .peer
-        .send("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 20000\r\n\r\n")
-        .await;
-    let told = parts.next().await;
-    assert_eq!(told.part, "data ");
-    told.answer.send(Ok(())).expect("waited for");
-    served.peer.expect("HTTP/1.1 100 Continue\r\n\r\n").await;
-}
-
 fn part(message: MessageId, part: Part) -> BodyPart {
     BodyPart { message, part }
 }

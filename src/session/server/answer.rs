@@ -239,14 +239,13 @@ impl Server {
 
     /// Sends the 100 that the peer may wait for, unless somebody else is to decide on that.
     pub(in crate::session) fn promise_continue(&mut self, link: &mut Link) {
-        if self.is_muted() {
+        if self.is_muted() || self.active().is_none_or(|active| active.lent > 0) {
             return;
         }
         match &mut link.sink {
             // Whoever gets the body is asked whether it is wanted.
             Some(sink) if self.is_waited_for() => sink.data(Bytes::new(), false),
             Some(_) => {}
-            None if self.active().is_some_and(|active| active.lent > 0) => {}
             None => self.send_continue(link),
         }
     }
