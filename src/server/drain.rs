@@ -14,6 +14,9 @@ use crate::transport::Peer;
 /// [`Leave`](crate::Leave): requests that are going on, and those that come within the window, are answered, with
 /// `Connection: close`. What is not over at the deadline is cut. The server's future ends behind it.
 ///
+/// Connections that were handed over ([`Upgraded`](crate::Upgraded)) are not waited for, and end with the server: whoever
+/// has them is to bring them to an end, when its handler hears `leaving` say.
+///
 /// A second `Drain` may bring the times forward; both get the same report. [`Dispose`](crate::Dispose) cuts at once.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "DrainReport")]

@@ -20,7 +20,9 @@ use crate::transport::{self, Halves, Peer, TlsInfo};
 /// A connection that speaks HTTP no longer, with everything that the other end sent behind the last head.
 ///
 /// It is `AsyncRead + AsyncWrite`, `Send`, and a message: an actor gets it by [`HandOff::to`](crate::HandOff::to).
-/// Dropped, it closes. On a server it counts towards `max_connections` for as long as it lives.
+/// Dropped, it closes. On a server it counts towards `max_connections` for as long as it lives; but it is of the arbiter
+/// that accepted it, and a server that ends stops its arbiters: reads and writes fail from then on. A
+/// [`Drain`](crate::Drain) does not wait for it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Upgraded {

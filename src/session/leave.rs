@@ -74,6 +74,8 @@ impl Leaving {
 
     /// Somebody wants to know when the session has left.
     pub(super) fn wait(&mut self) -> oneshot::Receiver<Left> {
+        // A handler that asks waits for nothing.
+        self.waiting.retain(|waiting| !waiting.is_closed());
         let (sender, receiver) = oneshot::channel();
         self.waiting.push(sender);
         receiver

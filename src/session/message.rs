@@ -30,9 +30,9 @@ pub struct Apply(pub Payload);
 /// to a request that offers an upgrade, or a 2xx to CONNECT; on a client a request with an Upgrade field, or CONNECT.
 ///
 /// Answered when HTTP is over on the connection: after the head of the server's response, when all output was taken. The
-/// exchange is completed first, then the session ends and its handler is never called again. A client's requests that
-/// still wait fail then, to be sent elsewhere. Where a client's server declines, its response goes to the handler, and
-/// the session goes on.
+/// exchange is completed first, then the session ends; its handler hears nothing of the new protocol. A client's requests
+/// that still wait fail then, to be sent elsewhere. Where a client's server declines, its response goes to the handler,
+/// and the session goes on.
 ///
 /// To be sent by `send`, or nobody gets the connection and it closes. [`HandOff::to`] sends it to an actor.
 ///

@@ -34,7 +34,7 @@ pub(in crate::session) async fn tunnel(
     if let Some(authorization) = &through.authorization {
         request = request.header("Proxy-Authorization", authorization);
     }
-    let session = connection::given(halves, String::new(), options.clone(), |_| Box::new(Mute));
+    let session = connection::given(halves, String::new(), options.clone(), |_| Box::new(Deaf));
     let asking = Asking(session);
     match asking.0.send(HandOff(request)).await {
         Ok(Ok(tunnel)) => tunnel
@@ -58,8 +58,8 @@ impl Drop for Asking {
 }
 
 /// Hears nothing: what matters is the hand-off.
-struct Mute;
+struct Deaf;
 
-impl HttpHandler for Mute {
+impl HttpHandler for Deaf {
     fn apply(&mut self, _response: Payload, _session: &mut SessionContext) {}
 }
