@@ -20,7 +20,7 @@ use futures_util::stream::poll_fn;
 use futures_util::{Stream, TryFutureExt as _};
 use http_actors::{HttpClient, Method, Payload, Proxy, Route, SessionOptions};
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -64,33 +64,48 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// Where bodies go.
-enum Output {
-    Stdout,
-    File(File),
+/// Where bodies go: to a thread, because whoever reads them may not, and time goes on.
+struct Output {
+    pieces: mpsc::Sender<(Bytes, oneshot::Sender<io::Result<()>>)>,
+    is_file: bool,
 }
 
 impl Output {
-    fn write(&mut self, data: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Stdout => {
-                let mut out = io::stdout().lock();
-                out.write_all(data)?;
-                out.flush()
+    fn new(file: Option<File>) -> Self {
+        let (pieces, mut coming) = mpsc::channel::<(Bytes, oneshot::Sender<_>)>(1);
+        let is_file = file.is_some();
+        std::thread::spawn(move || {
+            let mut out: Box<dyn io::Write> = match file {
+                Some(file) => Box::new(file),
+                None => Box::new(io::stdout()),
+            };
+            while let Some((piece, done)) = coming.blocking_recv() {
+                // Nobody may wait any more.
+                drop(done.send(out.write_all(&piece).and_then(|()| out.flush())));
             }
-            Self::File(file) => file.write_all(data),
-        }
+        });
+        Self { pieces, is_file }
+    }
+
+    /// Returns when the piece is out.
+    async fn write(&self, piece: Bytes) -> io::Result<()> {
+        let (done, written) = oneshot::channel();
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        self.pieces.send((piece, done)).await.map_err(|_| gone())?;
+        written.await.map_err(|_| gone())?
     }
 
     /// Drawn on stderr, and only if that is a terminal.
     fn bar(&self, length: Option<u64>) -> ProgressBar {
-        let (bar, form) = match (self, length) {
-            (Self::Stdout, _) => return ProgressBar::hidden(),
-            (Self::File(_), Some(length)) => (
+        if !self.is_file {
+            return ProgressBar::hidden();
+        }
+        let (bar, form) = match length {
+            Some(length) => (
                 ProgressBar::new(length),
                 "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
             ),
-            (Self::File(_), None) => (
+            None => (
                 ProgressBar::new_spinner(),
                 "{spinner} {bytes} {bytes_per_sec}",
             ),
@@ -116,7 +131,7 @@ async fn exchange(
     client: &HttpClient,
     flags: &Flags,
     nth: usize,
-    output: &mut Output,
+    output: &Output,
 ) -> Result<Payload, Trouble> {
     let method = match (flags.methods.get(nth), &flags.data_file) {
         (Some(method), _) => method.clone(),
@@ -148,8 +163,8 @@ async fn exchange(
     let bar = output.bar(head.body_size());
     while let Some(piece) = body.next().await {
         let piece = piece?;
-        output.write(&piece).map_err(Trouble::Output)?;
         bar.inc(piece.len() as u64);
+        output.write(piece).await.map_err(Trouble::Output)?;
     }
     bar.finish_and_clear();
     Ok(head)
@@ -277,17 +292,14 @@ async fn main() -> ExitCode {
         usage(ErrorKind::TooManyValues, "more methods than URLs");
     }
     let client = client(&flags).unwrap_or_else(|error| usage(ErrorKind::ValueValidation, error));
-    let mut output = match flags.output.as_ref().map(File::create) {
-        None => Output::Stdout,
-        Some(Ok(file)) => Output::File(file),
-        Some(Err(error)) => usage(ErrorKind::Io, error),
-    };
+    let file = flags.output.as_ref().map(File::create).transpose();
+    let output = Output::new(file.unwrap_or_else(|error| usage(ErrorKind::Io, error)));
     let mut code = ExitCode::SUCCESS;
     for (nth, url) in flags.urls.iter().enumerate() {
         if nth > 0 {
             tokio::time::sleep(Duration::from_millis(flags.delay_ms)).await;
         }
-        let exchange = exchange(&client, &flags, nth, &mut output);
+        let exchange = exchange(&client, &flags, nth, &output);
         let outcome = match flags.timeout {
             Some(time) => tokio::time::timeout(time, exchange)
                 .await

@@ -5,6 +5,7 @@ mod example;
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::Bytes;
@@ -388,4 +389,20 @@ async fn a_broken_pipe() {
     .expect("no panic");
     assert_eq!(code, Some(1), "{told}");
     assert!(!told.contains("panicked"), "{told}");
+}
+
+/// The time of an exchange runs out also where nobody reads the body.
+#[actix::test]
+async fn a_body_that_nobody_reads() {
+    let (_running, base) = serve();
+    let mut command = command("--timeout 0.2 --report BASE/endless", &base);
+    let mut child = command.spawn().expect("it runs");
+    let unread = child.stdout.take();
+    let ended = actix_rt::task::spawn_blocking(move || child.wait_with_output());
+    let output = tokio::time::timeout(Duration::from_secs(20), ended).await;
+    drop(unread);
+    let output = output.expect("in time").expect("no panic").expect("it ran");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(matches("status: error\n*timed out", &told), "{told}");
+    assert_eq!(output.status.code(), Some(1));
 }
