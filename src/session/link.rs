@@ -246,20 +246,23 @@ impl Link {
 
     /// Leads a part of a body to whoever gets it. What is the handler's to hear comes back.
     pub(super) fn divert(&mut self, step: Step) -> Option<Step> {
-        match (step, &mut self.sink) {
-            (Step::Chunk(data), Some(sink)) => {
+        let Some(sink) = &mut self.sink else {
+            return Some(step);
+        };
+        match step {
+            Step::Chunk(data) => {
                 let more = matches!(
                     self.inbox.front(),
                     Some(Inbound::Chunk(next)) if sink.joins(data.len(), next.len())
                 );
                 sink.data(data, more);
             }
-            (Step::Finished(trailers), Some(_)) => {
+            Step::Finished(trailers) => {
                 if let Some(sink) = self.sink.take() {
                     sink.end(trailers);
                 }
             }
-            (step, _) => return Some(step),
+            step => return Some(step),
         }
         None
     }
