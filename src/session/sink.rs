@@ -37,7 +37,7 @@ pub struct BodyPart {
 #[derive(Debug, Clone)]
 pub enum Part {
     /// A piece. Its borders mean nothing. An empty one comes first where the peer waits for leave to send (`Expect:
-    /// 100-continue`): the answer is the leave.
+    /// 100-continue`): the answer is the leave. Not where a [`Responder`](crate::Responder) was given away: it decides then.
     Data(Bytes),
     /// The body is complete, with its trailer fields if it had any.
     End(Option<Headers>),
