@@ -29,7 +29,7 @@ use super::step::Step;
 use super::unsent::{Unheard, Unsent};
 use super::watch::Watchers;
 use crate::error::{CloseReason, Refused, RefusedReason, UseError};
-use crate::payload::MessageId;
+use crate::payload::{Headers, MessageId};
 use crate::transport::{self, Peer, TlsInfo};
 
 /// The connection, without the exchanges on it.
@@ -314,6 +314,13 @@ impl Link {
         }
         self.weigh();
         Ok((self.outbound.room(), taken))
+    }
+
+    /// Ends the body of the open message.
+    pub(super) fn end_data(&mut self, trailers: Option<&Headers>) -> Result<(), UseError> {
+        self.outbound
+            .encoder
+            .finish(trailers, &mut self.outbound.buffer)
     }
 
     /// A client's connection is gone, and another may follow.

@@ -221,11 +221,7 @@ impl Server {
             if let Some(reason) = self.objection(message) {
                 return Err(Refused::new(reason, ()));
             }
-            if let Err(mistake) = link
-                .outbound
-                .encoder
-                .finish(trailers, &mut link.outbound.buffer)
-            {
+            if let Err(mistake) = link.end_data(trailers) {
                 if mistake == UseError::BodyTooShort {
                     self.end_failed(link, mistake.into());
                 }
