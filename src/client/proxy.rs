@@ -142,9 +142,11 @@ fn exempt(member: &str) -> Exempt {
     }
     let (name, port) = match member.rsplit_once(':') {
         // More colons than one: an IPv6 address without brackets has no port.
-        Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
-            (name, port.parse().ok())
-        }
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => match port.parse() {
+            Ok(port) => (name, Some(port)),
+            // No port, and so no server that this could be.
+            Err(_) => (member, None),
+        },
         _ => (member, None),
     };
     let name = name.trim_start_matches('*').trim_start_matches('.');
@@ -261,6 +263,11 @@ mod tests {
                 &[("http_proxy", "p"), ("no_proxy", "[::1]:8080")],
                 "http://[::1]:8080/",
                 "none",
+            ),
+            (
+                &[("http_proxy", "p"), ("no_proxy", "a.test:99999,a.test:x")],
+                a,
+                "http://p",
             ),
             (
                 &[("http_proxy", "p"), ("no_proxy", "::1")],
