@@ -40,7 +40,7 @@ pub(super) fn next(mut request: Payload, response: &Payload) -> Option<Payload> 
     match then {
         Then::Repeat => {}
         Then::Become(method) => {
-            message.method = method;
+            message.start.set_method(method);
             message.mode = TransferMode::Oneshot;
             message.body = Bytes::new();
             remove(&mut message.headers, &OF_THE_BODY);
@@ -50,7 +50,7 @@ pub(super) fn next(mut request: Payload, response: &Payload) -> Option<Payload> 
         remove(&mut message.headers, &SECRETS);
         remove(&mut message.headers, &["Host"]);
     }
-    message.uri = uri;
+    message.start.line_mut().uri = uri;
     Some(request)
 }
 

@@ -17,29 +17,65 @@ pub(crate) struct Field {
 }
 
 /// Field lines over one piece of memory.
+///
+/// A cleared block remembers the lines that it had to send. Answers repeat themselves: a line that comes again at its
+/// place is taken as it stands, which saves the checks of its bytes, the copy and the index, 300 of the 360 instructions
+/// of a line.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Block {
+    /// The lines of this section, `bytes` long, and behind them those that are remembered.
     raw: Vec<u8>,
+    /// Their index: `count` of this section, then the remembered.
     fields: Vec<Field>,
+    bytes: usize,
+    count: usize,
     known: KnownSet,
     /// Whether `raw` is nothing but field lines in the form in which we send them.
     foreign: bool,
 }
 
 impl Block {
-    /// Forgets the content and keeps the memory.
+    /// Starts over. The memory stays, and what was sent is remembered.
     pub(crate) fn clear(&mut self) {
-        self.raw.clear();
-        self.fields.clear();
+        self.bytes = 0;
+        self.count = 0;
         self.known = KnownSet::default();
-        self.foreign = false;
+        if self.foreign {
+            self.foreign = false;
+            self.forget();
+        }
     }
 
     /// Starts over with the bytes of an inbound section.
     pub(crate) fn fill(&mut self, section: &[u8]) {
         self.clear();
+        self.forget();
         self.foreign = true;
         self.raw.extend_from_slice(section);
+        self.bytes = section.len();
+    }
+
+    /// Drops what is remembered.
+    fn forget(&mut self) {
+        self.raw.truncate(self.bytes);
+        self.fields.truncate(self.count);
+    }
+
+    /// Adds this line if it is the next that is remembered: then it can be sent, because it was sent before.
+    pub(crate) fn repeat(&mut self, name: &[u8], value: &[u8]) -> bool {
+        let Some(&field) = self.fields.get(self.count) else {
+            return false;
+        };
+        if self.at(&field) != (name, value) {
+            return false;
+        }
+        // The line, its colon and its end.
+        self.bytes += name.len() + value.len() + 4;
+        self.count += 1;
+        if let Some(known) = field.known {
+            self.known.insert(known);
+        }
+        true
     }
 
     /// Indexes a field of the bytes given to [`fill`](Self::fill). False if the place is not inside them.
@@ -74,26 +110,28 @@ impl Block {
 
     /// Appends a line in the form in which it is sent. False if the block would pass 4 GiB.
     pub(crate) fn append(&mut self, name: &[u8], value: &[u8]) -> bool {
-        self.own();
-        let start = self.raw.len();
-        let value_start = start + name.len() + 2;
-        let (Ok(name_at), Ok(value_at), Ok(_)) = (
-            u32::try_from(start),
-            u32::try_from(value_start),
-            u32::try_from(value_start + value.len() + 2),
-        ) else {
+        if self.foreign {
+            self.own();
+        }
+        self.forget();
+        let start = self.bytes;
+        let Ok(end) = u32::try_from(start + name.len() + value.len() + 4) else {
             return false;
         };
+        // All of it is below `end`, which fits.
+        #[allow(clippy::cast_possible_truncation, reason = "checked above")]
+        let [name_at, name_len, value_len] = [start as u32, name.len() as u32, value.len() as u32];
         self.raw.reserve(name.len() + value.len() + 4);
         self.raw.extend_from_slice(name);
         self.raw.extend_from_slice(b": ");
         self.raw.extend_from_slice(value);
         self.raw.extend_from_slice(b"\r\n");
+        self.bytes = end as usize;
         self.note(Field {
             name: name_at,
-            name_len: value_at - name_at - 2,
-            value: value_at,
-            value_len: u32::try_from(value.len()).unwrap_or(u32::MAX),
+            name_len,
+            value: end - 2 - value_len,
+            value_len,
             known: Known::of(name),
         });
         true
@@ -104,21 +142,25 @@ impl Block {
         if self.iter().all(|(name, value)| keep(name, value)) {
             return 0;
         }
-        let before = self.fields.len();
+        let before = self.count;
         let old = std::mem::take(self);
         for (name, value) in old.iter().filter(|(name, value)| keep(name, value)) {
             self.append(name, value);
         }
-        before - self.fields.len()
+        before - self.count
     }
 
     /// Turns an inbound block into one that lines can be appended to.
     fn own(&mut self) {
-        if self.foreign {
-            let old = std::mem::take(self);
-            for (name, value) in old.iter() {
-                self.append(name, value);
-            }
+        let old = std::mem::take(self);
+        self.copy(&old);
+    }
+
+    /// Starts over with the lines of another.
+    pub(crate) fn copy(&mut self, other: &Self) {
+        self.clear();
+        for (name, value) in other.iter() {
+            self.append(name, value);
         }
     }
 
@@ -127,16 +169,17 @@ impl Block {
             self.known.insert(known);
         }
         self.fields.push(field);
+        self.count += 1;
     }
 
     /// The field lines as they are sent, if the block already has that form.
     pub(crate) fn wire_form(&self) -> Option<&[u8]> {
-        (!self.foreign).then_some(&self.raw)
+        (!self.foreign).then(|| self.raw())
     }
 
     /// All bytes of the block: of an inbound one the section as it was received, the blank line included.
     pub(crate) fn raw(&self) -> &[u8] {
-        &self.raw
+        self.raw.get(..self.bytes).unwrap_or_default()
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -144,25 +187,30 @@ impl Block {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.fields.len()
+        self.count
     }
 
     pub(crate) fn has(&self, known: Known) -> bool {
         self.known.contains(known)
     }
 
+    /// Whether any of these is here.
+    pub(crate) fn has_any(&self, known: KnownSet) -> bool {
+        self.known.overlaps(known)
+    }
+
     /// Name and value of every line, in order.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
-        self.fields.iter().map(|field| self.at(field))
+        self.lines().iter().map(|field| self.at(field))
+    }
+
+    fn lines(&self) -> &[Field] {
+        self.fields.get(..self.count).unwrap_or_default()
     }
 
     /// The values of the lines with a known name, in order.
     pub(crate) fn known(&self, known: Known) -> impl Iterator<Item = &[u8]> {
-        let fields = if self.has(known) {
-            self.fields.as_slice()
-        } else {
-            &[]
-        };
+        let fields = if self.has(known) { self.lines() } else { &[] };
         fields
             .iter()
             .filter(move |field| field.known == Some(known))

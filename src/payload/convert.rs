@@ -43,9 +43,10 @@ impl TryFrom<Payload> for Request<Bytes> {
         let headers = HeaderMap::try_from(payload.headers())?;
         let message = payload.message_mut();
         let mut request = Self::new(std::mem::take(&mut message.body));
-        *request.method_mut() = message.method.clone();
-        *request.uri_mut() = message.uri.clone();
-        *request.version_mut() = message.version;
+        let line = message.start.line();
+        *request.method_mut() = line.method.clone();
+        *request.uri_mut() = line.uri.clone();
+        *request.version_mut() = line.version;
         *request.headers_mut() = headers;
         Ok(request)
     }
@@ -61,7 +62,7 @@ impl TryFrom<Payload> for Response<Bytes> {
         let message = payload.message_mut();
         let mut response = Self::new(std::mem::take(&mut message.body));
         *response.status_mut() = status;
-        *response.version_mut() = message.version;
+        *response.version_mut() = message.start.line().version;
         *response.headers_mut() = headers;
         Ok(response)
     }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::block::Block;
 use super::grammar::{is_field_value, is_token, trim_ows};
-use super::known::Known;
+use super::known::{Known, KnownSet};
 use crate::error::UseError;
 
 /// Header fields, or trailer fields: ordered, looked up without regard to case, and kept as they were sent.
@@ -135,8 +135,13 @@ impl Headers {
         name: impl AsRef<[u8]>,
         value: impl AsRef<[u8]>,
     ) -> Result<(), UseError> {
-        let (name, value) = check(name.as_ref(), value.as_ref())?;
-        if self.own_mut().append(name, value) {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        let own = self.own_mut();
+        if own.repeat(name, value) {
+            return Ok(());
+        }
+        let (name, value) = check(name, value)?;
+        if own.append(name, value) {
             Ok(())
         } else {
             Err(UseError::HeadersTooLarge)
@@ -172,6 +177,10 @@ impl Headers {
         self.block().has(known)
     }
 
+    pub(crate) fn has_any(&self, known: KnownSet) -> bool {
+        self.block().has_any(known)
+    }
+
     pub(crate) fn known(&self, known: Known) -> impl Iterator<Item = &[u8]> {
         self.block().known(known)
     }
@@ -185,10 +194,7 @@ impl Headers {
 
     fn own_mut(&mut self) -> &mut Block {
         if let Some(shared) = self.shared.take() {
-            self.own.clear();
-            for (name, value) in shared.iter() {
-                self.own.append(name, value);
-            }
+            self.own.copy(&shared);
         }
         &mut self.own
     }

@@ -35,6 +35,26 @@ impl Known {
 pub(crate) struct KnownSet(u8);
 
 impl KnownSet {
+    /// How long the body is, and whether the connection persists: what the encoder writes itself.
+    pub(crate) const FRAMING: Self = Self::of(&[
+        Known::Connection,
+        Known::ContentLength,
+        Known::TransferEncoding,
+    ]);
+
+    pub(crate) const fn of(all: &[Known]) -> Self {
+        let (mut set, mut at) = (0, 0);
+        while at < all.len() {
+            set |= 1 << (all[at] as u8);
+            at += 1;
+        }
+        Self(set)
+    }
+
+    pub(crate) fn overlaps(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     pub(crate) fn insert(&mut self, known: Known) {
         self.0 |= 1 << (known as u8);
     }

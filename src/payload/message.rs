@@ -1,9 +1,10 @@
 //! What a payload's box holds.
 
 use bytes::Bytes;
-use http::{Method, StatusCode, Uri, Version};
+use http::StatusCode;
 
 use super::id::LazyId;
+use super::start::Start;
 use super::{Headers, MessageId, TransferMode};
 use crate::error::UseError;
 
@@ -18,9 +19,7 @@ pub(crate) struct Message {
     pub(crate) status: Option<StatusCode>,
     /// A reason phrase other than the usual one.
     pub(crate) reason: Option<Bytes>,
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) version: Version,
+    pub(crate) start: Start,
     pub(crate) headers: Headers,
     pub(crate) mode: TransferMode,
     /// The announced length of a Stream body.
@@ -38,9 +37,7 @@ impl Default for Message {
             request_id: None,
             status: None,
             reason: None,
-            method: Method::GET,
-            uri: Uri::default(),
-            version: Version::HTTP_11,
+            start: Start::default(),
             headers: Headers::new(),
             mode: TransferMode::Oneshot,
             length: 0,
@@ -58,11 +55,7 @@ impl Message {
         self.request_id = None;
         self.status = None;
         self.reason = None;
-        if self.method != Method::GET {
-            self.method = Method::GET;
-        }
-        self.uri = Uri::default();
-        self.version = Version::HTTP_11;
+        self.start.clear();
         self.headers.clear();
         self.mode = TransferMode::Oneshot;
         self.length = 0;

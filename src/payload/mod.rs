@@ -11,6 +11,7 @@ mod known;
 mod message;
 mod mode;
 mod pool;
+mod start;
 
 use std::fmt;
 
@@ -26,9 +27,10 @@ pub(crate) use grammar::{is_field_value, is_tchar, is_token, trim_ows};
 pub use headers::Headers;
 pub(crate) use headers::members;
 pub use id::MessageId;
-pub(crate) use known::Known;
+pub(crate) use known::{Known, KnownSet};
 pub(crate) use message::Message;
 pub use mode::TransferMode;
+pub(crate) use start::StartLine;
 
 /// One HTTP message: a request or a response, with its headers and, in Oneshot mode, its body.
 ///
@@ -67,9 +69,9 @@ impl Payload {
     /// A request.
     pub fn request(method: Method, uri: Uri) -> Self {
         let mut payload = Self::empty();
-        let message = payload.message_mut();
-        message.method = method;
-        message.uri = uri;
+        let line = payload.message_mut().start.line_mut();
+        line.method = method;
+        line.uri = uri;
         payload
     }
 
@@ -229,7 +231,7 @@ impl Payload {
     /// Speaks HTTP/1.0 or HTTP/1.1 (the default). A server answers in HTTP/1.1 whatever is set (RFC 9110 section 2.5).
     #[must_use]
     pub fn with_version(mut self, version: Version) -> Self {
-        self.message_mut().version = version;
+        self.message_mut().start.set_version(version);
         self
     }
 
@@ -258,22 +260,22 @@ impl Payload {
 
     /// The method of a request. Of a received response: the method of the request that it answers.
     pub fn method(&self) -> &Method {
-        &self.message().method
+        &self.message().start.line().method
     }
 
     /// The target of a request, as it stood in the request line. Of a response: `/`.
     pub fn uri(&self) -> &Uri {
-        &self.message().uri
+        &self.message().start.line().uri
     }
 
     /// The path of the target: what stands between the authority and the query.
     pub fn path(&self) -> &str {
-        self.message().uri.path()
+        self.uri().path()
     }
 
     /// The query of the target, without its `?`.
     pub fn query(&self) -> Option<&str> {
-        self.message().uri.query()
+        self.uri().query()
     }
 
     /// The status of a response; `None` for a request (Pony: 0, P31).
@@ -293,7 +295,7 @@ impl Payload {
 
     /// The protocol version of the message.
     pub fn version(&self) -> Version {
-        self.message().version
+        self.message().start.line().version
     }
 
     /// The header fields.
@@ -344,10 +346,7 @@ impl Payload {
 
     /// Whether the method is GET, HEAD or OPTIONS (P36): asking again changes nothing.
     pub fn is_safe(&self) -> bool {
-        matches!(
-            self.message().method,
-            Method::GET | Method::HEAD | Method::OPTIONS
-        )
+        matches!(*self.method(), Method::GET | Method::HEAD | Method::OPTIONS)
     }
 
     /// The user and password of an `Authorization: Basic` field (RFC 7617). Decoded at each call (P61).

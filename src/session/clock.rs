@@ -5,25 +5,34 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+/// `Date: `, an IMF-fixdate (RFC 9110 section 5.6.7), and the line end.
+pub(super) type DateLine = [u8; 37];
+
 struct Rendered {
     until: Option<Instant>,
-    text: [u8; 29],
+    line: DateLine,
 }
 
 thread_local! {
-    static DATE: RefCell<Rendered> = const { RefCell::new(Rendered { until: None, text: [0; 29] }) };
+    static DATE: RefCell<Rendered> = const {
+        RefCell::new(Rendered { until: None, line: *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n" })
+    };
 }
 
-/// The date of the second in which `now` is, as an IMF-fixdate (RFC 9110 section 5.6.7).
+/// The field line of the second in which `now` is.
 ///
 /// The caller has a monotonic time at hand; the wall clock is read only when the second that is rendered is over.
-pub(super) fn date(now: Instant) -> [u8; 29] {
+pub(super) fn date_line(now: Instant) -> DateLine {
     DATE.with_borrow_mut(|date| {
         if date.until.is_none_or(|until| now >= until) {
             let wall = SystemTime::now();
-            let text = httpdate::fmt_http_date(wall);
-            if text.len() == date.text.len() {
-                date.text.copy_from_slice(text.as_bytes());
+            for (place, byte) in date
+                .line
+                .iter_mut()
+                .skip(6)
+                .zip(httpdate::fmt_http_date(wall).bytes())
+            {
+                *place = byte;
             }
             let past = wall
                 .duration_since(UNIX_EPOCH)
@@ -31,6 +40,6 @@ pub(super) fn date(now: Instant) -> [u8; 29] {
                 .subsec_nanos();
             date.until = Some(now + Duration::from_nanos(u64::from(1_000_000_000 - past)));
         }
-        date.text
+        date.line
     })
 }

@@ -6,13 +6,14 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{Method, Uri, Version};
 use thiserror::Error;
+use tokio::time::Instant;
 use tokio_util::codec;
 
+use super::clock;
 use crate::error::{UseError, WireError};
 use crate::payload::{Headers, Payload, TransferMode};
 use crate::wire::{
@@ -197,10 +198,10 @@ impl HttpCodec {
             },
             None => return Err(CodecError::Unasked),
         };
-        let date = httpdate::fmt_http_date(SystemTime::now());
-        let begun =
-            self.encoder
-                .response(payload, answering, date.as_bytes(), &mut self.scratch)?;
+        let date = clock::date_line(Instant::now());
+        let begun = self
+            .encoder
+            .response(payload, answering, &date, &mut self.scratch)?;
         if !begun.informational {
             pending.pop_front();
             if !begun.switching {
@@ -217,7 +218,7 @@ impl HttpCodec {
                 Frame::Head(payload)
             }
             Item::Data(_) => Frame::Data(data()),
-            Item::End(trailers) => Frame::End(trailers),
+            Item::End(trailers) => Frame::End(trailers.map(|trailers| *trailers)),
         })
     }
 }
@@ -280,7 +281,7 @@ impl codec::Encoder<Frame> for HttpCodec {
         match frame {
             Frame::Head(payload) => self.begin(&payload)?,
             Frame::Data(_) if self.swallow => {}
-            Frame::Data(data) => self.encoder.data(data, &mut self.scratch)?,
+            Frame::Data(data) => self.encoder.data(&data, &mut self.scratch)?,
             Frame::End(_) if self.swallow => self.swallow = false,
             Frame::End(trailers) => self.encoder.finish(trailers.as_ref(), &mut self.scratch)?,
         }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::HttpSession;
 use super::body::BodySender;
-use super::end::End;
+use super::end::{End, Ended};
 use super::handoff::{Taker, Upgrade};
 use super::inbound::{Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
@@ -341,9 +341,8 @@ impl SessionContext {
                 }
                 return Some(Step::Event(event));
             }
-            if let Some(exchange) = self.end.next_ended(&mut self.link) {
-                self.link.cut_body(exchange.id);
-                return Some(Step::Ended(exchange));
+            if self.end.has_ended() {
+                return Some(Step::Ended);
             }
             if !self.link.is_open() || self.link.waits_for_sink() {
                 return None;
@@ -358,6 +357,10 @@ impl SessionContext {
                 Intake::Wait => return None,
             }
         }
+    }
+
+    pub(super) fn take_ended(&mut self) -> Option<Ended> {
+        self.end.take_ended(&mut self.link)
     }
 
     pub(super) fn end_cancelled(&mut self, cause: CancelCause) {

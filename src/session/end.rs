@@ -15,8 +15,9 @@ use super::inbound::Rest;
 use super::info::SessionPhase;
 use super::link::Link;
 use super::outbound::Room;
-use super::server::Server;
+use super::server::{Active, Server};
 use super::sink::{Loss, Part};
+use super::spare::Spare;
 use super::step::Intake;
 use super::waiter::Waiter;
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason};
@@ -31,6 +32,46 @@ use crate::payload::{Headers, MessageId, Payload};
 pub(super) enum End {
     Server(Server),
     Client(Client),
+}
+
+/// An exchange that ended, as a pointer.
+pub(super) enum Ended {
+    Server(Box<Active>),
+    Client(Box<Exchange>),
+}
+
+thread_local! {
+    static EXCHANGES: Spare<Box<Exchange>> = const { Spare::new() };
+}
+
+impl Ended {
+    pub(super) fn exchange(&self) -> &Exchange {
+        match self {
+            Self::Server(active) => active.exchange(),
+            Self::Client(exchange) => exchange,
+        }
+    }
+
+    fn of_client(exchange: Exchange) -> Self {
+        Self::Client(match EXCHANGES.try_with(Spare::take).ok().flatten() {
+            Some(mut spare) => {
+                *spare = exchange;
+                spare
+            }
+            None => Box::new(exchange),
+        })
+    }
+
+    /// It was told.
+    pub(super) fn recycle(self) {
+        match self {
+            Self::Server(active) => active.recycle(),
+            // The thread may be ending: then the box is simply dropped.
+            Self::Client(exchange) => {
+                let _ = EXCHANGES.try_with(|exchanges| exchanges.give(exchange));
+            }
+        }
+    }
 }
 
 /// Calls the method of the end that this is.
@@ -212,24 +253,28 @@ impl End {
         at!(self, shut(link, cause, reason));
     }
 
+    /// Whether there is an exchange whose end is to be told.
+    pub(super) fn has_ended(&self) -> bool {
+        at!(self, has_ended())
+    }
+
     /// The next exchange that ended, and what it leaves to the connection.
-    pub(super) fn next_ended(&mut self, link: &mut Link) -> Option<Exchange> {
+    pub(super) fn take_ended(&mut self, link: &mut Link) -> Option<Ended> {
         let ended = match self {
-            Self::Server(server) => {
-                let now = link.now();
-                server
-                    .take_ended(now)
-                    .map(|ended| server.after(link, ended))
+            Self::Server(server) => Ended::Server(server.take_ended(link)?),
+            Self::Client(client) => {
+                let ended = client.take_ended()?;
+                Ended::of_client(client.after(link, ended))
             }
-            Self::Client(client) => client.take_ended().map(|ended| client.after(link, ended)),
         };
-        if let Some(exchange) = &ended
-            && let Some(leaving) = &mut link.leaving
+        let exchange = ended.exchange();
+        link.cut_body(exchange.id);
+        if let Some(leaving) = &mut link.leaving
             && exchange.outcome == Outcome::Cancelled(CancelCause::Shutdown)
         {
             leaving.note_cut(exchange);
         }
-        ended
+        Some(ended)
     }
 
     pub(super) fn next_inbound(&mut self, link: &mut Link) -> Intake {

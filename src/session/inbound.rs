@@ -43,7 +43,7 @@ pub(crate) struct Chunk(pub(crate) Epoch, pub(crate) Bytes);
 /// The body of the message last delivered is complete (P12).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Finish(pub(crate) Epoch, pub(crate) Option<Headers>);
+pub(crate) struct Finish(pub(crate) Epoch, pub(crate) Option<Box<Headers>>);
 
 /// All that one read held, in one envelope.
 #[derive(Debug, Message)]
@@ -93,7 +93,7 @@ pub(crate) struct Released(pub(crate) Epoch, pub(crate) handoff::Released);
 pub(crate) enum Inbound {
     Deliver(Payload, Facts),
     Chunk(Bytes),
-    Finish(Option<Headers>),
+    Finish(Option<Box<Headers>>),
     Fault(Fault),
 }
 

@@ -259,7 +259,7 @@ impl Link {
             }
             Step::Finished(trailers) => {
                 if let Some(sink) = self.sink.take() {
-                    sink.end(trailers);
+                    sink.end(trailers.map(|trailers| *trailers));
                 }
             }
             step => return Some(step),
@@ -299,12 +299,7 @@ impl Link {
             return Err(Refused::new(RefusedReason::Overrun, data));
         }
         let taken = data.len() as u64;
-        // A clone is a counter; a refused piece goes back whole.
-        if let Err(mistake) = self
-            .outbound
-            .encoder
-            .data(data.clone(), &mut self.outbound.buffer)
-        {
+        if let Err(mistake) = self.outbound.encoder.data(&data, &mut self.outbound.buffer) {
             let reason = if mistake == UseError::BodyTooLong {
                 RefusedReason::TooLong
             } else {

@@ -35,6 +35,7 @@ mod reply;
 mod responder;
 mod server;
 mod sink;
+mod spare;
 mod step;
 mod unsent;
 mod waiter;
@@ -224,13 +225,17 @@ impl HttpSession {
             handler, context, ..
         } = self;
         let apply = matches!(step, Step::Apply(_));
+        let ended = match step {
+            Step::Ended => context.take_ended(),
+            _ => None,
+        };
         let called = catch_unwind(AssertUnwindSafe(|| match step {
             Step::Apply(payload) => handler.apply(payload, context),
             Step::Informational(payload) => handler.informational(payload, context),
             Step::Chunk(data) => handler.chunk(data, context),
             Step::Finished(trailers) => {
                 if let Some(trailers) = trailers {
-                    handler.trailers(trailers, context);
+                    handler.trailers(*trailers, context);
                 }
                 handler.finished(context);
             }
@@ -243,9 +248,16 @@ impl HttpSession {
                 context.link.telling_refusal = true;
                 handler.refused(*refused, context);
             }
-            Step::Ended(exchange) => tell_end(&mut **handler, context, exchange),
+            Step::Ended => {
+                if let Some(ended) = &ended {
+                    tell_end(&mut **handler, context, ended.exchange());
+                }
+            }
         }));
         self.context.link.telling_refusal = false;
+        if let Some(ended) = ended {
+            ended.recycle();
+        }
         if called.is_err() {
             // The handler's state is unknown: it is never called again.
             self.handler = Box::new(Broken);
@@ -355,11 +367,24 @@ impl HttpSession {
     }
 }
 
-fn tell_end(handler: &mut dyn HttpHandler, context: &mut SessionContext, exchange: Exchange) {
+fn tell_end(handler: &mut dyn HttpHandler, context: &mut SessionContext, exchange: &Exchange) {
+    let whole = || exchange.clone();
     match exchange.outcome {
-        Outcome::Completed => handler.completed(&exchange, context),
-        Outcome::Cancelled(cause) => handler.cancelled(&Cancelled { cause, exchange }, context),
-        Outcome::Failed(reason) => handler.failed(&Failure { reason, exchange }, context),
+        Outcome::Completed => handler.completed(exchange, context),
+        Outcome::Cancelled(cause) => handler.cancelled(
+            &Cancelled {
+                cause,
+                exchange: whole(),
+            },
+            context,
+        ),
+        Outcome::Failed(reason) => handler.failed(
+            &Failure {
+                reason,
+                exchange: whole(),
+            },
+            context,
+        ),
     }
 }
 

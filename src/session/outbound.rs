@@ -242,7 +242,7 @@ mod tests {
         let mut outbound = Outbound::new(Some(Box::new(Hoard)), Buffers::default(), Some(patience));
         let begun = Instant::now();
         for _ in 0..9 {
-            crate::wire::Output::body(&mut outbound.buffer, "data".into());
+            crate::wire::Output::body(&mut outbound.buffer, &"data".into());
             let stalled = std::future::poll_fn(|cx| {
                 assert!(outbound.poll_flush(cx).is_pending());
                 outbound.poll_stall(cx)

@@ -1,6 +1,5 @@
 //! Bytes that wait for the socket.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
+use super::spare::Spare;
 use crate::transport;
 use crate::wire::Output;
 
@@ -17,12 +17,11 @@ const LARGE: usize = 8 << 10;
 /// How many slices one vectored write takes.
 const SLICES: usize = 16;
 
-/// How many buffers a thread keeps, and up to which capacity.
-const KEPT: usize = 16;
+/// The largest buffer that a thread keeps.
 const KEPT_CAPACITY: usize = 128 << 10;
 
 thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: Spare<Vec<u8>> = const { Spare::new() };
 }
 
 /// One buffer for all that is small, with the large pieces spliced in at their places.
@@ -148,12 +147,7 @@ impl OutBuf {
             let small = std::mem::take(&mut self.small);
             if small.capacity() <= KEPT_CAPACITY {
                 // The thread may be ending: then the buffer is simply dropped.
-                let _ = SPARE.try_with(|spare| {
-                    let mut spare = spare.borrow_mut();
-                    if spare.len() < KEPT {
-                        spare.push(small);
-                    }
-                });
+                let _ = SPARE.try_with(|spare| spare.give(small));
             }
         }
     }
@@ -174,7 +168,7 @@ impl Output for OutBuf {
     fn small(&mut self) -> &mut Vec<u8> {
         if self.small.capacity() == 0 {
             self.small = SPARE
-                .try_with(|spare| spare.borrow_mut().pop())
+                .try_with(Spare::take)
                 .ok()
                 .flatten()
                 .unwrap_or_default();
@@ -184,14 +178,14 @@ impl Output for OutBuf {
         &mut self.small
     }
 
-    fn body(&mut self, data: Bytes) {
+    fn body(&mut self, data: &Bytes) {
         if data.len() < LARGE {
-            self.small().extend_from_slice(&data);
+            self.small().extend_from_slice(data);
         } else {
             self.spliced += data.len();
             self.splices.push_back(Splice {
                 at: self.small.len(),
-                data,
+                data: data.clone(),
             });
         }
     }
@@ -222,7 +216,7 @@ mod tests {
                 let data = vec![u8::try_from(round).expect("small"); size];
                 expected.extend_from_slice(&data);
                 if round % 2 == 0 {
-                    buffer.body(data.into());
+                    buffer.body(&data.into());
                 } else {
                     buffer.small().extend_from_slice(&data);
                 }

@@ -2,23 +2,19 @@
 
 use bytes::Bytes;
 
-use super::exchange::Exchange;
 use super::link::Event;
 use crate::payload::{Headers, Payload};
 
 /// The next thing to tell the handler.
 #[derive(Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "made and taken apart at once; a box would be an allocation a request"
-)]
 pub(super) enum Step {
     Event(Event),
     Apply(Payload),
     Informational(Payload),
     Chunk(Bytes),
-    Finished(Option<Headers>),
-    Ended(Exchange),
+    Finished(Option<Box<Headers>>),
+    /// An exchange ended: what is told of it is to be taken.
+    Ended,
 }
 
 /// What became of a look at the inbound queue.

@@ -194,12 +194,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     }
 }
 
-fn whole(message: Option<Payload>, body: Vec<u8>, trailers: Option<Headers>) -> Payload {
+fn whole(message: Option<Payload>, body: Vec<u8>, trailers: Option<Box<Headers>>) -> Payload {
     let mut payload = message.unwrap_or_else(|| unreachable!("the head came before the end"));
     let message = payload.message_mut();
     message.mode = TransferMode::Oneshot;
     message.body = body.into();
-    message.trailers = trailers.map(Box::new);
+    message.trailers = trailers;
     payload
 }
 

@@ -43,7 +43,7 @@ enum Expect {
 pub(super) enum Part {
     More(usize),
     Data(Range<usize>),
-    End(usize, Option<Headers>),
+    End(usize, Option<Box<Headers>>),
 }
 
 impl Chunks {

@@ -14,13 +14,11 @@ use super::chunk::{Chunks, Part};
 use super::cycle::{Cycle, Expected};
 use super::facts::{self, Facts};
 use super::framing::{self, Framing};
-use super::head::{Head, Heads, Kind, Start};
+use super::head::{Heads, Kind};
 use super::item::{Item, Step};
 use super::line::{self, Scan};
-use super::request_head::RequestHead;
-use super::response_head::StatusLine;
 use crate::error::WireError;
-use crate::payload::{Block, Headers, Payload, TransferMode};
+use crate::payload::{Headers, Message, Payload, TransferMode};
 
 /// Reads the messages of one connection in one direction.
 #[derive(Debug)]
@@ -220,67 +218,42 @@ impl Decoder {
             Kind::Requests | Kind::Responses => {}
         }
         let rest = input.get(skipped..).unwrap_or_default();
-        let Some(head) = self.heads.read(scan, rest, &self.rules)? else {
+        let mut payload = Payload::empty();
+        let message = payload.message_mut();
+        let Some(head) = self.heads.read(scan, rest, &self.rules, message)? else {
             return Ok(Step::more(skipped));
         };
         let consumed = skipped.saturating_add(head.len);
         let rest = input.get(consumed..).unwrap_or_default();
-        let Head { start, fields, len } = head;
-        match start {
-            Start::Request(head) => self.request(head, fields, consumed, rest),
-            Start::Response(line) => self.response(line, fields, len, consumed, rest),
-        }
+        let (framing, facts) = match head.asked {
+            Some(asked) => asked,
+            None => self.response(message, head.len)?,
+        };
+        self.hold = facts.upgrade;
+        self.open(payload, facts, framing, consumed, rest)
     }
 
-    fn request(
-        &mut self,
-        head: RequestHead,
-        fields: Arc<Block>,
-        consumed: usize,
-        rest: &[u8],
-    ) -> Result<Step, WireError> {
-        let mut payload = Payload::empty();
-        let message = payload.message_mut();
-        message.method = head.method;
-        message.uri = head.uri;
-        message.version = head.version;
-        message.headers.set_received(fields);
-        self.hold = head.facts.upgrade;
-        self.open(payload, head.facts, head.framing, consumed, rest)
-    }
-
+    /// What a response is by the request that it answers.
     fn response(
         &mut self,
-        line: StatusLine,
-        fields: Arc<Block>,
+        message: &mut Message,
         head_bytes: usize,
-        consumed: usize,
-        rest: &[u8],
-    ) -> Result<Step, WireError> {
-        let StatusLine {
-            version,
-            status,
-            reason,
-        } = line;
+    ) -> Result<(Framing, Facts), WireError> {
+        let version = message.start.line().version;
+        let status = message.status.unwrap_or_default();
         let request = self.cycle.answer(status, self.rules.limits.informational)?;
-        let framing = framing::of_response(&fields, version, status, &request.method)?;
+        let fields = message.headers.block();
+        let framing = framing::of_response(fields, version, status, &request.method)?;
         let facts = Facts {
-            keep_alive: framing != Framing::UntilClose && facts::keep_alive(&fields, version),
+            keep_alive: framing != Framing::UntilClose && facts::keep_alive(fields, version),
             upgrade: status == StatusCode::SWITCHING_PROTOCOLS
                 || framing::is_tunnel(status, &request.method),
             head_bytes,
             ..Facts::default()
         };
-        let mut payload = Payload::empty();
-        let message = payload.message_mut();
         message.request_id = Some(request.id);
-        message.method = request.method;
-        message.status = Some(status);
-        message.reason = reason;
-        message.version = version;
-        message.headers.set_received(fields);
-        self.hold = facts.upgrade;
-        self.open(payload, facts, framing, consumed, rest)
+        message.start.set_method(request.method);
+        Ok((framing, facts))
     }
 
     /// Begins the body, and delivers the head unless the body belongs inside (P50, P65).
@@ -358,7 +331,7 @@ impl Decoder {
         Step::of(len, Item::Head(payload, facts))
     }
 
-    fn finish(&mut self, consumed: usize, trailers: Option<Headers>) -> Step {
+    fn finish(&mut self, consumed: usize, trailers: Option<Box<Headers>>) -> Step {
         self.end();
         Step::of(consumed, Item::End(trailers))
     }

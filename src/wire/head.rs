@@ -7,12 +7,12 @@
 use std::sync::Arc;
 
 use super::field;
+use super::framing::Framing;
 use super::line::{Bounds, Scan};
-use super::request_head::{self, RequestHead};
 use super::response_head::{self, StatusLine};
-use super::{Limits, Rules};
+use super::{Facts, Limits, Rules, request_head};
 use crate::error::WireError;
-use crate::payload::Block;
+use crate::payload::{Block, Message, StartLine};
 
 /// A larger head is forgotten once it was delivered, so that an idle connection stays small.
 const KEPT: usize = 4096;
@@ -24,20 +24,20 @@ pub(super) enum Kind {
     Responses,
 }
 
-/// A parsed start line.
-#[derive(Debug, Clone)]
-pub(super) enum Start {
-    Request(RequestHead),
-    Response(StatusLine),
-}
-
-/// A parsed head.
+/// A parsed head: what of it is not in the message.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) start: Start,
-    pub(super) fields: Arc<Block>,
+    /// Of a request. How long the body of a response is, its head alone does not say.
+    pub(super) asked: Option<(Framing, Facts)>,
     /// Bytes that it took.
     pub(super) len: usize,
+}
+
+/// A parsed start line, to be shared.
+#[derive(Debug)]
+enum Known {
+    Request(Arc<StartLine>, Framing, Facts),
+    Response(StatusLine),
 }
 
 /// Reads the heads of one connection.
@@ -55,7 +55,7 @@ struct Last {
     /// The start line with its end. Empty while nothing is known.
     line: Vec<u8>,
     /// What `line` says, once it has come twice: to keep what comes once would cost an allocation a head.
-    start: Option<Start>,
+    start: Option<Known>,
     /// The field lines. Reused as memory when no payload holds them any more.
     fields: Arc<Block>,
 }
@@ -80,15 +80,17 @@ impl Heads {
         self.forgetful = true;
     }
 
-    /// The head at the front of `input`, `None` while it is incomplete.
+    /// Reads the head at the front of `input` into a message. `None` while it is incomplete; then the message is as it
+    /// was.
     pub(super) fn read(
         &mut self,
         scan: &mut Scan,
         input: &[u8],
         rules: &Rules,
+        message: &mut Message,
     ) -> Result<Option<Head>, WireError> {
         if scan.is_fresh()
-            && let Some(head) = self.recall(input)
+            && let Some(head) = self.recall(input, message)
         {
             return Ok(Some(head));
         }
@@ -118,28 +120,44 @@ impl Heads {
             field::index(&section, Arc::make_mut(&mut last.fields))?;
             (Arc::clone(&last.fields), scan.len())
         };
-        let start = match self.kind {
+        let asked = match self.kind {
             Kind::Requests => {
-                request_head::parse(line, &fields, known, len, rules).map(Start::Request)?
+                let head = request_head::parse(line, &fields, known, len, rules)?;
+                *message.start.line_mut() = head.line;
+                Some((head.framing, head.facts))
             }
-            Kind::Responses => response_head::parse(line).map(Start::Response)?,
+            Kind::Responses => {
+                response_head::parse(line)?.put(message);
+                None
+            }
         };
         let line = input.get(..scan.start()).unwrap_or_default();
-        self.remember(line, known, &start, &fields);
-        Ok(Some(Head { start, fields, len }))
+        self.remember(line, known, message, asked, &fields);
+        message.headers.set_received(fields);
+        Ok(Some(Head { asked, len }))
     }
 
     /// The last head, if the same bytes come again.
-    fn recall(&self, input: &[u8]) -> Option<Head> {
+    fn recall(&self, input: &[u8], message: &mut Message) -> Option<Head> {
         let last = self.memory()?;
-        let start = last.start.as_ref()?;
+        let known = last.start.as_ref()?;
         let rest = input.strip_prefix(last.line.as_slice())?;
         if !rest.starts_with(last.fields.raw()) {
             return None;
         }
+        let asked = match known {
+            Known::Request(line, framing, facts) => {
+                message.start.set_received(Arc::clone(line));
+                Some((*framing, *facts))
+            }
+            Known::Response(line) => {
+                line.clone().put(message);
+                None
+            }
+        };
+        message.headers.set_received(Arc::clone(&last.fields));
         Some(Head {
-            start: start.clone(),
-            fields: Arc::clone(&last.fields),
+            asked,
             len: last.line.len().saturating_add(last.fields.raw().len()),
         })
     }
@@ -170,11 +188,24 @@ impl Heads {
         self.last.as_deref()
     }
 
-    fn remember(&mut self, line: &[u8], same_fields: bool, start: &Start, fields: &Block) {
+    fn remember(
+        &mut self,
+        line: &[u8],
+        same_fields: bool,
+        message: &Message,
+        asked: Option<(Framing, Facts)>,
+        fields: &Block,
+    ) {
         if line.len() > KEPT || fields.capacity() > KEPT {
             self.last = None;
         } else if let Some(last) = &mut self.last {
-            last.start = (same_fields && last.line == line).then(|| start.clone());
+            last.start = (same_fields && last.line == line).then(|| match asked {
+                Some((framing, facts)) => {
+                    let line = message.start.line().clone();
+                    Known::Request(Arc::new(line), framing, facts)
+                }
+                None => Known::Response(StatusLine::of(message)),
+            });
             last.line.clear();
             last.line.extend_from_slice(line);
         }

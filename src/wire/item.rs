@@ -21,8 +21,9 @@ pub(crate) enum Item {
     Head(Payload, Facts),
     /// Body data: this range of the input.
     Data(Range<usize>),
-    /// The end of a Stream or Chunked message, with its trailers if any came.
-    End(Option<Headers>),
+    /// The end of a Stream or Chunked message, with its trailers if any came. They are rare: in a box, so that what is
+    /// common stays small.
+    End(Option<Box<Headers>>),
 }
 
 impl Step {

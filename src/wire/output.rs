@@ -8,7 +8,7 @@ pub(crate) trait Output {
     fn small(&mut self) -> &mut Vec<u8>;
 
     /// Takes body data, after everything that was appended to [`small`](Self::small) before.
-    fn body(&mut self, data: Bytes);
+    fn body(&mut self, data: &Bytes);
 }
 
 /// One flat buffer.
@@ -17,7 +17,7 @@ impl Output for Vec<u8> {
         self
     }
 
-    fn body(&mut self, data: Bytes) {
-        self.extend_from_slice(&data);
+    fn body(&mut self, data: &Bytes) {
+        self.extend_from_slice(data);
     }
 }

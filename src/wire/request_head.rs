@@ -5,7 +5,7 @@
 //! ```
 //! Exactly one SP between the parts. An HTTP/0.9 line, without a version, is malformed.
 
-use http::{Method, Uri, Version};
+use http::Method;
 use memchr::memchr;
 
 use super::facts::{self, Facts};
@@ -13,14 +13,12 @@ use super::framing::{self, Framing};
 use super::line::ScannedLine;
 use super::{Rules, host, target, token};
 use crate::error::WireError;
-use crate::payload::{Block, Known, is_token};
+use crate::payload::{Block, Known, StartLine, is_token};
 
 /// A request head without its fields.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct RequestHead {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
-    pub(super) version: Version,
+    pub(super) line: StartLine,
     pub(super) framing: Framing,
     pub(super) facts: Facts,
 }
@@ -54,9 +52,11 @@ pub(super) fn parse(
         head_bytes,
     };
     Ok(RequestHead {
-        method,
-        uri: target.uri,
-        version,
+        line: StartLine {
+            method,
+            uri: target.uri,
+            version,
+        },
         framing,
         facts,
     })

@@ -11,7 +11,7 @@ use http::{StatusCode, Version};
 use super::line::ScannedLine;
 use super::token;
 use crate::error::WireError;
-use crate::payload::is_field_value;
+use crate::payload::{Message, is_field_value};
 
 /// A status line.
 #[derive(Debug, Clone)]
@@ -20,6 +20,22 @@ pub(super) struct StatusLine {
     pub(super) status: StatusCode,
     /// A reason other than the usual one.
     pub(super) reason: Option<Bytes>,
+}
+
+impl StatusLine {
+    pub(super) fn of(message: &Message) -> Self {
+        Self {
+            version: message.start.line().version,
+            status: message.status.unwrap_or_default(),
+            reason: message.reason.clone(),
+        }
+    }
+
+    pub(super) fn put(self, message: &mut Message) {
+        message.start.set_version(self.version);
+        message.status = Some(self.status);
+        message.reason = self.reason;
+    }
 }
 
 pub(super) fn parse(line: ScannedLine<'_>) -> Result<StatusLine, WireError> {

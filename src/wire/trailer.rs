@@ -61,7 +61,7 @@ pub(super) fn read(
     scan: &mut Scan,
     input: &[u8],
     limits: &Limits,
-) -> Result<Option<(usize, Option<Headers>)>, WireError> {
+) -> Result<Option<(usize, Option<Box<Headers>>)>, WireError> {
     let Some(fields) = scan.fields(input, &Bounds::trailers(limits))? else {
         return Ok(None);
     };
@@ -75,5 +75,5 @@ pub(super) fn read(
     }
     let mut headers = Headers::new();
     headers.set_received(Arc::new(block));
-    Ok(Some((scan.len(), Some(headers))))
+    Ok(Some((scan.len(), Some(Box::new(headers)))))
 }

@@ -183,7 +183,11 @@ impl PayloadBuilder {
     }
 
     fn may_decode(&self) -> bool {
-        self.credit_bytes > 0 && self.credit_messages > 0 && !self.muted && !self.decoder.is_held()
+        self.state == State::Reading
+            && self.credit_bytes > 0
+            && self.credit_messages > 0
+            && !self.muted
+            && !self.decoder.is_held()
     }
 
     // Reading.
@@ -191,7 +195,7 @@ impl PayloadBuilder {
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         loop {
             let turned = match self.state {
-                State::Reading if self.may_decode() => self.poll_read(cx),
+                _ if self.may_decode() => self.poll_read(cx),
                 State::Reading | State::Eof => self.poll_hangup(cx),
                 State::Refused => Poll::Pending,
                 State::Lingering(left) => ready_or_stop(self.poll_linger(left, cx), ctx),
@@ -225,25 +229,14 @@ impl PayloadBuilder {
     fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.backlog {
             self.backlog = false;
-            let mut list = lists::take();
-            self.decode_tail(&mut list);
-            self.hand_over(list);
+            self.decode_tail();
             return Poll::Ready(());
         }
-        let mut list = lists::take();
         let read = if self.decoder.body_left() >= BULK && self.tail.is_empty() {
-            self.read_bulk(cx, &mut list)
+            ready!(self.read_bulk(cx))
         } else {
-            self.read_scratch(cx, &mut list)
+            ready!(self.read_scratch(cx))
         };
-        let read = match read {
-            Poll::Ready(read) => read,
-            Poll::Pending => {
-                recycle(list);
-                return Poll::Pending;
-            }
-        };
-        self.hand_over(list);
         match read {
             Ok(0) => self.end_of_stream(),
             Ok(read) => self.progress = self.progress.saturating_add(read),
@@ -255,90 +248,97 @@ impl PayloadBuilder {
         Poll::Ready(())
     }
 
-    fn read_scratch(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        list: &mut Vec<Inbound>,
-    ) -> Poll<io::Result<usize>> {
+    fn read_scratch(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
         READ.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
             ready!(Pin::new(&mut *self.read).poll_read(cx, &mut buffer))?;
             let filled = buffer.filled();
             if self.tail.is_empty() {
                 let mut input = filled;
-                self.decode(&mut input, list);
+                self.decode(&mut input);
                 self.tail.extend_from_slice(input);
             } else {
                 // Appended, not moved: a dripping peer costs the same for each byte.
                 self.tail.extend_from_slice(filled);
-                self.decode_tail(list);
+                self.decode_tail();
             }
             Poll::Ready(Ok(filled.len()))
         })
     }
 
-    fn read_bulk(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        list: &mut Vec<Inbound>,
-    ) -> Poll<io::Result<usize>> {
+    fn read_bulk(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
         let room = usize::try_from(self.decoder.body_left())
             .unwrap_or(SCRATCH)
             .min(SCRATCH);
         let mut tail = BytesMut::with_capacity(room);
         let read = ready!(poll_read_buf(Pin::new(&mut *self.read), cx, &mut tail))?;
         self.tail = tail;
-        self.decode_tail(list);
+        self.decode_tail();
         Poll::Ready(Ok(read))
     }
 
-    fn decode_tail(&mut self, list: &mut Vec<Inbound>) {
+    fn decode_tail(&mut self) {
         let mut tail = std::mem::take(&mut self.tail);
-        self.decode(&mut tail, list);
+        self.decode(&mut tail);
         if !tail.is_empty() {
             self.tail = tail;
         }
     }
 
-    /// Decodes what is whole, message by message, for as long as there is credit.
-    fn decode<I: Input>(&mut self, input: &mut I, list: &mut Vec<Inbound>) {
-        while self.may_decode() {
-            match self.decoder.decode(input.bytes()) {
-                Ok(Step { consumed, item }) => {
-                    let item = match item {
-                        None => {
-                            input.skip(consumed);
-                            return;
-                        }
-                        Some(Item::Data(range)) => Inbound::Chunk(input.take(consumed, range)),
-                        Some(Item::Head(payload, facts)) => {
-                            input.skip(consumed);
-                            self.message_began();
-                            Inbound::Deliver(payload, facts)
-                        }
-                        Some(Item::End(trailers)) => {
-                            input.skip(consumed);
-                            Inbound::Finish(trailers)
-                        }
-                    };
-                    let cost = item.cost();
-                    self.credit_bytes =
-                        self.credit_bytes.saturating_sub_unsigned(cost.bytes as u64);
-                    self.credit_messages = self
-                        .credit_messages
-                        .saturating_sub_unsigned(cost.messages as u64);
-                    list.push(item);
-                }
-                Err(error) => {
-                    input.skip(input.bytes().len());
-                    self.state = State::Refused;
-                    list.push(Inbound::Fault(Fault::Wire(error)));
-                    return;
-                }
-            }
+    /// Decodes what is whole, for as long as there is credit, and hands it over: in one envelope, whatever it is. What
+    /// comes alone, as most requests do, needs no list.
+    fn decode<I: Input>(&mut self, input: &mut I) {
+        let Some(first) = self.next_item(input) else {
+            return;
+        };
+        let Some(second) = self.next_item(input) else {
+            return self.hand_over(first);
+        };
+        let mut list = lists::take();
+        list.push(first);
+        list.push(second);
+        while let Some(item) = self.next_item(input) {
+            list.push(item);
         }
-        // Stopped, not exhausted: even without a byte left the end of a body may be owed.
-        self.backlog = true;
+        self.session.do_send(Batch(self.epoch, list));
+    }
+
+    fn next_item<I: Input>(&mut self, input: &mut I) -> Option<Inbound> {
+        if !self.may_decode() {
+            // Stopped, not exhausted: even without a byte left the end of a body may be owed.
+            self.backlog = self.state == State::Reading;
+            return None;
+        }
+        let Step { consumed, item } = match self.decoder.decode(input.bytes()) {
+            Ok(step) => step,
+            Err(error) => {
+                input.skip(input.bytes().len());
+                self.state = State::Refused;
+                return Some(Inbound::Fault(Fault::Wire(error)));
+            }
+        };
+        let item = match item {
+            None => {
+                input.skip(consumed);
+                return None;
+            }
+            Some(Item::Data(range)) => Inbound::Chunk(input.take(consumed, range)),
+            Some(Item::Head(payload, facts)) => {
+                input.skip(consumed);
+                self.message_began();
+                Inbound::Deliver(payload, facts)
+            }
+            Some(Item::End(trailers)) => {
+                input.skip(consumed);
+                Inbound::Finish(trailers)
+            }
+        };
+        let cost = item.cost();
+        self.credit_bytes = self.credit_bytes.saturating_sub_unsigned(cost.bytes as u64);
+        self.credit_messages = self
+            .credit_messages
+            .saturating_sub_unsigned(cost.messages as u64);
+        Some(item)
     }
 
     fn message_began(&mut self) {
@@ -349,26 +349,18 @@ impl PayloadBuilder {
         }
     }
 
-    /// One envelope for all that one read held.
-    fn hand_over(&self, mut list: Vec<Inbound>) {
-        if list.len() > 1 {
-            self.session.do_send(Batch(self.epoch, list));
-            return;
+    fn hand_over(&self, item: Inbound) {
+        let (session, from) = (&self.session, self.epoch);
+        match item {
+            Inbound::Deliver(payload, facts) => session.do_send(Deliver {
+                from,
+                payload,
+                facts,
+            }),
+            Inbound::Chunk(data) => session.do_send(Chunk(from, data)),
+            Inbound::Finish(trailers) => session.do_send(Finish(from, trailers)),
+            Inbound::Fault(fault) => session.do_send(Failed(from, fault)),
         }
-        match list.pop() {
-            None => {}
-            Some(Inbound::Deliver(payload, facts)) => {
-                self.session.do_send(Deliver {
-                    from: self.epoch,
-                    payload,
-                    facts,
-                });
-            }
-            Some(Inbound::Chunk(data)) => self.session.do_send(Chunk(self.epoch, data)),
-            Some(Inbound::Finish(trailers)) => self.session.do_send(Finish(self.epoch, trailers)),
-            Some(Inbound::Fault(fault)) => self.session.do_send(Failed(self.epoch, fault)),
-        }
-        recycle(list);
     }
 
     fn end_of_stream(&mut self) {

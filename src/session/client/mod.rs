@@ -262,6 +262,10 @@ impl Client {
     }
 
     /// Takes an exchange that ended. What belonged to it ends here.
+    pub(super) fn has_ended(&self) -> bool {
+        self.flights.iter().any(|flight| flight.outcome.is_some())
+    }
+
     pub(super) fn take_ended(&mut self) -> Option<Flight> {
         let at = self
             .flights

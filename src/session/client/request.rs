@@ -425,10 +425,11 @@ impl Through {
     /// Makes a request one to the proxy: a whole URL, and the credentials (RFC 9112 section 3.2.2).
     fn address(&self, request: &mut Payload, origin: Option<&Origin>) {
         let message = request.message_mut();
-        if message.uri.authority().is_none()
+        let uri = &message.start.line().uri;
+        if uri.authority().is_none()
             && let Some(origin) = origin
         {
-            message.uri = origin.at(&message.uri);
+            message.start.line_mut().uri = origin.at(uri);
         }
         if let Some(authorization) = &self.authorization
             && let Err(mistake) = message.headers.insert(PROXY_AUTHORIZATION, authorization)

@@ -1,25 +1,28 @@
 //! The exchange that is going on at a server.
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::DRAINED;
-use crate::payload::{Headers, MessageId, Payload};
+use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
 use crate::session::record::{Detail, Kept};
-use crate::wire::Answering;
+use crate::session::spare::Spare;
+use crate::wire::{Answering, Facts};
 
-/// The exchange that is going on.
+/// The exchange that is going on. In a box that the thread keeps for the next: an idle connection has none, and an
+/// exchange that ends is moved as a pointer.
 #[derive(Debug)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "independent facts; the state of the answer is in `answer`"
 )]
 pub(in crate::session) struct Active {
-    pub(in crate::session) id: MessageId,
+    /// What is told of it at its end. Some of that is known only then.
+    pub(super) exchange: Exchange,
     pub(in crate::session) answering: Answering,
     pub(in crate::session) upgrade: bool,
     pub(in crate::session) answer: Answer,
@@ -42,14 +45,10 @@ pub(in crate::session) struct Active {
     pub(super) mutes: u32,
     pub(super) tasks: Vec<AbortHandle>,
     pub(in crate::session) kept: Option<Box<Kept>>,
-    pub(super) status: Option<StatusCode>,
-    pub(super) outcome: Option<Outcome>,
-    pub(super) head_in: u64,
-    pub(super) bytes_in: u64,
-    pub(super) head_out: u64,
-    pub(in crate::session) bytes_out: u64,
-    pub(super) began: Instant,
-    pub(super) answered: Option<Instant>,
+}
+
+thread_local! {
+    static BOXES: Spare<Box<Active>> = const { Spare::new() };
 }
 
 /// How far the answer is.
@@ -68,6 +67,76 @@ pub(in crate::session) enum Answer {
 }
 
 impl Active {
+    /// Begins the exchange of a request that is delivered.
+    pub(super) fn begin(
+        request: &Payload,
+        facts: Facts,
+        detail: Option<Detail>,
+        now: Instant,
+    ) -> Box<Self> {
+        let oneshot = request.mode() == TransferMode::Oneshot;
+        let active = Self {
+            exchange: Exchange {
+                id: request.id(),
+                answer: None,
+                status: None,
+                phase: ExchangePhase::Receiving,
+                outcome: Outcome::Completed,
+                head_in: facts.head_bytes as u64,
+                bytes_in: request.body_bytes().len() as u64,
+                head_out: 0,
+                bytes_out: 0,
+                retry_safe: false,
+                reused: false,
+                began: now,
+                answered: None,
+                ended: now,
+            },
+            answering: Answering {
+                head: request.method() == Method::HEAD,
+                connect: request.method() == Method::CONNECT,
+                version: request.version(),
+                keep_alive: facts.keep_alive,
+            },
+            upgrade: facts.upgrade,
+            answer: Answer::Pending,
+            receiving: !oneshot,
+            declared: request.body_size(),
+            continue_owed: facts.expect_continue && !oneshot,
+            persist: facts.keep_alive,
+            last: false,
+            lent: 0,
+            pieces: None,
+            taker: None,
+            mutes: 0,
+            tasks: Vec::new(),
+            kept: detail.and_then(|detail| keep(request, detail)),
+        };
+        match BOXES.try_with(Spare::take).ok().flatten() {
+            Some(mut spare) => {
+                *spare = active;
+                spare
+            }
+            None => Box::new(active),
+        }
+    }
+
+    /// Whoever waits for something of the exchange waits no more, and what was kept of its messages goes.
+    pub(super) fn let_go(&mut self) {
+        self.taker = None;
+        self.kept = None;
+    }
+
+    /// The exchange is over and was told: its box goes back to the thread.
+    pub(in crate::session) fn recycle(self: Box<Self>) {
+        // The thread may be ending: then the box is simply dropped.
+        let _ = BOXES.try_with(|boxes| boxes.give(self));
+    }
+
+    pub(in crate::session) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
     /// An answer begins.
     pub(in crate::session) fn answer_with(
         &mut self,
@@ -77,15 +146,15 @@ impl Active {
         now: Instant,
     ) {
         self.answer = Answer::Open(id);
-        self.status = Some(status);
-        self.head_out = head as u64;
-        self.answered = Some(now);
+        self.exchange.status = Some(status);
+        self.exchange.head_out = head as u64;
+        self.exchange.answered = Some(now);
     }
 
     /// Raw bytes begin.
     pub(in crate::session) fn answer_raw(&mut self, now: Instant) {
         self.answer = Answer::Raw;
-        self.answered = Some(now);
+        self.exchange.answered = Some(now);
     }
 
     /// Whether an answer with this status ends HTTP on the connection.
@@ -98,36 +167,25 @@ impl Active {
         !self.continue_owed
             && self
                 .declared
-                .is_some_and(|declared| declared.saturating_sub(self.bytes_in) <= DRAINED)
+                .is_some_and(|declared| declared.saturating_sub(self.exchange.bytes_in) <= DRAINED)
     }
 
     pub(in crate::session) fn was_muted(&self) -> bool {
         self.mutes > 0
     }
 
-    /// What is told of the exchange.
-    pub(in crate::session) fn exchange(&self, reused: bool, now: Instant) -> Exchange {
-        Exchange {
-            id: self.id,
-            answer: self.answer.id(),
-            status: self.status,
-            phase: match self.answer {
-                Answer::Pending if self.receiving => ExchangePhase::Receiving,
-                Answer::Pending => ExchangePhase::Waiting,
-                Answer::Open(_) | Answer::Raw => ExchangePhase::Answering,
-                Answer::Sent { .. } => ExchangePhase::Answered,
-            },
-            outcome: self.outcome.unwrap_or(Outcome::Completed),
-            head_in: self.head_in,
-            bytes_in: self.bytes_in,
-            head_out: self.head_out,
-            bytes_out: self.bytes_out,
-            retry_safe: self.answer == Answer::Pending,
-            reused,
-            began: self.began,
-            answered: self.answered,
-            ended: now,
-        }
+    /// What is told of the exchange is whole now.
+    pub(super) fn conclude(&mut self, reused: bool, now: Instant) {
+        self.exchange.answer = self.answer.id();
+        self.exchange.phase = match self.answer {
+            Answer::Pending if self.receiving => ExchangePhase::Receiving,
+            Answer::Pending => ExchangePhase::Waiting,
+            Answer::Open(_) | Answer::Raw => ExchangePhase::Answering,
+            Answer::Sent { .. } => ExchangePhase::Answered,
+        };
+        self.exchange.retry_safe = self.answer == Answer::Pending;
+        self.exchange.reused = reused;
+        self.exchange.ended = now;
     }
 }
 
@@ -142,7 +200,7 @@ impl Answer {
 }
 
 /// What the log wants kept of a request.
-pub(super) fn keep(request: &Payload, detail: Detail) -> Option<Box<Kept>> {
+fn keep(request: &Payload, detail: Detail) -> Option<Box<Kept>> {
     if detail == Detail::Exchange {
         return None;
     }

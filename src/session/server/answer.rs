@@ -108,7 +108,7 @@ impl Server {
     ) -> Result<MessageId, Refused<Payload>> {
         let id = payload.id();
         let before = link.outbound.buffer.len();
-        let date = clock::date(link.now());
+        let date = clock::date_line(link.now());
         let begun = match link.outbound.encoder.response(
             &payload,
             answering,
@@ -132,7 +132,7 @@ impl Server {
             payload.body_bytes().len().min(encoded)
         };
         active.answer_with(id, status, encoded - body, link.now());
-        active.bytes_out = body as u64;
+        active.exchange.bytes_out = body as u64;
         active.persist &= begun.keep_alive;
         if begun.needs_body {
             link.events.push_back(Event::NeedBody(id));
@@ -166,7 +166,7 @@ impl Server {
         }
         let (room, taken) = link.send_data(data)?;
         if let Some(active) = self.active() {
-            active.bytes_out += taken;
+            active.exchange.bytes_out += taken;
         }
         Ok(room)
     }
@@ -183,7 +183,7 @@ impl Server {
             return Err(Refused::new(RefusedReason::NotOpen, data));
         };
         let objection = match active.answer {
-            _ if exchange.is_some_and(|exchange| exchange != active.id) => {
+            _ if exchange.is_some_and(|exchange| exchange != active.exchange.id) => {
                 Some(RefusedReason::NotYourTurn)
             }
             Answer::Open(_) => Some(RefusedReason::Busy),
@@ -196,8 +196,8 @@ impl Server {
         if active.answer == Answer::Pending {
             active.answer_raw(link.now());
         }
-        active.bytes_out += data.len() as u64;
-        link.outbound.buffer.body(data);
+        active.exchange.bytes_out += data.len() as u64;
+        link.outbound.buffer.body(&data);
         link.weigh();
         Ok(link.outbound.room())
     }
@@ -210,7 +210,8 @@ impl Server {
         trailers: Option<&Headers>,
     ) -> Result<(), Refused<()>> {
         let raw = self.active().is_some_and(|active| {
-            active.answer == Answer::Raw && message.is_none_or(|message| message == active.id)
+            active.answer == Answer::Raw
+                && message.is_none_or(|message| message == active.exchange.id)
         });
         if raw {
             // Nobody but the application could have announced the close.

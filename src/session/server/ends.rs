@@ -157,7 +157,7 @@ pub(super) fn refuse(
         version: http::Version::HTTP_11,
         keep_alive: false,
     };
-    let date = clock::date(link.now());
+    let date = clock::date_line(link.now());
     // A refusal is made of valid parts; were it not, the close says enough.
     let _ = link
         .outbound

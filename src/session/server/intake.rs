@@ -10,7 +10,7 @@ use super::{Active, Server};
 
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
 use crate::session::deadline::earliest;
-use crate::session::exchange::{Exchange, Outcome};
+use crate::session::exchange::Outcome;
 use crate::session::inbound::{Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute};
 use crate::session::link::{Event, Link, Phase};
 use crate::session::options::HalfClose;
@@ -138,26 +138,32 @@ impl Server {
         Intake::Wait
     }
 
-    /// An exchange ended: what it leaves to the connection, and what is told of it.
-    pub(in crate::session) fn after(&self, link: &mut Link, mut ended: Active) -> Exchange {
-        if ended.was_muted() {
-            link.tell(Unmute(ended.id));
+    /// The exchange that ended: what belonged to it ends, and what it leaves to the connection.
+    pub(in crate::session) fn take_ended(&mut self, link: &mut Link) -> Option<Box<Active>> {
+        let mut ended = self.ended.take()?;
+        for task in ended.tasks.drain(..) {
+            task.abort();
         }
-        let exchange = ended.exchange(self.begun > 1, self.idle_since);
+        self.draining = ended.receiving && ended.persist;
+        self.idle_since = link.now();
+        let id = ended.exchange.id;
+        if ended.was_muted() {
+            link.tell(Unmute(id));
+        }
+        ended.conclude(self.begun > 1, self.idle_since);
         if let Some(logger) = &link.options.logger {
             let nothing = Kept::default();
-            let kept = ended.kept.as_deref().unwrap_or(&nothing);
             let record = Record {
-                exchange: &exchange,
+                exchange: &ended.exchange,
                 peer: &link.peer,
-                kept,
+                kept: ended.kept.as_deref().unwrap_or(&nothing),
             };
             // A logger that panics loses its entry and nothing else.
             if catch_unwind(AssertUnwindSafe(|| logger.log(&record))).is_err() {
                 tracing::error!("the logger panicked");
             }
         }
-        if exchange.outcome == Outcome::Completed {
+        if ended.exchange.outcome == Outcome::Completed {
             if let Some(taker) = ended.taker.take() {
                 link.hand_off(taker);
             } else if !ended.persist {
@@ -169,7 +175,8 @@ impl Server {
                 link.tell(Resume);
             }
         }
-        exchange
+        ended.let_go();
+        Some(ended)
     }
 
     /// Whoever gets the request body takes no more of it: the rest is dropped, and the answer decides. If nobody is there
@@ -220,7 +227,7 @@ impl Server {
 
     /// When the exchange that is going on, or the wait for one, has no more time, and why.
     pub(in crate::session) fn due(&mut self, link: &Link) -> Option<(Instant, CancelCause)> {
-        let Some(began) = self.active().map(|active| active.began) else {
+        let Some(began) = self.active().map(|active| active.exchange.began) else {
             return self.retires(link);
         };
         let exchange = link

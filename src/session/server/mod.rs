@@ -10,23 +10,25 @@ mod intake;
 
 use std::future::Future;
 
-use http::Method;
 use tokio::time::Instant;
 
 use crate::error::{CloseReason, RefusedReason};
-use crate::payload::{MessageId, Payload, TransferMode};
+use crate::payload::{MessageId, Payload};
 use crate::session::exchange::Outcome;
 use crate::session::info::SessionPhase;
 use crate::session::record::Detail;
-use crate::wire::{Answering, Facts};
-use active::{Active, Answer, keep};
+use crate::wire::Facts;
+pub(in crate::session) use active::Active;
+use active::Answer;
 
 /// The rest of a request body that is read and dropped after an early answer, so that the connection can be kept (D7).
 const DRAINED: u64 = 64 << 10;
 
 #[derive(Debug)]
 pub(in crate::session) struct Server {
-    active: Option<Active>,
+    active: Option<Box<Active>>,
+    /// The exchange that ended, until that is told.
+    ended: Option<Box<Active>>,
     /// What the last message that was begun leaves for calls that name no message.
     last: Last,
     begun: u64,
@@ -56,6 +58,7 @@ impl Server {
     pub(in crate::session) fn new(now: Instant) -> Self {
         Self {
             active: None,
+            ended: None,
             last: Last::None,
             begun: 0,
             draining: false,
@@ -76,68 +79,34 @@ impl Server {
         detail: Option<Detail>,
         now: Instant,
     ) {
-        let oneshot = request.mode() == TransferMode::Oneshot;
         self.begun += 1;
         self.retiring = None;
-        self.active = Some(Active {
-            id: request.id(),
-            answering: Answering {
-                head: request.method() == Method::HEAD,
-                connect: request.method() == Method::CONNECT,
-                version: request.version(),
-                keep_alive: facts.keep_alive,
-            },
-            upgrade: facts.upgrade,
-            answer: Answer::Pending,
-            receiving: !oneshot,
-            declared: request.body_size(),
-            continue_owed: facts.expect_continue && !oneshot,
-            persist: facts.keep_alive,
-            last: false,
-            lent: 0,
-            pieces: None,
-            taker: None,
-            mutes: 0,
-            tasks: Vec::new(),
-            kept: detail.and_then(|detail| keep(request, detail)),
-            status: None,
-            outcome: None,
-            head_in: facts.head_bytes as u64,
-            bytes_in: request.body_bytes().len() as u64,
-            head_out: 0,
-            bytes_out: 0,
-            began: now,
-            answered: None,
-        });
+        self.active = Some(Active::begin(request, facts, detail, now));
     }
 
-    /// The exchange that is going on and has not ended.
+    /// The exchange that is going on.
     pub(in crate::session) fn active(&mut self) -> Option<&mut Active> {
-        self.active
-            .as_mut()
-            .filter(|active| active.outcome.is_none())
+        self.active.as_deref_mut()
     }
 
     fn running(&self) -> Option<&Active> {
-        self.active
-            .as_ref()
-            .filter(|active| active.outcome.is_none())
+        self.active.as_deref()
     }
 
     /// Whether there is an exchange, ended or not, whose end was not told yet.
     pub(in crate::session) fn is_engaged(&self) -> bool {
-        self.active.is_some()
+        self.active.is_some() || self.ended.is_some()
     }
 
     pub(in crate::session) fn current(&self) -> Option<MessageId> {
-        self.running().map(|active| active.id)
+        self.running().map(|active| active.exchange.id)
     }
 
     /// The exchange whose request is still to come.
     pub(in crate::session) fn receiving(&self) -> Option<MessageId> {
         self.running()
             .filter(|active| active.receiving)
-            .map(|active| active.id)
+            .map(|active| active.exchange.id)
     }
 
     /// Whether the peer waits for leave to send its body.
@@ -148,13 +117,17 @@ impl Server {
 
     /// Whether the id names the exchange that is going on, by its request or its answer.
     pub(in crate::session) fn is_about(&self, message: MessageId) -> bool {
-        self.running()
-            .is_some_and(|active| active.id == message || active.answer.id() == Some(message))
+        self.running().is_some_and(|active| {
+            active.exchange.id == message || active.answer.id() == Some(message)
+        })
     }
 
     /// Takes one of the lent rights to answer back. True if it was the last and no answer had begun.
     pub(in crate::session) fn give_back(&mut self, exchange: MessageId) -> bool {
-        let Some(active) = self.active().filter(|active| active.id == exchange) else {
+        let Some(active) = self
+            .active()
+            .filter(|active| active.exchange.id == exchange)
+        else {
             return false;
         };
         active.lent = active.lent.saturating_sub(1);
@@ -249,12 +222,13 @@ impl Server {
 
     /// Ends the exchange well, if its answer is complete. True if it is.
     pub(in crate::session) fn complete(&mut self) -> bool {
-        match self.active() {
-            Some(active) if matches!(active.answer, Answer::Sent { .. }) => {
-                active.outcome = Some(Outcome::Completed);
+        let sent = |active: &mut Box<Active>| matches!(active.answer, Answer::Sent { .. });
+        match self.active.take_if(sent) {
+            None => false,
+            ended => {
+                self.ended = ended;
                 true
             }
-            _ => false,
         }
     }
 
@@ -266,33 +240,28 @@ impl Server {
 
     /// Ends the exchange otherwise than well. Returns whether its answer had begun.
     pub(in crate::session) fn end(&mut self, outcome: Outcome) -> bool {
-        let Some(active) = self.active() else {
+        let Some(mut active) = self.active.take() else {
             return false;
         };
-        active.outcome = Some(outcome);
+        active.exchange.outcome = outcome;
         active.persist = false;
         let begun = active.answer != Answer::Pending;
         if begun {
             self.last = Last::Ended;
         }
+        self.ended = Some(active);
         begun
     }
 
-    /// Takes the exchange that ended. What belonged to it ends here.
-    pub(in crate::session) fn take_ended(&mut self, now: Instant) -> Option<Active> {
-        let mut active = self.active.take_if(|active| active.outcome.is_some())?;
-        for task in active.tasks.drain(..) {
-            task.abort();
-        }
-        self.draining = active.receiving && active.persist;
-        self.idle_since = now;
-        Some(active)
+    /// Whether the exchange ended and its end is to be told.
+    pub(in crate::session) fn has_ended(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// Body data of the request came.
     pub(in crate::session) fn received(&mut self, bytes: usize) {
         if let Some(active) = self.active() {
-            active.bytes_in += bytes as u64;
+            active.exchange.bytes_in += bytes as u64;
             active.continue_owed = false;
         }
     }
@@ -309,14 +278,14 @@ impl Server {
     pub(in crate::session) fn mute(&mut self) -> Option<MessageId> {
         let active = self.active()?;
         active.mutes += 1;
-        (active.mutes == 1).then_some(active.id)
+        (active.mutes == 1).then_some(active.exchange.id)
     }
 
     /// Takes a mute back; the id is returned if it was the last.
     pub(in crate::session) fn unmute(&mut self) -> Option<MessageId> {
         let active = self.active().filter(|active| active.mutes > 0)?;
         active.mutes -= 1;
-        (active.mutes == 0).then_some(active.id)
+        (active.mutes == 0).then_some(active.exchange.id)
     }
 
     pub(in crate::session) fn is_muted(&self) -> bool {
@@ -328,7 +297,7 @@ impl Server {
         match self.active() {
             Some(active) => {
                 active.lent += 1;
-                active.id
+                active.exchange.id
             }
             None => MessageId::next(),
         }

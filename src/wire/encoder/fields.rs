@@ -4,21 +4,23 @@
 //! by us. All others go out as they are, in order.
 
 use crate::error::UseError;
-use crate::payload::{Headers, Known, members};
+use crate::payload::{Headers, Known, KnownSet, members};
 use crate::wire::token::number;
 
 /// How the head announces the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Announce {
+    #[default]
     Nothing,
     Length(u64),
     Chunked,
 }
 
 /// What the head says of the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Persistence {
     /// Nothing: what the version implies.
+    #[default]
     Implied,
     KeepAlive,
     Close,
@@ -68,6 +70,9 @@ pub(super) fn given_chunked(headers: &Headers) -> Result<bool, UseError> {
 
 /// Holds what the application set to what the payload is.
 pub(super) fn check_given(headers: &Headers, announce: Announce) -> Result<(), UseError> {
+    if !headers.has_any(KnownSet::FRAMING) {
+        return Ok(());
+    }
     let length = given_length(headers)?;
     let chunked = given_chunked(headers)?;
     let agrees = match announce {
@@ -82,7 +87,7 @@ pub(super) fn check_given(headers: &Headers, announce: Announce) -> Result<(), U
     }
 }
 
-/// Writes all fields and the blank line. `ours` come behind the application's.
+/// Writes all fields and the blank line. Ours come behind the application's; `date` is a whole line.
 pub(super) fn write(
     headers: &Headers,
     date: Option<&[u8]>,
@@ -90,15 +95,8 @@ pub(super) fn write(
     announce: Announce,
     out: &mut Vec<u8>,
 ) {
-    let special = [
-        Known::Connection,
-        Known::ContentLength,
-        Known::TransferEncoding,
-    ]
-    .into_iter()
-    .any(|known| headers.has(known));
     match headers.block().wire_form() {
-        Some(lines) if !special => out.extend_from_slice(lines),
+        Some(lines) if !headers.has_any(KnownSet::FRAMING) => out.extend_from_slice(lines),
         _ => {
             for (name, value) in headers.block().iter() {
                 if !is_ours(name) {
@@ -108,7 +106,7 @@ pub(super) fn write(
         }
     }
     if let Some(date) = date.filter(|_| !headers.has(Known::Date)) {
-        line(b"Date", date, out);
+        out.extend_from_slice(date);
     }
     connection(headers, persistence, out);
     match announce {

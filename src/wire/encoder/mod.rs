@@ -4,6 +4,7 @@
 //! fields that say the truth. What cannot be sent is refused before a byte of it is written.
 
 mod fields;
+mod memo;
 mod request;
 mod response;
 
@@ -20,6 +21,9 @@ pub(crate) use response::Answering;
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     body: Body,
+    /// Renders every head anew.
+    #[cfg(test)]
+    forgetful: bool,
 }
 
 /// The outbound body that is open.
@@ -52,12 +56,21 @@ pub(crate) struct Begun {
 }
 
 impl Encoder {
+    /// Does without the memory of the last head.
+    #[cfg(test)]
+    pub(super) fn forgetful() -> Self {
+        Self {
+            forgetful: true,
+            ..Self::default()
+        }
+    }
+
     /// Sends body data. Empty data change nothing: they never end a body (B27).
     ///
     /// # Errors
     /// [`UseError::BodyNotAllowed`] if no body is open, [`UseError::BodyTooLong`] past the announced length. Nothing is
     /// written then.
-    pub(crate) fn data(&mut self, data: Bytes, out: &mut impl Output) -> Result<(), UseError> {
+    pub(crate) fn data(&mut self, data: &Bytes, out: &mut impl Output) -> Result<(), UseError> {
         match &mut self.body {
             Body::None => Err(UseError::BodyNotAllowed),
             _ if data.is_empty() => Ok(()),
@@ -128,7 +141,7 @@ fn has_forbidden(trailers: &Headers) -> bool {
 }
 
 /// `chunk = chunk-size CRLF chunk-data CRLF` (RFC 9112 section 7.1)
-fn chunk(data: Bytes, out: &mut impl Output) {
+fn chunk(data: &Bytes, out: &mut impl Output) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 18];
     let mut rest = data.len();

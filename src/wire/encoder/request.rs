@@ -43,12 +43,12 @@ impl Encoder {
         if self.is_open() {
             return Err(UseError::BodyTooShort);
         }
-        let http10 = message.version == Version::HTTP_10;
+        let http10 = message.start.line().version == Version::HTTP_10;
         let announce = announce(message, http10)?;
         check_host(&message.headers)?;
         // A tunnel's host is the far end, not who makes the tunnel (RFC 9112 section 3.2).
-        let host = match message.method {
-            Method::CONNECT => authority(&message.uri)?,
+        let host = match message.start.line().method {
+            Method::CONNECT => authority(&message.start.line().uri)?,
             _ => host,
         };
         let keep_alive = keep_alive && !message.headers.known_has(Known::Connection, b"close");
@@ -69,7 +69,7 @@ impl Encoder {
             small,
         );
         if !message.body.is_empty() && message.mode == TransferMode::Oneshot {
-            out.body(message.body.clone());
+            out.body(&message.body);
         }
         self.body = match message.mode {
             TransferMode::Oneshot => Body::None,
@@ -91,12 +91,14 @@ fn announce(message: &Message, http10: bool) -> Result<Announce, UseError> {
         TransferMode::Stream => Some(message.length),
         TransferMode::Chunked => None,
     };
-    let takes_none = matches!(message.method, Method::CONNECT | Method::TRACE);
+    let takes_none = matches!(message.start.line().method, Method::CONNECT | Method::TRACE);
     if takes_none && length != Some(0) {
         return Err(UseError::BodyNotAllowed);
     }
-    let anticipates = matches!(message.method, Method::POST | Method::PUT | Method::PATCH)
-        || message.mode == TransferMode::Stream
+    let anticipates = matches!(
+        message.start.line().method,
+        Method::POST | Method::PUT | Method::PATCH
+    ) || message.mode == TransferMode::Stream
         || message.headers.has(Known::ContentLength);
     let announce = match length {
         None if http10 => return Err(UseError::ChunkedNotPossible),
@@ -120,11 +122,11 @@ fn check_host(headers: &Headers) -> Result<(), UseError> {
 
 /// `request-line = method SP request-target SP HTTP-version`
 fn request_line(message: &Message, target: Target, out: &mut Vec<u8>) -> Result<(), UseError> {
-    let uri = &message.uri;
-    out.extend_from_slice(message.method.as_str().as_bytes());
+    let uri = &message.start.line().uri;
+    out.extend_from_slice(message.start.line().method.as_str().as_bytes());
     out.push(b' ');
     let start = out.len();
-    if message.method == Method::CONNECT {
+    if message.start.line().method == Method::CONNECT {
         let authority = authority(uri)?;
         // An authority without a port is for the one who knows the scheme, not for a proxy.
         if HostPort::parse(authority).is_none_or(|host| host.port.is_none()) {
@@ -133,7 +135,7 @@ fn request_line(message: &Message, target: Target, out: &mut Vec<u8>) -> Result<
         out.extend_from_slice(authority);
     } else {
         let asterisk = uri.path() == "*";
-        if asterisk && message.method != Method::OPTIONS {
+        if asterisk && message.start.line().method != Method::OPTIONS {
             return Err(UseError::InvalidUrl);
         }
         if target == Target::Absolute {
@@ -157,7 +159,7 @@ fn request_line(message: &Message, target: Target, out: &mut Vec<u8>) -> Result<
     {
         return Err(UseError::InvalidUrl);
     }
-    out.extend_from_slice(if message.version == Version::HTTP_10 {
+    out.extend_from_slice(if message.start.line().version == Version::HTTP_10 {
         b" HTTP/1.0\r\n"
     } else {
         b" HTTP/1.1\r\n"

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use http::{StatusCode, Version};
 
 use super::fields::{self, Announce, Persistence};
+use super::memo::Key;
 use super::{Begun, Body, Encoder};
 use crate::error::UseError;
 use crate::payload::{Known, Message, Payload, TransferMode};
 use crate::wire::Output;
 
 /// What a response must know of the request that it answers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "independent facts, none of them a state"
@@ -30,7 +31,8 @@ pub(crate) struct Answering {
 }
 
 /// A response as it will go out.
-struct Plan {
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Plan {
     body: Body,
     /// Whether the Oneshot body is written.
     inside: bool,
@@ -40,7 +42,7 @@ struct Plan {
 }
 
 impl Encoder {
-    /// Begins a response, and completes it if its body is inside. `date` is the value of the Date field.
+    /// Begins a response, and completes it if its body is inside. `date` is the line of the Date field.
     ///
     /// # Errors
     /// What is wrong with the payload. Nothing is written then.
@@ -59,23 +61,36 @@ impl Encoder {
         if self.is_open() {
             return Err(UseError::BodyTooShort);
         }
-        let plan = plan(message, status, answering)?;
-        let small = out.small();
-        status_line(status, message.reason.as_ref(), small);
-        let date = (!status.is_informational()).then_some(date);
-        fields::write(
-            &message.headers,
-            date,
-            plan.persistence,
-            plan.announce,
-            small,
-        );
+        let lines = message.headers.block().wire_form();
+        let memo = Key::of(message, status, answering).zip(lines);
+        #[cfg(test)]
+        let memo = memo.filter(|_| !self.forgetful);
+        let known = memo.and_then(|(key, lines)| key.recall(lines, date, out));
+        let plan = match known {
+            Some(plan) => plan,
+            None => {
+                let plan = plan(message, status, answering)?;
+                let small = out.small();
+                let start = small.len();
+                head(message, status, date, plan, small);
+                if let Some((key, lines)) = memo {
+                    key.remember(lines, date, plan, small.get(start..).unwrap_or_default());
+                }
+                plan
+            }
+        };
         if plan.inside && !message.body.is_empty() {
-            out.body(message.body.clone());
+            out.body(&message.body);
         }
         self.body = plan.body;
         Ok(plan.begun)
     }
+}
+
+fn head(message: &Message, status: StatusCode, date: &[u8], plan: Plan, out: &mut Vec<u8>) {
+    status_line(status, message.reason.as_ref(), out);
+    let date = (!status.is_informational()).then_some(date);
+    fields::write(&message.headers, date, plan.persistence, plan.announce, out);
 }
 
 fn plan(message: &Message, status: StatusCode, answering: Answering) -> Result<Plan, UseError> {

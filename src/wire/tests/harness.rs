@@ -140,7 +140,7 @@ impl Feed {
                 assert!(!data.is_empty(), "empty data");
                 Event::Data(data.to_vec())
             }
-            Item::End(trailers) => Event::End(trailers.as_ref().map(fields).unwrap_or_default()),
+            Item::End(trailers) => Event::End(trailers.as_deref().map(fields).unwrap_or_default()),
         };
         self.events.push(event);
     }

