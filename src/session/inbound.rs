@@ -12,7 +12,7 @@ use super::handoff::{self, Offer};
 use super::options::Buffers;
 use crate::error::{Deadline, Refused, RefusedReason, WireError};
 use crate::payload::{Headers, MessageId, Payload};
-use crate::wire::{Expected, Facts};
+use crate::wire::{Expected, Facts, Trailers};
 
 // From the builder to the session. Each says of which connection it speaks.
 
@@ -43,7 +43,7 @@ pub(crate) struct Chunk(pub(crate) Epoch, pub(crate) Bytes);
 /// The body of the message last delivered is complete (P12).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Finish(pub(crate) Epoch, pub(crate) Option<Box<Headers>>);
+pub(crate) struct Finish(pub(crate) Epoch, pub(crate) Option<Trailers>);
 
 /// All that one read held, in one envelope.
 #[derive(Debug, Message)]
@@ -93,7 +93,7 @@ pub(crate) struct Released(pub(crate) Epoch, pub(crate) handoff::Released);
 pub(crate) enum Inbound {
     Deliver(Payload, Facts),
     Chunk(Bytes),
-    Finish(Option<Box<Headers>>),
+    Finish(Option<Trailers>),
     Fault(Fault),
 }
 

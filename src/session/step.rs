@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::link::Event;
-use crate::payload::{Headers, Payload};
+use crate::payload::Payload;
+use crate::wire::Trailers;
 
 /// The next thing to tell the handler.
 #[derive(Debug)]
@@ -12,7 +13,7 @@ pub(super) enum Step {
     Apply(Payload),
     Informational(Payload),
     Chunk(Bytes),
-    Finished(Option<Box<Headers>>),
+    Finished(Option<Trailers>),
     /// An exchange ended: what is told of it is to be taken.
     Ended,
 }

@@ -10,11 +10,11 @@
 
 use std::ops::Range;
 
+use super::item::Trailers;
 use super::line::Scan;
 use super::token::{skip_space, take_token, take_value};
 use super::{Limits, trailer};
 use crate::error::WireError;
-use crate::payload::Headers;
 
 /// Where in a chunked body the decoder stands.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ enum Expect {
 pub(super) enum Part {
     More(usize),
     Data(Range<usize>),
-    End(usize, Option<Box<Headers>>),
+    End(usize, Option<Trailers>),
 }
 
 impl Chunks {

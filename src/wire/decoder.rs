@@ -15,10 +15,10 @@ use super::cycle::{Cycle, Expected};
 use super::facts::{self, Facts};
 use super::framing::{self, Framing};
 use super::head::{Heads, Kind};
-use super::item::{Item, Step};
+use super::item::{Item, Step, Trailers};
 use super::line::{self, Scan};
 use crate::error::WireError;
-use crate::payload::{Headers, Message, Payload, TransferMode};
+use crate::payload::{Message, Payload, TransferMode};
 
 /// Reads the messages of one connection in one direction.
 #[derive(Debug)]
@@ -331,7 +331,7 @@ impl Decoder {
         Step::of(len, Item::Head(payload, facts))
     }
 
-    fn finish(&mut self, consumed: usize, trailers: Option<Box<Headers>>) -> Step {
+    fn finish(&mut self, consumed: usize, trailers: Option<Trailers>) -> Step {
         self.end();
         Step::of(consumed, Item::End(trailers))
     }

@@ -14,6 +14,9 @@ pub(crate) struct Step {
     pub(crate) item: Option<Item>,
 }
 
+/// Trailer fields, where any came. They are rare: in a box, so that what is common stays small.
+pub(crate) type Trailers = Box<Headers>;
+
 /// A part of a message.
 #[derive(Debug)]
 pub(crate) enum Item {
@@ -21,9 +24,8 @@ pub(crate) enum Item {
     Head(Payload, Facts),
     /// Body data: this range of the input.
     Data(Range<usize>),
-    /// The end of a Stream or Chunked message, with its trailers if any came. They are rare: in a box, so that what is
-    /// common stays small.
-    End(Option<Box<Headers>>),
+    /// The end of a Stream or Chunked message.
+    End(Option<Trailers>),
 }
 
 impl Step {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Limits;
 use super::field;
+use super::item::Trailers;
 use super::line::{Bounds, Scan};
 use crate::error::WireError;
 use crate::payload::{Block, Headers};
@@ -61,7 +62,7 @@ pub(super) fn read(
     scan: &mut Scan,
     input: &[u8],
     limits: &Limits,
-) -> Result<Option<(usize, Option<Box<Headers>>)>, WireError> {
+) -> Result<Option<(usize, Option<Trailers>)>, WireError> {
     let Some(fields) = scan.fields(input, &Bounds::trailers(limits))? else {
         return Ok(None);
     };

@@ -66,18 +66,17 @@ impl Encoder {
         #[cfg(test)]
         let memo = memo.filter(|_| !self.forgetful);
         let known = memo.and_then(|(key, lines)| key.recall(lines, date, out));
-        let plan = match known {
-            Some(plan) => plan,
-            None => {
-                let plan = plan(message, status, answering)?;
-                let small = out.small();
-                let start = small.len();
-                head(message, status, date, plan, small);
-                if let Some((key, lines)) = memo {
-                    key.remember(lines, date, plan, small.get(start..).unwrap_or_default());
-                }
-                plan
+        let plan = if let Some(plan) = known {
+            plan
+        } else {
+            let plan = plan(message, status, answering)?;
+            let small = out.small();
+            let start = small.len();
+            head(message, status, date, plan, small);
+            if let Some((key, lines)) = memo {
+                key.remember(lines, date, plan, small.get(start..).unwrap_or_default());
             }
+            plan
         };
         if plan.inside && !message.body.is_empty() {
             out.body(&message.body);
