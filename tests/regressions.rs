@@ -479,6 +479,34 @@ async fn the_longest_duration_is_for_ever() {
     assert_eq!(served.peer.rest().await, HI);
 }
 
+/// Who reads no answer before the whole upload is sent gets the early answer all the same: what is sent behind it is read.
+/// Not for ever.
+#[actix::test]
+async fn an_early_answer_survives_the_upload() {
+    const SIZE: usize = 16 << 20;
+    let (near, mut far) = tcp_pair().await;
+    let _session = accept(near, SessionOptions::default(), hello);
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n");
+    far.write_all(head.as_bytes()).await.expect("written");
+    far.write_all(&vec![b'x'; SIZE]).await.expect("all written");
+    let mut answer = String::new();
+    far.read_to_string(&mut answer).await.expect("no reset");
+    assert!(answer.ends_with("hi"), "{answer}");
+
+    let mut options = SessionOptions::default();
+    options.timeouts.linger = Duration::MAX;
+    let mut served = serve_with(options, 1 << 20, hello);
+    served
+        .peer
+        .send(head.replace(&SIZE.to_string(), "99999999999"))
+        .await;
+    let (piece, mut sent) = (vec![b'x'; 1 << 16], 0);
+    while served.peer.io.write_all(&piece).await.is_ok() {
+        sent += piece.len();
+    }
+    assert!((64 << 20..66 << 20).contains(&sent), "{sent}");
+}
+
 /// A handler that answers inside `refused` is refused again, and does not keep the session from its work.
 #[actix::test]
 async fn answers_to_refusals_do_not_stop_the_session() {

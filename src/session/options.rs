@@ -121,7 +121,7 @@ pub struct Timeouts {
     /// The TLS handshake of a connection that was accepted: 10 s. Server only. Then: a close. The time for the first head
     /// begins after it.
     pub handshake: Option<Duration>,
-    /// Reading and dropping what the peer still sends after our last answer: 2 s (and 256 KiB).
+    /// Reading and dropping what the peer still sends after our last answer: 2 s (and 64 MiB).
     pub linger: Duration,
 }
 

@@ -45,8 +45,9 @@ const SCRATCH: usize = 64 << 10;
 /// From this many body bytes on, a read goes to memory that is handed on as it is, instead of being copied out.
 const BULK: u64 = 16 << 10;
 
-/// How much of a talkative peer is read for nothing after our last answer.
-const LINGER: usize = 256 << 10;
+/// How much is read for nothing after our last answer. Many clients read no answer before they have sent a whole upload,
+/// and lose it in the reset that a close would be.
+const LINGER: usize = 64 << 20;
 
 thread_local! {
     /// Where a thread reads to. What is whole is decoded here; only an incomplete rest is copied to its connection.
