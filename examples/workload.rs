@@ -11,6 +11,8 @@
 //! | `POST /sink` | the length of the body |
 //! | `GET /bytes/N` | N bytes with Content-Length |
 //! | `GET /chunks/N/S` | N chunks of S bytes |
+//! | `GET /hints` | 103 with a Link, then `hinted` |
+//! | `GET /trailers` | a chunk and a trailer field |
 //! | `GET /204` | 204 |
 //! | anything else | the fallback status, after the request's body |
 
@@ -93,6 +95,8 @@ enum Body {
     Drain {
         status: StatusCode,
     },
+    /// A chunk and a trailer field.
+    Trailed,
     /// So many bytes, in chunks of this.
     Bytes {
         left: u64,
@@ -151,6 +155,15 @@ impl Workload {
                 }
                 None => self.fall_back(request, session),
             },
+            (Some("hints"), None, ..) if get => {
+                let hints = Payload::response(StatusCode::EARLY_HINTS);
+                session.respond(hints.header("Link", "</style.css>; rel=preload; as=style"));
+                session.respond(text(StatusCode::OK, "hinted"));
+            }
+            (Some("trailers"), None, ..) if get => {
+                self.body = Body::Trailed;
+                session.respond(ok().header("Trailer", "X-Sum").chunked());
+            }
             (Some("echo"), None, ..) if matches!(*request.method(), Method::POST | Method::PUT) => {
                 self.echo(request, session);
             }
@@ -214,6 +227,15 @@ impl Workload {
         let _ = session.finish();
     }
 
+    fn trail(&mut self, session: &mut SessionContext) {
+        let mut trailers = Headers::new();
+        let summed = trailers.append("X-Sum", "6");
+        if summed.is_ok() && session.send_chunk("summed").is_ok() {
+            let _ = session.finish_with(&trailers);
+        }
+        self.body = Body::Nothing;
+    }
+
     fn forget(&mut self) {
         self.body = Body::Nothing;
         self.muted = false;
@@ -247,7 +269,7 @@ impl HttpHandler for Workload {
                 let _ = session.send_chunk(data);
             }
             Body::Count { bytes } => *bytes += data.len() as u64,
-            Body::Nothing | Body::Drain { .. } | Body::Bytes { .. } => {}
+            Body::Nothing | Body::Drain { .. } | Body::Trailed | Body::Bytes { .. } => {}
         }
     }
 
@@ -266,12 +288,15 @@ impl HttpHandler for Workload {
             } => drop(session.finish_with(&trailers)),
             Body::Count { bytes } => session.respond(text(StatusCode::OK, format!("{bytes}\n"))),
             Body::Drain { status } => session.respond(text(status, format!("{status}\n"))),
-            body @ Body::Bytes { .. } => self.body = body,
+            body @ (Body::Trailed | Body::Bytes { .. }) => self.body = body,
         }
     }
 
     fn need_body(&mut self, _message: MessageId, session: &mut SessionContext) {
-        self.pump(session);
+        match self.body {
+            Body::Trailed => self.trail(session),
+            _ => self.pump(session),
+        }
     }
 
     fn throttled(&mut self, session: &mut SessionContext) {
