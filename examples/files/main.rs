@@ -166,6 +166,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = flags.next().ok_or("usage: files FOLDER [LISTEN]")?;
     let listen = flags.next().unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let server = files(folder.as_ref())?.bind(listen)?.run();
-    println!("listening on {}", server.addresses()[0]);
+    println!("listening on http://{}/", server.addresses()[0]);
     Ok(server.await?)
 }
