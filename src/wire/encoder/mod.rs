@@ -143,24 +143,20 @@ fn has_forbidden(trailers: &Headers) -> bool {
 /// `chunk = chunk-size CRLF chunk-data CRLF` (RFC 9112 section 7.1)
 fn chunk(data: &Bytes, out: &mut impl Output) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [0; 18];
+    let mut line = [0; 18];
+    let bits = usize::BITS - (data.len() | 1).leading_zeros();
+    let digits = bits.div_ceil(4) as usize;
     let mut rest = data.len();
-    let mut start = 16;
-    // Sixteen digits hold every length, so the loop ends by itself before the text is full.
-    for (at, place) in text.iter_mut().enumerate().take(16).rev() {
+    let (text, end) = line.split_at_mut(digits);
+    for place in text.iter_mut().rev() {
         *place = DIGITS.get(rest & 15).copied().unwrap_or_default();
-        start = at;
         rest >>= 4;
-        if rest == 0 {
-            break;
-        }
     }
-    text[16] = b'\r';
-    text[17] = b'\n';
-    let small = out.small();
-    small.extend_from_slice(text.get(start..).unwrap_or_default());
-    out.body(data);
-    out.small().extend_from_slice(b"\r\n");
+    for (place, byte) in end.iter_mut().zip(b"\r\n") {
+        *place = *byte;
+    }
+    let line = line.get(..digits.saturating_add(2)).unwrap_or_default();
+    out.framed(line, data, b"\r\n");
 }
 
 /// `last-chunk trailer-section CRLF`
