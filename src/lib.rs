@@ -43,7 +43,7 @@
 //! * **Asking**: [`HttpClient`] asks any server and keeps the connections; [`Incoming`] is a body that comes in.
 //!   [`HttpSession::connect`] is a session with one server, by [`Origin`] and [`Route`]. [`Proxy`] says what stands in between.
 //! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`]; the feature `rustls`, on by default.
-//! * **Logs**: [`CommonLog`], [`ContentsLog`], or a [`Logger`] of your own.
+//! * **Logs**: [`CommonLog`] (combined), [`JsonLog`], [`ContentsLog`], or a [`Logger`] of your own.
 //! * **Testing**: `test_util`, with the feature of that name, is a kit for tests of handlers.
 //! * **Without actors**: [`HttpCodec`] is the wire floor in a `Framed` of tokio-util, for either end.
 //!
@@ -76,7 +76,7 @@ pub use error::{
     UseError, WireError,
 };
 pub use http::{Method, StatusCode, Uri, Version};
-pub use log::{CommonLog, ContentsLog, DiscardLog};
+pub use log::{CommonLog, ContentsLog, DiscardLog, JsonLog};
 pub use payload::{Credentials, Headers, MessageId, Payload, TransferMode};
 pub use server::{
     Cut, Drain, DrainReport, HttpRequest, HttpServer, LocalAddrs, Running, ServerActor,

@@ -90,6 +90,26 @@ pub enum Outcome {
     Failed(FailureReason),
 }
 
+impl Outcome {
+    /// A word for it, which stays the same: `completed`, `cancelled`, `failed`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Cancelled(_) => "cancelled",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// The word for what went otherwise than well: that of the cause or the reason.
+    pub fn cause(self) -> Option<&'static str> {
+        match self {
+            Self::Completed => None,
+            Self::Cancelled(cause) => Some(cause.name()),
+            Self::Failed(reason) => Some(reason.name()),
+        }
+    }
+}
+
 /// The end of an exchange that somebody did not want any more.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
