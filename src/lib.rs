@@ -44,6 +44,7 @@
 //!   [`HttpSession::connect`] is a session with one server, by [`Origin`] and [`Route`]. [`Proxy`] says what stands in between.
 //! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`]; the feature `rustls`, on by default.
 //! * **Logs**: [`CommonLog`] (combined), [`JsonLog`], [`ContentsLog`], or a [`Logger`] of your own.
+//! * **Spans**: [`observability`] says what `tracing` is told.
 //! * **Testing**: `test_util`, with the feature of that name, is a kit for tests of handlers.
 //! * **Without actors**: [`HttpCodec`] is the wire floor in a `Framed` of tokio-util, for either end.
 //!
@@ -62,6 +63,8 @@
 mod client;
 mod error;
 mod log;
+#[doc = include_str!("../docs/observability.md")]
+pub mod observability {}
 mod payload;
 mod server;
 mod session;

@@ -42,6 +42,9 @@ pub(super) fn open(
     link.builder = Some(builder.address());
     link.peer = peer;
     link.tls = tls;
+    link.trace
+        .session
+        .connected(&link.peer, link.tls.as_deref());
     let context = SessionContext {
         link,
         end: End::Server(Server::new(Instant::now())),
@@ -180,6 +183,9 @@ pub(super) fn attach(link: &mut Link, halves: Halves) {
     link.builder = Some(PayloadBuilder::of_responses(wiring).start());
     link.peer = peer;
     link.tls = tls;
+    link.trace
+        .session
+        .connected(&link.peer, link.tls.as_deref());
     link.opened = Instant::now();
     link.outbound.attach(write);
 }

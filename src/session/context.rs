@@ -238,7 +238,8 @@ impl SessionContext {
     }
 
     /// Runs a future on this arbiter for as long as the exchange that is going on: it is dropped when that ends.
-    /// Between exchanges it is dropped at once.
+    /// Between exchanges it is dropped at once. It runs in the exchange's span: see
+    /// [`observability`](crate::observability).
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
         self.end.spawn(future);
     }
@@ -358,6 +359,21 @@ impl SessionContext {
                 Intake::Wait => return None,
             }
         }
+    }
+
+    /// Enters the span in which the handler is told of this.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn enter(&mut self, step: &Step) -> tracing::span::EnteredSpan {
+        let trace = &mut self.link.trace;
+        let span = match step {
+            Step::Ended(_) => std::mem::take(&mut trace.ended).or(&trace.session),
+            Step::Event(Event::NeedBody(message)) => {
+                self.end.span(Some(*message)).or(&trace.session)
+            }
+            _ => self.end.span(None).or(&trace.session),
+        };
+        span.unwrap_or_else(tracing::Span::none).entered()
     }
 
     pub(super) fn end_cancelled(&mut self, cause: CancelCause) {

@@ -18,6 +18,7 @@ use super::outbound::Room;
 use super::server::Server;
 use super::sink::{Loss, Part};
 use super::step::Intake;
+use super::trace::Traced;
 use super::waiter::Waiter;
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload};
@@ -344,6 +345,11 @@ impl End {
 
     pub(super) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
         at!(self, spawn(future));
+    }
+
+    /// The span of the exchange that the handler hears of, or of this one.
+    pub(super) fn span(&self, exchange: Option<MessageId>) -> &Traced {
+        at!(self, span(exchange))
     }
 
     pub(super) fn open_message(&mut self) -> Option<MessageId> {

@@ -26,6 +26,7 @@ use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room};
 use super::sink::{Loss, Sink};
 use super::step::Step;
+use super::trace::{Trace, Traced};
 use super::unsent::{Unheard, Unsent};
 use super::watch::Watchers;
 use crate::error::{CloseReason, Refused, RefusedReason, UseError};
@@ -65,6 +66,7 @@ pub(super) struct Link {
     pub(super) watchers: Watchers,
     /// Who takes the connection over.
     taker: Option<Taker>,
+    pub(super) trace: Trace,
     /// What ends an exchange by time: see `End::poll`.
     pub(super) clock: DeadlineTimer,
     /// The time of this turn, once somebody asked for it.
@@ -131,6 +133,10 @@ impl Link {
             stake: None,
             watchers: Watchers::default(),
             taker: None,
+            trace: Trace {
+                session: Traced::session(),
+                ..Trace::default()
+            },
             clock: DeadlineTimer::default(),
             now: Cell::new(None),
             options,
@@ -399,6 +405,7 @@ impl Link {
     /// The last step: both actors end.
     pub(super) fn finish_close(&mut self, reason: CloseReason, linger: bool) {
         tracing::trace!(%reason, peer = %self.peer, "connection closed");
+        self.trace.session.closed(reason);
         self.phase = Phase::Closed { reason };
         self.outbound.release(Err(RefusedReason::Closing));
         self.tell(Close { linger });

@@ -36,6 +36,7 @@ mod responder;
 mod server;
 mod sink;
 mod step;
+mod trace;
 mod unsent;
 mod waiter;
 mod watch;
@@ -82,6 +83,7 @@ pub use record::{Detail, Kept, Logger, Record};
 pub use responder::{Answer, MuteGuard, Responder};
 pub use sink::{BodyPart, NoMore, Part};
 use step::Step;
+use trace::Traced;
 pub use unsent::Unsent;
 pub use watch::{Terminated, Watch};
 
@@ -224,6 +226,7 @@ impl HttpSession {
             handler, context, ..
         } = self;
         let apply = matches!(step, Step::Apply(_));
+        let inside = Traced::is_on().then(|| context.enter(&step));
         let called = catch_unwind(AssertUnwindSafe(|| match step {
             Step::Apply(payload) => handler.apply(payload, context),
             Step::Informational(payload) => handler.informational(payload, context),
@@ -245,6 +248,8 @@ impl HttpSession {
             }
             Step::Ended(exchange) => tell_end(&mut **handler, context, exchange),
         }));
+        // Left here, so that the usual nothing costs one look and no call.
+        let _left = inside.map(drop);
         self.context.link.telling_refusal = false;
         if called.is_err() {
             // The handler's state is unknown: it is never called again.

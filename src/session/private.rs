@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::handoff::NotUpgraded;
 use super::inbound::{self, Epoch, Inbound};
 use super::outbound::Room;
+use super::trace::Traced;
 use super::unsent::Unsent;
 use super::waiter::Posted;
 use super::{HttpSession, builder};
@@ -171,8 +172,9 @@ impl Handler<inbound::CutOff> for HttpSession {
 impl Handler<inbound::Ask> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, ask: inbound::Ask, ctx: &mut Self::Context) {
+    fn handle(&mut self, mut ask: inbound::Ask, ctx: &mut Self::Context) {
         self.count(ctx);
+        let caller = ask.caller();
         let Some((request, asker)) = ask.open() else {
             return;
         };
@@ -180,9 +182,13 @@ impl Handler<inbound::Ask> for HttpSession {
         if self.context.exchange().is_some() {
             return asker.turned_away(Refused::new(RefusedReason::Busy, request));
         }
+        self.context.link.trace.caller = caller;
         match self.context.apply(request) {
             Ok(_) => self.handler = asker,
-            Err(refused) => asker.turned_away(refused),
+            Err(refused) => {
+                self.context.link.trace.caller = Traced::default();
+                asker.turned_away(refused);
+            }
         }
         self.settle();
     }

@@ -118,6 +118,7 @@ impl Client {
             link.tell(Unmute(ended.id));
         }
         let exchange = ended.exchange(self.idle_since);
+        ended.span.served(&exchange, &mut link.trace);
         if exchange.outcome == Outcome::Completed {
             let aborted = FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted);
             // A request that the server did not want to hear to its end cannot be taken back.

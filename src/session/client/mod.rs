@@ -21,6 +21,7 @@ use super::handoff::Taker;
 use super::info::SessionPhase;
 use super::link::Link;
 use super::sink::Part;
+use super::trace::{NOBODY, Traced};
 use super::waiter::Waiter;
 use crate::error::{CancelCause, Deadline, RefusedReason};
 use crate::payload::{Known, MessageId, Payload, TransferMode};
@@ -93,6 +94,7 @@ pub(super) struct Flight {
     tasks: Vec<AbortHandle>,
     status: Option<StatusCode>,
     outcome: Option<Outcome>,
+    span: Traced,
     head_in: u64,
     bytes_in: u64,
     head_out: u64,
@@ -149,8 +151,9 @@ impl Client {
         self
     }
 
-    fn queue(&mut self, payload: Payload) -> MessageId {
-        let flight = Flight::new(payload);
+    fn queue(&mut self, link: &mut Link, payload: Payload) -> MessageId {
+        let span = Traced::asked(&payload, self.origin.as_ref(), link);
+        let flight = Flight::new(payload, span);
         let id = flight.id;
         self.begun += 1;
         self.flights.push_back(flight);
@@ -309,7 +312,7 @@ impl Client {
             .find(|flight| flight.outcome.is_none())
         {
             flight.tasks.retain(|task| !task.is_finished());
-            flight.tasks.push(actix_rt::spawn(future).abort_handle());
+            flight.tasks.push(flight.span.spawn(future));
         }
     }
 
@@ -320,6 +323,15 @@ impl Client {
 
     pub(super) fn is_connected(&self) -> bool {
         self.connection.is_open()
+    }
+
+    /// Of the exchange that the handler hears of, which is the first: responses come in order, and ends are told at once.
+    /// Only `need_body` may be of another, which is named.
+    pub(super) fn span(&self, exchange: Option<MessageId>) -> &Traced {
+        self.flights
+            .iter()
+            .find(|flight| exchange.is_none_or(|id| id == flight.id))
+            .map_or(&NOBODY, |flight| &flight.span)
     }
 
     pub(super) fn phase(&self) -> SessionPhase {
@@ -346,7 +358,7 @@ impl Client {
 }
 
 impl Flight {
-    fn new(payload: Payload) -> Self {
+    fn new(payload: Payload, span: Traced) -> Self {
         Self {
             id: payload.id(),
             method: payload.method().clone(),
@@ -364,6 +376,7 @@ impl Flight {
             tasks: Vec::new(),
             status: None,
             outcome: None,
+            span,
             head_in: 0,
             bytes_in: 0,
             head_out: 0,

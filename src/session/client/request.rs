@@ -32,7 +32,7 @@ impl Client {
     /// Queues a request (P72).
     pub(in crate::session) fn apply(
         &mut self,
-        link: &Link,
+        link: &mut Link,
         payload: Payload,
     ) -> Result<MessageId, Refused<Payload>> {
         if payload.method() == Method::CONNECT {
@@ -44,7 +44,7 @@ impl Client {
     /// Queues a request that offers to change the protocol.
     pub(in crate::session) fn switch(
         &mut self,
-        link: &Link,
+        link: &mut Link,
         payload: Payload,
     ) -> Result<MessageId, Refused<Payload>> {
         if payload.method() != Method::CONNECT && !payload.headers().has(Known::Upgrade) {
@@ -65,7 +65,11 @@ impl Client {
         }
     }
 
-    fn enqueue(&mut self, link: &Link, payload: Payload) -> Result<MessageId, Refused<Payload>> {
+    fn enqueue(
+        &mut self,
+        link: &mut Link,
+        payload: Payload,
+    ) -> Result<MessageId, Refused<Payload>> {
         if !link.is_open() || link.leaving.is_some() {
             return Err(Refused::new(RefusedReason::Closing, payload));
         }
@@ -86,7 +90,7 @@ impl Client {
         if self.flights.len() - self.sent >= link.options.queue {
             return Err(Refused::new(RefusedReason::Busy, payload));
         }
-        Ok(self.queue(payload))
+        Ok(self.queue(link, payload))
     }
 
     /// Moves on: opens the connection, sends what may be sent. Ready when something changed.

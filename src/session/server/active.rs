@@ -10,6 +10,7 @@ use crate::payload::{Headers, MessageId, Payload};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
 use crate::session::record::{Detail, Kept};
+use crate::session::trace::Traced;
 use crate::wire::Answering;
 
 /// The exchange that is going on.
@@ -44,6 +45,7 @@ pub(in crate::session) struct Active {
     pub(in crate::session) kept: Option<Box<Kept>>,
     pub(super) status: Option<StatusCode>,
     pub(super) outcome: Option<Outcome>,
+    pub(in crate::session) span: Traced,
     pub(super) head_in: u64,
     pub(super) bytes_in: u64,
     pub(super) head_out: u64,

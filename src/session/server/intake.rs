@@ -17,6 +17,7 @@ use crate::session::options::HalfClose;
 use crate::session::record::{Kept, Record};
 use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
+use crate::session::trace::Traced;
 
 impl Server {
     pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
@@ -59,7 +60,8 @@ impl Server {
                 link.bytes_in += payload.body_bytes().len() as u64;
                 let detail = link.options.logger.as_ref().map(|logger| logger.detail());
                 let last = self.is_last(link);
-                self.begin(&payload, facts, detail, link.now());
+                let span = Traced::delivered(&payload, link);
+                self.begin(&payload, facts, detail, span, link.now());
                 if last {
                     self.announce_close();
                 }
@@ -144,6 +146,7 @@ impl Server {
             link.tell(Unmute(ended.id));
         }
         let exchange = ended.exchange(self.begun > 1, self.idle_since);
+        ended.span.answered(&exchange, &mut link.trace);
         if let Some(logger) = &link.options.logger {
             let nothing = Kept::default();
             let kept = ended.kept.as_deref().unwrap_or(&nothing);

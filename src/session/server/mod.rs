@@ -18,6 +18,7 @@ use crate::payload::{MessageId, Payload, TransferMode};
 use crate::session::exchange::Outcome;
 use crate::session::info::SessionPhase;
 use crate::session::record::Detail;
+use crate::session::trace::{NOBODY, Traced};
 use crate::wire::{Answering, Facts};
 use active::{Active, Answer, keep};
 
@@ -74,6 +75,7 @@ impl Server {
         request: &Payload,
         facts: Facts,
         detail: Option<Detail>,
+        span: Traced,
         now: Instant,
     ) {
         let oneshot = request.mode() == TransferMode::Oneshot;
@@ -102,6 +104,7 @@ impl Server {
             kept: detail.and_then(|detail| keep(request, detail)),
             status: None,
             outcome: None,
+            span,
             head_in: facts.head_bytes as u64,
             bytes_in: request.body_bytes().len() as u64,
             head_out: 0,
@@ -337,8 +340,13 @@ impl Server {
     pub(in crate::session) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
         if let Some(active) = self.active() {
             active.tasks.retain(|task| !task.is_finished());
-            active.tasks.push(actix_rt::spawn(future).abort_handle());
+            active.tasks.push(active.span.spawn(future));
         }
+    }
+
+    /// There is one exchange at a time.
+    pub(in crate::session) fn span(&self, _: Option<MessageId>) -> &Traced {
+        self.active.as_ref().map_or(&NOBODY, |active| &active.span)
     }
 
     pub(in crate::session) fn phase(&self) -> SessionPhase {
