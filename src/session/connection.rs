@@ -14,6 +14,7 @@ use super::end::End;
 use super::handler::HttpHandler;
 use super::inbound::{Credit, Epoch};
 use super::link::Link;
+use super::meter::{self, Role};
 use super::options::SessionOptions;
 use super::pair::Pair;
 use super::server::Server;
@@ -45,6 +46,7 @@ pub(super) fn open(
     link.trace
         .session
         .connected(&link.peer, link.tls.as_deref());
+    link.counted = Some(meter::Connection::open(Role::Server));
     let context = SessionContext {
         link,
         end: End::Server(Server::new(Instant::now())),
@@ -187,6 +189,7 @@ pub(super) fn attach(link: &mut Link, halves: Halves) {
         .session
         .connected(&link.peer, link.tls.as_deref());
     link.opened = Instant::now();
+    link.counted = Some(meter::Connection::open(Role::Client));
     link.outbound.attach(write);
 }
 

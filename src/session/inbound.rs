@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::handler::HttpHandler;
 use super::handoff::{self, Offer};
+use super::meter::Stamp;
 use super::options::Buffers;
 use super::trace::Traced;
 use crate::error::{Deadline, Refused, RefusedReason, WireError};
@@ -34,6 +35,7 @@ pub(crate) struct Deliver {
     pub(crate) from: Epoch,
     pub(crate) payload: Payload,
     pub(crate) facts: Facts,
+    pub(crate) stamp: Stamp,
 }
 
 /// A piece of the body of the message last delivered (P11).
@@ -92,7 +94,7 @@ pub(crate) struct Released(pub(crate) Epoch, pub(crate) handoff::Released);
 /// What can wait for its turn in the session, in the order of the wire.
 #[derive(Debug)]
 pub(crate) enum Inbound {
-    Deliver(Payload, Facts),
+    Deliver(Payload, Facts, Stamp),
     Chunk(Bytes),
     Finish(Option<Headers>),
     Fault(Fault),

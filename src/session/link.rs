@@ -22,6 +22,7 @@ use super::handoff::{Released, Taker, Upgraded};
 use super::inbound::{Close, Credit, Epoch, Inbound, Release};
 use super::leave::{Leave, Leaving, Left};
 use super::memory::Stake;
+use super::meter;
 use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room};
 use super::sink::{Loss, Sink};
@@ -67,6 +68,7 @@ pub(super) struct Link {
     /// Who takes the connection over.
     taker: Option<Taker>,
     pub(super) trace: Trace,
+    pub(super) counted: Option<meter::Connection>,
     /// What ends an exchange by time: see `End::poll`.
     pub(super) clock: DeadlineTimer,
     /// The time of this turn, once somebody asked for it.
@@ -133,6 +135,7 @@ impl Link {
             stake: None,
             watchers: Watchers::default(),
             taker: None,
+            counted: None,
             trace: Trace {
                 session: Traced::session(),
                 ..Trace::default()
@@ -333,6 +336,7 @@ impl Link {
     pub(super) fn detach(&mut self, reset: bool) {
         self.tell(Close { linger: false });
         self.builder = None;
+        self.counted = None;
         self.epoch = self.epoch.next();
         self.over = None;
         self.inbox.clear();
@@ -408,6 +412,8 @@ impl Link {
         self.trace.session.closed(reason);
         self.phase = Phase::Closed { reason };
         self.outbound.release(Err(RefusedReason::Closing));
+        meter::throttled(self.outbound.throttled_since());
+        self.counted = None;
         self.tell(Close { linger });
         if let Some(leaving) = self.leaving.take() {
             leaving.tell(self.peer);

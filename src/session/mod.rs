@@ -25,6 +25,11 @@ mod leave;
 mod link;
 mod memory;
 mod message;
+#[cfg(not(feature = "metrics"))]
+#[path = "no_meter.rs"]
+mod meter;
+#[cfg(feature = "metrics")]
+mod meter;
 mod options;
 mod outbound;
 mod outbuf;

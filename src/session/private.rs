@@ -32,10 +32,11 @@ impl Handler<inbound::Deliver> for HttpSession {
             from,
             payload,
             facts,
+            stamp,
         }: inbound::Deliver,
         _: &mut Self::Context,
     ) {
-        self.receive(from, Inbound::Deliver(payload, facts));
+        self.receive(from, Inbound::Deliver(payload, facts, stamp));
     }
 }
 

@@ -34,6 +34,7 @@ use super::inbound::{
     IdleFor, Inbound, Mute, NoRequest, Release, Released, RequestQuery, Rest, Resume, Unmute,
 };
 use super::memory::Stake;
+use super::meter::Stamp;
 use super::options::Timeouts;
 use crate::error::WireError;
 use crate::transport::{self, Hangup};
@@ -314,7 +315,7 @@ impl PayloadBuilder {
                         Some(Item::Head(payload, facts)) => {
                             input.skip(consumed);
                             self.message_began();
-                            Inbound::Deliver(payload, facts)
+                            Inbound::Deliver(payload, facts, Stamp::now())
                         }
                         Some(Item::End(trailers)) => {
                             input.skip(consumed);
@@ -357,11 +358,12 @@ impl PayloadBuilder {
         }
         match list.pop() {
             None => {}
-            Some(Inbound::Deliver(payload, facts)) => {
+            Some(Inbound::Deliver(payload, facts, stamp)) => {
                 self.session.do_send(Deliver {
                     from: self.epoch,
                     payload,
                     facts,
+                    stamp,
                 });
             }
             Some(Inbound::Chunk(data)) => self.session.do_send(Chunk(self.epoch, data)),

@@ -20,12 +20,13 @@ use super::exchange::{Exchange, ExchangePhase, Outcome};
 use super::handoff::Taker;
 use super::info::SessionPhase;
 use super::link::Link;
+use super::meter::{Role, Running};
 use super::sink::Part;
 use super::trace::{NOBODY, Traced};
 use super::waiter::Waiter;
 use crate::error::{CancelCause, Deadline, RefusedReason};
 use crate::payload::{Known, MessageId, Payload, TransferMode};
-use crate::transport::Origin;
+use crate::transport::{Origin, Scheme};
 pub(super) use connection::{Connect, Connection};
 pub(super) use tunnel::tunnel;
 
@@ -95,6 +96,7 @@ pub(super) struct Flight {
     status: Option<StatusCode>,
     outcome: Option<Outcome>,
     span: Traced,
+    running: Running,
     head_in: u64,
     bytes_in: u64,
     head_out: u64,
@@ -153,7 +155,12 @@ impl Client {
 
     fn queue(&mut self, link: &mut Link, payload: Payload) -> MessageId {
         let span = Traced::asked(&payload, self.origin.as_ref(), link);
-        let flight = Flight::new(payload, span);
+        let secure = self
+            .origin
+            .as_ref()
+            .is_some_and(|origin| origin.scheme() == Scheme::Https);
+        let running = Running::begin(Role::Client, &payload, secure || link.tls.is_some());
+        let flight = Flight::new(payload, (span, running));
         let id = flight.id;
         self.begun += 1;
         self.flights.push_back(flight);
@@ -358,7 +365,7 @@ impl Client {
 }
 
 impl Flight {
-    fn new(payload: Payload, span: Traced) -> Self {
+    fn new(payload: Payload, (span, running): (Traced, Running)) -> Self {
         Self {
             id: payload.id(),
             method: payload.method().clone(),
@@ -377,6 +384,7 @@ impl Flight {
             status: None,
             outcome: None,
             span,
+            running,
             head_in: 0,
             bytes_in: 0,
             head_out: 0,

@@ -19,6 +19,7 @@ use crate::session::exchange::Outcome;
 use crate::session::handoff::Taker;
 use crate::session::inbound::Expect;
 use crate::session::link::{Event, Link};
+use crate::session::meter;
 use crate::session::outbound::Room;
 use crate::transport::{ConnectError, Origin};
 use crate::wire::{Expected, Target};
@@ -222,6 +223,7 @@ impl Client {
         flight.bytes_out = body as u64;
         flight.persist = begun.keep_alive;
         flight.reused = reused;
+        meter::sent(flight.began);
         self.carried += 1;
         // ORDER: before the first byte leaves, so that the builder knows what it reads.
         let expected = Expected {

@@ -9,6 +9,7 @@ use super::DRAINED;
 use crate::payload::{Headers, MessageId, Payload};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
+use crate::session::meter::Running;
 use crate::session::record::{Detail, Kept};
 use crate::session::trace::Traced;
 use crate::wire::Answering;
@@ -46,6 +47,7 @@ pub(in crate::session) struct Active {
     pub(super) status: Option<StatusCode>,
     pub(super) outcome: Option<Outcome>,
     pub(in crate::session) span: Traced,
+    pub(super) running: Running,
     pub(super) head_in: u64,
     pub(super) bytes_in: u64,
     pub(super) head_out: u64,

@@ -8,6 +8,7 @@ use crate::payload::MessageId;
 use crate::session::clock;
 use crate::session::exchange::Outcome;
 use crate::session::link::Link;
+use crate::session::meter;
 use crate::wire::{self, Answering};
 
 impl Server {
@@ -99,6 +100,7 @@ impl Server {
     /// Answers what never became an exchange, and closes so that the peer sees the answer.
     pub(in crate::session) fn refuse_wire(link: &mut Link, head: bool, error: WireError) {
         tracing::debug!(%error, peer = %link.peer, "a request was refused");
+        meter::refused(error);
         refuse(
             link,
             head,

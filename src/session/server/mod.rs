@@ -17,6 +17,7 @@ use crate::error::{CloseReason, RefusedReason};
 use crate::payload::{MessageId, Payload, TransferMode};
 use crate::session::exchange::Outcome;
 use crate::session::info::SessionPhase;
+use crate::session::meter::Running;
 use crate::session::record::Detail;
 use crate::session::trace::{NOBODY, Traced};
 use crate::wire::{Answering, Facts};
@@ -75,7 +76,7 @@ impl Server {
         request: &Payload,
         facts: Facts,
         detail: Option<Detail>,
-        span: Traced,
+        (span, running): (Traced, Running),
         now: Instant,
     ) {
         let oneshot = request.mode() == TransferMode::Oneshot;
@@ -105,6 +106,7 @@ impl Server {
             status: None,
             outcome: None,
             span,
+            running,
             head_in: facts.head_bytes as u64,
             bytes_in: request.body_bytes().len() as u64,
             head_out: 0,
