@@ -44,7 +44,8 @@
 //!   [`HttpSession::connect`] is a session with one server, by [`Origin`] and [`Route`]. [`Proxy`] says what stands in between.
 //! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`]; the feature `rustls`, on by default.
 //! * **Logs**: [`CommonLog`] (combined), [`JsonLog`], [`ContentsLog`], or a [`Logger`] of your own.
-//! * **Spans**: [`observability`] says what `tracing` is told.
+//! * **Spans, metrics**: [`observability`] says what `tracing` is told, and what the feature `metrics` counts.
+//! * **Bytes**: a [`Tap`] sees what comes in and what goes out.
 //! * **Testing**: `test_util`, with the feature of that name, is a kit for tests of handlers.
 //! * **Without actors**: [`HttpCodec`] is the wire floor in a `Framed` of tokio-util, for either end.
 //!
@@ -93,7 +94,9 @@ pub use session::{
     Record, Responder, Room, SendChunk, SendChunkTo, SessionContext, SessionInfo, SessionOptions,
     SessionPhase, Terminated, Timeouts, Unsent, Upgrade, Upgraded, Watch, Write, WriteTo,
 };
-pub use transport::{Origin, Peer, Route, Scheme, TlsInfo};
+pub use transport::{
+    Direction, Origin, Passed, Peer, Redacted, Route, Scheme, Tap, Tapped, TlsInfo,
+};
 pub use wire::{Leniency, Limits};
 
 /// The snippets of the README, compiled.

@@ -33,7 +33,7 @@ pub(super) fn open(
         write,
         peer,
         tls,
-    } = halves;
+    } = options.tapped(halves);
     let session = actix::Context::<HttpSession>::new();
     let builder = actix::Context::<PayloadBuilder>::new();
     let address = session.address();
@@ -177,7 +177,7 @@ pub(super) fn attach(link: &mut Link, halves: Halves) {
         write,
         peer,
         tls,
-    } = halves;
+    } = link.options.tapped(halves);
     let Some(address) = link.address.upgrade() else {
         return;
     };
