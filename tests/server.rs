@@ -5,6 +5,7 @@ mod common;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix::prelude::*;
 use common::Peer;
@@ -312,6 +313,43 @@ async fn hostile_fields_stay_in_their_quotes() {
             "\n"
         )
     );
+}
+
+/// What a handler does in one call takes its time, although the session looks at the clock once a turn.
+#[actix::test]
+async fn a_busy_handler_takes_its_time() {
+    const BUSY: Duration = Duration::from_millis(20);
+    let log = Shared::default();
+    let busy = HttpServer::new(|_session| Busy(BUSY));
+    let (_running, address) = run(busy
+        .signals(false)
+        .workers(1)
+        .logger(JsonLog::new(log.clone())));
+    let mut peer = connect(address).await;
+    peer.send("GET / HTTP/1.0\r\n\r\n").await;
+    peer.rest().await;
+    let text = log.text();
+    let micros = |name: &str| -> u64 {
+        let (_, rest) = text.split_once(name).expect("a field");
+        rest.split(',')
+            .next()
+            .and_then(|text| text.parse().ok())
+            .expect("a number")
+    };
+    let busy = u64::try_from(BUSY.as_micros()).expect("short");
+    assert!(micros("\"answer_us\":") >= busy, "{text}");
+    assert!(micros("\"duration_us\":") >= 2 * busy, "{text}");
+}
+
+/// Works for a while, before it answers and after.
+struct Busy(Duration);
+
+impl HttpHandler for Busy {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        std::thread::sleep(self.0);
+        session.respond(Payload::response(StatusCode::OK));
+        std::thread::sleep(self.0);
+    }
 }
 
 /// An exchange that was never answered is logged too.

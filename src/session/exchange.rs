@@ -42,7 +42,8 @@ pub struct Exchange {
     pub began: Instant,
     /// When the answer began; `None` if it did not.
     pub answered: Option<Instant>,
-    /// When the exchange ended.
+    /// When the exchange ended. Without a logger a server reads the clock once a turn: then what a handler does within one
+    /// call takes no time.
     pub ended: Instant,
 }
 

@@ -157,6 +157,14 @@ impl Link {
         now
     }
 
+    /// The time; where somebody logs it, read anew, because a handler may do all of its work in one turn.
+    pub(super) fn exact_now(&self) -> Instant {
+        if self.options.logger.is_some() {
+            self.now.set(None);
+        }
+        self.now()
+    }
+
     /// The turn is over: time goes on.
     pub(super) fn end_turn(&self) {
         self.account();

@@ -76,6 +76,8 @@ pub(super) struct Running {
     role: Role,
     method: &'static str,
     scheme: &'static str,
+    /// Of its own: the session reads the clock once a turn, in which a handler may do all of its work.
+    began: Instant,
 }
 
 impl Running {
@@ -84,6 +86,7 @@ impl Running {
             role,
             method: method(request.method()),
             scheme: if secure { "https" } else { "http" },
+            began: Instant::now(),
         };
         running.gauge().increment(1);
         running
@@ -110,7 +113,7 @@ impl Running {
         if let Some(error) = error(self.role, exchange) {
             labels.push(Label::new("error.type", error));
         }
-        histogram!(names.duration, labels).record(exchange.duration());
+        histogram!(names.duration, labels).record(self.began.elapsed());
         counter!(
             names.exchanges,
             "outcome" => exchange.outcome.name(),

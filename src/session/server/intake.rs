@@ -150,7 +150,7 @@ impl Server {
         if ended.was_muted() {
             link.tell(Unmute(ended.id));
         }
-        let exchange = ended.exchange(self.begun > 1, self.idle_since);
+        let exchange = ended.exchange(self.begun > 1, link.exact_now());
         ended.span.answered(&exchange, &mut link.trace);
         ended.running.end(&exchange);
         if let Some(logger) = &link.options.logger {
