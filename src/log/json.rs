@@ -27,8 +27,8 @@ use crate::session::{Exchange, Logger, Record};
 /// | `reused` | bool | whether the connection had carried another exchange before |
 /// | `referer`, `user_agent` | string or null | those fields of the request; of repeated ones the first |
 ///
-/// Control characters, C1 ones included, and the line separators U+2028 and U+2029 are escaped, so that an entry is one line
-/// to every reader and harmless to a terminal. Bytes that are not UTF-8 become U+FFFD: JSON has no other word for them.
+/// Control characters, C1 ones included, and the line separators U+2028 and U+2029 are escaped, so that an entry is one
+/// line to every reader and harmless to a terminal. Bytes that are not UTF-8 become U+FFFD: JSON has no other word for them.
 ///
 /// ```no_run
 /// use http_actors::{HttpHandler, HttpServer, JsonLog};

@@ -1,5 +1,5 @@
-//! The spans of sessions and exchanges, in the words of the semantic conventions of OpenTelemetry for HTTP. What they are
-//! is told in `docs/observability.md`.
+//! The spans of sessions and exchanges, in the words of OpenTelemetry's semantic conventions for HTTP, which
+//! `docs/observability.md` lists.
 //!
 //! Where nobody listens, a span is a null pointer and one comparison.
 
@@ -183,7 +183,7 @@ fn serving(request: &Payload, link: &Link) -> Span {
     let (host, port) = server(request, link);
     span!(
         target: EXCHANGE,
-        parent: link.trace.session.or(&Traced::default()).and_then(|span| span.id()),
+        parent: link.trace.session.0.as_ref().and_then(|span| span.id()),
         tracing::Level::INFO,
         "exchange",
         otel.kind = "server",

@@ -66,7 +66,7 @@ impl Scrub {
 mod tests {
     use super::*;
 
-    /// Also where the peer writes a line as it must not: it is refused, but seen. Wherever the bytes are cut, the same is hidden.
+    /// Wherever the bytes are cut, the same is hidden. Also in lines that are refused, but seen.
     #[test]
     fn secrets_are_hidden_in_every_split() {
         let said = b"GET /a:b HTTP/1.1\r\nCOOKIE: a=1; b=2\r\nX-Cookie: c\r\nauthorization:Basic\r\n eHg=\r\nCookie : d\r\n e\r\n\r\n f\r\nSet-Cookie\r\n";

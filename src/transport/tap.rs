@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::scrub::Scrub;
 use super::{Halves, Hangup, Peer, Read, Write};
 
-/// Sees the bytes of connections, as they are read and as the transport takes them, byte for byte in order. Inside TLS: it
-/// sees what is encrypted on the way.
+/// Sees the bytes of connections, as they are read and as the transport takes them, byte for byte in order. Inside TLS:
+/// it sees what is encrypted on the way.
 ///
 /// It shows everything, passwords, cookies and bodies. [`Redacted`] hides the values of the fields that carry
 /// credentials, and nothing else. Without a tap a connection costs nothing; with one, each read and each write is a call.
@@ -52,8 +52,8 @@ impl<F: Fn(&Tapped<'_>) + Send + Sync + 'static> Tap for F {
     }
 }
 
-/// A tap that does not see the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie: each byte of them but
-/// white space is a `*`, so that lengths and places stay.
+/// A tap that does not see the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie: each byte of them
+/// but white space is a `*`, so that lengths and places stay.
 ///
 /// It goes by lines, wherever they are cut, and so hides those of a body that look like one of these fields. It knows
 /// nothing of secrets elsewhere: in targets, in other fields, in bodies.
