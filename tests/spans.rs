@@ -121,13 +121,14 @@ impl Subscriber for Spans {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        if event.metadata().target() != "spans" {
+        let target = event.metadata().target();
+        if target != "spans" && !target.starts_with("http_actors") {
             return;
         }
         let mut text = Span::default();
         event.record(&mut text);
         self.with(|state| {
-            if let Some(id) = state.inside.last() {
+            if let Some(id) = event.parent().or(state.inside.last()) {
                 let message = text.fields.remove("message").expect("a message");
                 state.spans[at(id)].events.push(message);
             }
@@ -287,6 +288,20 @@ async fn a_cut_exchange() {
     assert_eq!(exchange.fields["error.type"], "local");
     assert!(!exchange.fields.contains_key("http.response.status_code"));
     assert_eq!(exchange.handles, 0);
+}
+
+/// What the crate has to say of an exchange is said in its span, whoever noticed it.
+#[actix::test]
+async fn a_failed_exchange() {
+    let (spans, _guard) = Spans::listen(Level::INFO);
+    let (mut peer, near) = Peer::open(Pipe::new());
+    let drops = |_: Payload, session: &mut SessionContext| drop(session.responder());
+    common::accept(near, SessionOptions::default(), drops);
+    peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(peer.rest().await.starts_with("HTTP/1.1 500 "));
+    let exchange = &spans.named("exchange")[0];
+    assert_eq!(exchange.events, ["an exchange failed on this end"]);
+    assert_eq!(exchange.fields["error.type"], "unanswered");
 }
 
 struct Idle;

@@ -166,6 +166,10 @@ impl Traced {
         Some(Span::clone(span))
     }
 
+    pub(super) fn id(&self) -> Option<span::Id> {
+        self.0.as_ref()?.id()
+    }
+
     /// Runs a future in the span.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + 'static) -> AbortHandle {
         match &self.0 {
@@ -183,7 +187,7 @@ fn serving(request: &Payload, link: &Link) -> Span {
     let (host, port) = server(request, link);
     span!(
         target: EXCHANGE,
-        parent: link.trace.session.0.as_ref().and_then(|span| span.id()),
+        parent: link.trace.session.id(),
         tracing::Level::INFO,
         "exchange",
         otel.kind = "server",

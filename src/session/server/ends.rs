@@ -65,7 +65,8 @@ impl Server {
             | FailureReason::NoTunnel(_)
             | FailureReason::AuthFailed(_)
             | FailureReason::ConnectionClosed(_) => {
-                tracing::warn!(%reason, "an exchange failed on this end");
+                let span = self.span(None).id();
+                tracing::warn!(parent: span, %reason, "an exchange failed on this end");
                 self.end_with(
                     link,
                     outcome,
