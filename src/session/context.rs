@@ -332,6 +332,7 @@ impl SessionContext {
     // For the session.
 
     /// What the handler is to be told next. `None` when it knows everything that it may know now.
+    #[inline]
     pub(super) fn next_step(&mut self) -> Option<Step> {
         loop {
             self.link.hear();

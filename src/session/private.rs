@@ -175,7 +175,9 @@ impl Handler<inbound::Ask> for HttpSession {
 
     fn handle(&mut self, mut ask: inbound::Ask, ctx: &mut Self::Context) {
         self.count(ctx);
-        let caller = ask.caller();
+        if Traced::is_on() {
+            self.context.link.trace.caller = ask.caller();
+        }
         let Some((request, asker)) = ask.open() else {
             return;
         };
@@ -183,13 +185,9 @@ impl Handler<inbound::Ask> for HttpSession {
         if self.context.exchange().is_some() {
             return asker.turned_away(Refused::new(RefusedReason::Busy, request));
         }
-        self.context.link.trace.caller = caller;
         match self.context.apply(request) {
             Ok(_) => self.handler = asker,
-            Err(refused) => {
-                self.context.link.trace.caller = Traced::default();
-                asker.turned_away(refused);
-            }
+            Err(refused) => asker.turned_away(refused),
         }
         self.settle();
     }
