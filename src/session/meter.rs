@@ -3,7 +3,7 @@
 //! What goes up and down is an object that lives as long as what it counts.
 
 use http::{Method, StatusCode};
-use metrics::{Label, SharedString, counter, gauge, histogram};
+use metrics::{Gauge, Label, SharedString, counter, gauge, histogram};
 use tokio::time::Instant;
 
 use super::exchange::Exchange;
@@ -55,18 +55,19 @@ impl Role {
 
 /// A connection that is open.
 #[derive(Debug)]
-pub(super) struct Connection(Role);
+pub(super) struct Connection(Gauge);
 
 impl Connection {
     pub(super) fn open(role: Role) -> Self {
-        gauge!(role.names().connections).increment(1);
-        Self(role)
+        let open = gauge!(role.names().connections);
+        open.increment(1);
+        Self(open)
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        gauge!(self.0.names().connections).decrement(1);
+        self.0.decrement(1);
     }
 }
 
@@ -76,28 +77,28 @@ pub(super) struct Running {
     role: Role,
     method: &'static str,
     scheme: &'static str,
+    active: Gauge,
     /// Of its own: the session reads the clock once a turn, in which a handler may do all of its work.
     began: Instant,
 }
 
 impl Running {
     pub(super) fn begin(role: Role, request: &Payload, secure: bool) -> Self {
-        let running = Self {
+        let method = method(request.method());
+        let scheme = if secure { "https" } else { "http" };
+        let active = gauge!(
+            role.names().active,
+            "http.request.method" => method,
+            "url.scheme" => scheme
+        );
+        active.increment(1);
+        Self {
             role,
-            method: method(request.method()),
-            scheme: if secure { "https" } else { "http" },
+            method,
+            scheme,
+            active,
             began: Instant::now(),
-        };
-        running.gauge().increment(1);
-        running
-    }
-
-    fn gauge(&self) -> metrics::Gauge {
-        gauge!(
-            self.role.names().active,
-            "http.request.method" => self.method,
-            "url.scheme" => self.scheme
-        )
+        }
     }
 
     /// It is over.
@@ -128,7 +129,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.gauge().decrement(1);
+        self.active.decrement(1);
     }
 }
 
