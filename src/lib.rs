@@ -43,7 +43,9 @@
 //! * **Asking**: [`HttpClient`] asks any server and keeps the connections; [`Incoming`] is a body that comes in.
 //!   [`HttpSession::connect`] is a session with one server, by [`Origin`] and [`Route`]. [`Proxy`] says what stands in between.
 //! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`]; the feature `rustls`, on by default.
-//! * **Logs**: [`CommonLog`], [`ContentsLog`], or a [`Logger`] of your own.
+//! * **Logs**: [`CommonLog`] (combined), [`JsonLog`], [`ContentsLog`], or a [`Logger`] of your own.
+//! * **Spans, metrics**: [`observability`] says what `tracing` is told, and what the feature `metrics` counts.
+//! * **Bytes**: a [`Tap`] sees what comes in and what goes out.
 //! * **Testing**: `test_util`, with the feature of that name, is a kit for tests of handlers.
 //! * **Without actors**: [`HttpCodec`] is the wire floor in a `Framed` of tokio-util, for either end.
 //!
@@ -62,6 +64,8 @@
 mod client;
 mod error;
 mod log;
+#[doc = include_str!("../docs/observability.md")]
+pub mod observability {}
 mod payload;
 mod server;
 mod session;
@@ -76,7 +80,7 @@ pub use error::{
     UseError, WireError,
 };
 pub use http::{Method, StatusCode, Uri, Version};
-pub use log::{CommonLog, ContentsLog, DiscardLog};
+pub use log::{CommonLog, ContentsLog, DiscardLog, JsonLog};
 pub use payload::{Credentials, Headers, MessageId, Payload, TransferMode};
 pub use server::{
     Cut, Drain, DrainReport, HttpRequest, HttpServer, LocalAddrs, Running, ServerActor,
@@ -90,7 +94,9 @@ pub use session::{
     Record, Responder, Room, SendChunk, SendChunkTo, SessionContext, SessionInfo, SessionOptions,
     SessionPhase, Terminated, Timeouts, Unsent, Upgrade, Upgraded, Watch, Write, WriteTo,
 };
-pub use transport::{Origin, Peer, Route, Scheme, TlsInfo};
+pub use transport::{
+    Direction, Origin, Passed, Peer, Redacted, Route, Scheme, Tap, Tapped, TlsInfo,
+};
 pub use wire::{Leniency, Limits};
 
 /// The snippets of the README, compiled.

@@ -5,12 +5,14 @@ mod common;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix::prelude::*;
 use common::Peer;
 use http_actors::{
-    CommonLog, ContentsLog, Dispose, HttpHandler, HttpRequest, HttpServer, LocalAddrs, Payload,
-    Responder, Running, ServerNotify, SessionContext, Sessions, SetHandler, SetLogger, StatusCode,
+    CommonLog, ContentsLog, Dispose, HttpHandler, HttpRequest, HttpServer, JsonLog, LocalAddrs,
+    Payload, Responder, Running, ServerNotify, SessionContext, Sessions, SetHandler, SetLogger,
+    StatusCode,
 };
 use tokio::net::TcpStream;
 
@@ -255,6 +257,99 @@ async fn the_common_log() {
         "{}",
         lines[1]
     );
+}
+
+/// Fields that want to forge an entry, in either form of the log: what is not theirs is the same as without them.
+#[actix::test]
+async fn hostile_fields_stay_in_their_quotes() {
+    let fields =
+        b"User-Agent: a\" 200 0 \\\"\tx, \"status\":500}\r\nReferer: caf\xe9 \xc2\x9b2J\r\n\r\n";
+    let request = [&b"GET /%22%0a HTTP/1.1\r\nHost: a\r\n"[..], fields].concat();
+
+    let log = Shared::default();
+    let (_running, address) = run(hi().logger(CommonLog::new(log.clone())));
+    let mut peer = connect(address).await;
+    peer.send(request.clone()).await;
+    peer.expect(HI).await;
+    peer.close().await;
+    peer.rest().await;
+    let text = log.text();
+    let (_, rest) = text.split_once("] ").expect("a date");
+    assert_eq!(
+        rest,
+        concat!(
+            r#""GET /%22%0a HTTP/1.1" 200 2 "caf\xe9 \xc2\x9b2J" "a\" 200 0 \\\"\tx, \"status\":500}""#,
+            "\n"
+        )
+    );
+
+    let log = Shared::default();
+    let (_running, address) = run(hi().logger(JsonLog::new(log.clone())));
+    let mut peer = connect(address).await;
+    peer.send(request.clone()).await;
+    peer.expect(HI).await;
+    peer.close().await;
+    peer.rest().await;
+    let text = log.text();
+    let (start, rest) = text.split_once(r#""client":"#).expect("a client");
+    assert_eq!(start.len(), r#"{"time":"1994-11-06T08:49:37.120Z","#.len());
+    let (facts, times) = rest.split_once(r#","answer_us":"#).expect("a time");
+    let date = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    let sent = HI.len() - "hi".len() + date.len();
+    assert_eq!(
+        facts,
+        format!(
+            r#""127.0.0.1","user":null,"method":"GET","target":"/%22%0a","version":"HTTP/1.1","status":200,"outcome":"completed","cause":null,"head_in":{},"body_in":0,"head_out":{},"body_out":2"#,
+            request.len(),
+            sent
+        )
+    );
+    let (_, rest) = times.split_once(r#""reused":"#).expect("a fact");
+    assert_eq!(
+        rest,
+        concat!(
+            "false,\"referer\":\"caf\u{fffd} \\u009b2J\",",
+            r#""user_agent":"a\" 200 0 \\\"\u0009x, \"status\":500}"}"#,
+            "\n"
+        )
+    );
+}
+
+/// What a handler does in one call takes its time, although the session looks at the clock once a turn.
+#[actix::test]
+async fn a_busy_handler_takes_its_time() {
+    const BUSY: Duration = Duration::from_millis(20);
+    let log = Shared::default();
+    let busy = HttpServer::new(|_session| Busy(BUSY));
+    let (_running, address) = run(busy
+        .signals(false)
+        .workers(1)
+        .logger(JsonLog::new(log.clone())));
+    let mut peer = connect(address).await;
+    peer.send("GET / HTTP/1.0\r\n\r\n").await;
+    peer.rest().await;
+    let text = log.text();
+    let micros = |name: &str| -> u64 {
+        let (_, rest) = text.split_once(name).expect("a field");
+        rest.split(',')
+            .next()
+            .and_then(|text| text.parse().ok())
+            .expect("a number")
+    };
+    let busy = u64::try_from(BUSY.as_micros()).expect("short");
+    assert!(micros("\"answer_us\":") >= busy, "{text}");
+    assert!(micros("\"duration_us\":") >= 2 * busy, "{text}");
+}
+
+/// Works for a while, before it answers and after.
+struct Busy(Duration);
+
+impl HttpHandler for Busy {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        std::thread::sleep(self.0);
+        session.respond(Payload::response(StatusCode::OK));
+        std::thread::sleep(self.0);
+    }
 }
 
 /// An exchange that was never answered is logged too.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use actix::Addr;
 use common::tls::{Authority, accepted, connected};
 use common::{Heard, Peer, Recorder, socket_path};
+use http_actors::test_util::Tape;
 use http_actors::{
     Apply, Cancel, CancelCause, Deadline, Dispose, FailureReason, Finish, HandlerFactory as _,
     HttpHandler, HttpServer, HttpSession, Origin, Payload, Route, Running, SendChunk,
@@ -188,6 +189,33 @@ async fn plain_http_to_a_tls_port() {
     assert!(!answer.contains("HTTP"), "{answer}");
     let mut heard = ask("localhost", address.port(), options(authority.client()));
     assert!(heard.next().await.starts_with("apply 200 "));
+}
+
+/// N12: taps at both ends see the same, in plain text.
+#[actix::test]
+async fn taps_are_inside() {
+    let authority = Authority::new();
+    let (near, far) = (Tape::default(), Tape::default());
+    let running = server()
+        .tap(near.clone())
+        .bind_rustls("127.0.0.1:0", authority.server("localhost"))
+        .expect("a port")
+        .run();
+    let options = SessionOptions {
+        tap: Some(Arc::new(far.clone())),
+        ..options(authority.client())
+    };
+    let mut heard = ask("localhost", running.addresses()[0].port(), options);
+    heard.next().await;
+    heard.expect(&["completed 200 in 28 out 0"]).await;
+    let (near, far) = (near.transcripts().remove(0), far.transcripts().remove(0));
+    assert!(
+        near.received()
+            .starts_with(b"GET / HTTP/1.1\r\nHost: localhost:")
+    );
+    assert!(near.sent().ends_with(b"TLSv1.3 localhost http/1.1 0"));
+    assert_eq!(far.sent(), near.received());
+    assert_eq!(far.received(), near.sent());
 }
 
 /// A client of `https` says nothing in plain text, whatever it meets.

@@ -10,9 +10,11 @@ use std::time::Duration;
 use actix::Addr;
 use common::Peer;
 use common::tls::Authority;
+use http_actors::test_util::Tape;
 use http_actors::{
-    ClientErrorKind, Dispose, FailureReason, HttpClient, HttpHandler, HttpServer, HttpSession,
-    Method, Payload, Proxy, Route, Running, SessionContext, SessionOptions, StatusCode, TlsError,
+    ClientBuilder, ClientErrorKind, Dispose, FailureReason, HttpClient, HttpHandler, HttpServer,
+    HttpSession, Method, Payload, Proxy, Route, Running, SessionContext, SessionOptions,
+    StatusCode, TlsError,
 };
 use tokio::net::{TcpListener, TcpStream};
 
@@ -95,6 +97,10 @@ fn serve(authority: &Authority) -> Served {
 }
 
 fn client(authority: &Authority, proxy: &str) -> HttpClient {
+    builder(authority, proxy).build()
+}
+
+fn builder(authority: &Authority, proxy: &str) -> ClientBuilder {
     let options = SessionOptions {
         route: Route::default().tls(authority.client()),
         ..SessionOptions::for_client()
@@ -103,7 +109,6 @@ fn client(authority: &Authority, proxy: &str) -> HttpClient {
         .options(options)
         .redirects(3)
         .proxy(Proxy::all(&format!("http://{proxy}")).expect("a url"))
-        .build()
 }
 
 fn get(url: &str) -> Payload {
@@ -207,6 +212,29 @@ async fn proxies_that_make_no_tunnel() {
         );
         assert!(error.is_retry_safe(), "nothing was asked of the server");
     }
+}
+
+/// N12: a tap sees what goes through the tunnel, and that in plain text: neither the way to it nor what is encrypted.
+#[actix::test]
+async fn a_tap_sees_what_is_in_the_tunnel() {
+    let authority = Authority::new();
+    let served = serve(&authority);
+    let tape = Tape::default();
+    let client = builder(&authority, &served.proxy.addresses()[0].to_string())
+        .tap(tape.clone())
+        .build();
+    let answer = client.request(get("https://far.test/a")).await;
+    assert_eq!(answer.expect("answered").status(), Some(StatusCode::OK));
+    let transcripts = tape.transcripts();
+    assert_eq!(transcripts.len(), 1);
+    let text = transcripts[0].to_string();
+    let request = r"> GET /a HTTP/1.1\r\n
+> Host: far.test\r\n
+> \r\n
+< HTTP/1.1 200 OK\r\n
+";
+    assert!(text.starts_with(request), "{text}");
+    assert!(text.ends_with("< /a TLSv1.3\n"), "{text}");
 }
 
 /// A connection that became no tunnel is closed: the proxy keeps it open, and declines or says nothing until the request

@@ -9,6 +9,7 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use super::pool::Pool;
 use super::{HttpClient, Inner, Proxy};
 use crate::session::SessionOptions;
+use crate::transport::Tap;
 
 /// Makes an [`HttpClient`]; see [`HttpClient::builder`].
 #[derive(Clone)]
@@ -87,6 +88,12 @@ impl ClientBuilder {
     /// [`upload_from`](HttpClient::upload_from) can. One too many is an error.
     pub fn redirects(mut self, limit: usize) -> Self {
         self.redirects = limit;
+        self
+    }
+
+    /// What sees the bytes of every connection, secrets included: for debugging. None by default.
+    pub fn tap(mut self, tap: impl Tap) -> Self {
+        self.options.tap = Some(Arc::new(tap));
         self
     }
 

@@ -7,6 +7,7 @@
 //! Texts are lower-case, without a full stop, and never contain bytes of the peer.
 
 mod link;
+mod name;
 mod refused;
 mod tls;
 mod usage;

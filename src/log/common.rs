@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::Write;
 use std::time::SystemTime;
 
-use super::{Sink, quoted};
-use crate::payload::{self, Headers};
+use super::{Sink, part, quoted, user};
+use crate::payload::Headers;
 use crate::session::{Logger, Record};
 
 /// One line an exchange (P116):
@@ -16,7 +16,16 @@ use crate::session::{Logger, Record};
 ///
 /// The time is that of the request, in UTC. The bytes are those of the response body (B31). An exchange that has no
 /// status, because it ended before it was answered, has `-` there. What the client sent is escaped, so that it cannot
-/// forge an entry.
+/// forge an entry: quotes, backslashes, control characters and everything beyond ASCII are `\"`, `\\`, `\n` or `\xff`. A
+/// space in the user's name is `_`.
+///
+/// ```no_run
+/// use http_actors::{CommonLog, HttpHandler, HttpServer};
+/// # fn serve<H: HttpHandler>(factory: impl Fn(actix::Addr<http_actors::HttpSession>) -> H + Send + Clone + 'static) {
+/// let server = HttpServer::new(factory).logger(CommonLog::new(std::io::stdout()));
+/// # }
+/// ```
+#[doc(alias = "combined")]
 #[derive(Debug)]
 pub struct CommonLog<W> {
     out: Sink<W>,
@@ -50,13 +59,7 @@ impl fmt::Display for Line<'_> {
             ..
         } = self.0;
         let headers = &kept.request_headers;
-        let user = headers
-            .get("authorization")
-            .and_then(payload::basic)
-            .map(|credentials| credentials.user);
-        let user = user
-            .filter(|user| !user.is_empty())
-            .unwrap_or_else(|| "-".to_owned());
+        let user = user(headers).unwrap_or_else(|| "-".to_owned());
         write!(
             f,
             "{peer} - {} [",
@@ -82,16 +85,15 @@ fn field<'a>(headers: &'a Headers, name: &str) -> impl fmt::Display + use<'a> {
     quoted(headers.get(name).unwrap_or(b"-"))
 }
 
-/// `06/Nov/1994:08:49:37 +0000`, cut from an IMF-fixdate, whose parts have fixed places.
+/// `06/Nov/1994:08:49:37 +0000`, cut from an IMF-fixdate.
 fn write_time(f: &mut fmt::Formatter<'_>, time: SystemTime) -> fmt::Result {
     let date = httpdate::fmt_http_date(time);
-    let part = |range: std::ops::Range<usize>| date.get(range).unwrap_or("-");
     write!(
         f,
         "{}/{}/{}:{} +0000",
-        part(5..7),
-        part(8..11),
-        part(12..16),
-        part(17..25)
+        part(&date, 5..7),
+        part(&date, 8..11),
+        part(&date, 12..16),
+        part(&date, 17..25)
     )
 }

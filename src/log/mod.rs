@@ -2,14 +2,18 @@
 
 mod common;
 mod contents;
+mod json;
 
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Mutex;
 
+use crate::payload::{self, Headers};
 use crate::session::{Detail, Logger, Record};
 
 pub use common::CommonLog;
 pub use contents::ContentsLog;
+pub use json::JsonLog;
 
 /// Writes nothing; what a server without a logger does (P115).
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +46,20 @@ impl<W: Write> Sink<W> {
             tracing::warn!(%error, "a log entry could not be written");
         }
     }
+}
+
+/// The user of the Basic credentials, if they were sent and kept.
+fn user(headers: &Headers) -> Option<String> {
+    headers
+        .get("authorization")
+        .and_then(payload::basic)
+        .map(|credentials| credentials.user)
+        .filter(|user| !user.is_empty())
+}
+
+/// Parts of an IMF-fixdate, whose parts have fixed places.
+fn part(date: &str, range: Range<usize>) -> &str {
+    date.get(range).unwrap_or("-")
 }
 
 /// Bytes of the peer, such that they can end neither the entry nor the quotes that they stand in.

@@ -25,7 +25,7 @@ use actix::{Addr, Recipient};
 
 use crate::session::{Buffers, HalfClose};
 use crate::session::{HandlerFactory, HttpHandler, HttpSession, Logger, SessionOptions, Timeouts};
-use crate::transport::Acceptor;
+use crate::transport::{Acceptor, Tap};
 use crate::wire::{Leniency, Limits};
 
 pub use actor::{LocalAddrs, ServerActor, Sessions, SetHandler, SetLogger};
@@ -324,6 +324,12 @@ impl HttpServer {
     /// What hears of each exchange when it is over.
     pub fn logger(mut self, logger: impl Logger) -> Self {
         self.options.logger = Some(Arc::new(logger));
+        self
+    }
+
+    /// What sees the bytes of every connection, secrets included: for debugging. None by default.
+    pub fn tap(mut self, tap: impl Tap) -> Self {
+        self.options.tap = Some(Arc::new(tap));
         self
     }
 

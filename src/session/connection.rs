@@ -14,6 +14,7 @@ use super::end::End;
 use super::handler::HttpHandler;
 use super::inbound::{Credit, Epoch};
 use super::link::Link;
+use super::meter::{self, Role};
 use super::options::SessionOptions;
 use super::pair::Pair;
 use super::server::Server;
@@ -32,7 +33,7 @@ pub(super) fn open(
         write,
         peer,
         tls,
-    } = halves;
+    } = options.tapped(halves);
     let session = actix::Context::<HttpSession>::new();
     let builder = actix::Context::<PayloadBuilder>::new();
     let address = session.address();
@@ -42,6 +43,10 @@ pub(super) fn open(
     link.builder = Some(builder.address());
     link.peer = peer;
     link.tls = tls;
+    link.trace
+        .session
+        .connected(&link.peer, link.tls.as_deref());
+    link.counted = Some(meter::Connection::open(Role::Server));
     let context = SessionContext {
         link,
         end: End::Server(Server::new(Instant::now())),
@@ -172,7 +177,7 @@ pub(super) fn attach(link: &mut Link, halves: Halves) {
         write,
         peer,
         tls,
-    } = halves;
+    } = link.options.tapped(halves);
     let Some(address) = link.address.upgrade() else {
         return;
     };
@@ -180,7 +185,11 @@ pub(super) fn attach(link: &mut Link, halves: Halves) {
     link.builder = Some(PayloadBuilder::of_responses(wiring).start());
     link.peer = peer;
     link.tls = tls;
+    link.trace
+        .session
+        .connected(&link.peer, link.tls.as_deref());
     link.opened = Instant::now();
+    link.counted = Some(meter::Connection::open(Role::Client));
     link.outbound.attach(write);
 }
 

@@ -238,7 +238,8 @@ impl SessionContext {
     }
 
     /// Runs a future on this arbiter for as long as the exchange that is going on: it is dropped when that ends.
-    /// Between exchanges it is dropped at once.
+    /// Between exchanges it is dropped at once. It runs in the exchange's span: see
+    /// [`observability`](crate::observability).
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
         self.end.spawn(future);
     }
@@ -331,6 +332,7 @@ impl SessionContext {
     // For the session.
 
     /// What the handler is to be told next. `None` when it knows everything that it may know now.
+    #[inline]
     pub(super) fn next_step(&mut self) -> Option<Step> {
         loop {
             self.link.hear();
@@ -361,6 +363,21 @@ impl SessionContext {
 
     pub(super) fn take_ended(&mut self) -> Option<Ended> {
         self.end.take_ended(&mut self.link)
+    }
+
+    /// Enters the span in which the handler is told of this.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn enter(&mut self, step: &Step) -> tracing::span::EnteredSpan {
+        let trace = &mut self.link.trace;
+        let span = match step {
+            Step::Ended => std::mem::take(&mut trace.ended).or(&trace.session),
+            Step::Event(Event::NeedBody(message)) => {
+                self.end.span(Some(*message)).or(&trace.session)
+            }
+            _ => self.end.span(None).or(&trace.session),
+        };
+        span.unwrap_or_else(tracing::Span::none).entered()
     }
 
     pub(super) fn end_cancelled(&mut self, cause: CancelCause) {

@@ -13,7 +13,7 @@ impl Inbound {
     /// What the item costs of the builder's credit.
     pub(super) fn cost(&self) -> Credit {
         match self {
-            Self::Deliver(payload, facts) => Credit {
+            Self::Deliver(payload, facts, _) => Credit {
                 bytes: facts.head_bytes + payload.body_bytes().len() + ITEM,
                 messages: 1,
             },

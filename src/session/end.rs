@@ -19,6 +19,7 @@ use super::server::{Active, Server};
 use super::sink::{Loss, Part};
 use super::spare::Spare;
 use super::step::Intake;
+use super::trace::Traced;
 use super::waiter::Waiter;
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload};
@@ -389,6 +390,11 @@ impl End {
 
     pub(super) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
         at!(self, spawn(future));
+    }
+
+    /// The span of the exchange that the handler hears of, or of this one.
+    pub(super) fn span(&self, exchange: Option<MessageId>) -> &Traced {
+        at!(self, span(exchange))
     }
 
     pub(super) fn open_message(&mut self) -> Option<MessageId> {

@@ -42,7 +42,8 @@ pub struct Exchange {
     pub began: Instant,
     /// When the answer began; `None` if it did not.
     pub answered: Option<Instant>,
-    /// When the exchange ended.
+    /// When the exchange ended. Without a logger a server reads the clock once a turn: then what a handler does within one
+    /// call takes no time.
     pub ended: Instant,
 }
 
@@ -88,6 +89,26 @@ pub enum Outcome {
     Cancelled(CancelCause),
     /// Something was wrong.
     Failed(FailureReason),
+}
+
+impl Outcome {
+    /// A word for it, which stays the same: `completed`, `cancelled`, `failed`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Cancelled(_) => "cancelled",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// The word for what went otherwise than well: that of the cause or the reason.
+    pub fn cause(self) -> Option<&'static str> {
+        match self {
+            Self::Completed => None,
+            Self::Cancelled(cause) => Some(cause.name()),
+            Self::Failed(reason) => Some(reason.name()),
+        }
+    }
 }
 
 /// The end of an exchange that somebody did not want any more.

@@ -9,7 +9,9 @@ use tokio::sync::oneshot;
 
 use super::handler::HttpHandler;
 use super::handoff::{self, Offer};
+use super::meter::Stamp;
 use super::options::Buffers;
+use super::trace::Traced;
 use crate::error::{Deadline, Refused, RefusedReason, WireError};
 use crate::payload::{Headers, MessageId, Payload};
 use crate::wire::{Expected, Facts, Trailers};
@@ -33,6 +35,7 @@ pub(crate) struct Deliver {
     pub(crate) from: Epoch,
     pub(crate) payload: Payload,
     pub(crate) facts: Facts,
+    pub(crate) stamp: Stamp,
 }
 
 /// A piece of the body of the message last delivered (P11).
@@ -91,7 +94,7 @@ pub(crate) struct Released(pub(crate) Epoch, pub(crate) handoff::Released);
 /// What can wait for its turn in the session, in the order of the wire.
 #[derive(Debug)]
 pub(crate) enum Inbound {
-    Deliver(Payload, Facts),
+    Deliver(Payload, Facts, Stamp),
     Chunk(Bytes),
     Finish(Option<Trailers>),
     Fault(Fault),
@@ -186,7 +189,11 @@ pub(crate) struct CutOff;
 /// asks. Dropped on the way, the request goes back.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Ask(Option<(Payload, Box<dyn Asker>)>);
+pub(crate) struct Ask {
+    content: Option<(Payload, Box<dyn Asker>)>,
+    /// The span in which it was asked.
+    caller: Traced,
+}
 
 /// The handler of one exchange.
 pub(crate) trait Asker: HttpHandler + Send + fmt::Debug {
@@ -196,18 +203,25 @@ pub(crate) trait Asker: HttpHandler + Send + fmt::Debug {
 
 impl Ask {
     pub(crate) fn new(request: Payload, asker: Box<dyn Asker>) -> Self {
-        Self(Some((request, asker)))
+        Self {
+            content: Some((request, asker)),
+            caller: Traced::current(),
+        }
+    }
+
+    pub(crate) fn caller(&mut self) -> Traced {
+        std::mem::take(&mut self.caller)
     }
 
     /// The request and its handler. None if they were taken out before.
     pub(crate) fn open(mut self) -> Option<(Payload, Box<dyn Asker>)> {
-        self.0.take()
+        self.content.take()
     }
 }
 
 impl Drop for Ask {
     fn drop(&mut self) {
-        if let Some((request, asker)) = self.0.take() {
+        if let Some((request, asker)) = self.content.take() {
             asker.turned_away(Refused::new(RefusedReason::Closing, request));
         }
     }

@@ -22,10 +22,12 @@ use super::handoff::{Released, Taker, Upgraded};
 use super::inbound::{Close, Credit, Epoch, Inbound, Release};
 use super::leave::{Leave, Leaving, Left};
 use super::memory::Stake;
+use super::meter;
 use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room};
 use super::sink::{Loss, Sink};
 use super::step::Step;
+use super::trace::{Trace, Traced};
 use super::unsent::{Unheard, Unsent};
 use super::watch::Watchers;
 use crate::error::{CloseReason, Refused, RefusedReason, UseError};
@@ -65,6 +67,8 @@ pub(super) struct Link {
     pub(super) watchers: Watchers,
     /// Who takes the connection over.
     taker: Option<Taker>,
+    pub(super) trace: Trace,
+    pub(super) counted: Option<meter::Connection>,
     /// What ends an exchange by time: see `End::poll`.
     pub(super) clock: DeadlineTimer,
     /// The time of this turn, once somebody asked for it.
@@ -131,6 +135,11 @@ impl Link {
             stake: None,
             watchers: Watchers::default(),
             taker: None,
+            counted: None,
+            trace: Trace {
+                session: Traced::session(),
+                ..Trace::default()
+            },
             clock: DeadlineTimer::default(),
             now: Cell::new(None),
             options,
@@ -146,6 +155,14 @@ impl Link {
         let now = self.now.get().unwrap_or_else(Instant::now);
         self.now.set(Some(now));
         now
+    }
+
+    /// The time; where somebody logs it, read anew, because a handler may do all of its work in one turn.
+    pub(super) fn exact_now(&self) -> Instant {
+        if self.options.logger.is_some() {
+            self.now.set(None);
+        }
+        self.now()
     }
 
     /// The turn is over: time goes on.
@@ -322,6 +339,7 @@ impl Link {
     pub(super) fn detach(&mut self, reset: bool) {
         self.tell(Close { linger: false });
         self.builder = None;
+        self.counted = None;
         self.epoch = self.epoch.next();
         self.over = None;
         self.inbox.clear();
@@ -394,8 +412,11 @@ impl Link {
     /// The last step: both actors end.
     pub(super) fn finish_close(&mut self, reason: CloseReason, linger: bool) {
         tracing::trace!(%reason, peer = %self.peer, "connection closed");
+        self.trace.session.closed(reason);
         self.phase = Phase::Closed { reason };
         self.outbound.release(Err(RefusedReason::Closing));
+        meter::throttled(self.outbound.throttled_since());
+        self.counted = None;
         self.tell(Close { linger });
         if let Some(leaving) = self.leaving.take() {
             leaving.tell(self.peer);

@@ -25,6 +25,11 @@ mod leave;
 mod link;
 mod memory;
 mod message;
+#[cfg(not(feature = "metrics"))]
+#[path = "no_meter.rs"]
+mod meter;
+#[cfg(feature = "metrics")]
+mod meter;
 mod options;
 mod outbound;
 mod outbuf;
@@ -37,6 +42,7 @@ mod server;
 mod sink;
 mod spare;
 mod step;
+mod trace;
 mod unsent;
 mod waiter;
 mod watch;
@@ -83,6 +89,7 @@ pub use record::{Detail, Kept, Logger, Record};
 pub use responder::{Answer, MuteGuard, Responder};
 pub use sink::{BodyPart, NoMore, Part};
 use step::Step;
+use trace::Traced;
 pub use unsent::Unsent;
 pub use watch::{Terminated, Watch};
 
@@ -229,6 +236,7 @@ impl HttpSession {
             Step::Ended => context.take_ended(),
             _ => None,
         };
+        let inside = Traced::is_on().then(|| context.enter(&step));
         let called = catch_unwind(AssertUnwindSafe(|| match step {
             Step::Apply(payload) => handler.apply(payload, context),
             Step::Informational(payload) => handler.informational(payload, context),
@@ -254,6 +262,8 @@ impl HttpSession {
                 }
             }
         }));
+        // Left here, so that the usual nothing costs one look and no call.
+        let _left = inside.map(drop);
         self.context.link.telling_refusal = false;
         if let Some(ended) = ended {
             ended.recycle();

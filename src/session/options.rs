@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::record::Logger;
-use crate::transport::Route;
+use crate::transport::{self, Halves, Route, Tap};
 use crate::wire::{Leniency, Limits};
 
 /// How a session behaves. Plain data; the defaults are safe for a server on the open internet, and
@@ -25,6 +25,8 @@ pub struct SessionOptions {
     pub buffers: Buffers,
     /// What hears of each exchange when it is over, on a server. None by default.
     pub logger: Option<Arc<dyn Logger>>,
+    /// What sees the bytes of the connection. None by default.
+    pub tap: Option<Arc<dyn Tap>>,
     /// Requests on one server connection: no limit. The answer to the last of them says `Connection: close`. With
     /// `max_age`, what keeps connections behind a balancer from staying where they are for ever (D15).
     pub max_requests: Option<NonZeroU64>,
@@ -47,6 +49,7 @@ impl Default for SessionOptions {
             half_close: HalfClose::default(),
             buffers: Buffers::default(),
             logger: None,
+            tap: None,
             max_requests: None,
             max_age: None,
             queue: 128,
@@ -57,6 +60,14 @@ impl Default for SessionOptions {
 }
 
 impl SessionOptions {
+    /// The connection, tapped if that is asked for.
+    pub(super) fn tapped(&self, halves: Halves) -> Halves {
+        match &self.tap {
+            Some(tap) => transport::tap(halves, tap.clone()),
+            None => halves,
+        }
+    }
+
     /// The defaults of a client: response heads up to 64 KiB and 128 fields, no time limit for a response to begin, and
     /// 60 s for a connection without a request.
     #[must_use]

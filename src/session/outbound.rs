@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::deadline::DeadlineTimer;
+use super::meter;
 use super::options::Buffers;
 use super::outbuf::OutBuf;
 use super::waiter::Waiter;
@@ -101,7 +102,7 @@ impl Outbound {
             self.throttled = Some(Instant::now());
             Flow::Throttled
         } else if self.throttled.is_some() && waiting <= self.marks.low_water {
-            self.throttled = None;
+            meter::throttled(self.throttled.take());
             self.release(Ok(()));
             Flow::Unthrottled
         } else {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::handoff::NotUpgraded;
 use super::inbound::{self, Epoch, Inbound};
 use super::outbound::Room;
+use super::trace::Traced;
 use super::unsent::Unsent;
 use super::waiter::Posted;
 use super::{HttpSession, builder};
@@ -31,10 +32,11 @@ impl Handler<inbound::Deliver> for HttpSession {
             from,
             payload,
             facts,
+            stamp,
         }: inbound::Deliver,
         _: &mut Self::Context,
     ) {
-        self.receive(from, Inbound::Deliver(payload, facts));
+        self.receive(from, Inbound::Deliver(payload, facts, stamp));
     }
 }
 
@@ -171,8 +173,11 @@ impl Handler<inbound::CutOff> for HttpSession {
 impl Handler<inbound::Ask> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, ask: inbound::Ask, ctx: &mut Self::Context) {
+    fn handle(&mut self, mut ask: inbound::Ask, ctx: &mut Self::Context) {
         self.count(ctx);
+        if Traced::is_on() {
+            self.context.link.trace.caller = ask.caller();
+        }
         let Some((request, asker)) = ask.open() else {
             return;
         };

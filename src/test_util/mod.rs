@@ -98,7 +98,7 @@ pub use far_end::FarEnd;
 pub use heard::Heard;
 pub use recorder::{Recorder, Scripted};
 
-pub use crate::transport::{Pipe, Random, Socket, Transcript};
+pub use crate::transport::{Pipe, Random, Socket, Tape, Transcript};
 
 /// How long a test waits for what must come, before it fails. Never a measure of anything.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -8,6 +8,8 @@ mod pipe;
 mod race;
 mod route;
 mod scheme;
+mod scrub;
+mod tap;
 mod tcp;
 #[cfg(not(feature = "rustls"))]
 #[path = "no_tls.rs"]
@@ -29,9 +31,11 @@ pub(crate) use connect::{ConnectError, connect, secure};
 pub use origin::Origin;
 pub use peer::Peer;
 #[cfg(feature = "test-util")]
-pub use pipe::{Pipe, Random, Socket, Transcript};
+pub use pipe::{Pipe, Random, Socket, Tape, Transcript};
 pub use route::Route;
 pub use scheme::Scheme;
+pub(crate) use tap::tap;
+pub use tap::{Direction, Passed, Redacted, Tap, Tapped};
 pub(crate) use tls::Acceptor;
 pub use tls_info::TlsInfo;
 use watched::Watched;

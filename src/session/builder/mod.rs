@@ -34,6 +34,7 @@ use super::inbound::{
     IdleFor, Inbound, Mute, NoRequest, Release, Released, RequestQuery, Rest, Resume, Unmute,
 };
 use super::memory::Stake;
+use super::meter::Stamp;
 use super::options::Timeouts;
 use crate::error::WireError;
 use crate::transport::{self, Hangup};
@@ -327,7 +328,7 @@ impl PayloadBuilder {
             Some(Item::Head(payload, facts)) => {
                 input.skip(consumed);
                 self.message_began();
-                Inbound::Deliver(payload, facts)
+                Inbound::Deliver(payload, facts, Stamp::now())
             }
             Some(Item::End(trailers)) => {
                 input.skip(consumed);
@@ -353,10 +354,11 @@ impl PayloadBuilder {
     fn hand_over(&self, item: Inbound) {
         let (session, from) = (&self.session, self.epoch);
         match item {
-            Inbound::Deliver(payload, facts) => session.do_send(Deliver {
+            Inbound::Deliver(payload, facts, stamp) => session.do_send(Deliver {
                 from,
                 payload,
                 facts,
+                stamp,
             }),
             Inbound::Chunk(data) => session.do_send(Chunk(from, data)),
             Inbound::Finish(trailers) => session.do_send(Finish(from, trailers)),

@@ -37,7 +37,9 @@ impl Client {
             return Intake::Again;
         };
         match item {
-            Inbound::Deliver(response, facts) => Intake::Step(self.deliver(link, response, facts)),
+            Inbound::Deliver(response, facts, _) => {
+                Intake::Step(self.deliver(link, response, facts))
+            }
             Inbound::Chunk(data) => {
                 flight.bytes_in += data.len() as u64;
                 link.bytes_in += data.len() as u64;
@@ -118,6 +120,8 @@ impl Client {
             link.tell(Unmute(ended.id));
         }
         let exchange = ended.exchange(self.idle_since);
+        ended.span.served(&exchange, &mut link.trace);
+        ended.running.end(&exchange);
         if exchange.outcome == Outcome::Completed {
             let aborted = FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted);
             // A request that the server did not want to hear to its end cannot be taken back.

@@ -20,11 +20,13 @@ use super::exchange::{Exchange, ExchangePhase, Outcome};
 use super::handoff::Taker;
 use super::info::SessionPhase;
 use super::link::Link;
+use super::meter::{Role, Running};
 use super::sink::Part;
+use super::trace::{NOBODY, Traced};
 use super::waiter::Waiter;
 use crate::error::{CancelCause, Deadline, RefusedReason};
 use crate::payload::{Known, MessageId, Payload, TransferMode};
-use crate::transport::Origin;
+use crate::transport::{Origin, Scheme};
 pub(super) use connection::{Connect, Connection};
 pub(super) use tunnel::tunnel;
 
@@ -93,6 +95,8 @@ pub(super) struct Flight {
     tasks: Vec<AbortHandle>,
     status: Option<StatusCode>,
     outcome: Option<Outcome>,
+    span: Traced,
+    running: Running,
     head_in: u64,
     bytes_in: u64,
     head_out: u64,
@@ -149,8 +153,14 @@ impl Client {
         self
     }
 
-    fn queue(&mut self, payload: Payload) -> MessageId {
-        let flight = Flight::new(payload);
+    fn queue(&mut self, link: &mut Link, payload: Payload) -> MessageId {
+        let span = Traced::asked(&payload, self.origin.as_ref(), link);
+        let secure = self
+            .origin
+            .as_ref()
+            .is_some_and(|origin| origin.scheme() == Scheme::Https);
+        let running = Running::begin(Role::Client, &payload, secure || link.tls.is_some());
+        let flight = Flight::new(payload, (span, running));
         let id = flight.id;
         self.begun += 1;
         self.flights.push_back(flight);
@@ -313,7 +323,7 @@ impl Client {
             .find(|flight| flight.outcome.is_none())
         {
             flight.tasks.retain(|task| !task.is_finished());
-            flight.tasks.push(actix_rt::spawn(future).abort_handle());
+            flight.tasks.push(flight.span.spawn(future));
         }
     }
 
@@ -324,6 +334,15 @@ impl Client {
 
     pub(super) fn is_connected(&self) -> bool {
         self.connection.is_open()
+    }
+
+    /// Of the exchange that the handler hears of, which is the first: responses come in order, and ends are told at once.
+    /// Only `need_body` may be of another, which is named.
+    pub(super) fn span(&self, exchange: Option<MessageId>) -> &Traced {
+        self.flights
+            .iter()
+            .find(|flight| exchange.is_none_or(|id| id == flight.id))
+            .map_or(&NOBODY, |flight| &flight.span)
     }
 
     pub(super) fn phase(&self) -> SessionPhase {
@@ -350,7 +369,7 @@ impl Client {
 }
 
 impl Flight {
-    fn new(payload: Payload) -> Self {
+    fn new(payload: Payload, (span, running): (Traced, Running)) -> Self {
         Self {
             id: payload.id(),
             method: payload.method().clone(),
@@ -368,6 +387,8 @@ impl Flight {
             tasks: Vec::new(),
             status: None,
             outcome: None,
+            span,
+            running,
             head_in: 0,
             bytes_in: 0,
             head_out: 0,

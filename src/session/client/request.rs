@@ -19,6 +19,7 @@ use crate::session::exchange::Outcome;
 use crate::session::handoff::Taker;
 use crate::session::inbound::Expect;
 use crate::session::link::{Event, Link};
+use crate::session::meter;
 use crate::session::outbound::Room;
 use crate::transport::{ConnectError, Origin};
 use crate::wire::{Expected, Target};
@@ -32,7 +33,7 @@ impl Client {
     /// Queues a request (P72).
     pub(in crate::session) fn apply(
         &mut self,
-        link: &Link,
+        link: &mut Link,
         payload: Payload,
     ) -> Result<MessageId, Refused<Payload>> {
         if payload.method() == Method::CONNECT {
@@ -44,7 +45,7 @@ impl Client {
     /// Queues a request that offers to change the protocol.
     pub(in crate::session) fn switch(
         &mut self,
-        link: &Link,
+        link: &mut Link,
         payload: Payload,
     ) -> Result<MessageId, Refused<Payload>> {
         if payload.method() != Method::CONNECT && !payload.headers().has(Known::Upgrade) {
@@ -65,7 +66,11 @@ impl Client {
         }
     }
 
-    fn enqueue(&mut self, link: &Link, payload: Payload) -> Result<MessageId, Refused<Payload>> {
+    fn enqueue(
+        &mut self,
+        link: &mut Link,
+        payload: Payload,
+    ) -> Result<MessageId, Refused<Payload>> {
         if !link.is_open() || link.leaving.is_some() {
             return Err(Refused::new(RefusedReason::Closing, payload));
         }
@@ -86,7 +91,7 @@ impl Client {
         if self.flights.len() - self.sent >= link.options.queue {
             return Err(Refused::new(RefusedReason::Busy, payload));
         }
-        Ok(self.queue(payload))
+        Ok(self.queue(link, payload))
     }
 
     /// Moves on: opens the connection, sends what may be sent. Ready when something changed.
@@ -218,6 +223,7 @@ impl Client {
         flight.bytes_out = body as u64;
         flight.persist = begun.keep_alive;
         flight.reused = reused;
+        meter::sent(flight.began);
         self.carried += 1;
         // ORDER: before the first byte leaves, so that the builder knows what it reads.
         let expected = Expected {

@@ -34,7 +34,15 @@ pub(in crate::session) async fn tunnel(
     if let Some(authorization) = &through.authorization {
         request = request.header("Proxy-Authorization", authorization);
     }
-    let session = connection::given(halves, String::new(), options.clone(), |_| Box::new(Deaf));
+    let options = match options.tap {
+        None => options.clone(),
+        // What goes through the tunnel is tapped in it, before it is encrypted.
+        Some(_) => Arc::new(SessionOptions {
+            tap: None,
+            ..SessionOptions::clone(options)
+        }),
+    };
+    let session = connection::given(halves, String::new(), options, |_| Box::new(Deaf));
     let asking = Asking(session);
     match asking.0.send(HandOff(request)).await {
         Ok(Ok(tunnel)) => tunnel

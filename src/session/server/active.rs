@@ -9,8 +9,10 @@ use super::DRAINED;
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
+use crate::session::meter::Running;
 use crate::session::record::{Detail, Kept};
 use crate::session::spare::Spare;
+use crate::session::trace::Traced;
 use crate::wire::{Answering, Facts};
 
 /// The exchange that is going on. In a box that the thread keeps for the next: an idle connection has none, and an
@@ -45,6 +47,8 @@ pub(in crate::session) struct Active {
     pub(super) mutes: u32,
     pub(super) tasks: Vec<AbortHandle>,
     pub(in crate::session) kept: Option<Box<Kept>>,
+    pub(in crate::session) span: Traced,
+    pub(super) running: Running,
 }
 
 thread_local! {
@@ -72,6 +76,7 @@ impl Active {
         request: &Payload,
         facts: Facts,
         detail: Option<Detail>,
+        (span, running): (Traced, Running),
         now: Instant,
     ) -> Box<Self> {
         let oneshot = request.mode() == TransferMode::Oneshot;
@@ -111,6 +116,8 @@ impl Active {
             mutes: 0,
             tasks: Vec::new(),
             kept: detail.and_then(|detail| keep(request, detail)),
+            span,
+            running,
         };
         match BOXES.try_with(Spare::take).ok().flatten() {
             Some(mut spare) => {

@@ -131,7 +131,7 @@ impl Server {
         } else {
             payload.body_bytes().len().min(encoded)
         };
-        active.answer_with(id, status, encoded - body, link.now());
+        active.answer_with(id, status, encoded - body, link.exact_now());
         active.exchange.bytes_out = body as u64;
         active.persist &= begun.keep_alive;
         if begun.needs_body {

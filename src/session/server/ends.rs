@@ -8,6 +8,7 @@ use crate::payload::MessageId;
 use crate::session::clock;
 use crate::session::exchange::Outcome;
 use crate::session::link::Link;
+use crate::session::meter;
 use crate::wire::{self, Answering};
 
 impl Server {
@@ -64,7 +65,8 @@ impl Server {
             | FailureReason::NoTunnel(_)
             | FailureReason::AuthFailed(_)
             | FailureReason::ConnectionClosed(_) => {
-                tracing::warn!(%reason, "an exchange failed on this end");
+                let span = self.span(None).id();
+                tracing::warn!(parent: span, %reason, "an exchange failed on this end");
                 self.end_with(
                     link,
                     outcome,
@@ -99,6 +101,7 @@ impl Server {
     /// Answers what never became an exchange, and closes so that the peer sees the answer.
     pub(in crate::session) fn refuse_wire(link: &mut Link, head: bool, error: WireError) {
         tracing::debug!(%error, peer = %link.peer, "a request was refused");
+        meter::refused(error);
         refuse(
             link,
             head,

@@ -13,10 +13,12 @@ use crate::session::deadline::earliest;
 use crate::session::exchange::Outcome;
 use crate::session::inbound::{Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute};
 use crate::session::link::{Event, Link, Phase};
+use crate::session::meter::{self, Role, Running};
 use crate::session::options::HalfClose;
 use crate::session::record::{Kept, Record};
 use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
+use crate::session::trace::Traced;
 
 impl Server {
     pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
@@ -50,16 +52,19 @@ impl Server {
             return Intake::Wait;
         };
         match item {
-            Inbound::Deliver(payload, facts) if facts.unknown_expectation => {
+            Inbound::Deliver(payload, facts, _) if facts.unknown_expectation => {
                 let head = payload.method() == http::Method::HEAD;
                 Self::refuse_wire(link, head, WireError::UnknownExpectation);
                 Intake::Again
             }
-            Inbound::Deliver(payload, facts) => {
+            Inbound::Deliver(payload, facts, stamp) => {
+                stamp.delivered();
                 link.bytes_in += payload.body_bytes().len() as u64;
                 let detail = link.options.logger.as_ref().map(|logger| logger.detail());
                 let last = self.is_last(link);
-                self.begin(&payload, facts, detail, link.now());
+                let span = Traced::delivered(&payload, link);
+                let running = Running::begin(Role::Server, &payload, link.tls.is_some());
+                self.begin(&payload, facts, detail, (span, running), link.now());
                 if last {
                     self.announce_close();
                 }
@@ -106,7 +111,8 @@ impl Server {
             Fault::Deadline(deadline) if inside => {
                 self.end_cancelled(link, CancelCause::Deadline(deadline));
             }
-            Fault::Deadline(Deadline::Head) => {
+            Fault::Deadline(deadline @ Deadline::Head) => {
+                meter::late(deadline);
                 refuse(
                     link,
                     false,
@@ -116,7 +122,8 @@ impl Server {
                 );
             }
             // The body of a Oneshot request, which is delivered only when it is whole.
-            Fault::Deadline(Deadline::Body) if !self.draining => {
+            Fault::Deadline(deadline @ Deadline::Body) if !self.draining => {
+                meter::late(deadline);
                 refuse(
                     link,
                     false,
@@ -150,7 +157,9 @@ impl Server {
         if ended.was_muted() {
             link.tell(Unmute(id));
         }
-        ended.conclude(self.begun > 1, self.idle_since);
+        ended.conclude(self.begun > 1, link.exact_now());
+        ended.span.answered(&ended.exchange, &mut link.trace);
+        ended.running.end(&ended.exchange);
         if let Some(logger) = &link.options.logger {
             let nothing = Kept::default();
             let record = Record {

@@ -16,7 +16,9 @@ use crate::error::{CloseReason, RefusedReason};
 use crate::payload::{MessageId, Payload};
 use crate::session::exchange::Outcome;
 use crate::session::info::SessionPhase;
+use crate::session::meter::Running;
 use crate::session::record::Detail;
+use crate::session::trace::{NOBODY, Traced};
 use crate::wire::Facts;
 pub(in crate::session) use active::Active;
 use active::Answer;
@@ -77,11 +79,12 @@ impl Server {
         request: &Payload,
         facts: Facts,
         detail: Option<Detail>,
+        (span, running): (Traced, Running),
         now: Instant,
     ) {
         self.begun += 1;
         self.retiring = None;
-        self.active = Some(Active::begin(request, facts, detail, now));
+        self.active = Some(Active::begin(request, facts, detail, (span, running), now));
     }
 
     /// The exchange that is going on.
@@ -306,8 +309,13 @@ impl Server {
     pub(in crate::session) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
         if let Some(active) = self.active() {
             active.tasks.retain(|task| !task.is_finished());
-            active.tasks.push(actix_rt::spawn(future).abort_handle());
+            active.tasks.push(active.span.spawn(future));
         }
+    }
+
+    /// There is one exchange at a time.
+    pub(in crate::session) fn span(&self, _: Option<MessageId>) -> &Traced {
+        self.active.as_ref().map_or(&NOBODY, |active| &active.span)
     }
 
     pub(in crate::session) fn phase(&self) -> SessionPhase {

@@ -3,6 +3,7 @@
 mod lane;
 mod random;
 mod socket;
+mod tape;
 mod transcript;
 
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,7 @@ use lane::{Cuts, Lane};
 pub use random::Random;
 use socket::Shared;
 pub use socket::Socket;
+pub use tape::Tape;
 pub use transcript::Transcript;
 
 /// How a connection in memory carries bytes: how many wait, and in which pieces they are read.

@@ -1,0 +1,279 @@
+//! A line of JSON an exchange.
+
+use std::fmt::{self, Write as _};
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Sink, part, user};
+use crate::session::{Exchange, Logger, Record};
+
+/// One JSON object (RFC 8259) a line, for each exchange (N13).
+///
+/// All fields are always there, in this order, and keep their names and types. `null` is what is not known.
+///
+/// | field | type | what |
+/// | --- | --- | --- |
+/// | `time` | string | when the request was delivered, UTC: `1994-11-06T08:49:37.120Z` |
+/// | `client` | string or null | the address of the other end, without its port |
+/// | `user` | string or null | the user of the Basic credentials |
+/// | `method`, `target`, `version` | string | the request line: `GET`, `/path?query`, `HTTP/1.1` |
+/// | `status` | number or null | the status of the answer, if one began |
+/// | `outcome` | string | `completed`, `cancelled` or `failed` |
+/// | `cause` | string or null | why not completed: [`CancelCause::name`](crate::CancelCause::name) or [`FailureReason::name`](crate::FailureReason::name) |
+/// | `head_in`, `body_in` | number | bytes of the request, framing not counted |
+/// | `head_out`, `body_out` | number | bytes of the answer, framing not counted |
+/// | `answer_us` | number or null | microseconds from the delivery of the request to the begin of the answer |
+/// | `duration_us` | number | microseconds from the delivery of the request to the end of the exchange |
+/// | `reused` | bool | whether the connection had carried another exchange before |
+/// | `referer`, `user_agent` | string or null | those fields of the request; of repeated ones the first |
+///
+/// Control characters, C1 ones included, and the line separators U+2028 and U+2029 are escaped, so that an entry is one
+/// line to every reader and harmless to a terminal. Bytes that are not UTF-8 become U+FFFD: JSON has no other word for them.
+///
+/// ```no_run
+/// use http_actors::{HttpHandler, HttpServer, JsonLog};
+/// # fn serve<H: HttpHandler>(factory: impl Fn(actix::Addr<http_actors::HttpSession>) -> H + Send + Clone + 'static) {
+/// let server = HttpServer::new(factory).logger(JsonLog::new(std::io::stdout()));
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct JsonLog<W> {
+    out: Sink<W>,
+}
+
+impl<W: Write> JsonLog<W> {
+    /// Logs to this writer, which every worker shares. Each entry is one write, flushed.
+    pub fn new(out: W) -> Self {
+        Self {
+            out: Sink::new(out),
+        }
+    }
+}
+
+impl<W: Write + Send + 'static> Logger for JsonLog<W> {
+    fn log(&self, record: &Record<'_>) {
+        let entry = entry(record, record.exchange.began_at());
+        self.out.write(entry.as_bytes());
+    }
+}
+
+fn entry(record: &Record<'_>, time: SystemTime) -> String {
+    let Record {
+        exchange,
+        peer,
+        kept,
+    } = record;
+    let Exchange {
+        outcome, answered, ..
+    } = exchange;
+    let headers = &kept.request_headers;
+    // Neither a method nor a target can hold a space.
+    let mut line = kept.request_line.splitn(3, |byte| *byte == b' ');
+    let mut word = || line.next().filter(|word| !word.is_empty()).map(Text);
+    let client = peer.remote.map(|remote| remote.ip().to_string());
+    let user = user(headers);
+    let micros = |duration: std::time::Duration| duration.as_micros();
+    let mut entry = Entry(String::from("{"));
+    entry.put("time", Some(Text(rfc3339(time).as_bytes())));
+    entry.put("client", client.as_ref().map(|text| Text(text.as_bytes())));
+    entry.put("user", user.as_ref().map(|text| Text(text.as_bytes())));
+    entry.put("method", word());
+    entry.put("target", word());
+    entry.put("version", word());
+    entry.put("status", exchange.status.map(|status| status.as_u16()));
+    entry.put("outcome", Some(Text(outcome.name().as_bytes())));
+    entry.put("cause", outcome.cause().map(|cause| Text(cause.as_bytes())));
+    entry.put("head_in", Some(exchange.head_in));
+    entry.put("body_in", Some(exchange.bytes_in));
+    entry.put("head_out", Some(exchange.head_out));
+    entry.put("body_out", Some(exchange.bytes_out));
+    let waited = answered.map(|answered| answered.saturating_duration_since(exchange.began));
+    entry.put("answer_us", waited.map(micros));
+    entry.put("duration_us", Some(micros(exchange.duration())));
+    entry.put("reused", Some(exchange.reused));
+    entry.put("referer", headers.get("referer").map(Text));
+    entry.put("user_agent", headers.get("user-agent").map(Text));
+    entry.0.push_str("}\n");
+    entry.0
+}
+
+/// An object that is being written.
+struct Entry(String);
+
+impl Entry {
+    /// One of its members.
+    fn put(&mut self, name: &str, value: Option<impl fmt::Display>) {
+        let comma = if self.0.len() > 1 { "," } else { "" };
+        // Writing to a string cannot fail.
+        let _ = match value {
+            Some(value) => write!(self.0, "{comma}\"{name}\":{value}"),
+            None => write!(self.0, "{comma}\"{name}\":null"),
+        };
+    }
+}
+
+/// Bytes as a JSON string, with its quotes (RFC 8259 section 7).
+struct Text<'a>(&'a [u8]);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for chunk in self.0.utf8_chunks() {
+            for each in chunk.valid().chars() {
+                match each {
+                    '"' | '\\' => write!(f, "\\{each}")?,
+                    '\u{2028}' | '\u{2029}' => write!(f, "\\u{:04x}", u32::from(each))?,
+                    each if each.is_control() => write!(f, "\\u{:04x}", u32::from(each))?,
+                    each => f.write_char(each)?,
+                }
+            }
+            if !chunk.invalid().is_empty() {
+                f.write_char(char::REPLACEMENT_CHARACTER)?;
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+/// `1994-11-06T08:49:37.120Z`, cut from an IMF-fixdate.
+fn rfc3339(time: SystemTime) -> String {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let date = httpdate::fmt_http_date(time);
+    let month = MONTHS.find(part(&date, 8..11)).map_or(0, |at| at / 3 + 1);
+    let past = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!(
+        "{}-{month:02}-{}T{}.{:03}Z",
+        part(&date, 12..16),
+        part(&date, 5..7),
+        part(&date, 17..25),
+        past.subsec_millis()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::error::{CancelCause, Deadline};
+    use crate::payload::{Headers, MessageId};
+    use crate::session::{ExchangePhase, Kept, Outcome};
+    use crate::transport::Peer;
+
+    fn exchange() -> Exchange {
+        let began = Instant::now();
+        Exchange {
+            id: MessageId::next(),
+            answer: None,
+            status: Some(StatusCode::OK),
+            phase: ExchangePhase::Answered,
+            outcome: Outcome::Completed,
+            head_in: 40,
+            bytes_in: 3,
+            head_out: 60,
+            bytes_out: 5,
+            retry_safe: false,
+            reused: true,
+            began,
+            answered: Some(began + Duration::from_micros(1_500)),
+            ended: began + Duration::from_millis(2),
+        }
+    }
+
+    fn logged(exchange: &Exchange, peer: &Peer, kept: &Kept) -> String {
+        let record = Record {
+            exchange,
+            peer,
+            kept,
+        };
+        entry(&record, UNIX_EPOCH + Duration::from_millis(784_111_777_120))
+    }
+
+    #[test]
+    fn a_whole_line() {
+        let mut request_headers = Headers::new();
+        for (name, value) in [
+            ("Authorization", "Basic am9lIHg6YTpi"),
+            ("Referer", "http://b/"),
+            ("User-Agent", "test/1"),
+        ] {
+            request_headers.append(name, value).expect("a valid field");
+        }
+        let kept = Kept {
+            request_line: "GET /a?b=\"c\" HTTP/1.1".into(),
+            request_headers,
+            ..Kept::default()
+        };
+        let peer = Peer {
+            remote: Some("[::1]:9".parse().expect("an address")),
+            local: None,
+        };
+        assert_eq!(
+            logged(&exchange(), &peer, &kept),
+            concat!(
+                r#"{"time":"1994-11-06T08:49:37.120Z","client":"::1","user":"joe x","method":"GET","#,
+                r#""target":"/a?b=\"c\"","version":"HTTP/1.1","status":200,"outcome":"completed","cause":null,"#,
+                r#""head_in":40,"body_in":3,"head_out":60,"body_out":5,"answer_us":1500,"duration_us":2000,"#,
+                r#""reused":true,"referer":"http://b/","user_agent":"test/1"}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_null() {
+        let cut = Exchange {
+            status: None,
+            answered: None,
+            outcome: Outcome::Cancelled(CancelCause::Deadline(Deadline::Body)),
+            ..exchange()
+        };
+        assert_eq!(
+            logged(&cut, &Peer::default(), &Kept::default()),
+            concat!(
+                r#"{"time":"1994-11-06T08:49:37.120Z","client":null,"user":null,"method":null,"#,
+                r#""target":null,"version":null,"status":null,"outcome":"cancelled","cause":"timeout_body","#,
+                r#""head_in":40,"body_in":3,"head_out":60,"body_out":5,"answer_us":null,"duration_us":2000,"#,
+                r#""reused":true,"referer":null,"user_agent":null}"#,
+                "\n"
+            )
+        );
+    }
+
+    /// What a client sends can neither end the string, nor the line, nor reach a terminal.
+    #[test]
+    fn hostile_text() {
+        for (text, expected) in [
+            (&b"a\"b\\c/d'"[..], r#""a\"b\\c/d'""#),
+            (
+                b"\0\x01\t\r\n\x1b[2J\x7f",
+                r#""\u0000\u0001\u0009\u000d\u000a\u001b[2J\u007f""#,
+            ),
+            ("\u{85}\u{9b}".as_bytes(), r#""\u0085\u009b""#),
+            ("\u{2028}\u{2029}".as_bytes(), r#""\u2028\u2029""#),
+            ("größe \u{1f980}".as_bytes(), "\"größe \u{1f980}\""),
+            // Latin-1, a sequence cut short, an overlong one, a surrogate.
+            (b"gr\xf6\xdfe", "\"gr\u{fffd}\u{fffd}e\""),
+            (b"\xf0\x9f\xa6", "\"\u{fffd}\""),
+            (b"\xc0\xae", "\"\u{fffd}\u{fffd}\""),
+            (b"\xed\xa0\x80", "\"\u{fffd}\u{fffd}\u{fffd}\""),
+            (b"", "\"\""),
+        ] {
+            assert_eq!(Text(text).to_string(), expected, "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn every_month_has_its_number() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (1_733_011_200, "2024-12-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
+        }
+    }
+}

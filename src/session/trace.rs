@@ -1,0 +1,307 @@
+//! The spans of sessions and exchanges, in the words of OpenTelemetry's semantic conventions for HTTP, which
+//! `docs/observability.md` lists.
+//!
+//! Where nobody listens, a span is a null pointer and one comparison.
+
+use std::future::Future;
+
+use http::uri::Authority;
+use http::{Method, StatusCode, Version};
+use tokio::task::AbortHandle;
+use tracing::field::Empty;
+use tracing::level_filters::LevelFilter;
+use tracing::{Instrument as _, Span, span};
+
+use super::exchange::Exchange;
+use super::link::Link;
+use crate::payload::Payload;
+use crate::transport::{Origin, Peer, TlsInfo};
+
+const SESSION: &str = "http_actors::session";
+const EXCHANGE: &str = "http_actors::exchange";
+
+/// The spans that a session holds beside those of its exchanges.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    pub(super) session: Traced,
+    /// Of the exchange whose end is to be told.
+    pub(super) ended: Traced,
+    /// Of whoever asks for the exchange that is about to begin.
+    pub(super) caller: Traced,
+}
+
+/// A span that somebody wants, or nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Traced(Option<Box<Span>>);
+
+/// The span of no exchange.
+pub(super) const NOBODY: Traced = Traced(None);
+
+impl Traced {
+    /// Whether anybody may want the spans of exchanges.
+    #[inline]
+    pub(super) fn is_on() -> bool {
+        LevelFilter::current() >= LevelFilter::INFO
+    }
+
+    fn of(span: Span) -> Self {
+        Self((!span.is_disabled()).then(|| Box::new(span)))
+    }
+
+    /// The span in which this is called, as the parent of an exchange.
+    #[inline]
+    pub(super) fn current() -> Self {
+        if Self::is_on() {
+            Self::of(Span::current())
+        } else {
+            Self(None)
+        }
+    }
+
+    /// A session begins.
+    pub(super) fn session() -> Self {
+        Self::of(span!(
+            target: SESSION,
+            parent: None,
+            tracing::Level::DEBUG,
+            "session",
+            network.peer.address = Empty,
+            network.peer.port = Empty,
+            network.local.address = Empty,
+            network.local.port = Empty,
+            tls.protocol.version = Empty,
+            http_actors.close_reason = Empty,
+        ))
+    }
+
+    /// It has a connection.
+    pub(super) fn connected(&self, peer: &Peer, tls: Option<&TlsInfo>) {
+        let Self(Some(span)) = self else { return };
+        if let Some(remote) = peer.remote {
+            span.record("network.peer.address", tracing::field::display(remote.ip()));
+            span.record("network.peer.port", remote.port());
+        }
+        if let Some(local) = peer.local {
+            span.record("network.local.address", tracing::field::display(local.ip()));
+            span.record("network.local.port", local.port());
+        }
+        if let Some(tls) = tls {
+            span.record(
+                "tls.protocol.version",
+                tls.version.trim_start_matches("TLSv"),
+            );
+        }
+    }
+
+    /// It is over.
+    pub(super) fn closed(&self, reason: crate::error::CloseReason) {
+        if let Self(Some(span)) = self {
+            span.record("http_actors.close_reason", tracing::field::display(reason));
+        }
+    }
+
+    /// A request is delivered at a server.
+    #[inline]
+    pub(super) fn delivered(request: &Payload, link: &Link) -> Self {
+        if Self::is_on() {
+            Self::of(serving(request, link))
+        } else {
+            Self(None)
+        }
+    }
+
+    /// A request is accepted at a client.
+    #[inline]
+    pub(super) fn asked(request: &Payload, origin: Option<&Origin>, link: &mut Link) -> Self {
+        if Self::is_on() {
+            let caller = std::mem::take(&mut link.trace.caller);
+            Self::of(asking(
+                request,
+                origin,
+                caller.or(&link.trace.session),
+                link,
+            ))
+        } else {
+            Self(None)
+        }
+    }
+
+    /// The exchange of a server is over. The span waits until that was told.
+    #[inline]
+    pub(super) fn answered(&mut self, exchange: &Exchange, trace: &mut Trace) {
+        if self.0.is_some() {
+            trace.ended = std::mem::take(self);
+            trace.ended.answer(exchange);
+        }
+    }
+
+    #[cold]
+    fn answer(&self, exchange: &Exchange) {
+        let Self(Some(span)) = self else { return };
+        span.record("http.request.body.size", exchange.bytes_in);
+        span.record("http.response.body.size", exchange.bytes_out);
+        end(span, exchange, StatusCode::is_server_error);
+    }
+
+    /// The exchange of a client is over. The span waits until that was told.
+    #[inline]
+    pub(super) fn served(&mut self, exchange: &Exchange, trace: &mut Trace) {
+        if self.0.is_some() {
+            trace.ended = std::mem::take(self);
+            trace.ended.serve(exchange);
+        }
+    }
+
+    #[cold]
+    fn serve(&self, exchange: &Exchange) {
+        let Self(Some(span)) = self else { return };
+        span.record("http.request.body.size", exchange.bytes_out);
+        span.record("http.response.body.size", exchange.bytes_in);
+        end(span, exchange, |status| status.as_u16() >= 400);
+    }
+
+    /// The span, or that one.
+    pub(super) fn or(&self, other: &Self) -> Option<Span> {
+        let span = self.0.as_ref().or(other.0.as_ref())?;
+        Some(Span::clone(span))
+    }
+
+    pub(super) fn id(&self) -> Option<span::Id> {
+        self.0.as_ref()?.id()
+    }
+
+    /// Runs a future in the span.
+    pub(super) fn spawn(&self, future: impl Future<Output = ()> + 'static) -> AbortHandle {
+        match &self.0 {
+            Some(span) => actix_rt::spawn(future.instrument(Span::clone(span))),
+            None => actix_rt::spawn(future),
+        }
+        .abort_handle()
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn serving(request: &Payload, link: &Link) -> Span {
+    let (name, method, original) = method(request.method());
+    let (host, port) = server(request, link);
+    span!(
+        target: EXCHANGE,
+        parent: link.trace.session.id(),
+        tracing::Level::INFO,
+        "exchange",
+        otel.kind = "server",
+        otel.name = name,
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.request.method_original = original,
+        http.route = Empty,
+        url.scheme = if link.tls.is_some() { "https" } else { "http" },
+        url.path = request.uri().path(),
+        url.query = request.uri().query(),
+        network.protocol.version = version(request.version()),
+        client.address = link.peer.remote.map(|remote| tracing::field::display(remote.ip())),
+        server.address = host,
+        server.port = port,
+        user_agent.original = request.headers().text("user-agent"),
+        http.response.status_code = Empty,
+        http.request.body.size = Empty,
+        http.response.body.size = Empty,
+        "error.type" = Empty,
+    )
+}
+
+#[cold]
+#[inline(never)]
+fn asking(request: &Payload, origin: Option<&Origin>, parent: Option<Span>, link: &Link) -> Span {
+    let (name, method, original) = method(request.method());
+    let secure = link.tls.is_some();
+    let (host, port) = match origin {
+        Some(origin) => (Some(origin.host().to_owned()), Some(origin.port())),
+        None => server(request, link),
+    };
+    let scheme = origin.map_or(if secure { "https" } else { "http" }, |origin| {
+        origin.scheme().as_str()
+    });
+    let url = origin.map(|origin| tracing::field::display(origin.at(request.uri())));
+    span!(
+        target: EXCHANGE,
+        parent: parent.and_then(|span| span.id()),
+        tracing::Level::INFO,
+        "exchange",
+        otel.kind = "client",
+        otel.name = name,
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.request.method_original = original,
+        url.full = url,
+        url.scheme = scheme,
+        url.path = request.uri().path(),
+        url.query = request.uri().query(),
+        network.protocol.version = version(request.version()),
+        server.address = host,
+        server.port = port,
+        user_agent.original = request.headers().text("user-agent"),
+        http.response.status_code = Empty,
+        http.request.body.size = Empty,
+        http.response.body.size = Empty,
+        "error.type" = Empty,
+    )
+}
+
+fn end(span: &Span, exchange: &Exchange, is_error: impl Fn(&StatusCode) -> bool) {
+    if let Some(status) = exchange.status {
+        span.record("http.response.status_code", status.as_u16());
+    }
+    let status = exchange.status.filter(is_error);
+    if let Some(error) = exchange
+        .outcome
+        .cause()
+        .or(status.as_ref().map(StatusCode::as_str))
+    {
+        span.record("error.type", error);
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// The name of the span, the method, and the method as it was sent if it is none that everybody knows.
+fn method(method: &Method) -> (&str, &str, Option<&str>) {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::DELETE
+        | Method::CONNECT
+        | Method::OPTIONS
+        | Method::TRACE
+        | Method::PATCH => (method.as_str(), method.as_str(), None),
+        _ => ("HTTP", "_OTHER", Some(method.as_str())),
+    }
+}
+
+fn version(version: Version) -> &'static str {
+    if version == Version::HTTP_10 {
+        "1.0"
+    } else {
+        "1.1"
+    }
+}
+
+/// The host and the port that the client named; otherwise those that it reached.
+fn server(request: &Payload, link: &Link) -> (Option<String>, Option<u16>) {
+    let named = request
+        .uri()
+        .authority()
+        .cloned()
+        .or_else(|| Authority::try_from(request.headers().get("host")?).ok());
+    let usual = if link.tls.is_some() { 443 } else { 80 };
+    match (named, link.peer.local) {
+        (Some(named), _) => (
+            Some(named.host().to_owned()),
+            Some(named.port_u16().unwrap_or(usual)),
+        ),
+        (None, Some(local)) => (Some(local.ip().to_string()), Some(local.port())),
+        (None, None) => (None, None),
+    }
+}

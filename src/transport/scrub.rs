@@ -1,0 +1,85 @@
+//! The values of fields that carry credentials, made unreadable.
+
+/// Fields whose values nobody is to see.
+const SECRET: [&[u8]; 4] = [
+    b"authorization",
+    b"proxy-authorization",
+    b"cookie",
+    b"set-cookie",
+];
+
+/// Where one direction of a connection is, line by line. Knows lines and names, and nothing of HTTP.
+#[derive(Debug, Default)]
+pub(super) struct Scrub {
+    at: At,
+    /// The begin of the line, as long as it may be a name.
+    name: Vec<u8>,
+    /// The line before was a secret: one that begins with white space goes on with it.
+    folds: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum At {
+    #[default]
+    Name,
+    Open,
+    Secret,
+}
+
+impl Scrub {
+    /// The same bytes, but for secrets.
+    pub(super) fn scrub(&mut self, bytes: &[u8]) -> Vec<u8> {
+        bytes.iter().map(|byte| self.byte(*byte)).collect()
+    }
+
+    fn byte(&mut self, byte: u8) -> u8 {
+        match (self.at, byte) {
+            (_, b'\n') => {
+                self.folds = self.at == At::Secret;
+                self.at = At::Name;
+                self.name.clear();
+            }
+            (At::Name, b' ' | b'\t') if self.folds && self.name.is_empty() => self.at = At::Secret,
+            (At::Name, b':') => self.at = self.after_name(),
+            (At::Name, _) if self.name.len() > 32 => self.at = At::Open,
+            (At::Name, _) => self.name.push(byte),
+            (At::Secret, b' ' | b'\t' | b'\r') | (At::Open, _) => {}
+            (At::Secret, _) => return b'*',
+        }
+        byte
+    }
+
+    fn after_name(&self) -> At {
+        let name = self.name.trim_ascii();
+        if SECRET
+            .iter()
+            .any(|secret| name.eq_ignore_ascii_case(secret))
+        {
+            At::Secret
+        } else {
+            At::Open
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Wherever the bytes are cut, the same is hidden. Also in lines that are refused, but seen.
+    #[test]
+    fn secrets_are_hidden_in_every_split() {
+        let said = b"GET /a:b HTTP/1.1\r\nCOOKIE: a=1; b=2\r\nX-Cookie: c\r\nauthorization:Basic\r\n eHg=\r\nCookie : d\r\n e\r\n\r\n f\r\nSet-Cookie\r\n";
+        let seen = b"GET /a:b HTTP/1.1\r\nCOOKIE: **** ***\r\nX-Cookie: c\r\nauthorization:*****\r\n ****\r\nCookie : *\r\n *\r\n\r\n f\r\nSet-Cookie\r\n";
+        for cut in 0..=said.len() {
+            let mut scrub = Scrub::default();
+            let (first, second) = said.split_at(cut);
+            let found = [scrub.scrub(first), scrub.scrub(second)].concat();
+            assert_eq!(
+                found.escape_ascii().to_string(),
+                seen.escape_ascii().to_string(),
+                "cut at {cut}"
+            );
+        }
+    }
+}

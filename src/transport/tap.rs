@@ -1,0 +1,277 @@
+//! A tap on a connection: what came in and what went out, for whoever wants to see it (N12).
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use super::scrub::Scrub;
+use super::{Halves, Hangup, Peer, Read, Write};
+
+/// Sees the bytes of connections, as they are read and as the transport takes them, byte for byte in order. Inside TLS:
+/// it sees what is encrypted on the way.
+///
+/// It shows everything, passwords, cookies and bodies. [`Redacted`] hides the values of the fields that carry
+/// credentials, and nothing else. Without a tap a connection costs nothing; with one, each read and each write is a call.
+///
+/// A connection that is handed over stays tapped. The CONNECT by which a client asks a proxy for a tunnel is not shown,
+/// what goes through the tunnel is.
+///
+/// Every closure of this shape is a tap; to tell an actor, send it what it is to know:
+///
+/// ```
+/// use http_actors::{Direction, Passed, SessionOptions, Tapped};
+///
+/// let mut options = SessionOptions::default();
+/// options.tap = Some(std::sync::Arc::new(|tapped: &Tapped<'_>| {
+///     if let (Direction::In, Passed::Bytes(bytes)) = (tapped.direction, tapped.passed) {
+///         println!("{} {}: {}", tapped.connection, tapped.peer, bytes.escape_ascii());
+///     }
+/// }));
+/// ```
+pub trait Tap: Send + Sync + 'static {
+    /// Something passed. Called on the connection's arbiter: must not block.
+    fn tap(&self, tapped: &Tapped<'_>);
+
+    /// Whether the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie are hidden from it: no. See
+    /// [`Redacted`].
+    fn is_redacted(&self) -> bool {
+        false
+    }
+}
+
+impl<F: Fn(&Tapped<'_>) + Send + Sync + 'static> Tap for F {
+    fn tap(&self, tapped: &Tapped<'_>) {
+        self(tapped);
+    }
+}
+
+/// A tap that does not see the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie: each byte of them
+/// but white space is a `*`, so that lengths and places stay.
+///
+/// It goes by lines, wherever they are cut, and so hides those of a body that look like one of these fields. It knows
+/// nothing of secrets elsewhere: in targets, in other fields, in bodies.
+#[derive(Debug, Clone, Copy)]
+pub struct Redacted<T>(pub T);
+
+impl<T: Tap> Tap for Redacted<T> {
+    fn tap(&self, tapped: &Tapped<'_>) {
+        self.0.tap(tapped);
+    }
+
+    fn is_redacted(&self) -> bool {
+        true
+    }
+}
+
+/// What passed a [`Tap`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Tapped<'a> {
+    /// The number of the connection, its own in this process.
+    pub connection: u64,
+    /// Its addresses.
+    pub peer: &'a Peer,
+    /// When, by the clock of tokio.
+    pub at: Instant,
+    /// Whence and whither.
+    pub direction: Direction,
+    /// What.
+    pub passed: Passed<'a>,
+}
+
+/// Whence and whither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the peer.
+    In,
+    /// To the peer.
+    Out,
+}
+
+/// Bytes, or the end of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed<'a> {
+    /// Bytes that were read, or taken by the transport.
+    Bytes(&'a [u8]),
+    /// No more follow in this direction. An end that nobody read is not told.
+    Close,
+    /// The connection broke, or was cut.
+    Reset,
+}
+
+/// Taps a connection.
+pub(crate) fn tap(halves: Halves, tap: Arc<dyn Tap>) -> Halves {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let redacted = tap.is_redacted();
+    let wire = Arc::new(Wire {
+        tap,
+        connection: NEXT.fetch_add(1, Ordering::Relaxed),
+        peer: halves.peer,
+    });
+    let half = |direction| Tapping {
+        wire: wire.clone(),
+        direction,
+        scrub: redacted.then(Scrub::default),
+        over: false,
+    };
+    Halves {
+        read: Box::new(TapRead(halves.read, half(Direction::In))),
+        write: Box::new(TapWrite(halves.write, half(Direction::Out))),
+        ..halves
+    }
+}
+
+/// What both halves know.
+struct Wire {
+    tap: Arc<dyn Tap>,
+    connection: u64,
+    peer: Peer,
+}
+
+/// One direction.
+struct Tapping {
+    wire: Arc<Wire>,
+    direction: Direction,
+    scrub: Option<Scrub>,
+    over: bool,
+}
+
+impl Tapping {
+    fn bytes(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let scrubbed = self.scrub.as_mut().map(|scrub| scrub.scrub(bytes));
+        self.tell(Passed::Bytes(scrubbed.as_deref().unwrap_or(bytes)));
+    }
+
+    /// The end, which is told once.
+    fn end(&mut self, end: Passed<'_>) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.tell(end);
+        }
+    }
+
+    fn tell(&self, passed: Passed<'_>) {
+        let Wire {
+            tap,
+            connection,
+            peer,
+        } = &*self.wire;
+        let tapped = Tapped {
+            connection: *connection,
+            peer,
+            at: Instant::now(),
+            direction: self.direction,
+            passed,
+        };
+        // A tap that panics has missed something, and nothing else happens.
+        if catch_unwind(AssertUnwindSafe(|| tap.tap(&tapped))).is_err() {
+            tracing::error!("the tap panicked");
+        }
+    }
+}
+
+struct TapRead(Box<dyn Read>, Tapping);
+
+impl AsyncRead for TapRead {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self(read, tapping) = &mut *self;
+        let before = buffer.filled().len();
+        let may_read = buffer.remaining() > 0;
+        let polled = ready!(Pin::new(&mut **read).poll_read(cx, buffer));
+        match (&polled, buffer.filled().get(before..)) {
+            (Ok(()), Some([]) | None) if may_read => tapping.end(Passed::Close),
+            (Ok(()), None) => {}
+            (Ok(()), Some(bytes)) => tapping.bytes(bytes),
+            (Err(_), _) => tapping.end(Passed::Reset),
+        }
+        Poll::Ready(polled)
+    }
+}
+
+impl Read for TapRead {
+    fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<Hangup> {
+        let hangup = ready!(self.0.poll_hangup(cx));
+        if hangup == Hangup::Reset {
+            self.1.end(Passed::Reset);
+        }
+        Poll::Ready(hangup)
+    }
+}
+
+struct TapWrite(Box<dyn Write>, Tapping);
+
+impl AsyncWrite for TapWrite {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let taken = ready!(Pin::new(&mut *self.0).poll_write(cx, data))?;
+        self.1.bytes(data.get(..taken).unwrap_or(data));
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let taken = ready!(Pin::new(&mut *self.0).poll_write_vectored(cx, slices))?;
+        let mut left = taken;
+        for slice in slices {
+            let part = slice.get(..left).unwrap_or(slice);
+            self.1.bytes(part);
+            left -= part.len();
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = ready!(Pin::new(&mut *self.0).poll_shutdown(cx));
+        self.1.end(Passed::Close);
+        Poll::Ready(shut)
+    }
+}
+
+impl Write for TapWrite {
+    fn abort(&mut self) {
+        self.1.end(Passed::Reset);
+        self.0.abort();
+    }
+
+    fn close(&mut self) {
+        self.1.end(Passed::Close);
+        self.0.close();
+    }
+
+    fn taken(&self) -> Option<u64> {
+        self.0.taken()
+    }
+}
+
+impl fmt::Debug for dyn Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tap")
+    }
+}
