@@ -338,6 +338,7 @@ mod actor {
                 request,
                 responder,
                 peer,
+                ..
             }: HttpRequest,
             _: &mut Self::Context,
         ) {

@@ -4,9 +4,13 @@ mod actor;
 mod bind;
 mod drain;
 mod factory;
+mod function;
 mod listener;
 mod notify;
+mod receiver;
 mod registry;
+mod request;
+mod response;
 mod running;
 mod service;
 mod shed;
@@ -32,9 +36,12 @@ pub use actor::{LocalAddrs, ServerActor, Sessions, SetHandler, SetLogger};
 use bind::Socket;
 pub use drain::{Cut, Drain, DrainReport};
 use factory::BoxFactory;
+pub use function::{FromRequest, handler_fn};
 pub use notify::ServerNotify;
+pub use request::HttpRequest;
+pub use response::IntoResponse;
 pub use running::Running;
-pub use service::{HttpRequest, Service};
+pub use service::Service;
 
 /// Serves HTTP on one or more addresses, each connection by an [`HttpSession`] with a handler of its own.
 ///

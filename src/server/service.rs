@@ -1,31 +1,10 @@
 //! An actor as the server: requests as messages.
 
-use actix::{Addr, Message, Recipient};
-use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use actix::{Addr, Recipient};
 
-use crate::error::WireError;
-use crate::payload::{Headers, Payload};
-use crate::session::{HandlerFactory, HttpHandler, HttpSession, Responder, SessionContext};
-use crate::transport::Peer;
-use crate::wire::refusal;
-
-/// How large a body is collected.
-const COLLECTED: usize = 1 << 20;
-
-/// A request for an actor, with the right to answer it.
-///
-/// The body is inside the payload, whatever way it came. Whoever gets this answers now, later, or passes the responder on.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct HttpRequest {
-    /// The request.
-    pub request: Payload,
-    /// The right to answer it.
-    pub responder: Responder,
-    /// Who asks.
-    pub peer: Peer,
-}
+use super::receiver::{Bodies, COLLECTED, Receiver, Serve};
+use super::request::HttpRequest;
+use crate::session::{HandlerFactory, HttpSession, SessionContext};
 
 /// Makes the handlers that pass the requests of a server to an actor; see
 /// [`HttpServer::to_actor`](crate::HttpServer::to_actor).
@@ -56,98 +35,26 @@ impl Service {
 }
 
 impl HandlerFactory for Service {
-    type Handler = Forward;
+    type Handler = Receiver<Forward>;
 
-    fn handler(&self, _session: Addr<HttpSession>) -> Forward {
-        Forward {
-            service: self.clone(),
-            collecting: None,
-            body: BytesMut::new(),
-            trailers: None,
-        }
+    fn handler(&self, _session: Addr<HttpSession>) -> Self::Handler {
+        Receiver::new(
+            Forward(self.recipient.clone()),
+            Bodies::Collected(self.limit),
+        )
     }
 }
 
-/// The handler of one connection: collects a request, then passes it on.
+/// Passes requests on to the actor.
 #[allow(
     unnameable_types,
     reason = "an associated type that nobody needs to name"
 )]
-#[derive(Debug)]
-pub struct Forward {
-    service: Service,
-    collecting: Option<Payload>,
-    body: BytesMut,
-    trailers: Option<Headers>,
-}
+#[derive(Debug, Clone)]
+pub struct Forward(Recipient<HttpRequest>);
 
-impl Forward {
-    fn pass(&self, request: Payload, session: &mut SessionContext) {
-        let message = HttpRequest {
-            request,
-            responder: session.responder(),
-            peer: session.peer(),
-        };
-        self.service.recipient.do_send(message);
+impl Serve for Forward {
+    fn serve(&mut self, request: HttpRequest, _session: &mut SessionContext) {
+        self.0.do_send(request);
     }
-
-    fn forget(&mut self) {
-        self.collecting = None;
-        self.body = BytesMut::new();
-        self.trailers = None;
-    }
-}
-
-impl HttpHandler for Forward {
-    fn apply(&mut self, payload: Payload, session: &mut SessionContext) {
-        let limit = self.service.limit as u64;
-        if payload.body_size().is_some_and(|size| size > limit) {
-            refuse(session);
-        } else if payload.mode() == crate::TransferMode::Oneshot {
-            self.pass(payload, session);
-        } else {
-            self.collecting = Some(payload);
-        }
-    }
-
-    fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {
-        if self.collecting.is_none() {
-            return;
-        }
-        if self.body.len() + data.len() > self.service.limit {
-            self.forget();
-            refuse(session);
-        } else {
-            self.body.extend_from_slice(&data);
-        }
-    }
-
-    fn trailers(&mut self, trailers: Headers, _session: &mut SessionContext) {
-        self.trailers = Some(trailers);
-    }
-
-    fn finished(&mut self, session: &mut SessionContext) {
-        if let Some(mut request) = self.collecting.take() {
-            let message = request.message_mut();
-            message.mode = crate::TransferMode::Oneshot;
-            message.body = std::mem::take(&mut self.body).freeze();
-            message.trailers = self.trailers.take().map(Box::new);
-            self.pass(request, session);
-        }
-    }
-
-    fn cancelled(&mut self, _: &crate::Cancelled, _: &mut SessionContext) {
-        self.forget();
-    }
-
-    fn failed(&mut self, _: &crate::Failure, _: &mut SessionContext) {
-        self.forget();
-    }
-}
-
-fn refuse(session: &mut SessionContext) {
-    session.respond(refusal(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        &WireError::BodyTooLarge.to_string(),
-    ));
 }

@@ -346,6 +346,14 @@ impl End {
         at!(self, spawn(future));
     }
 
+    /// Whether the peer waits for leave to send the body of its request.
+    pub(super) fn is_waited_for(&self) -> bool {
+        match self {
+            Self::Server(server) => server.is_waited_for(),
+            Self::Client(_) => false,
+        }
+    }
+
     pub(super) fn open_message(&mut self) -> Option<MessageId> {
         at!(self, open_message())
     }
