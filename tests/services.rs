@@ -366,3 +366,96 @@ async fn a_cut_body_says_why() {
         assert_eq!(told.recv().await, Some(Some(Err(error))), "{way}");
     }
 }
+
+/// An actor that gets heads at once, and answers when it is told how to.
+mod actor {
+    use actix::prelude::*;
+    use http_actors::Service;
+
+    use super::*;
+
+    struct Pass(mpsc::UnboundedSender<HttpRequest>);
+
+    impl Actor for Pass {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<HttpRequest> for Pass {
+        type Result = ();
+
+        fn handle(&mut self, request: HttpRequest, _: &mut Self::Context) {
+            self.0.send(request).expect("the test runs");
+        }
+    }
+
+    fn pass() -> (Service, mpsc::UnboundedReceiver<HttpRequest>) {
+        let (sender, requests) = mpsc::unbounded_channel();
+        let service = Service::new(Pass(sender).start().recipient()).streaming();
+        (service, requests)
+    }
+
+    #[actix::test]
+    async fn the_head_comes_at_once() {
+        let (service, mut requests) = pass();
+        let (_session, mut peer) = serve(&service);
+        peer.send(post("Transfer-Encoding: chunked\r\n", "")).await;
+        let mut request = requests.recv().await.expect("a request");
+        let mut body = request.take_body();
+        assert_eq!(body.declared(), None);
+        peer.send("1\r\na\r\n").await;
+        assert_eq!(body.next().await, Some(Ok("a".into())));
+        let early = request.responder.respond(ok().chunked()).await;
+        early.expect("accepted");
+        peer.expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        peer.send("1\r\nb\r\n0\r\nX-Sum: 2\r\n\r\n").await;
+        assert_eq!(body.next().await, Some(Ok("b".into())));
+        assert_eq!(body.next().await, None);
+        let sum = body.trailers().and_then(|fields| fields.text("x-sum"));
+        assert_eq!(sum, Some("2"));
+    }
+
+    #[actix::test]
+    async fn a_body_waits_in_any_hands() {
+        tokio::time::pause();
+        let (service, mut requests) = pass();
+        let (_session, mut peer) = serve(&service);
+        peer.send(post("Content-Length: 500000\r\n", "")).await;
+        let mut request = requests.recv().await.expect("a request");
+        let minute = Duration::from_secs(60);
+        let sent = tokio::time::timeout(minute, peer.send("x".repeat(500_000))).await;
+        assert!(sent.is_err(), "all was taken, for nobody");
+        let mut body = request.take_body();
+        assert_eq!(body.declared(), Some(500_000));
+        let taken = peer.transcript().sent().len();
+        assert!(taken < 250_000, "{taken}");
+        let mut got = 0;
+        while got < taken - 2_000 {
+            got += body.next().await.expect("more").expect("no cut").len();
+        }
+        drop(body);
+        // A body that is not wanted any more holds nobody; the unknown rest costs the connection.
+        drop(request.responder.respond(ok().body("hi")));
+        let text = peer.rest().await;
+        assert!(
+            text.starts_with("HTTP/1.1 200 OK\r\nConnection: close\r\n"),
+            "{text}"
+        );
+    }
+
+    /// What was announced to come with an Expect field comes when the actor waits for it.
+    #[actix::test]
+    async fn leave_to_send_is_given_by_the_actor() {
+        let (service, mut requests) = pass();
+        let (_session, mut peer) = serve(&service);
+        peer.send(post("Content-Length: 2\r\nExpect: 100-continue\r\n", ""))
+            .await;
+        let mut request = requests.recv().await.expect("a request");
+        let mut body = request.take_body();
+        let (collected, ()) = tokio::join!(body.collect(10), async {
+            peer.expect("HTTP/1.1 100 Continue\r\n\r\n").await;
+            peer.send("hi").await;
+        });
+        assert_eq!(collected, Ok("hi".into()));
+    }
+}

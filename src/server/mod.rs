@@ -141,7 +141,8 @@ impl HttpServer {
         }
     }
 
-    /// A server whose requests go to an actor, as [`HttpRequest`] messages with their bodies collected.
+    /// A server whose requests go to an actor, as [`HttpRequest`] messages with their bodies collected. See
+    /// [`Service::streaming`] for bodies that come as they are read.
     pub fn to_actor(recipient: Recipient<HttpRequest>) -> Self {
         Self::with_factory(Service::new(recipient))
     }

@@ -113,6 +113,10 @@ pub(super) fn apology(error: &(dyn Error + 'static)) -> Payload {
         let text = "the server could not answer\n";
         (StatusCode::INTERNAL_SERVER_ERROR, text)
     };
+    plain(status, text)
+}
+
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Payload {
     Payload::response(status)
         .header("Content-Type", "text/plain; charset=utf-8")
         .body(text)

@@ -1,35 +1,79 @@
 //! An actor as the server: requests as messages.
 
+use actix::prelude::SendError;
 use actix::{Addr, Recipient};
+use http::StatusCode;
 
 use super::receiver::{Bodies, COLLECTED, Receiver, Serve};
 use super::request::HttpRequest;
+use super::response::plain;
 use crate::session::{HandlerFactory, HttpSession, SessionContext};
 
 /// Makes the handlers that pass the requests of a server to an actor; see
 /// [`HttpServer::to_actor`](crate::HttpServer::to_actor).
 ///
 /// A connection has one request at a time at the actor, so what waits in its mailbox is bounded by the number of
-/// connections. If the actor is gone, requests are answered by a 500.
+/// connections. If the actor is gone, or its mailbox takes no more, requests are answered by a 503.
+///
+/// ```no_run
+/// use actix::prelude::*;
+/// use http_actors::{HttpRequest, HttpServer, Payload, Service, StatusCode};
+///
+/// struct Count;
+///
+/// impl Actor for Count {
+///     type Context = Context<Self>;
+/// }
+///
+/// impl Handler<HttpRequest> for Count {
+///     type Result = ResponseFuture<()>;
+///
+///     fn handle(&mut self, mut request: HttpRequest, _: &mut Self::Context) -> Self::Result {
+///         Box::pin(async move {
+///             let mut body = request.take_body();
+///             let mut bytes = 0;
+///             while let Some(Ok(piece)) = body.next().await {
+///                 bytes += piece.len();
+///             }
+///             let answer = Payload::response(StatusCode::OK).body(format!("{bytes} bytes\n"));
+///             let _ = request.responder.respond(answer).await;
+///         })
+///     }
+/// }
+///
+/// #[actix::main]
+/// async fn main() -> std::io::Result<()> {
+///     let service = Service::new(Count.start().recipient()).streaming();
+///     HttpServer::with_factory(service).bind("127.0.0.1:8080")?.run().await
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Service {
     recipient: Recipient<HttpRequest>,
-    limit: usize,
+    bodies: Bodies,
 }
 
 impl Service {
-    /// Passes requests to this actor.
+    /// Passes requests to this actor, with their bodies inside.
     pub fn new(recipient: Recipient<HttpRequest>) -> Self {
         Self {
             recipient,
-            limit: COLLECTED,
+            bodies: Bodies::Collected(COLLECTED),
         }
     }
 
     /// Bodies up to this many bytes are collected: 1 MiB. Larger ones are answered by 413.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.limit = bytes;
+        self.bodies = Bodies::Collected(bytes);
+        self
+    }
+
+    /// Requests are passed on when their heads are there. What is still to come of a body is in
+    /// [`HttpRequest::body`], which holds the peer while it is not read.
+    #[must_use]
+    pub fn streaming(mut self) -> Self {
+        self.bodies = Bodies::Streamed;
         self
     }
 }
@@ -38,10 +82,7 @@ impl HandlerFactory for Service {
     type Handler = Receiver<Forward>;
 
     fn handler(&self, _session: Addr<HttpSession>) -> Self::Handler {
-        Receiver::new(
-            Forward(self.recipient.clone()),
-            Bodies::Collected(self.limit),
-        )
+        Receiver::new(Forward(self.recipient.clone()), self.bodies)
     }
 }
 
@@ -50,11 +91,16 @@ impl HandlerFactory for Service {
     unnameable_types,
     reason = "an associated type that nobody needs to name"
 )]
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Forward(Recipient<HttpRequest>);
 
 impl Serve for Forward {
     fn serve(&mut self, request: HttpRequest, _session: &mut SessionContext) {
-        self.0.do_send(request);
+        if let Err(SendError::Full(request) | SendError::Closed(request)) = self.0.try_send(request)
+        {
+            let text = "the service is not available\n";
+            let answer = plain(StatusCode::SERVICE_UNAVAILABLE, text);
+            drop(request.responder.respond(answer));
+        }
     }
 }
