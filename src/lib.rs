@@ -35,6 +35,7 @@
 //!   session is doing. What cannot be taken comes back as [`Refused`].
 //! * **Watching**: [`Inspect`] a session, [`Sessions`] of a server, [`Watch`] for the end of one.
 //! * **Ending**: [`Drain`] for a server, [`Leave`] for a session: nothing is cut before its time. [`Dispose`] cuts.
+//! * **Events**: [`sse`] is the `text/event-stream` of browsers.
 //! * **Bodies from one actor to another**: [`SessionContext::deliver_body_to`] gives the body that is coming to an actor,
 //!   as [`BodyPart`] messages; a session takes them too.
 //! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
@@ -65,6 +66,7 @@ mod log;
 mod payload;
 mod server;
 mod session;
+pub mod sse;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod transport;

@@ -308,8 +308,21 @@ impl Client {
             .iter_mut()
             .find(|flight| flight.outcome.is_none())
         {
-            flight.tasks.retain(|task| !task.is_finished());
-            flight.tasks.push(actix_rt::spawn(future).abort_handle());
+            flight.run(future);
+        }
+    }
+
+    pub(super) fn accompany(
+        &mut self,
+        message: MessageId,
+        future: impl Future<Output = ()> + 'static,
+    ) {
+        if let Some(flight) = self
+            .flights
+            .iter_mut()
+            .find(|flight| flight.id == message && flight.outcome.is_none())
+        {
+            flight.run(future);
         }
     }
 
@@ -346,6 +359,12 @@ impl Client {
 }
 
 impl Flight {
+    /// Runs a future for as long as the exchange.
+    fn run(&mut self, future: impl Future<Output = ()> + 'static) {
+        self.tasks.retain(|task| !task.is_finished());
+        self.tasks.push(actix_rt::spawn(future).abort_handle());
+    }
+
     fn new(payload: Payload) -> Self {
         Self {
             id: payload.id(),
