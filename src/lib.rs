@@ -40,7 +40,7 @@
 //!   as [`BodyPart`] messages; a session takes them too.
 //! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
 //! * **Serving**: [`HttpServer`]; [`handler_fn`] for an async function, [`HttpServer::to_actor`] for an actor that exists
-//!   already. [`SessionOptions`] holds what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
+//!   already, `tower_handler` (feature `tower`) for an axum `Router`. [`SessionOptions`] holds what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
 //! * **Asking**: [`HttpClient`] asks any server and keeps the connections; [`Incoming`] is a body that comes in.
 //!   [`HttpSession::connect`] is a session with one server, by [`Origin`] and [`Route`]. [`Proxy`] says what stands in between.
 //! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`]; the feature `rustls`, on by default.
@@ -80,6 +80,8 @@ pub use error::{
 pub use http::{Method, StatusCode, Uri, Version};
 pub use log::{CommonLog, ContentsLog, DiscardLog};
 pub use payload::{Credentials, Headers, MessageId, Payload, TransferMode};
+#[cfg(feature = "tower")]
+pub use server::tower_handler;
 pub use server::{
     Cut, Drain, DrainReport, FromRequest, HttpRequest, HttpServer, IntoResponse, LocalAddrs,
     Running, ServerActor, ServerNotify, Service, Sessions, SetHandler, SetLogger, handler_fn,

@@ -401,7 +401,7 @@ mod actor {
         peer.send(post("Transfer-Encoding: chunked\r\n", "")).await;
         let mut request = requests.recv().await.expect("a request");
         let mut body = request.take_body();
-        assert_eq!(body.declared(), None);
+        assert_eq!(body.remaining(), None);
         peer.send("1\r\na\r\n").await;
         assert_eq!(body.next().await, Some(Ok("a".into())));
         let early = request.responder.respond(ok().chunked()).await;
@@ -426,7 +426,7 @@ mod actor {
         let sent = tokio::time::timeout(minute, peer.send("x".repeat(500_000))).await;
         assert!(sent.is_err(), "all was taken, for nobody");
         let mut body = request.take_body();
-        assert_eq!(body.declared(), Some(500_000));
+        assert_eq!(body.remaining(), Some(500_000));
         let taken = peer.transcript().sent().len();
         assert!(taken < 250_000, "{taken}");
         let mut got = 0;

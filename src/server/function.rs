@@ -37,7 +37,8 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 ///
 /// The future runs on the arbiter of the connection, so it need not be `Send`; what blocks in it holds up all connections
 /// there. It is dropped where it stands when the exchange ends before it does: the peer has gone, the session was
-/// disposed, a deadline has passed. What must not be cut short belongs into a task of its own.
+/// disposed, a deadline has passed. A peer that only closes its sending side is given up as [`HalfClose`](crate::HalfClose)
+/// says. What must not be cut short belongs into a task of its own.
 ///
 /// A function that panics is answered for by a 500, and its connection closes.
 pub fn handler_fn<F, A, R>(

@@ -15,6 +15,8 @@ mod running;
 mod service;
 mod shed;
 mod socket_file;
+#[cfg(feature = "tower")]
+mod tower;
 mod worker;
 
 use std::fmt;
@@ -42,6 +44,8 @@ pub use request::HttpRequest;
 pub use response::IntoResponse;
 pub use running::Running;
 pub use service::Service;
+#[cfg(feature = "tower")]
+pub use tower::tower_handler;
 
 /// Serves HTTP on one or more addresses, each connection by an [`HttpSession`] with a handler of its own.
 ///

@@ -41,8 +41,8 @@ pub struct Incoming {
     shared: Arc<Shared>,
     /// Where the rest comes from; none if it is all here.
     source: Option<Source>,
-    /// The announced length of the whole body.
-    declared: Option<u64>,
+    /// How many bytes are still to be read, if that was announced.
+    left: Option<u64>,
     trailers: Option<Headers>,
     alongside: Option<Alongside>,
     over: bool,
@@ -187,7 +187,7 @@ impl Incoming {
     pub(crate) fn inside(payload: &mut Payload) -> Self {
         let message = payload.message_mut();
         let body = std::mem::take(&mut message.body);
-        let declared = Some(body.len() as u64);
+        let left = Some(body.len() as u64);
         message.mode = TransferMode::Stream;
         message.length = body.len() as u64;
         let state = State {
@@ -199,14 +199,14 @@ impl Incoming {
             end: Some(Ok(())),
             ..State::default()
         };
-        Self::of(Arc::new(Shared(Mutex::new(state))), None, declared)
+        Self::of(Arc::new(Shared(Mutex::new(state))), None, left)
     }
 
-    fn of(shared: Arc<Shared>, source: Option<Source>, declared: Option<u64>) -> Self {
+    fn of(shared: Arc<Shared>, source: Option<Source>, left: Option<u64>) -> Self {
         Self {
             shared,
             source,
-            declared,
+            left,
             trailers: None,
             alongside: None,
             over: false,
@@ -232,9 +232,9 @@ impl Incoming {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// The announced length of the whole body in bytes; none if it comes in chunks, or until the connection closes.
-    pub fn declared(&self) -> Option<u64> {
-        self.declared
+    /// How many bytes are still to be read; none if the length of the body was not announced.
+    pub fn remaining(&self) -> Option<u64> {
+        self.left
     }
 
     /// The trailer fields, once the stream has ended by `None`.
@@ -322,6 +322,9 @@ impl Stream for Incoming {
             let hold = if room { state.hold.take() } else { None };
             drop(state);
             drop(hold);
+            this.left = this
+                .left
+                .map(|left| left.saturating_sub(piece.len() as u64));
             return Poll::Ready(Some(Ok(piece)));
         }
         let Some(end) = state.end else {

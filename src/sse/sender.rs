@@ -68,7 +68,8 @@ impl EventSender {
         sent.map_err(|_| Refused::new(RefusedReason::Closing, event))
     }
 
-    /// Waits until the exchange is over: the reader has left, or was cut. At once, and not only when something is sent.
+    /// Waits until the exchange is over: the reader has left, or was cut. At once, and not only when something is sent. A
+    /// reader that only closes its sending side is given up as [`HalfClose`](crate::HalfClose) says.
     pub async fn closed(&self) {
         self.words.closed().await;
     }
