@@ -14,6 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, Response, StatusCode};
+use axum::response::IntoResponse as _;
 use axum::routing::{any, get, post};
 use bytes::Bytes;
 use common::{Peer, Pipe};
@@ -306,11 +307,13 @@ async fn the_peer_is_known() {
     peer.until(&expected).await;
 }
 
-/// A service that is no router: it fails, and the connection goes on.
+/// A service that is no router: it adds nothing to what it answers.
 #[derive(Clone)]
-struct Fails;
+struct Plain(Answer);
 
-impl tower_service::Service<axum::http::Request<Incoming>> for Fails {
+type Answer = fn() -> Result<Response<Body>, &'static str>;
+
+impl tower_service::Service<axum::http::Request<Incoming>> for Plain {
     type Response = Response<Body>;
     type Error = &'static str;
     type Future = Ready<Result<Response<Body>, &'static str>>;
@@ -320,17 +323,57 @@ impl tower_service::Service<axum::http::Request<Incoming>> for Fails {
     }
 
     fn call(&mut self, _: axum::http::Request<Incoming>) -> Self::Future {
-        ready(Err("on purpose"))
+        ready((self.0)())
     }
 }
 
 #[actix::test]
 async fn an_error_is_answered_for() {
     let (mut peer, near) = Peer::open(Pipe::new());
-    HttpSession::accept(near, &tower_handler(Fails), SessionOptions::default());
+    let fails = tower_handler(Plain(|| Err("on purpose")));
+    HttpSession::accept(near, &fails, SessionOptions::default());
     for _ in 0..2 {
         peer.send(get_it()).await;
         peer.until("\r\n\r\nthe server could not answer\n").await;
+    }
+}
+
+/// How long a body is, is told as far as it is known; and a service answers once.
+#[actix::test]
+async fn lengths_are_those_of_the_body() {
+    let rows: [(&str, Answer, &str); 5] = [
+        (
+            "GET",
+            || Ok(Response::new("hi".into())),
+            "200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        ),
+        (
+            "HEAD",
+            || Ok(Response::new("hi".into())),
+            "200 OK\r\nContent-Length: 2\r\n\r\n",
+        ),
+        (
+            "GET",
+            || Ok(Response::new(Body::empty())),
+            "200 OK\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (
+            "HEAD",
+            || Ok(Response::new(Body::empty())),
+            "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ),
+        (
+            "GET",
+            || Ok(StatusCode::PROCESSING.into_response()),
+            "500 Internal Server Error\r\n",
+        ),
+    ];
+    for (method, answer, expected) in rows {
+        let (mut peer, near) = Peer::open(Pipe::new());
+        let plain = tower_handler(Plain(answer));
+        HttpSession::accept(near, &plain, SessionOptions::default());
+        peer.send(ask(method, "", "")).await;
+        peer.expect(format!("HTTP/1.1 {expected}")).await;
     }
 }
 

@@ -153,8 +153,7 @@ where
         Ok(head) => head,
         Err(mistake) => return drop(responder.respond(apology(&mistake))),
     };
-    let bodiless = asked.head || !allows_body(parts.status) || exact == Some(0);
-    let answered = if bodiless {
+    let answered = if asked.head || head.mode() == TransferMode::Oneshot {
         responder.respond(head).await.map(drop).map_err(Into::into)
     } else {
         send(responder, head, Box::pin(body), asked).await
@@ -166,27 +165,27 @@ where
 
 /// The head. How long the body is, is known best by the body; where there is none, by the service.
 fn head(parts: &Parts, exact: Option<u64>, asked: Asked) -> Result<Payload, UseError> {
+    if parts.status.is_informational() {
+        return Err(UseError::InvalidStatus);
+    }
     let mut head = Payload::response(parts.status);
     *head.headers_mut() = Headers::try_from(&parts.headers)?;
     if parts.headers.contains_key(TRANSFER_ENCODING) {
         head.headers_mut().remove(TRANSFER_ENCODING.as_str());
     }
+    if !allows_body(parts.status) {
+        return Ok(head);
+    }
     let given = parts.headers.get(CONTENT_LENGTH);
     let given = given.and_then(|length| length.to_str().ok()?.parse().ok());
-    Ok(
-        if !allows_body(parts.status) || asked.head && given.is_some() {
-            head
-        } else if asked.head {
-            // Without a length it is not told that a GET would have an empty body.
-            head.chunked()
-        } else {
-            match exact.or(given) {
-                Some(0) => head,
-                Some(length) => head.length(length),
-                None => head.chunked(),
-            }
-        },
-    )
+    Ok(match (exact, given) {
+        // The body that a GET would have had is not here to be asked.
+        (_, Some(_)) if asked.head => head,
+        (Some(0), None) if asked.head => head.chunked(),
+        (Some(0), _) | (None, Some(0)) => head,
+        (Some(length), _) | (None, Some(length)) => head.length(length),
+        (None, None) => head.chunked(),
+    })
 }
 
 /// Sends a body, piece by piece, or together with its head if it is all there and small.
