@@ -84,7 +84,7 @@ async fn a_function_gets_the_body_inside() {
 #[actix::test]
 async fn a_function_gets_the_body_as_it_comes() {
     tokio::time::pause();
-    let echo = handler_fn(async |(_, body): (Payload, Incoming)| (ok().chunked(), body));
+    let echo = handler_fn(async |(_, body): (Payload, Incoming)| (ok(), body));
     let (_session, mut peer) = serve(&echo);
     peer.send(post("Content-Length: 3\r\n", "abc")).await;
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -202,6 +202,9 @@ async fn leave_to_send_is_given_by_whoever_reads() {
 async fn errors_and_panics_are_answered_for() {
     let picky = handler_fn(async |(request, mut body): (Payload, Incoming)| {
         assert_ne!(request.path(), "/panic", "on purpose");
+        if request.path() == "/interim" {
+            return Ok(Payload::response(StatusCode::PROCESSING));
+        }
         let body = body.collect(5).await?;
         let text = std::str::from_utf8(&body)?;
         Ok::<_, Box<dyn std::error::Error>>(ok().body(text.to_owned()))
@@ -212,6 +215,8 @@ async fn errors_and_panics_are_answered_for() {
         .await;
     peer.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n\xff")
         .await;
+    peer.expect(ERROR).await;
+    peer.send("GET /interim HTTP/1.1\r\nHost: a\r\n\r\n").await;
     peer.expect(ERROR).await;
     peer.send(post("Content-Length: 6\r\n", "abcdef")).await;
     peer.expect(

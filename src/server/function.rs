@@ -29,7 +29,7 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 /// async fn main() -> std::io::Result<()> {
 ///     let echo = handler_fn(async |(request, body): (Payload, Incoming)| {
 ///         println!("{} {}", request.method(), request.path());
-///         (Payload::response(StatusCode::OK).chunked(), body)
+///         (Payload::response(StatusCode::OK), body)
 ///     });
 ///     HttpServer::new(echo).bind("127.0.0.1:8080")?.run().await
 /// }

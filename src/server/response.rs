@@ -8,15 +8,16 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
 
-use crate::error::BodyError;
-use crate::payload::Payload;
+use crate::error::{BodyError, UseError};
+use crate::payload::{Payload, TransferMode};
 use crate::session::Responder;
 
 /// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
 ///
 /// * A [`Payload`] with its body inside.
-/// * The head, Stream or Chunked, and a `Stream` of `Result<Bytes, E>` that is its body. The stream is polled when there
-///   is room for more. An error in it cuts the answer so that the client sees that it is not whole.
+/// * The head and a `Stream` of `Result<Bytes, E>` that is its body, chunked if the head has no
+///   [`length`](Payload::length). The stream is polled when there is room for more. An error in it cuts the answer so that
+///   the client sees that it is not whole.
 /// * Nothing, if the function took the whole [`HttpRequest`](crate::HttpRequest) and answers by its responder.
 /// * A `Result` of one of these. An error is logged and answered by a 500 that does not tell what it was;
 ///   [`BodyError::TooLarge`] by a 413. The connection goes on.
@@ -47,7 +48,16 @@ impl Reply<()> for () {
 
 impl Reply<Responder> for Payload {
     async fn answer(self, responder: Responder) {
-        drop(responder.respond(self));
+        // An interim response would spend the responder, and nobody would answer.
+        let interim = self
+            .status()
+            .is_some_and(|status| status.is_informational());
+        let answer = if interim {
+            apology(&UseError::InvalidStatus)
+        } else {
+            self
+        };
+        drop(responder.respond(answer));
     }
 }
 
@@ -57,7 +67,10 @@ where
     E: Into<Box<dyn Error>>,
 {
     async fn answer(self, responder: Responder) {
-        let (head, body) = self;
+        let (mut head, body) = self;
+        if head.mode() == TransferMode::Oneshot {
+            head.set_length(None);
+        }
         if let Err(error) = stream(responder, head, body).await {
             tracing::debug!(%error, "a streamed answer was cut");
         }
