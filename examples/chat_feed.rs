@@ -30,6 +30,7 @@ impl Handler<HttpRequest> for Room {
             request,
             responder,
             peer,
+            ..
         }: HttpRequest,
         ctx: &mut Self::Context,
     ) {

@@ -35,11 +35,12 @@
 //!   session is doing. What cannot be taken comes back as [`Refused`].
 //! * **Watching**: [`Inspect`] a session, [`Sessions`] of a server, [`Watch`] for the end of one.
 //! * **Ending**: [`Drain`] for a server, [`Leave`] for a session: nothing is cut before its time. [`Dispose`] cuts.
+//! * **Events**: [`sse`] is the `text/event-stream` of browsers.
 //! * **Bodies from one actor to another**: [`SessionContext::deliver_body_to`] gives the body that is coming to an actor,
 //!   as [`BodyPart`] messages; a session takes them too.
 //! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
-//! * **Serving**: [`HttpServer`], and [`HttpServer::to_actor`] for an actor that exists already. [`SessionOptions`] holds
-//!   what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
+//! * **Serving**: [`HttpServer`]; [`handler_fn`] for an async function, [`HttpServer::to_actor`] for an actor that exists
+//!   already, `tower_handler` (feature `tower`) for an axum `Router`. [`SessionOptions`] holds what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
 //! * **Asking**: [`HttpClient`] asks any server and keeps the connections; [`Incoming`] is a body that comes in.
 //!   [`HttpSession::connect`] is a session with one server, by [`Origin`] and [`Route`]. [`Proxy`] says what stands in between.
 //! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`]; the feature `rustls`, on by default.
@@ -69,6 +70,7 @@ pub mod observability {}
 mod payload;
 mod server;
 mod session;
+pub mod sse;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod transport;
@@ -82,9 +84,11 @@ pub use error::{
 pub use http::{Method, StatusCode, Uri, Version};
 pub use log::{CommonLog, ContentsLog, DiscardLog, JsonLog};
 pub use payload::{Credentials, Headers, MessageId, Payload, TransferMode};
+#[cfg(feature = "tower")]
+pub use server::tower_handler;
 pub use server::{
-    Cut, Drain, DrainReport, HttpRequest, HttpServer, LocalAddrs, Running, ServerActor,
-    ServerNotify, Service, Sessions, SetHandler, SetLogger,
+    Cut, Drain, DrainReport, FromRequest, HttpRequest, HttpServer, IntoResponse, LocalAddrs,
+    Running, ServerActor, ServerNotify, Service, Sessions, SetHandler, SetLogger, handler_fn,
 };
 pub use session::{
     Answer, Apply, BodyPart, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled,

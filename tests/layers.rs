@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module. A module may import from its own floor's module and from lower floors.
-const FLOORS: [(&str, u8); 9] = [
+const FLOORS: [(&str, u8); 10] = [
     ("error", 0),
     ("payload", 0),
     ("wire", 1),
@@ -13,6 +13,7 @@ const FLOORS: [(&str, u8); 9] = [
     ("session", 3),
     ("server", 4),
     ("client", 4),
+    ("sse", 4),
     ("log", 5),
     ("test_util", 5),
 ];

@@ -433,6 +433,7 @@ mod actor {
                 request,
                 responder,
                 peer,
+                ..
             }: HttpRequest,
             _: &mut Self::Context,
         ) {
@@ -528,10 +529,18 @@ mod actor {
             .signals(false)
             .workers(1);
         let (_running, address) = run(server);
+        let mut peer = connect(address).await;
+        peer.send(GET).await;
+        // The one that it took with it.
+        assert!(peer.rest().await.starts_with("HTTP/1.1 500 "));
+        let mut peer = connect(address).await;
         for _ in 0..2 {
-            let mut peer = connect(address).await;
             peer.send(GET).await;
-            assert!(peer.rest().await.starts_with("HTTP/1.1 500 "));
+            peer.expect(
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                 Content-Length: 29\r\n\r\nthe service is not available\n",
+            )
+            .await;
         }
     }
 }

@@ -28,12 +28,7 @@ impl Reply {
     /// Both parts, where the body is a stream even if it is there already.
     pub(super) fn parts(self) -> (Payload, Incoming) {
         let Self { mut head, body } = self;
-        let body = body.unwrap_or_else(|| {
-            let message = head.message_mut();
-            message.mode = TransferMode::Stream;
-            message.length = message.body.len() as u64;
-            Incoming::whole(std::mem::take(&mut message.body))
-        });
+        let body = body.unwrap_or_else(|| Incoming::inside(&mut head));
         (head, body)
     }
 }
@@ -142,7 +137,7 @@ impl HttpHandler for Conversation {
             self.head = Some(head);
             return;
         }
-        let (feed, body) = Feed::new(self.exchange, session);
+        let (feed, body) = Feed::response(self.exchange, &head, session);
         self.feed = Some(feed);
         self.answer(Ok(Reply {
             head,

@@ -4,13 +4,19 @@ mod actor;
 mod bind;
 mod drain;
 mod factory;
+mod function;
 mod listener;
 mod notify;
+mod receiver;
 mod registry;
+mod request;
+mod response;
 mod running;
 mod service;
 mod shed;
 mod socket_file;
+#[cfg(feature = "tower")]
+mod tower;
 mod worker;
 
 use std::fmt;
@@ -32,9 +38,14 @@ pub use actor::{LocalAddrs, ServerActor, Sessions, SetHandler, SetLogger};
 use bind::Socket;
 pub use drain::{Cut, Drain, DrainReport};
 use factory::BoxFactory;
+pub use function::{FromRequest, handler_fn};
 pub use notify::ServerNotify;
+pub use request::HttpRequest;
+pub use response::IntoResponse;
 pub use running::Running;
-pub use service::{HttpRequest, Service};
+pub use service::Service;
+#[cfg(feature = "tower")]
+pub use tower::tower_handler;
 
 /// Serves HTTP on one or more addresses, each connection by an [`HttpSession`] with a handler of its own.
 ///
@@ -134,7 +145,8 @@ impl HttpServer {
         }
     }
 
-    /// A server whose requests go to an actor, as [`HttpRequest`] messages with their bodies collected.
+    /// A server whose requests go to an actor, as [`HttpRequest`] messages with their bodies collected. See
+    /// [`Service::streaming`] for bodies that come as they are read.
     pub fn to_actor(recipient: Recipient<HttpRequest>) -> Self {
         Self::with_factory(Service::new(recipient))
     }

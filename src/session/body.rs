@@ -1,12 +1,13 @@
 //! The body of one outbound message, written from anywhere.
 
 use std::fmt;
+use std::future::Future;
 
 use actix::Addr;
 use bytes::Bytes;
 
 use super::HttpSession;
-use super::inbound::{Abandon, LastPiece, Parcel, Piece};
+use super::inbound::{Abandon, Accompany, LastPiece, Parcel, Piece};
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{Headers, MessageId};
 
@@ -66,6 +67,22 @@ impl BodySender {
         receipt
             .await
             .unwrap_or_else(|_| Err(Refused::new(RefusedReason::Closing, Bytes::new())))
+    }
+
+    /// Waits until the exchange is over: the peer has gone, a deadline has passed, the session was disposed. At once, and
+    /// not only when something is sent.
+    pub async fn closed(&self) {
+        Accompany::to_the_end(&self.session, self.message).await;
+    }
+
+    /// Gives the body to a task that runs for as long as the exchange.
+    pub(crate) fn run<T>(self, task: impl FnOnce(Self) -> T)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let (session, message) = (self.session.clone(), self.message);
+        let task = Box::pin(task(self));
+        session.do_send(Accompany { message, task });
     }
 
     /// Ends the body.

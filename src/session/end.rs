@@ -397,6 +397,27 @@ impl End {
         at!(self, span(exchange))
     }
 
+    /// Runs a future for as long as the exchange of this message. Dropped if that is over.
+    pub(super) fn accompany(
+        &mut self,
+        message: MessageId,
+        future: impl Future<Output = ()> + 'static,
+    ) {
+        match self {
+            Self::Server(server) if server.is_about(message) => server.spawn(future),
+            Self::Server(_) => {}
+            Self::Client(client) => client.accompany(message, future),
+        }
+    }
+
+    /// Whether the peer waits for leave to send the body of its request.
+    pub(super) fn is_waited_for(&self) -> bool {
+        match self {
+            Self::Server(server) => server.is_waited_for(),
+            Self::Client(_) => false,
+        }
+    }
+
     pub(super) fn open_message(&mut self) -> Option<MessageId> {
         at!(self, open_message())
     }

@@ -2,11 +2,14 @@
 //! each other. Nobody outside the crate can name them (P13).
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 
-use actix::Message;
+use actix::{Addr, Message};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::HttpSession;
 use super::handler::HttpHandler;
 use super::handoff::{self, Offer};
 use super::meter::Stamp;
@@ -265,6 +268,25 @@ pub(crate) struct Unanswered(pub(crate) MessageId);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Abandon(pub(crate) MessageId);
+
+/// What is to run for as long as the exchange of this message. Dropped if that is over.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Accompany {
+    pub(crate) message: MessageId,
+    pub(crate) task: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Accompany {
+    /// Resolves when the exchange of this message is over.
+    pub(crate) async fn to_the_end(session: &Addr<HttpSession>, message: MessageId) {
+        let (mut sender, over) = oneshot::channel::<()>();
+        // Dropped with the exchange; over when nobody waits any more.
+        let task = Box::pin(async move { sender.closed().await });
+        session.do_send(Self { message, task });
+        let _ = over.await;
+    }
+}
 
 /// A piece of a body, numbered so that a lost one is noticed.
 #[derive(Debug, Message)]

@@ -16,10 +16,11 @@ use futures_core::Stream;
 
 use super::HttpSession;
 use super::context::SessionContext;
+use super::inbound::Inform;
 use super::message::Cancel;
 use super::responder::MuteGuard;
 use crate::error::{BodyError, FailureReason};
-use crate::payload::{Headers, MessageId};
+use crate::payload::{Headers, MessageId, Payload, TransferMode};
 
 /// The body of a message that comes in, as a `Stream` of pieces. `Send`: it works on any thread.
 ///
@@ -28,15 +29,40 @@ use crate::payload::{Headers, MessageId};
 /// the session. While it holds the session no clock of the peer runs.
 ///
 /// The stream ends by `None` only when the whole body has come. A body that was cut ends in an error, and in `None` after
-/// that. Dropped before the end, it cancels its exchange, which closes the connection.
-#[must_use = "dropping a body before its end closes its connection"]
+/// that.
+///
+/// Dropped before the end, the body of a response cancels its exchange, which closes the connection. Of the body of a
+/// request the rest is read and dropped until the answer is complete; then the connection closes if more than 64 KiB, or
+/// an unknown number of bytes, are still to come.
+///
+/// A client that sent `Expect: 100-continue` gets its 100 when the body of its request is first waited for.
+#[must_use = "the body of a response that is dropped before its end closes its connection"]
 pub struct Incoming {
     shared: Arc<Shared>,
     /// Where the rest comes from; none if it is all here.
-    source: Option<(Addr<HttpSession>, MessageId)>,
+    source: Option<Source>,
+    /// How many bytes are still to be read, if that was announced.
+    left: Option<u64>,
     trailers: Option<Headers>,
     alongside: Option<Alongside>,
     over: bool,
+}
+
+/// The session from which a body comes.
+struct Source {
+    session: Addr<HttpSession>,
+    exchange: MessageId,
+    side: Side,
+}
+
+/// Which message of the exchange the body belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Response,
+    /// With whether the peer waits for leave to send it.
+    Request {
+        waited_for: bool,
+    },
 }
 
 /// What goes on while a body comes.
@@ -65,6 +91,8 @@ struct State {
     waiting: usize,
     /// Held while too many wait.
     hold: Option<MuteGuard>,
+    /// Nobody reads any more: what still comes is dropped.
+    unwanted: bool,
     trailers: Option<Headers>,
     end: Option<Result<(), BodyError>>,
     reader: Option<Waker>,
@@ -88,22 +116,43 @@ impl Shared {
 }
 
 impl Feed {
-    /// A body of the exchange that is going on, and who reads it.
-    pub(crate) fn new(exchange: MessageId, session: &SessionContext) -> (Self, Incoming) {
+    /// The body of this response, which answers the exchange that is going on, and who reads it.
+    pub(crate) fn response(
+        exchange: MessageId,
+        response: &Payload,
+        session: &SessionContext,
+    ) -> (Self, Incoming) {
+        Self::new(exchange, response, Side::Response, session)
+    }
+
+    /// The body of this request, which is being delivered, and who reads it.
+    pub(crate) fn request(request: &Payload, session: &SessionContext) -> (Self, Incoming) {
+        let waited_for = session.end.is_waited_for();
+        Self::new(request.id(), request, Side::Request { waited_for }, session)
+    }
+
+    fn new(
+        exchange: MessageId,
+        message: &Payload,
+        side: Side,
+        session: &SessionContext,
+    ) -> (Self, Incoming) {
         let shared = Arc::<Shared>::default();
-        let incoming = Incoming {
-            shared: shared.clone(),
-            source: Some((session.address(), exchange)),
-            trailers: None,
-            alongside: None,
-            over: false,
+        let source = Source {
+            session: session.address(),
+            exchange,
+            side,
         };
+        let incoming = Incoming::of(shared.clone(), Some(source), message.body_size());
         let mark = session.link.options.buffers.high_water;
         (Self { shared, mark }, incoming)
     }
 
     pub(crate) fn chunk(&self, data: Bytes, session: &mut SessionContext) {
         self.shared.tell(|state| {
+            if state.unwanted {
+                return;
+            }
             state.waiting += data.len();
             state.pieces.push_back(data);
             if state.waiting > self.mark && state.hold.is_none() {
@@ -134,8 +183,13 @@ impl Drop for Feed {
 }
 
 impl Incoming {
-    /// A body that came with its head.
-    pub(crate) fn whole(body: Bytes) -> Self {
+    /// The body of a message that came whole, taken out of it.
+    pub(crate) fn inside(payload: &mut Payload) -> Self {
+        let message = payload.message_mut();
+        let body = std::mem::take(&mut message.body);
+        let left = Some(body.len() as u64);
+        message.mode = TransferMode::Stream;
+        message.length = body.len() as u64;
         let state = State {
             waiting: body.len(),
             pieces: Some(body)
@@ -145,9 +199,14 @@ impl Incoming {
             end: Some(Ok(())),
             ..State::default()
         };
+        Self::of(Arc::new(Shared(Mutex::new(state))), None, left)
+    }
+
+    fn of(shared: Arc<Shared>, source: Option<Source>, left: Option<u64>) -> Self {
         Self {
-            shared: Arc::new(Shared(Mutex::new(state))),
-            source: None,
+            shared,
+            source,
+            left,
             trailers: None,
             alongside: None,
             over: false,
@@ -173,6 +232,11 @@ impl Incoming {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
+    /// How many bytes are still to be read; none if the length of the body was not announced.
+    pub fn remaining(&self) -> Option<u64> {
+        self.left
+    }
+
     /// The trailer fields, once the stream has ended by `None`.
     pub fn trailers(&self) -> Option<&Headers> {
         self.trailers.as_ref()
@@ -181,7 +245,8 @@ impl Incoming {
     /// All that is still to come, put together.
     ///
     /// # Errors
-    /// [`BodyError`] if the body was cut, or is longer than this many bytes: then the exchange is cancelled.
+    /// [`BodyError`] if the body was cut, or is longer than this many bytes: then the rest of it is dropped, as
+    /// by the drop of this.
     pub async fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
         let mut all = BytesMut::new();
         let mut first = Bytes::new();
@@ -206,10 +271,33 @@ impl Incoming {
         self.trailers.take()
     }
 
+    /// Lets the rest go. A client cancels what it does not want; a server owes an answer all the same.
     fn give_up(&mut self) {
         self.over = true;
-        if let Some((session, exchange)) = self.source.take() {
-            session.do_send(Cancel(exchange));
+        let Some(source) = self.source.take() else {
+            return;
+        };
+        if source.side == Side::Response {
+            return source.session.do_send(Cancel(source.exchange));
+        }
+        let mut state = self.shared.lock();
+        state.unwanted = true;
+        state.pieces.clear();
+        let hold = state.hold.take();
+        drop(state);
+        drop(hold);
+    }
+}
+
+impl Source {
+    /// Lets a peer that waits for it send the body.
+    fn ask(&mut self) {
+        if self.side == (Side::Request { waited_for: true }) {
+            self.side = Side::Request { waited_for: false };
+            self.session.do_send(Inform {
+                exchange: self.exchange,
+                payload: None,
+            });
         }
     }
 }
@@ -234,10 +322,17 @@ impl Stream for Incoming {
             let hold = if room { state.hold.take() } else { None };
             drop(state);
             drop(hold);
+            this.left = this
+                .left
+                .map(|left| left.saturating_sub(piece.len() as u64));
             return Poll::Ready(Some(Ok(piece)));
         }
         let Some(end) = state.end else {
             state.reader = Some(cx.waker().clone());
+            drop(state);
+            if let Some(source) = &mut this.source {
+                source.ask();
+            }
             return Poll::Pending;
         };
         this.over = true;

@@ -20,6 +20,8 @@ mod handler;
 mod handoff;
 mod inbound;
 mod incoming;
+#[cfg(feature = "tower")]
+mod incoming_body;
 mod info;
 mod leave;
 mod link;

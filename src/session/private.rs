@@ -346,6 +346,19 @@ impl Handler<inbound::Unanswered> for HttpSession {
     }
 }
 
+impl Handler<inbound::Accompany> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Accompany { message, task }: inbound::Accompany,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        self.context.end.accompany(message, task);
+    }
+}
+
 impl Handler<inbound::Piece> for HttpSession {
     type Result = ();
 

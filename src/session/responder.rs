@@ -10,7 +10,9 @@ use actix::Addr;
 use super::HttpSession;
 use super::body::BodySender;
 use super::handoff::{Offer, Upgrade};
-use super::inbound::{Inform, Mute, Parcel, Receipt, Respond, Surrender, Unanswered, Unmute};
+use super::inbound::{
+    Accompany, Inform, Mute, Parcel, Receipt, Respond, Surrender, Unanswered, Unmute,
+};
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{MessageId, Payload};
 
@@ -88,6 +90,12 @@ impl Responder {
         let body = BodySender::new(self.session.clone(), head.id());
         self.answer(head, true).await?;
         Ok(body)
+    }
+
+    /// Waits until the exchange is over: the client has gone, a deadline has passed, the session was disposed, or the answer
+    /// of somebody else is complete. Whoever works long on an answer races the work with this (D1).
+    pub async fn closed(&self) {
+        Accompany::to_the_end(&self.session, self.exchange).await;
     }
 
     /// Sends an informational (1xx) response before the answer.

@@ -322,8 +322,21 @@ impl Client {
             .iter_mut()
             .find(|flight| flight.outcome.is_none())
         {
-            flight.tasks.retain(|task| !task.is_finished());
-            flight.tasks.push(flight.span.spawn(future));
+            flight.run(future);
+        }
+    }
+
+    pub(super) fn accompany(
+        &mut self,
+        message: MessageId,
+        future: impl Future<Output = ()> + 'static,
+    ) {
+        if let Some(flight) = self
+            .flights
+            .iter_mut()
+            .find(|flight| flight.id == message && flight.outcome.is_none())
+        {
+            flight.run(future);
         }
     }
 
@@ -369,6 +382,12 @@ impl Client {
 }
 
 impl Flight {
+    /// Runs a future for as long as the exchange.
+    fn run(&mut self, future: impl Future<Output = ()> + 'static) {
+        self.tasks.retain(|task| !task.is_finished());
+        self.tasks.push(self.span.spawn(future));
+    }
+
     fn new(payload: Payload, (span, running): (Traced, Running)) -> Self {
         Self {
             id: payload.id(),

@@ -1,0 +1,136 @@
+//! An async function as the service.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use actix::Addr;
+
+use super::receiver::{Bodies, COLLECTED, Receiver, Serve};
+use super::request::HttpRequest;
+use super::response::IntoResponse;
+use crate::payload::Payload;
+use crate::session::{HttpSession, Incoming, Responder, SessionContext};
+
+/// Makes handlers that call an async function for each request.
+///
+/// What the function takes says how it gets the body, and what it returns is the answer:
+///
+/// | takes | the body | returns |
+/// | --- | --- | --- |
+/// | [`Payload`] | is inside, up to 1 MiB; larger ones are answered by 413 | the answer, see [`IntoResponse`] |
+/// | `(Payload, Incoming)` | comes as it is read, which holds the peer back | the same |
+/// | [`HttpRequest`] | as before, see [`take_body`](HttpRequest::take_body) | `()`: it answers by the `responder` |
+///
+/// ```no_run
+/// use http_actors::{HttpServer, Incoming, Payload, StatusCode, handler_fn};
+///
+/// #[actix::main]
+/// async fn main() -> std::io::Result<()> {
+///     let echo = handler_fn(async |(request, body): (Payload, Incoming)| {
+///         println!("{} {}", request.method(), request.path());
+///         (Payload::response(StatusCode::OK), body)
+///     });
+///     HttpServer::new(echo).bind("127.0.0.1:8080")?.run().await
+/// }
+/// ```
+///
+/// The future runs on the arbiter of the connection, so it need not be `Send`; what blocks in it holds up all connections
+/// there. It is dropped where it stands when the exchange ends before it does: the peer has gone, the session was
+/// disposed, a deadline has passed. A peer that only closes its sending side is given up as [`HalfClose`](crate::HalfClose)
+/// says. What must not be cut short belongs into a task of its own.
+///
+/// A function that panics is answered for by a 500, and its connection closes.
+pub fn handler_fn<F, A, R>(
+    function: F,
+) -> impl Fn(Addr<HttpSession>) -> Receiver<Function<F, A>> + Clone + Send + 'static
+where
+    F: AsyncFn(A) -> R + Clone + Send + 'static,
+    A: FromRequest,
+    R: IntoResponse<A::Right> + 'static,
+{
+    move |_session| {
+        let function = Function {
+            function: Rc::new(function.clone()),
+            argument: PhantomData,
+        };
+        Receiver::new(function, A::BODIES)
+    }
+}
+
+/// What a function of [`handler_fn`] may take. There are no other implementations.
+pub trait FromRequest: Request {}
+
+impl<A: Request> FromRequest for A {}
+
+/// The part of [`FromRequest`] that is of nobody's concern.
+#[allow(unnameable_types, reason = "it seals a trait")]
+pub trait Request: Sized + 'static {
+    /// What is left to answer with: the responder, or nothing if the function has it.
+    type Right: 'static;
+
+    #[doc(hidden)]
+    const BODIES: Bodies;
+
+    #[doc(hidden)]
+    fn take(request: HttpRequest) -> (Self, Self::Right);
+}
+
+impl Request for Payload {
+    type Right = Responder;
+    const BODIES: Bodies = Bodies::Collected(COLLECTED);
+
+    fn take(request: HttpRequest) -> (Self, Responder) {
+        (request.request, request.responder)
+    }
+}
+
+impl Request for (Payload, Incoming) {
+    type Right = Responder;
+    const BODIES: Bodies = Bodies::Streamed;
+
+    fn take(mut request: HttpRequest) -> (Self, Responder) {
+        let body = request.take_body();
+        ((request.request, body), request.responder)
+    }
+}
+
+impl Request for HttpRequest {
+    type Right = ();
+    const BODIES: Bodies = Bodies::Streamed;
+
+    fn take(request: HttpRequest) -> (Self, ()) {
+        (request, ())
+    }
+}
+
+/// Calls the function.
+#[allow(
+    unnameable_types,
+    reason = "what factories make, and nobody needs to name"
+)]
+pub struct Function<F, A> {
+    function: Rc<F>,
+    argument: PhantomData<fn(A)>,
+}
+
+impl<F, A, R> Serve for Function<F, A>
+where
+    F: AsyncFn(A) -> R + 'static,
+    A: FromRequest,
+    R: IntoResponse<A::Right> + 'static,
+{
+    fn serve(&mut self, request: HttpRequest, session: &mut SessionContext) {
+        let function = self.function.clone();
+        let (argument, right) = A::take(request);
+        session.spawn(async move {
+            function(argument).await.answer(right).await;
+        });
+    }
+}
+
+impl<F, A> fmt::Debug for Function<F, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Function")
+    }
+}

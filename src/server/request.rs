@@ -1,0 +1,32 @@
+//! A request for whoever is the service.
+
+use actix::Message;
+
+use crate::payload::Payload;
+use crate::session::{Incoming, Responder};
+use crate::transport::Peer;
+
+/// A request for an actor or a function, with the right to answer it.
+///
+/// Whoever gets this answers now, later, or passes the responder on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct HttpRequest {
+    /// The request. Its body is inside, unless `body` has it.
+    pub request: Payload,
+    /// The body, if it is still coming; never where bodies are collected.
+    pub body: Option<Incoming>,
+    /// The right to answer.
+    pub responder: Responder,
+    /// Who asks.
+    pub peer: Peer,
+}
+
+impl HttpRequest {
+    /// The body as a stream, whatever way it comes. Once: after that it is empty.
+    pub fn take_body(&mut self) -> Incoming {
+        self.body
+            .take()
+            .unwrap_or_else(|| Incoming::inside(&mut self.request))
+    }
+}

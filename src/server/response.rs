@@ -1,0 +1,136 @@
+//! What a function may answer with.
+
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::StatusCode;
+
+use crate::error::{BodyError, UseError};
+use crate::payload::{Payload, TransferMode};
+use crate::session::Responder;
+
+/// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
+///
+/// * A [`Payload`] with its body inside.
+/// * The head and a `Stream` of `Result<Bytes, E>` that is its body, chunked if the head has no
+///   [`length`](Payload::length). The stream is polled when there is room for more. An error in it cuts the answer so that
+///   the client sees that it is not whole.
+/// * Nothing, if the function took the whole [`HttpRequest`](crate::HttpRequest) and answers by its responder.
+/// * A `Result` of one of these. An error is logged and answered by a 500 that does not tell what it was;
+///   [`BodyError::TooLarge`] by a 413. The connection goes on.
+///
+/// ```
+/// use http_actors::{Payload, StatusCode, handler_fn};
+///
+/// let square = handler_fn(async |request: Payload| -> Result<Payload, Box<dyn std::error::Error>> {
+///     let number: f64 = std::str::from_utf8(request.body_bytes())?.parse()?;
+///     Ok(Payload::response(StatusCode::OK).body((number * number).to_string()))
+/// });
+/// # let _ = square;
+/// ```
+pub trait IntoResponse<Right>: Reply<Right> {}
+
+impl<Right, T: Reply<Right>> IntoResponse<Right> for T {}
+
+/// The part of [`IntoResponse`] that is of nobody's concern.
+#[allow(unnameable_types, reason = "it seals a trait")]
+pub trait Reply<Right> {
+    #[doc(hidden)]
+    fn answer(self, right: Right) -> impl Future<Output = ()>;
+}
+
+impl Reply<()> for () {
+    async fn answer(self, (): ()) {}
+}
+
+impl Reply<Responder> for Payload {
+    async fn answer(self, responder: Responder) {
+        // An interim response would spend the responder, and nobody would answer.
+        let interim = self
+            .status()
+            .is_some_and(|status| status.is_informational());
+        let answer = if interim {
+            apology(&UseError::InvalidStatus)
+        } else {
+            self
+        };
+        drop(responder.respond(answer));
+    }
+}
+
+impl<S, E> Reply<Responder> for (Payload, S)
+where
+    S: Stream<Item = Result<Bytes, E>>,
+    E: Into<Box<dyn Error>>,
+{
+    async fn answer(self, responder: Responder) {
+        let (mut head, body) = self;
+        if head.mode() == TransferMode::Oneshot {
+            head.set_length(None);
+        }
+        if let Err(error) = stream(responder, head, body).await {
+            tracing::debug!(%error, "a streamed answer was cut");
+        }
+    }
+}
+
+/// An error drops the writer before its end, which cuts the answer.
+async fn stream<S, E>(responder: Responder, head: Payload, body: S) -> Result<(), Box<dyn Error>>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+    E: Into<Box<dyn Error>>,
+{
+    let mut sender = responder.stream(head).await?;
+    let mut body = pin!(body);
+    while let Some(piece) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
+        sender.send(piece.map_err(Into::into)?).await?;
+    }
+    sender.finish().await?;
+    Ok(())
+}
+
+impl<T, E> Reply<Responder> for Result<T, E>
+where
+    T: Reply<Responder>,
+    E: Into<Box<dyn Error>>,
+{
+    async fn answer(self, responder: Responder) {
+        match self {
+            Ok(answer) => answer.answer(responder).await,
+            Err(error) => drop(responder.respond(apology(&*error.into()))),
+        }
+    }
+}
+
+impl<E> Reply<()> for Result<(), E>
+where
+    E: Into<Box<dyn Error>>,
+{
+    async fn answer(self, (): ()) {
+        if let Err(error) = self {
+            tracing::warn!(error = %error.into(), "a handler function failed");
+        }
+    }
+}
+
+/// The answer of a service that failed.
+pub(super) fn apology(error: &(dyn Error + 'static)) -> Payload {
+    let too_large = matches!(error.downcast_ref(), Some(BodyError::TooLarge(_)));
+    let (status, text) = if too_large {
+        (StatusCode::PAYLOAD_TOO_LARGE, "body too large\n")
+    } else {
+        tracing::warn!(%error, "a service failed");
+        let text = "the server could not answer\n";
+        (StatusCode::INTERNAL_SERVER_ERROR, text)
+    };
+    plain(status, text)
+}
+
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Payload {
+    Payload::response(status)
+        .header("Content-Type", "text/plain; charset=utf-8")
+        .body(text)
+}

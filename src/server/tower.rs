@@ -1,0 +1,253 @@
+//! A tower service as the service: an axum `Router`, say.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use actix::Addr;
+use bytes::{Buf, Bytes};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::response::Parts;
+use http::{Method, Request, Response, Version};
+use http_body::{Body, Frame};
+use tower_service::Service;
+
+use super::receiver::{Bodies, Receiver, Serve};
+use super::request::HttpRequest;
+use super::response::apology;
+use crate::error::UseError;
+use crate::payload::{Headers, Payload, TransferMode, allows_body};
+use crate::session::{BodySender, HttpSession, Incoming, Responder, SessionContext};
+use crate::transport::TlsInfo;
+
+/// Up to how many bytes a body that is there already leaves together with its head.
+const SMALL: u64 = 64 << 10;
+
+/// What a service, or a body, may fail with.
+type Failed = Box<dyn Error>;
+
+/// Makes handlers that pass each request to a clone of a tower service, an axum `Router` for example.
+///
+/// ```no_run
+/// use axum::Router;
+/// use axum::extract::Path;
+/// use axum::routing::get;
+/// use http_actors::{HttpServer, tower_handler};
+///
+/// #[actix::main]
+/// async fn main() -> std::io::Result<()> {
+///     let hello = get(async |Path(name): Path<String>| format!("Hello, {name}!"));
+///     let router = Router::new().route("/{name}", hello);
+///     HttpServer::new(tower_handler(router)).bind("127.0.0.1:8080")?.run().await
+/// }
+/// ```
+///
+/// The request has its body as an [`Incoming`], which is an `http_body::Body`, trailers included, and holds the peer while
+/// it is not read. In its extensions are the [`Peer`](crate::Peer) and, with TLS, an `Arc` of the [`TlsInfo`]. The body of
+/// the response is asked for more when there is room. Its length, where it knows it, becomes the `Content-Length`; its
+/// trailers are sent where it does not, to HTTP/1.1 peers.
+///
+/// The future of the service and the body of its response run on the arbiter of the connection and need not be `Send`.
+/// They are dropped where they stand when the exchange ends before them: the peer has gone, a deadline has passed, the
+/// session was disposed. A peer that only closes its sending side is given up as [`HalfClose`](crate::HalfClose) says. A service that fails or panics is answered for by a 500; a body that does is cut, so that the
+/// client sees that it is not whole. The service cannot take over the connection: a 101 is answered for by a 500.
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub fn tower_handler<S, B>(
+    service: S,
+) -> impl Fn(Addr<HttpSession>) -> Receiver<Tower<S>> + Clone + Send + 'static
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<Failed>,
+    B: Body + 'static,
+    B::Error: Into<Failed>,
+{
+    move |_session| {
+        let service = Tower {
+            service: service.clone(),
+            tls: None,
+        };
+        Receiver::new(service, Bodies::Streamed)
+    }
+}
+
+/// Calls the service.
+#[allow(
+    unnameable_types,
+    reason = "what factories make, and nobody needs to name"
+)]
+#[derive(Debug)]
+pub struct Tower<S> {
+    service: S,
+    /// Copied once.
+    tls: Option<Arc<TlsInfo>>,
+}
+
+impl<S, B> Serve for Tower<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + 'static,
+    S::Error: Into<Failed>,
+    B: Body + 'static,
+    B::Error: Into<Failed>,
+{
+    fn serve(&mut self, mut request: HttpRequest, session: &mut SessionContext) {
+        if self.tls.is_none() {
+            self.tls = session.tls().cloned().map(Arc::new);
+        }
+        let asked = Asked::of(&request.request);
+        let body = request.take_body();
+        let peer = request.peer;
+        let (service, tls) = (self.service.clone(), self.tls.clone());
+        session.spawn(async move {
+            let called = async {
+                let mut request = Request::<Bytes>::try_from(request.request)?.map(|_| body);
+                request.extensions_mut().insert(peer);
+                if let Some(tls) = tls {
+                    request.extensions_mut().insert(tls);
+                }
+                call(service, request).await
+            };
+            match called.await {
+                Ok(response) => answer(request.responder, response, asked).await,
+                Err(error) => drop(request.responder.respond(apology(&*error))),
+            }
+        });
+    }
+}
+
+async fn call<S>(mut service: S, request: Request<Incoming>) -> Result<S::Response, Failed>
+where
+    S: Service<Request<Incoming>>,
+    S::Error: Into<Failed>,
+{
+    let ready = poll_fn(|cx| service.poll_ready(cx)).await;
+    ready.map_err(Into::into)?;
+    service.call(request).await.map_err(Into::into)
+}
+
+/// What an answer must know of its request.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    head: bool,
+    trailers: bool,
+}
+
+impl Asked {
+    fn of(request: &Payload) -> Self {
+        Self {
+            head: *request.method() == Method::HEAD,
+            trailers: request.version() != Version::HTTP_10,
+        }
+    }
+}
+
+async fn answer<B>(responder: Responder, response: Response<B>, asked: Asked)
+where
+    B: Body,
+    B::Error: Into<Failed>,
+{
+    let (parts, body) = response.into_parts();
+    let exact = body.size_hint().exact();
+    let head = match head(&parts, exact, asked) {
+        Ok(head) => head,
+        Err(mistake) => return drop(responder.respond(apology(&mistake))),
+    };
+    let answered = if asked.head || head.mode() == TransferMode::Oneshot {
+        responder.respond(head).await.map(drop).map_err(Into::into)
+    } else {
+        send(responder, head, Box::pin(body), asked).await
+    };
+    if let Err(error) = answered {
+        tracing::debug!(%error, "the answer of a service was cut");
+    }
+}
+
+/// The head. How long the body is, is known best by the body; where there is none, by the service.
+fn head(parts: &Parts, exact: Option<u64>, asked: Asked) -> Result<Payload, UseError> {
+    if parts.status.is_informational() {
+        return Err(UseError::InvalidStatus);
+    }
+    let mut head = Payload::response(parts.status);
+    *head.headers_mut() = Headers::try_from(&parts.headers)?;
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        head.headers_mut().remove(TRANSFER_ENCODING.as_str());
+    }
+    if !allows_body(parts.status) {
+        return Ok(head);
+    }
+    let given = parts.headers.get(CONTENT_LENGTH);
+    let given = given.and_then(|length| length.to_str().ok()?.parse().ok());
+    Ok(match (exact, given) {
+        // The body that a GET would have had is not here to be asked.
+        (_, Some(_)) if asked.head => head,
+        (Some(0), None) if asked.head => head.chunked(),
+        (Some(0), _) | (None, Some(0)) => head,
+        (Some(length), _) | (None, Some(length)) => head.length(length),
+        (None, None) => head.chunked(),
+    })
+}
+
+/// Sends a body, piece by piece, or together with its head if it is all there and small.
+async fn send<B>(
+    responder: Responder,
+    mut head: Payload,
+    mut body: Pin<Box<B>>,
+    asked: Asked,
+) -> Result<(), Failed>
+where
+    B: Body,
+    B::Error: Into<Failed>,
+{
+    let mut first = None;
+    if let Some(length) = head.body_size().filter(|length| *length <= SMALL) {
+        first = ready_frame(body.as_mut()).await;
+        if let Some(Some(Ok(frame))) = &mut first
+            && let Some(data) = frame.data_mut()
+            && data.remaining() as u64 == length
+            && body.is_end_stream()
+        {
+            let message = head.message_mut();
+            message.mode = TransferMode::Oneshot;
+            message.body = data.copy_to_bytes(data.remaining());
+            responder.respond(head).await?;
+            return Ok(());
+        }
+    }
+    let trailers = asked.trailers && head.mode() == TransferMode::Chunked;
+    let mut sender = responder.stream(head).await?;
+    loop {
+        let frame = match first.take() {
+            Some(frame) => frame,
+            None => poll_fn(|cx| body.as_mut().poll_frame(cx)).await,
+        };
+        let Some(frame) = frame else {
+            return Ok(sender.finish().await?);
+        };
+        match frame.map_err(Into::into)?.into_data() {
+            Ok(mut data) => sender.send(data.copy_to_bytes(data.remaining())).await?,
+            Err(frame) => return finish(sender, frame, trailers).await,
+        }
+    }
+}
+
+/// The next frame, if it is there: then it, or that there is none.
+async fn ready_frame<B: Body>(
+    mut body: Pin<&mut B>,
+) -> Option<Option<Result<Frame<B::Data>, B::Error>>> {
+    poll_fn(|cx| {
+        Poll::Ready(match body.as_mut().poll_frame(cx) {
+            Poll::Ready(frame) => Some(frame),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// Ends a body by its trailers.
+async fn finish<D>(sender: BodySender, frame: Frame<D>, allowed: bool) -> Result<(), Failed> {
+    match frame.into_trailers() {
+        Ok(trailers) if allowed => Ok(sender.finish_with(Headers::try_from(&trailers)?).await?),
+        _ => Ok(sender.finish().await?),
+    }
+}

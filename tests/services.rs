@@ -1,0 +1,466 @@
+//! Services that are no state machines: async functions, and actors that get bodies as they come.
+
+mod common;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use actix::Addr;
+use bytes::Bytes;
+use common::{Peer, Pipe};
+use futures_util::stream;
+use http_actors::{
+    BodyError, CancelCause, Dispose, FailureReason, HandlerFactory, HttpRequest, HttpSession,
+    Incoming, Payload, SessionOptions, StatusCode, Timeouts, WireError, handler_fn,
+};
+use tokio::sync::mpsc;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+const ERROR: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                     Content-Length: 28\r\n\r\nthe server could not answer\n";
+
+/// A session with this service at the end of a pipe that holds little.
+fn serve(factory: &impl HandlerFactory) -> (Addr<HttpSession>, Peer) {
+    serve_with(factory, SessionOptions::default())
+}
+
+fn serve_with(factory: &impl HandlerFactory, options: SessionOptions) -> (Addr<HttpSession>, Peer) {
+    let (peer, near) = Peer::open(Pipe::new().capacity(1 << 10));
+    (HttpSession::accept(near, factory, options), peer)
+}
+
+fn ok() -> Payload {
+    Payload::response(StatusCode::OK)
+}
+
+fn post(fields: &str, body: &str) -> String {
+    format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}")
+}
+
+/// Says so when it is dropped.
+struct Dropped(mpsc::UnboundedSender<&'static str>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let _ = self.0.send("dropped");
+    }
+}
+
+#[actix::test]
+async fn a_function_gets_the_body_inside() {
+    let echo = handler_fn(async |request: Payload| {
+        let sum = request.trailers().and_then(|fields| fields.text("x-sum"));
+        ok().header("X-Sum", sum.unwrap_or("-"))
+            .body(request.into_body())
+    });
+    let (_session, mut peer) = serve(&echo);
+    let long = "x".repeat(30_000);
+    let rows = [
+        (post("Content-Length: 3\r\n", "abc"), "-", "abc"),
+        (post("Content-Length: 30000\r\n", &long), "-", &*long),
+        (
+            post(
+                "Transfer-Encoding: chunked\r\n",
+                "3\r\nabc\r\n1\r\nd\r\n0\r\nX-Sum: 4\r\n\r\n",
+            ),
+            "4",
+            "abcd",
+        ),
+    ];
+    for (request, sum, body) in rows {
+        peer.send(request).await;
+        let len = body.len();
+        peer.expect(format!(
+            "HTTP/1.1 200 OK\r\nX-Sum: {sum}\r\nContent-Length: {len}\r\n\r\n{body}"
+        ))
+        .await;
+    }
+    peer.send(post("Content-Length: 1048577\r\n", "")).await;
+    assert!(peer.rest().await.starts_with("HTTP/1.1 413 "));
+}
+
+/// Whoever is slow to read the echo is slow to be read: what is under way is bounded.
+#[actix::test]
+async fn a_function_gets_the_body_as_it_comes() {
+    tokio::time::pause();
+    let echo = handler_fn(async |(_, body): (Payload, Incoming)| (ok(), body));
+    let (_session, mut peer) = serve(&echo);
+    peer.send(post("Content-Length: 3\r\n", "abc")).await;
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    peer.expect(format!("{head}3\r\nabc\r\n0\r\n\r\n")).await;
+    peer.send(post("Content-Length: 1000000\r\n", "")).await;
+    let all = "x".repeat(1_000_000);
+    let short = Duration::from_secs(10);
+    let sent = tokio::time::timeout(short, peer.send(&all)).await;
+    assert!(
+        sent.is_err(),
+        "a million bytes were taken from a peer that reads nothing"
+    );
+    let taken = peer.transcript().sent().len();
+    assert!(taken < 400_000, "{taken}");
+}
+
+#[actix::test]
+async fn a_body_that_nobody_reads_holds_the_peer() {
+    tokio::time::pause();
+    let deaf = handler_fn(async |(_, mut body): (Payload, Incoming)| {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let all = body.collect(1 << 20).await;
+        ok().body(format!("{:?}", all.map(|all| all.len())))
+    });
+    let (_session, mut peer) = serve(&deaf);
+    peer.send(post("Content-Length: 500000\r\n", "")).await;
+    let began = tokio::time::Instant::now();
+    peer.send("x".repeat(500_000)).await;
+    assert_eq!(
+        began.elapsed().as_secs(),
+        60,
+        "all was taken before it was asked for"
+    );
+    peer.expect("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nOk(500000)")
+        .await;
+}
+
+/// What is dropped unread goes by the rules for early answers: a short rest is read for nothing, a long one is not.
+#[actix::test]
+async fn a_body_that_nobody_wants_is_dropped() {
+    let deaf = handler_fn(async |(_, body): (Payload, Incoming)| {
+        drop(body);
+        ok().body("hi")
+    });
+    let (_session, mut peer) = serve(&deaf);
+    peer.send(post("Content-Length: 20000\r\n", "")).await;
+    peer.expect(HI).await;
+    peer.send("x".repeat(20_000)).await;
+    peer.send(GET).await;
+    peer.expect(HI).await;
+    peer.send(post("Content-Length: 70000\r\n", "")).await;
+    peer.expect("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
+        .await;
+}
+
+/// The rest of a body that is dropped half-way is read while the answer is made.
+#[actix::test]
+async fn a_dropped_body_does_not_hold_the_peer() {
+    let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
+    let receiver = std::sync::Arc::new(tokio::sync::Mutex::new(Some(receiver)));
+    let picky = handler_fn(async move |(_, mut body): (Payload, Incoming)| {
+        let first = body.next().await;
+        drop(body);
+        let gate = receiver.lock().await.take();
+        gate.expect("one request").await.expect("it opens");
+        ok().body(format!("{}", first.is_some()))
+    });
+    let (_session, mut peer) = serve(&picky);
+    peer.send(post("Content-Length: 500000\r\n", "")).await;
+    peer.send("x".repeat(500_000)).await;
+    sender.send(()).expect("it waits");
+    peer.expect("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue")
+        .await;
+}
+
+#[actix::test]
+async fn a_body_is_read_on_another_thread() {
+    let far = handler_fn(async |(_, mut body): (Payload, Incoming)| {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let collected = runtime.expect("a runtime").block_on(body.collect(1 << 20));
+            let _ = sender.send(collected);
+        });
+        let all = receiver.await??;
+        Ok::<_, Box<dyn std::error::Error>>(ok().body(format!("{}", all.len())))
+    });
+    let (_session, mut peer) = serve(&far);
+    peer.send(post("Content-Length: 500000\r\n", "")).await;
+    peer.send("x".repeat(500_000)).await;
+    peer.expect("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n500000")
+        .await;
+}
+
+/// A 100 goes out when the body is first waited for, and not if it is not.
+#[actix::test]
+async fn leave_to_send_is_given_by_whoever_reads() {
+    let collect = handler_fn(async |(request, mut body): (Payload, Incoming)| {
+        if request.headers().contains("x-no") {
+            return Ok(ok().body("hi"));
+        }
+        Ok::<_, BodyError>(ok().body(body.collect(100).await?))
+    });
+    let expect = "Content-Length: 2\r\nExpect: 100-continue\r\n";
+    let (_session, mut peer) = serve(&collect);
+    peer.send(post(expect, "")).await;
+    peer.expect("HTTP/1.1 100 Continue\r\n\r\n").await;
+    peer.send("hi").await;
+    peer.expect(HI).await;
+    peer.send(post(&format!("X-No: 1\r\n{expect}"), "")).await;
+    assert!(peer.until("hi").await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[actix::test]
+async fn errors_and_panics_are_answered_for() {
+    let picky = handler_fn(async |(request, mut body): (Payload, Incoming)| {
+        assert_ne!(request.path(), "/panic", "on purpose");
+        if request.path() == "/interim" {
+            return Ok(Payload::response(StatusCode::PROCESSING));
+        }
+        let body = body.collect(5).await?;
+        let text = std::str::from_utf8(&body)?;
+        Ok::<_, Box<dyn std::error::Error>>(ok().body(text.to_owned()))
+    });
+    let (_session, mut peer) = serve(&picky);
+    peer.send(post("Content-Length: 1\r\n", "\u{7f}")).await;
+    peer.expect("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\u{7f}")
+        .await;
+    peer.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n\xff")
+        .await;
+    peer.expect(ERROR).await;
+    peer.send("GET /interim HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    peer.expect(ERROR).await;
+    peer.send(post("Content-Length: 6\r\n", "abcdef")).await;
+    peer.expect(
+        "HTTP/1.1 413 Payload Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: 15\r\n\r\nbody too large\n",
+    )
+    .await;
+    peer.send("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let rest = peer.rest().await;
+    assert!(rest.starts_with("HTTP/1.1 500 "), "{rest}");
+    assert!(rest.contains("Connection: close"), "{rest}");
+}
+
+/// A body that fails half-way is cut, and not ended well.
+#[actix::test]
+async fn an_answer_that_fails_is_cut() {
+    let half = handler_fn(async |_: Payload| {
+        let body = stream::iter([Ok(Bytes::from_static(b"half")), Err("the disk is full")]);
+        (ok().chunked(), body)
+    });
+    let (_session, mut peer) = serve(&half);
+    peer.send(GET).await;
+    let rest = peer.rest().await;
+    assert!(!rest.contains("0\r\n\r\n"), "{rest}");
+    assert!(peer.transcript().was_reset());
+}
+
+#[actix::test]
+async fn an_answer_is_held_to_its_length() {
+    let short = handler_fn(async |request: Payload| {
+        let body = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"hi"))]);
+        let length = if request.path() == "/" { 2 } else { 3 };
+        (ok().length(length), body)
+    });
+    let (_session, mut peer) = serve(&short);
+    peer.send(GET).await;
+    peer.expect(HI).await;
+    peer.send("GET /more HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    peer.rest().await;
+    assert!(peer.transcript().was_reset());
+}
+
+/// A function may take all, and answer as actors do.
+#[actix::test]
+async fn a_function_may_have_the_responder() {
+    let whole = handler_fn(async |mut request: HttpRequest| {
+        assert_eq!(request.peer.remote, None);
+        let body = request.take_body().collect(100).await?;
+        let _ = request.responder.respond(ok().body(body)).await;
+        Ok::<_, BodyError>(())
+    });
+    let (_session, mut peer) = serve(&whole);
+    for fields in ["Content-Length: 2\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let chunked = fields.starts_with("Transfer");
+        let body = if chunked {
+            "2\r\nhi\r\n0\r\n\r\n"
+        } else {
+            "hi"
+        };
+        peer.send(post(fields, body)).await;
+        peer.expect(HI).await;
+    }
+    peer.send(post("Content-Length: 101\r\n", &"x".repeat(101)))
+        .await;
+    assert!(peer.rest().await.starts_with("HTTP/1.1 500 "));
+}
+
+/// Nobody works for a peer that has gone (D1): the future is dropped when the exchange ends.
+#[actix::test]
+async fn a_function_ends_with_its_exchange() {
+    tokio::time::pause();
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let slow = handler_fn(async move |_: Payload| {
+        let _dropped = Dropped(sender.clone());
+        sender.send("began").expect("the test runs");
+        tokio::time::sleep(Duration::from_secs(100_000)).await;
+        ok()
+    });
+    let options = SessionOptions {
+        timeouts: Timeouts {
+            exchange: Some(Duration::from_secs(9)),
+            ..Timeouts::default()
+        },
+        ..SessionOptions::default()
+    };
+    for way in ["reset", "dispose", "deadline"] {
+        let (session, mut peer) = serve_with(&slow, options.clone());
+        peer.send(GET).await;
+        assert_eq!(told.recv().await, Some("began"));
+        let began = tokio::time::Instant::now();
+        match way {
+            "reset" => peer.reset(),
+            "dispose" => session.do_send(Dispose),
+            _ => {}
+        }
+        assert_eq!(told.recv().await, Some("dropped"), "{way}");
+        let waited = if way == "deadline" { 9 } else { 0 };
+        assert_eq!(began.elapsed().as_secs(), waited, "{way}");
+        if way == "deadline" {
+            assert!(peer.rest().await.starts_with("HTTP/1.1 503 "));
+        }
+    }
+}
+
+/// A body that does not come to its end says why, and never ends by `None` alone.
+#[actix::test]
+async fn a_cut_body_says_why() {
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let read = handler_fn(async move |request: HttpRequest| {
+        let sender = sender.clone();
+        // Not in the future of the exchange, which ends with it.
+        actix::spawn(async move {
+            let HttpRequest {
+                request,
+                body,
+                responder,
+                ..
+            } = request;
+            let mut body = body.expect("it is coming");
+            let first = body.next().await;
+            sender.send(first).expect("the test runs");
+            if request.path() == "/early" {
+                let _ = responder.respond(ok().body("hi")).await;
+            }
+            let end = body.next().await;
+            assert!(body.next().await.is_none());
+            sender.send(end).expect("the test runs");
+        });
+    });
+    let half =
+        |path| format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\nhalf");
+    let rows = [
+        ("reset", BodyError::Cancelled(CancelCause::PeerReset)),
+        (
+            "close",
+            BodyError::Failed(FailureReason::Protocol(WireError::Truncated)),
+        ),
+        ("dispose", BodyError::Cancelled(CancelCause::Local)),
+        ("early", BodyError::Cancelled(CancelCause::Local)),
+    ];
+    for (way, error) in rows {
+        let (session, mut peer) = serve(&read);
+        peer.send(half(if way == "early" { "/early" } else { "/" }))
+            .await;
+        assert_eq!(told.recv().await, Some(Some(Ok("half".into()))), "{way}");
+        match way {
+            "reset" => peer.reset(),
+            "close" => peer.close().await,
+            "dispose" => session.do_send(Dispose),
+            _ => assert!(peer.until("hi").await.starts_with("HTTP/1.1 200 OK\r\n")),
+        }
+        assert_eq!(told.recv().await, Some(Some(Err(error))), "{way}");
+    }
+}
+
+/// An actor that gets heads at once, and answers when it is told how to.
+mod actor {
+    use actix::prelude::*;
+    use http_actors::Service;
+
+    use super::*;
+
+    struct Pass(mpsc::UnboundedSender<HttpRequest>);
+
+    impl Actor for Pass {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<HttpRequest> for Pass {
+        type Result = ();
+
+        fn handle(&mut self, request: HttpRequest, _: &mut Self::Context) {
+            self.0.send(request).expect("the test runs");
+        }
+    }
+
+    fn pass() -> (Service, mpsc::UnboundedReceiver<HttpRequest>) {
+        let (sender, requests) = mpsc::unbounded_channel();
+        let service = Service::new(Pass(sender).start().recipient()).streaming();
+        (service, requests)
+    }
+
+    #[actix::test]
+    async fn the_head_comes_at_once() {
+        let (service, mut requests) = pass();
+        let (_session, mut peer) = serve(&service);
+        peer.send(post("Transfer-Encoding: chunked\r\n", "")).await;
+        let mut request = requests.recv().await.expect("a request");
+        let mut body = request.take_body();
+        assert_eq!(body.remaining(), None);
+        peer.send("1\r\na\r\n").await;
+        assert_eq!(body.next().await, Some(Ok("a".into())));
+        let early = request.responder.respond(ok().chunked()).await;
+        early.expect("accepted");
+        peer.expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        peer.send("1\r\nb\r\n0\r\nX-Sum: 2\r\n\r\n").await;
+        assert_eq!(body.next().await, Some(Ok("b".into())));
+        assert_eq!(body.next().await, None);
+        let sum = body.trailers().and_then(|fields| fields.text("x-sum"));
+        assert_eq!(sum, Some("2"));
+    }
+
+    #[actix::test]
+    async fn a_body_waits_in_any_hands() {
+        tokio::time::pause();
+        let (service, mut requests) = pass();
+        let (_session, mut peer) = serve(&service);
+        peer.send(post("Content-Length: 500000\r\n", "")).await;
+        let mut request = requests.recv().await.expect("a request");
+        let minute = Duration::from_secs(60);
+        let sent = tokio::time::timeout(minute, peer.send("x".repeat(500_000))).await;
+        assert!(sent.is_err(), "all was taken, for nobody");
+        let mut body = request.take_body();
+        assert_eq!(body.remaining(), Some(500_000));
+        let taken = peer.transcript().sent().len();
+        assert!(taken < 250_000, "{taken}");
+        let mut got = 0;
+        while got < taken - 2_000 {
+            got += body.next().await.expect("more").expect("no cut").len();
+        }
+        drop(body);
+        // A body that is not wanted any more holds nobody; the unknown rest costs the connection.
+        drop(request.responder.respond(ok().body("hi")));
+        let text = peer.rest().await;
+        assert!(
+            text.starts_with("HTTP/1.1 200 OK\r\nConnection: close\r\n"),
+            "{text}"
+        );
+    }
+
+    /// What was announced to come with an Expect field comes when the actor waits for it.
+    #[actix::test]
+    async fn leave_to_send_is_given_by_the_actor() {
+        let (service, mut requests) = pass();
+        let (_session, mut peer) = serve(&service);
+        peer.send(post("Content-Length: 2\r\nExpect: 100-continue\r\n", ""))
+            .await;
+        let mut request = requests.recv().await.expect("a request");
+        let mut body = request.take_body();
+        let (collected, ()) = tokio::join!(body.collect(10), async {
+            peer.expect("HTTP/1.1 100 Continue\r\n\r\n").await;
+            peer.send("hi").await;
+        });
+        assert_eq!(collected, Ok("hi".into()));
+    }
+}
