@@ -1,5 +1,6 @@
 //! The start of a connection: its two actors.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use actix::{Actor as _, Addr, AsyncContext as _};
@@ -12,7 +13,7 @@ use super::client::{Client, Connect, Connection, Through, tunnel};
 use super::context::SessionContext;
 use super::end::End;
 use super::handler::HttpHandler;
-use super::inbound::{Credit, Epoch};
+use super::inbound::Epoch;
 use super::link::Link;
 use super::meter::{self, Role};
 use super::options::SessionOptions;
@@ -165,7 +166,7 @@ fn client(
     prepare(&mut link);
     let context = SessionContext {
         link,
-        end: End::Client(end),
+        end: End::Client(Box::new(end)),
     };
     HttpSession::new(make(address.clone()), context)
 }
@@ -197,18 +198,30 @@ fn wiring(
     read: Box<dyn transport::Read>,
     session: Addr<HttpSession>,
     epoch: Epoch,
-    options: &SessionOptions,
+    options: &Arc<SessionOptions>,
 ) -> Wiring {
-    let rules = Arc::new(Rules {
-        limits: options.limits.clone(),
-        leniency: options.leniency,
-    });
     Wiring {
         read,
         session,
         epoch,
-        rules,
-        credit: Credit::of(&options.buffers),
-        timeouts: options.timeouts,
+        rules: rules(options),
+        options: options.clone(),
     }
+}
+
+/// The rules of a connection: those of the last one of this thread, if they are the same. A hundred bytes less.
+fn rules(options: &SessionOptions) -> Arc<Rules> {
+    thread_local! {
+        static LAST: RefCell<Arc<Rules>> = RefCell::default();
+    }
+    let rules = Rules {
+        limits: options.limits.clone(),
+        leniency: options.leniency,
+    };
+    LAST.with_borrow_mut(|last| {
+        if **last != rules {
+            *last = Arc::new(rules);
+        }
+        last.clone()
+    })
 }

@@ -206,7 +206,7 @@ impl SessionContext {
             None => RefusedReason::NoBody,
             Some(_) if self.link.sink.is_some() => RefusedReason::Busy,
             Some(exchange) => {
-                self.link.sink = Some(Sink::new(exchange, message, recipient));
+                self.link.sink = Some(Box::new(Sink::new(exchange, message, recipient)));
                 return Ok(());
             }
         };

@@ -26,13 +26,9 @@ use crate::payload::{Headers, MessageId, Payload};
 
 /// A server or a client. Every method does the same thing at the other end.
 #[derive(Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "one a connection, inside the session's own allocation"
-)]
 pub(super) enum End {
     Server(Server),
-    Client(Client),
+    Client(Box<Client>),
 }
 
 /// An exchange that ended, as a pointer.

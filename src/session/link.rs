@@ -20,6 +20,7 @@ use super::credit::Ledger;
 use super::deadline::DeadlineTimer;
 use super::handoff::{Released, Taker, Upgraded};
 use super::inbound::{Close, Credit, Epoch, Inbound, Release};
+use super::inbox::Inbox;
 use super::leave::{Leave, Leaving, Left};
 use super::memory::Stake;
 use super::meter;
@@ -49,7 +50,7 @@ pub(super) struct Link {
     pub(super) tls: Option<Arc<TlsInfo>>,
     pub(super) opened: Instant,
     pub(super) phase: Phase,
-    pub(super) inbox: VecDeque<Inbound>,
+    pub(super) inbox: Inbox,
     pub(super) ledger: Ledger,
     pub(super) events: VecDeque<Event>,
     pub(super) outbound: Outbound,
@@ -61,7 +62,7 @@ pub(super) struct Link {
     /// The session was asked to end.
     pub(super) leaving: Option<Box<Leaving>>,
     /// Who gets the body that is coming, in the place of the handler.
-    pub(super) sink: Option<Sink>,
+    pub(super) sink: Option<Box<Sink>>,
     /// What it holds of its server's memory ceiling.
     pub(super) stake: Option<Stake>,
     pub(super) watchers: Watchers,
@@ -123,10 +124,10 @@ impl Link {
             tls: None,
             opened: Instant::now(),
             phase: Phase::Open,
-            inbox: VecDeque::new(),
+            inbox: Inbox::default(),
             ledger: Ledger::new(Credit::of(&options.buffers)),
             events: VecDeque::new(),
-            outbound: Outbound::new(write, options.buffers, options.timeouts.write),
+            outbound: Outbound::new(write, options.clone()),
             bytes_in: 0,
             unheard: None,
             telling_refusal: false,
@@ -241,20 +242,20 @@ impl Link {
     pub(super) fn receive(&mut self, item: Inbound) {
         self.ledger.receive(item.cost());
         if self.is_open() {
-            self.inbox.push_back(item);
+            self.inbox.push(item);
         }
     }
 
     /// Takes the next item off the queue: its credit can be granted anew.
     pub(super) fn take(&mut self) -> Option<Inbound> {
-        let item = self.inbox.pop_front()?;
+        let item = self.inbox.pop()?;
         self.ledger.spend(item.cost());
         Some(item)
     }
 
     /// Whether the next item waits for the answer of whoever gets the body.
     pub(super) fn waits_for_sink(&self) -> bool {
-        self.sink.as_ref().is_some_and(Sink::is_busy)
+        self.sink.as_ref().is_some_and(|sink| sink.is_busy())
             && matches!(
                 self.inbox.front(),
                 Some(Inbound::Chunk(_) | Inbound::Finish(_))

@@ -19,6 +19,7 @@ mod exchange;
 mod handler;
 mod handoff;
 mod inbound;
+mod inbox;
 mod incoming;
 #[cfg(feature = "tower")]
 mod incoming_body;

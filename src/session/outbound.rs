@@ -2,14 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::deadline::DeadlineTimer;
 use super::meter;
-use super::options::Buffers;
+use super::options::SessionOptions;
 use super::outbuf::OutBuf;
 use super::waiter::Waiter;
 use crate::error::RefusedReason;
@@ -40,11 +40,10 @@ pub(super) struct Outbound {
     pub(super) buffer: OutBuf,
     /// None while a client is not connected.
     io: Option<Box<dyn transport::Write>>,
-    marks: Buffers,
+    options: Arc<SessionOptions>,
     throttled: Option<Instant>,
     waiters: Vec<Box<dyn Waiter>>,
     stall: DeadlineTimer,
-    patience: Option<Duration>,
     /// How many bytes the socket had taken when the stall clock was set last.
     seen: u64,
     /// Whether something was written since the transport was last flushed.
@@ -54,20 +53,15 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
-    pub(super) fn new(
-        io: Option<Box<dyn transport::Write>>,
-        marks: Buffers,
-        patience: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(io: Option<Box<dyn transport::Write>>, options: Arc<SessionOptions>) -> Self {
         Self {
             encoder: Encoder::default(),
             buffer: OutBuf::default(),
             io,
-            marks,
+            options,
             throttled: None,
             waiters: Vec::new(),
             stall: DeadlineTimer::default(),
-            patience,
             seen: 0,
             unflushed: false,
             shutting: false,
@@ -88,20 +82,20 @@ impl Outbound {
 
     /// Whether the hard cap is reached: then nothing more is taken.
     pub(super) fn is_full(&self) -> bool {
-        self.buffer.len() >= self.marks.hard_cap
+        self.buffer.len() >= self.options.buffers.hard_cap
     }
 
     pub(super) fn is_below_high_water(&self) -> bool {
-        self.buffer.len() <= self.marks.high_water
+        self.buffer.len() <= self.options.buffers.high_water
     }
 
     /// To be called after something was added or written.
     pub(super) fn weigh(&mut self) -> Flow {
         let waiting = self.buffer.len();
-        if self.throttled.is_none() && waiting > self.marks.high_water {
+        if self.throttled.is_none() && waiting > self.options.buffers.high_water {
             self.throttled = Some(Instant::now());
             Flow::Throttled
-        } else if self.throttled.is_some() && waiting <= self.marks.low_water {
+        } else if self.throttled.is_some() && waiting <= self.options.buffers.low_water {
             meter::throttled(self.throttled.take());
             self.release(Ok(()));
             Flow::Unthrottled
@@ -171,7 +165,7 @@ impl Outbound {
 
     /// Ready when output has waited for the whole patience without a byte taken. Each byte starts the clock anew.
     pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(patience) = self.patience else {
+        let Some(patience) = self.options.timeouts.write else {
             return Poll::Pending;
         };
         if self.buffer.is_empty() && !self.unflushed && !self.shutting {
@@ -205,6 +199,8 @@ impl Outbound {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::session::waiter::seat;
 
@@ -240,7 +236,9 @@ mod tests {
     async fn hoarding_is_no_progress() {
         tokio::time::pause();
         let patience = Duration::from_secs(10);
-        let mut outbound = Outbound::new(Some(Box::new(Hoard)), Buffers::default(), Some(patience));
+        let mut options = SessionOptions::default();
+        options.timeouts.write = Some(patience);
+        let mut outbound = Outbound::new(Some(Box::new(Hoard)), options.into());
         let begun = Instant::now();
         for _ in 0..9 {
             crate::wire::Output::body(&mut outbound.buffer, &"data".into());
@@ -260,7 +258,7 @@ mod tests {
     /// Senders that do not wait for room leave nothing behind, however many pieces they send.
     #[test]
     fn empty_seats_are_cleared() {
-        let mut outbound = Outbound::new(None, Buffers::default(), None);
+        let mut outbound = Outbound::new(None, Arc::default());
         for _ in 0..10_000 {
             let (_seat, waiter) = seat(|room| room);
             outbound.wait(waiter);

@@ -25,13 +25,17 @@ impl PayloadBuilder {
     /// Which clock fits where the builder stands. None while it does not read: then the peer is not to blame.
     fn fitting_clock(&self) -> Option<(Clock, Option<Duration>)> {
         match self.state {
-            State::Lingering(_) => Some((Clock::Linger, Some(self.timeouts.linger))),
+            State::Lingering(_) => Some((Clock::Linger, Some(self.options.timeouts.linger))),
             State::Refused | State::Eof => None,
             State::Reading if !self.may_decode() => None,
-            State::Reading if self.decoder.in_body() => Some((Clock::Body, self.timeouts.body)),
-            State::Reading if self.fresh => Some((Clock::FirstHead, self.timeouts.head)),
-            State::Reading if !self.tail.is_empty() => Some((Clock::Head, self.timeouts.head)),
-            State::Reading => Some((Clock::Idle, self.timeouts.idle)),
+            State::Reading if self.decoder.in_body() => {
+                Some((Clock::Body, self.options.timeouts.body))
+            }
+            State::Reading if self.fresh => Some((Clock::FirstHead, self.options.timeouts.head)),
+            State::Reading if !self.tail.is_empty() => {
+                Some((Clock::Head, self.options.timeouts.head))
+            }
+            State::Reading => Some((Clock::Idle, self.options.timeouts.idle)),
         }
     }
 
@@ -56,7 +60,7 @@ impl PayloadBuilder {
     /// peer may be silent for that long, or slower than the rate, until it is behind by that much.
     fn renew(&mut self, after: Option<Duration>, bytes: usize) {
         let full = after.and_then(|after| Instant::now().checked_add(after));
-        let earned = self.timeouts.body_rate.and_then(|rate| {
+        let earned = self.options.timeouts.body_rate.and_then(|rate| {
             let earned = Duration::from_secs(bytes as u64) / rate.get();
             self.deadline.at()?.checked_add(earned)
         });

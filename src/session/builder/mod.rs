@@ -35,7 +35,7 @@ use super::inbound::{
 };
 use super::memory::Stake;
 use super::meter::Stamp;
-use super::options::Timeouts;
+use super::options::SessionOptions;
 use crate::error::WireError;
 use crate::transport::{self, Hangup};
 use crate::wire::{Decoder, Item, Rules, Step};
@@ -80,7 +80,7 @@ pub(crate) struct PayloadBuilder {
     progress: usize,
     clock: Option<Clock>,
     deadline: DeadlineTimer,
-    timeouts: Timeouts,
+    options: Arc<SessionOptions>,
     tenure: Tenure,
 }
 
@@ -123,14 +123,13 @@ pub(super) struct Wiring {
     pub(super) session: Addr<HttpSession>,
     pub(super) epoch: Epoch,
     pub(super) rules: Arc<Rules>,
-    pub(super) credit: Credit,
-    pub(super) timeouts: Timeouts,
+    pub(super) options: Arc<SessionOptions>,
 }
 
 impl PayloadBuilder {
     /// For the server end: the first head is awaited from now on.
     pub(super) fn of_requests(wiring: Wiring, tenure: Tenure) -> Self {
-        let head = wiring.timeouts.head;
+        let head = wiring.options.timeouts.head;
         let decoder = Decoder::requests(wiring.rules.clone());
         let mut builder = Self::new(wiring, decoder, tenure);
         builder.fresh = true;
@@ -150,10 +149,10 @@ impl PayloadBuilder {
             read,
             session,
             epoch,
-            credit,
-            timeouts,
+            options,
             ..
         } = wiring;
+        let credit = Credit::of(&options.buffers);
         let mut builder = Self {
             session,
             epoch,
@@ -169,7 +168,7 @@ impl PayloadBuilder {
             progress: 0,
             clock: None,
             deadline: DeadlineTimer::default(),
-            timeouts,
+            options,
             tenure,
         };
         builder.add(credit);

@@ -1,0 +1,49 @@
+//! What came in and was not delivered.
+
+use std::collections::VecDeque;
+
+use super::inbound::Inbound;
+
+/// A queue that has a place of its own for the only item, which is all that most connections ever need: an idle one holds
+/// no list, and a request that comes alone goes through none.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    /// None only if `rest` is empty too.
+    first: Option<Inbound>,
+    rest: VecDeque<Inbound>,
+}
+
+impl Inbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+
+    pub(super) fn front(&self) -> Option<&Inbound> {
+        self.first.as_ref()
+    }
+
+    pub(super) fn push(&mut self, item: Inbound) {
+        if self.first.is_none() {
+            self.first = Some(item);
+        } else {
+            self.rest.push_back(item);
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Inbound> {
+        let item = self.first.take()?;
+        if !self.rest.is_empty() {
+            self.first = self.rest.pop_front();
+        }
+        Some(item)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.first = None;
+        self.rest.clear();
+    }
+}
