@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,14 +96,19 @@ impl Worker {
 impl Shared {
     /// Accepts until the server is drained, and then what stands in the backlog. Nothing that `accept` returns ends it.
     async fn accept(self: Rc<Self>, listener: Listener, tls: Option<Acceptor>) {
-        let mut leaving = self.leaving.subscribe();
+        let mut last = pin!(self.last(&listener));
+        let mut over = false;
         let mut back_off = BACK_OFF;
         loop {
             let accepted = tokio::select! {
                 // ORDER: a connection first: the kernel is told to begin no more when it seems to have none.
                 biased;
-                accepted = listener.accept(self.tcp) => accepted,
-                () = drained(&mut leaving) => match listener.accept_rest(self.tcp).transpose() {
+                accepted = listener.accept() => accepted,
+                () = &mut last, if !over => {
+                    over = true;
+                    continue;
+                }
+                rest = async { listener.accept_rest().transpose() }, if over => match rest {
                     Some(accepted) => accepted,
                     None => return,
                 },
@@ -128,6 +134,12 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Ends when the server is being drained and every connection that the kernel has begun had its time to be there.
+    async fn last(&self, listener: &Listener) {
+        drained(self.leaving.subscribe()).await;
+        tokio::time::sleep(listener.begin_no_more()).await;
     }
 
     /// Serves a connection when its TLS handshake is done, which others do not wait for. Waits for a seat only.
@@ -212,7 +224,7 @@ impl Shared {
 }
 
 /// Ends when the server is being drained.
-async fn drained(leaving: &mut watch::Receiver<Option<Retire>>) {
+async fn drained(mut leaving: watch::Receiver<Option<Retire>>) {
     // The sender lives as long as the worker.
     let _ = leaving.wait_for(Option::is_some).await;
 }
@@ -244,7 +256,7 @@ impl Actor for Worker {
 
     fn started(&mut self, _: &mut Self::Context) {
         for Share { socket, tls } in std::mem::take(&mut self.listeners) {
-            match Listener::new(socket) {
+            match Listener::new(socket, self.shared.tcp) {
                 Ok(listener) => {
                     let accepting = self.shared.clone().accept(listener, tls);
                     let accepting = self.shared.tracker.track_future(accepting);

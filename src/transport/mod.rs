@@ -87,6 +87,8 @@ impl fmt::Debug for Halves {
     }
 }
 
+pub(crate) use tcp::split_known as split_tcp;
+
 /// Splits a connection. Sockets are told by their type and split without a lock; everything else shares one.
 pub(crate) fn split<T>(io: T) -> Halves
 where

@@ -18,6 +18,11 @@ pub(super) fn split(stream: TcpStream) -> Halves {
         remote: stream.peer_addr().ok(),
         local: stream.local_addr().ok(),
     };
+    split_known(stream, peer)
+}
+
+/// The same where the addresses are known.
+pub(crate) fn split_known(stream: TcpStream, peer: Peer) -> Halves {
     let (read, write) = stream.into_split();
     Halves {
         read: Box::new(Watched::new(read)),
