@@ -12,7 +12,7 @@ use super::handoff::{self, Offer};
 use super::options::Buffers;
 use crate::error::{Deadline, Refused, RefusedReason, WireError};
 use crate::payload::{Headers, MessageId, Payload};
-use crate::wire::{Expected, Facts};
+use crate::wire::Facts;
 
 // From the builder to the session. Each says of which connection it speaks.
 
@@ -123,11 +123,6 @@ impl Credit {
         }
     }
 }
-
-/// A request is about to be sent: its response will have to be framed by it.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Expect(pub(crate) Expected);
 
 /// Look again after this long: the answer to an [`IdleQuery`] while something is going on.
 #[derive(Debug, Message)]

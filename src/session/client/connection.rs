@@ -5,7 +5,10 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 
+use crate::session::awaited::Awaited;
+use crate::session::connection;
 use crate::session::deadline::DeadlineTimer;
+use crate::session::link::Link;
 use crate::transport::{ConnectError, Halves};
 
 /// Opens a connection.
@@ -16,6 +19,8 @@ pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Halves, ConnectE
 pub(in crate::session) struct Connection {
     pub(super) state: State,
     connect: Option<Connect>,
+    /// What was sent over it, for its builder.
+    pub(super) awaited: Awaited,
     /// Runs while a connection is being opened, or while a request waits for leave to send its body.
     pub(super) deadline: DeadlineTimer,
 }
@@ -32,15 +37,17 @@ impl Connection {
         Self {
             state: State::Closed,
             connect: Some(connect),
+            awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
         }
     }
 
-    /// Open already, and not opened again.
+    /// Not to be opened: what it is comes by [`attach`](Self::attach), once.
     pub(in crate::session) fn given() -> Self {
         Self {
-            state: State::Open,
+            state: State::Closed,
             connect: None,
+            awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
         }
     }
@@ -51,6 +58,14 @@ impl Connection {
         self.state = State::Opening(connect());
         self.deadline.set_after(patience);
         Ok(())
+    }
+
+    /// The connection is there.
+    pub(in crate::session) fn attach(&mut self, link: &mut Link, halves: Halves) {
+        self.state = State::Open;
+        self.deadline.set(None);
+        self.awaited = Awaited::default();
+        connection::attach(link, halves, self.awaited.clone());
     }
 
     pub(super) fn is_open(&self) -> bool {

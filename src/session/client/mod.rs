@@ -44,7 +44,7 @@ impl std::fmt::Debug for Through {
 
 #[derive(Debug)]
 pub(super) struct Client {
-    connection: Connection,
+    pub(super) connection: Connection,
     /// The Host value of requests that bring none.
     host: String,
     /// Whose requests these are; unknown on a connection that was given.

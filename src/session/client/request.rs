@@ -14,10 +14,8 @@ use crate::error::{
     CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError,
 };
 use crate::payload::{Headers, Known, MessageId, Payload};
-use crate::session::connection;
 use crate::session::exchange::Outcome;
 use crate::session::handoff::Taker;
-use crate::session::inbound::Expect;
 use crate::session::link::{Event, Link};
 use crate::session::outbound::Room;
 use crate::transport::{ConnectError, Origin};
@@ -103,10 +101,8 @@ impl Client {
             }
             State::Opening(opening) => match opening.as_mut().poll(cx) {
                 Poll::Ready(Ok(halves)) => {
-                    self.connection.state = State::Open;
-                    self.connection.deadline.set(None);
                     self.idle_since = Instant::now();
-                    connection::attach(link, halves);
+                    self.connection.attach(link, halves);
                     Poll::Ready(())
                 }
                 Poll::Ready(Err(error)) => self.not_connected(error),
@@ -220,12 +216,11 @@ impl Client {
         flight.reused = reused;
         self.carried += 1;
         // ORDER: before the first byte leaves, so that the builder knows what it reads.
-        let expected = Expected {
+        self.connection.awaited.add(Expected {
             id: flight.id,
             method: flight.method.clone(),
             upgrade: flight.taker.is_some(),
-        };
-        link.tell(Expect(expected));
+        });
         if begun.needs_body && Flight::expects(&payload) {
             flight.request = Sending::Expecting;
             self.connection.deadline.set_after(Some(EXPECT));
