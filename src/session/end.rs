@@ -68,6 +68,13 @@ impl End {
         }
     }
 
+    /// Client: sends the requests whose turn has come.
+    pub(super) fn send(&mut self, link: &mut Link) {
+        if let Self::Client(client) = self {
+            client.send(link);
+        }
+    }
+
     pub(super) fn take_data(
         &mut self,
         link: &mut Link,
@@ -221,7 +228,7 @@ impl End {
                     .take_ended(now)
                     .map(|ended| server.after(link, ended))
             }
-            Self::Client(client) => client.take_ended().map(|ended| client.after(link, ended)),
+            Self::Client(client) => client.next_ended(link),
         };
         if let Some(exchange) = &ended
             && let Some(leaving) = &mut link.leaving
@@ -241,7 +248,7 @@ impl End {
         match self {
             Self::Server(server) => server.complete(),
             Self::Client(client) => {
-                client.flushed(link.now());
+                client.flushed(link);
                 false
             }
         }

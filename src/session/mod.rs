@@ -283,6 +283,7 @@ impl HttpSession {
                 }
                 Phase::Closed { .. } => return Poll::Ready(()),
             }
+            self.context.end.send(&mut self.context.link);
             let blocked = self.poll_write(cx);
             self.context.link.weigh();
             self.settle();

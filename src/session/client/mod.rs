@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::deadline::earliest;
 use super::exchange::{Exchange, ExchangePhase, Outcome};
 use super::handoff::Taker;
+use super::inbound::Unmute;
 use super::info::SessionPhase;
 use super::link::Link;
 use super::sink::Part;
@@ -56,6 +57,8 @@ pub(super) struct Client {
     /// How many of them were sent.
     sent: usize,
     begun: u64,
+    /// Whether a request was sent of which the socket has not taken all.
+    unasked: bool,
     /// How many requests went out over the connection that is open.
     carried: u64,
     /// The request of the exchange that ended last, if it was not answered and can be sent again as it is.
@@ -79,12 +82,12 @@ pub(super) struct Flight {
     response: Receiving,
     /// Whether the connection may be used after this exchange.
     persist: bool,
-    /// The request, for as long as it is not answered and its body was inside.
-    kept: Option<Payload>,
+    /// The request, for as long as it is not answered and can be sent again as it is.
+    payload: Option<Payload>,
     /// Whether its connection had carried another before.
     reused: bool,
     /// What came of its body before that was asked for, and who waits for the answer.
-    parked: Option<(Part, Box<dyn Waiter>)>,
+    parked: Option<Box<(Part, Box<dyn Waiter>)>>,
     /// Pieces taken from the body writer, once there is one.
     pieces: Option<u64>,
     /// Who gets the connection if the server switches protocols.
@@ -104,9 +107,9 @@ pub(super) struct Flight {
 }
 
 /// How far the request is.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
-    Queued(Payload),
+    Queued,
     /// The head is out; the body waits for the server's 100 (RFC 9110 section 10.1.1), but not for ever.
     Expecting,
     /// Body data may follow.
@@ -137,6 +140,7 @@ impl Client {
             flights: VecDeque::new(),
             sent: 0,
             begun: 0,
+            unasked: false,
             carried: 0,
             unanswered: None,
             idle_since: now,
@@ -149,8 +153,8 @@ impl Client {
         self
     }
 
-    fn queue(&mut self, payload: Payload) -> MessageId {
-        let flight = Flight::new(payload);
+    fn queue(&mut self, payload: Payload, now: Instant) -> MessageId {
+        let flight = Flight::new(payload, now);
         let id = flight.id;
         self.begun += 1;
         self.flights.push_back(flight);
@@ -250,7 +254,7 @@ impl Client {
             .flights
             .iter_mut()
             .find(|flight| flight.id == message && flight.parked.is_none());
-        flight.is_some_and(|flight| flight.parked.replace((part, waiter)).is_none())
+        flight.is_some_and(|flight| flight.parked.replace(Box::new((part, waiter))).is_none())
     }
 
     pub(super) fn unpark(&mut self, message: MessageId) -> Option<(Part, Box<dyn Waiter>)> {
@@ -259,26 +263,7 @@ impl Client {
             .find(|flight| flight.id == message)?
             .parked
             .take()
-    }
-
-    /// Takes an exchange that ended. What belonged to it ends here.
-    pub(super) fn take_ended(&mut self) -> Option<Flight> {
-        let at = self
-            .flights
-            .iter()
-            .position(|flight| flight.outcome.is_some())?;
-        let mut flight = self.flights.remove(at)?;
-        if at < self.sent {
-            self.sent -= 1;
-        }
-        for task in flight.tasks.drain(..) {
-            task.abort();
-        }
-        if let Some((_, waiter)) = flight.parked.take() {
-            waiter.release(Err(RefusedReason::NotYourTurn));
-        }
-        self.idle_since = Instant::now();
-        Some(flight)
+            .map(|parked| *parked)
     }
 
     /// Counts a mute of the exchange whose response is coming; the id is returned if it is the first.
@@ -346,16 +331,16 @@ impl Client {
 }
 
 impl Flight {
-    fn new(payload: Payload) -> Self {
+    fn new(payload: Payload, now: Instant) -> Self {
         Self {
             id: payload.id(),
             method: payload.method().clone(),
             safe: payload.is_safe(),
             streams: payload.mode() != TransferMode::Oneshot,
-            request: Sending::Queued(payload),
+            request: Sending::Queued,
+            payload: Some(payload),
             response: Receiving::Waiting,
             persist: true,
-            kept: None,
             reused: false,
             parked: None,
             pieces: None,
@@ -368,7 +353,7 @@ impl Flight {
             bytes_in: 0,
             head_out: 0,
             bytes_out: 0,
-            began: Instant::now(),
+            began: now,
             asked: None,
             answered: None,
         }
@@ -382,7 +367,7 @@ impl Flight {
     fn awaits_its_turn(&self) -> bool {
         self.outcome.is_none()
             && self.streams
-            && matches!(self.request, Sending::Queued(_) | Sending::Expecting)
+            && matches!(self.request, Sending::Queued | Sending::Expecting)
     }
 
     /// Whether the request asks the server for leave to send its body.
@@ -397,15 +382,24 @@ impl Flight {
     /// Whether the server cannot have acted on the request, or acting twice does no harm (N11, P82).
     fn is_retry_safe(&self) -> bool {
         match self.request {
-            Sending::Queued(_) => true,
+            Sending::Queued => true,
             Sending::Expecting | Sending::Open | Sending::Done => {
                 self.response == Receiving::Waiting && is_idempotent(&self.method)
             }
         }
     }
 
-    fn was_muted(&self) -> bool {
-        self.mutes > 0
+    /// What belongs to the exchange ends with it.
+    fn leave(&mut self, link: &Link) {
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        if let Some(parked) = self.parked.take() {
+            parked.1.release(Err(RefusedReason::NotYourTurn));
+        }
+        if self.mutes > 0 {
+            link.tell(Unmute(self.id));
+        }
     }
 
     fn exchange(&self, now: Instant) -> Exchange {
@@ -414,7 +408,7 @@ impl Flight {
             answer: None,
             status: self.status,
             phase: match (&self.request, self.response) {
-                (Sending::Queued(_), _) => ExchangePhase::Queued,
+                (Sending::Queued, _) => ExchangePhase::Queued,
                 (Sending::Expecting | Sending::Open, Receiving::Waiting) => ExchangePhase::Sending,
                 (Sending::Done, Receiving::Waiting) => ExchangePhase::Waiting,
                 (_, Receiving::Open) => ExchangePhase::Answering,

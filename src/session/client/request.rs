@@ -84,10 +84,10 @@ impl Client {
         if self.flights.len() - self.sent >= link.options.queue {
             return Err(Refused::new(RefusedReason::Busy, payload));
         }
-        Ok(self.queue(payload))
+        Ok(self.queue(payload, link.now()))
     }
 
-    /// Moves on: opens the connection, sends what may be sent. Ready when something changed.
+    /// Moves on: opens the connection, gives up waiting. Ready when something changed, or may be sent.
     pub(in crate::session) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
         if self.sent == self.flights.len() && !matches!(self.connection.state, State::Opening(_)) {
             return self.poll_expecting(link, cx);
@@ -115,7 +115,6 @@ impl Client {
             },
             State::Open => {
                 if self.may_send(link) {
-                    self.send_next(link);
                     Poll::Ready(())
                 } else {
                     self.poll_expecting(link, cx)
@@ -154,6 +153,13 @@ impl Client {
         }
     }
 
+    /// Sends the requests whose turn has come. They leave by the write that follows, in the same turn.
+    pub(in crate::session) fn send(&mut self, link: &mut Link) {
+        while self.connection.is_open() && self.may_send(link) {
+            self.send_next(link);
+        }
+    }
+
     /// One request at a time; with pipelining, safe ones behind safe ones (P76 to P78, B11, B12).
     fn may_send(&self, link: &Link) -> bool {
         let Some(next) = self.flights.get(self.sent) else {
@@ -184,29 +190,21 @@ impl Client {
         let Some(flight) = self.flights.get_mut(at) else {
             return;
         };
-        let Sending::Queued(mut payload) = std::mem::replace(&mut flight.request, Sending::Done)
-        else {
+        let Some(payload) = flight.payload.as_mut().filter(|_| flight.outcome.is_none()) else {
+            // Cancelled while it waited: it goes no further.
             return;
         };
-        if flight.outcome.is_some() {
-            // Cancelled while it waited: it goes no further.
-            flight.request = Sending::Queued(payload);
-            return;
-        }
         let target = if let Some(proxy) = &self.proxy {
-            proxy.address(&mut payload, self.origin.as_ref());
+            proxy.address(payload, self.origin.as_ref());
             Target::Absolute
         } else {
             Target::Origin
         };
         let before = link.outbound.buffer.len();
         let encoder = &mut link.outbound.encoder;
-        let begun = match encoder.request(&payload, target, host, true, &mut link.outbound.buffer) {
+        let begun = match encoder.request(payload, target, host, true, &mut link.outbound.buffer) {
             Ok(begun) => begun,
-            Err(mistake) => {
-                flight.request = Sending::Queued(payload);
-                return flight.end(Outcome::Failed(mistake.into()));
-            }
+            Err(mistake) => return flight.end(Outcome::Failed(mistake.into())),
         };
         let body = payload.body_bytes().len();
         let written = link.outbound.buffer.len().saturating_sub(before);
@@ -221,15 +219,18 @@ impl Client {
             method: flight.method.clone(),
             upgrade: flight.taker.is_some(),
         });
-        if begun.needs_body && Flight::expects(&payload) {
+        if !begun.needs_body {
+            flight.request = Sending::Done;
+            self.unasked = true;
+        } else if Flight::expects(payload) {
             flight.request = Sending::Expecting;
             self.connection.deadline.set_after(Some(EXPECT));
-        } else if begun.needs_body {
-            flight.request = Sending::Open;
-            let id = flight.id;
-            link.events.push_back(Event::NeedBody(id));
         } else {
-            flight.kept = Some(payload);
+            flight.request = Sending::Open;
+            link.events.push_back(Event::NeedBody(flight.id));
+        }
+        if begun.needs_body {
+            flight.payload = None;
         }
         link.weigh();
     }
@@ -270,15 +271,19 @@ impl Client {
         if let Some(flight) = self.sending() {
             flight.request = Sending::Done;
         }
+        self.unasked = true;
         link.weigh();
         Ok(())
     }
 
     /// All output was taken by the socket: from now on a response is awaited.
-    pub(in crate::session) fn flushed(&mut self, now: Instant) {
+    pub(in crate::session) fn flushed(&mut self, link: &Link) {
+        if !std::mem::take(&mut self.unasked) {
+            return;
+        }
         for flight in self.sent() {
             if matches!(flight.request, Sending::Done) {
-                flight.asked.get_or_insert(now);
+                flight.asked.get_or_insert(link.now());
             }
         }
     }
