@@ -73,7 +73,7 @@ impl Way {
     }
 
     fn client(self, options: &Arc<SessionOptions>) -> Client {
-        let host = self.origin.authority();
+        let host = self.origin.authority().to_owned();
         let origin = self.origin.clone();
         // Behind a tunnel there is no proxy to speak to.
         let through = self
