@@ -1045,6 +1045,15 @@ fn clients_and_their_futures_go_anywhere() {
     error::<ClientError>();
 }
 
+/// Who has many requests under way has as many of these.
+#[actix::test]
+async fn the_future_of_a_request_is_small() {
+    let client = HttpClient::new();
+    let request = Payload::get("http://a.test/").expect("a url");
+    let size = size_of_val(&client.request(request));
+    assert!(size <= 1024, "{size} bytes");
+}
+
 /// A server of somebody else.
 #[actix::test]
 async fn pythons_server() {

@@ -21,19 +21,20 @@ use crate::session::{
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) head: Payload,
-    pub(super) body: Option<Incoming>,
+    pub(super) body: Option<Box<Incoming>>,
 }
 
 impl Reply {
     /// Both parts, where the body is a stream even if it is there already.
     pub(super) fn parts(self) -> (Payload, Incoming) {
         let Self { mut head, body } = self;
-        let body = body.unwrap_or_else(|| {
-            let message = head.message_mut();
-            message.mode = TransferMode::Stream;
-            message.length = message.body.len() as u64;
-            Incoming::whole(std::mem::take(&mut message.body))
-        });
+        if let Some(body) = body {
+            return (head, *body);
+        }
+        let message = head.message_mut();
+        message.mode = TransferMode::Stream;
+        message.length = message.body.len() as u64;
+        let body = Incoming::whole(std::mem::take(&mut message.body));
         (head, body)
     }
 }
@@ -146,7 +147,7 @@ impl HttpHandler for Conversation {
         self.feed = Some(feed);
         self.answer(Ok(Reply {
             head,
-            body: Some(body),
+            body: Some(Box::new(body)),
         }));
     }
 
