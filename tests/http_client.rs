@@ -929,6 +929,29 @@ async fn origins_are_forgotten() {
     }
 }
 
+/// The origin that was asked last is remembered: another is still another, and user information still refused.
+#[actix::test]
+async fn origins_take_turns() {
+    let [first, second] = [Server::new().await, Server::new().await];
+    let named = |name: &'static str| move |_: &str| OK.replace("hi", name);
+    let (first, second) = (first.answering(named("1.")), second.answering(named("2.")));
+    let client = HttpClient::new();
+    for (server, name) in [(&first, "1."), (&first, "1."), (&second, "2.")].repeat(2) {
+        let answer = client.request(server.get("/")).await.expect("an answer");
+        assert_eq!(answer.body_bytes(), name);
+        let shouted = server.url.replace("http", "HTTP");
+        let answer = client.request(Payload::get(shouted).expect("a url"));
+        assert_eq!(answer.await.expect("an answer").body_bytes(), name);
+        let user = server.url.replace("://", "://user@");
+        let refused = client.request(Payload::get(user).expect("a url")).await;
+        assert!(matches!(
+            refused.expect_err("refused").kind(),
+            ClientErrorKind::Unusable(UseError::InvalidUrl)
+        ));
+    }
+    assert_eq!((first.accepted(), second.accepted()), (1, 1));
+}
+
 /// Idle connections are closed after their time.
 #[actix::test]
 async fn idle_connections_are_closed() {

@@ -290,11 +290,9 @@ impl HttpClient {
 
     /// Waits for the right to a connection.
     async fn lease(&self, request: Payload) -> Result<(Lease, Payload), ClientError> {
-        match Origin::try_from(request.uri()) {
-            Ok(origin) => {
-                let host = self.0.pool.host(origin, |origin| self.way(origin));
-                Ok((host.lease().await, request))
-            }
+        let host = self.0.pool.host(request.uri(), |origin| self.way(origin));
+        match host {
+            Ok(host) => Ok((host.lease().await, request)),
             Err(mistake) => Err(ClientError::unsent(mistake, request)),
         }
     }

@@ -10,14 +10,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use actix::{Addr, WeakAddr};
+use http::Uri;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::error::UseError;
 use crate::session::{Dispose, HttpSession, Way};
 use crate::transport::Origin;
 
 /// All origins that are in use.
 pub(super) struct Pool {
     hosts: Mutex<HashMap<Origin, Weak<Host>>>,
+    /// The one that was asked last: most are asked more than once in a row.
+    last: Mutex<Weak<Host>>,
     connections: usize,
     max_idle: usize,
 }
@@ -42,17 +46,29 @@ impl Pool {
     pub(super) fn new(connections: usize, max_idle: usize) -> Arc<Self> {
         Arc::new(Self {
             hosts: Mutex::default(),
+            last: Mutex::default(),
             connections,
             max_idle,
         })
     }
 
-    /// The origin, which is made known by whoever asks first, and the way to it.
+    /// The origin of a URL, which is made known by whoever asks first, and the way to it.
     pub(super) fn host(
         self: &Arc<Self>,
-        origin: Origin,
+        uri: &Uri,
         way: impl FnOnce(Origin) -> Way,
-    ) -> Arc<Host> {
+    ) -> Result<Arc<Host>, UseError> {
+        // A statement of its own ends the lock: to drop a host takes one.
+        let last = lock(&self.last).upgrade();
+        if let Some(host) = last.filter(|host| host.way.origin.begins(uri)) {
+            return Ok(host);
+        }
+        let host = self.known(Origin::try_from(uri)?, way);
+        *lock(&self.last) = Arc::downgrade(&host);
+        Ok(host)
+    }
+
+    fn known(self: &Arc<Self>, origin: Origin, way: impl FnOnce(Origin) -> Way) -> Arc<Host> {
         let mut hosts = lock(&self.hosts);
         if let Some(host) = hosts.get(&origin).and_then(Weak::upgrade) {
             return host;
