@@ -952,6 +952,26 @@ async fn origins_take_turns() {
     assert_eq!((first.accepted(), second.accepted()), (1, 1));
 }
 
+/// The pool does not keep a session whose connection the server has closed.
+#[actix::test]
+async fn closed_connections_are_forgotten() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send(OK).await;
+        peer
+    };
+    let (answered, peer) = tokio::join!(client.request(server.get("/")), served);
+    answered.expect("an answer");
+    assert!(format!("{client:?}").contains("origins: 1"));
+    drop(peer);
+    while !format!("{client:?}").contains("origins: 0") {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Idle connections are closed after their time.
 #[actix::test]
 async fn idle_connections_are_closed() {

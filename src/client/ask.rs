@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix::Addr;
@@ -42,7 +43,7 @@ impl Reply {
 /// Sends a request on a session that was lent for it. `writer` gets the body to write, if the request has one that
 /// follows.
 pub(super) fn ask(
-    session: Addr<HttpSession>,
+    session: Arc<Addr<HttpSession>>,
     lease: Lease,
     request: Payload,
     writer: Option<oneshot::Sender<BodySender>>,
@@ -71,7 +72,7 @@ pub(super) fn ask(
 /// Waits for the answer. Dropped before, it cancels the exchange.
 #[derive(Debug)]
 pub(super) struct Pending {
-    session: Addr<HttpSession>,
+    session: Arc<Addr<HttpSession>>,
     exchange: MessageId,
     answer: oneshot::Receiver<Result<Reply, ClientError>>,
     over: bool,

@@ -297,9 +297,9 @@ impl HttpClient {
         }
     }
 
-    fn connect(&self, lease: &Lease) -> Addr<HttpSession> {
+    fn connect(&self, lease: &Lease) -> Arc<Addr<HttpSession>> {
         // It is asked with a handler of its own at once.
-        self.open(lease.host.way.clone(), |_| Box::new(Unasked))
+        Arc::new(self.open(lease.host.way.clone(), |_| Box::new(Unasked)))
     }
 
     /// The way to an origin: which proxy is in between.

@@ -1,15 +1,15 @@
 //! The sessions of a client, by origin.
 //!
 //! A session is lent to one request at a time. How many there are is a semaphore, whose queue is the queue of those that
-//! wait, first in, first out; a wait that is dropped leaves nothing behind. Idle sessions are known by weak addresses: an
-//! open connection keeps its session, and when it is closed the session ends by itself. An origin is forgotten with the
+//! wait, first in, first out; a wait that is dropped leaves nothing behind. Idle sessions are known weakly, by what each keeps
+//! for as long as its connection is open: when that is closed the session ends by itself. An origin is forgotten with the
 //! last lease and the last session of it. No lock is held while anything is awaited.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use actix::{Addr, WeakAddr};
+use actix::Addr;
 use http::Uri;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -31,7 +31,7 @@ pub(super) struct Host {
     pub(super) way: Way,
     seats: Arc<Semaphore>,
     /// The last one given back comes last; none once the client is gone.
-    idle: Mutex<Option<Vec<WeakAddr<HttpSession>>>>,
+    idle: Mutex<Option<Vec<Weak<Addr<HttpSession>>>>>,
     max_idle: usize,
     pool: Weak<Pool>,
 }
@@ -95,7 +95,7 @@ impl Drop for Pool {
         let hosts = std::mem::take(&mut *lock(&self.hosts));
         for host in hosts.values().filter_map(Weak::upgrade) {
             let idle = lock(&host.idle).take().unwrap_or_default();
-            for session in idle.iter().filter_map(WeakAddr::upgrade) {
+            for session in idle.iter().filter_map(Weak::upgrade) {
                 session.do_send(Dispose);
             }
         }
@@ -131,14 +131,14 @@ impl Drop for Host {
 
 impl Lease {
     /// The session that was used last, if one is idle.
-    pub(super) fn idle_session(&self) -> Option<Addr<HttpSession>> {
+    pub(super) fn idle_session(&self) -> Option<Arc<Addr<HttpSession>>> {
         let mut idle = lock(&self.host.idle);
         let idle = idle.as_mut()?;
         std::iter::from_fn(|| idle.pop()).find_map(|session| session.upgrade())
     }
 
     /// Ends the lease. With a session that can be used again; false if that is not wanted.
-    pub(super) fn give_back(&mut self, session: Option<&WeakAddr<HttpSession>>) -> bool {
+    pub(super) fn give_back(&mut self, session: Option<&Arc<Addr<HttpSession>>>) -> bool {
         let kept = session.is_some_and(|session| self.host.keep(session));
         // ORDER: whoever waits finds the session that was given back.
         self.seat = None;
@@ -147,17 +147,17 @@ impl Lease {
 }
 
 impl Host {
-    fn keep(&self, session: &WeakAddr<HttpSession>) -> bool {
+    fn keep(&self, session: &Arc<Addr<HttpSession>>) -> bool {
         let mut idle = lock(&self.idle);
         let Some(idle) = idle.as_mut() else {
             return false;
         };
         if idle.len() >= self.max_idle {
-            idle.retain(|session| session.upgrade().is_some());
+            idle.retain(|session| session.strong_count() > 0);
         }
         let room = idle.len() < self.max_idle;
         if room {
-            idle.push(session.clone());
+            idle.push(Arc::downgrade(session));
         }
         room
     }

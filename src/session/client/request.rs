@@ -124,8 +124,7 @@ impl Client {
     }
 
     fn not_connected(&mut self, error: ConnectError) -> Poll<()> {
-        self.connection.state = State::Closed;
-        self.connection.deadline.set(None);
+        self.connection.close();
         self.fail_all(error.into());
         Poll::Ready(())
     }
@@ -403,8 +402,7 @@ impl Client {
         for flight in self.sent() {
             flight.end(Outcome::Failed(reason));
         }
-        self.connection.state = State::Closed;
-        self.connection.deadline.set(None);
+        self.connection.close();
         self.carried = 0;
         link.detach(reset);
     }
