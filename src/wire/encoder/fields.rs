@@ -68,6 +68,9 @@ pub(super) fn given_chunked(headers: &Headers) -> Result<bool, UseError> {
 
 /// Holds what the application set to what the payload is.
 pub(super) fn check_given(headers: &Headers, announce: Announce) -> Result<(), UseError> {
+    if !headers.has(Known::ContentLength) && !headers.has(Known::TransferEncoding) {
+        return Ok(());
+    }
     let length = given_length(headers)?;
     let chunked = given_chunked(headers)?;
     let agrees = match announce {
