@@ -686,6 +686,34 @@ async fn what_was_not_sent_goes_over_the_next_connection() {
         .await;
 }
 
+/// B23: what was awaited on a connection that is gone frames nothing on the next: a GET behind a HEAD has its body.
+#[actix::test]
+async fn a_connection_begins_without_what_the_one_before_awaited() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .expect_port()
+        .await;
+    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let session = HttpSession::connect(
+        Origin::try_from(origin.as_str()).expect("a URL"),
+        &factory,
+        SessionOptions::for_client(),
+    );
+    apply(&session, Payload::head("/1").expect("a path")).await;
+    apply(&session, get("/2")).await;
+    let mut first = Peer::new(listener.accept().await.expect("a connection").0);
+    assert!(first.until("\r\n\r\n").await.starts_with("HEAD /1 "));
+    drop(first);
+    let end = heard.next().await;
+    assert!(end.starts_with("failed ConnectionClosed"), "{end}");
+    let mut second = Peer::new(listener.accept().await.expect("a connection").0);
+    assert!(second.until("\r\n\r\n").await.starts_with("GET /2 "));
+    second.send(OK).await;
+    heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+        .await;
+}
+
 /// P71: nothing is connected before there is something to send.
 #[actix::test]
 async fn a_connection_is_opened_by_the_first_request() {

@@ -929,6 +929,49 @@ async fn origins_are_forgotten() {
     }
 }
 
+/// The origin that was asked last is remembered: another is still another, and user information still refused.
+#[actix::test]
+async fn origins_take_turns() {
+    let [first, second] = [Server::new().await, Server::new().await];
+    let named = |name: &'static str| move |_: &str| OK.replace("hi", name);
+    let (first, second) = (first.answering(named("1.")), second.answering(named("2.")));
+    let client = HttpClient::new();
+    for (server, name) in [(&first, "1."), (&first, "1."), (&second, "2.")].repeat(2) {
+        let answer = client.request(server.get("/")).await.expect("an answer");
+        assert_eq!(answer.body_bytes(), name);
+        let shouted = server.url.replace("http", "HTTP");
+        let answer = client.request(Payload::get(shouted).expect("a url"));
+        assert_eq!(answer.await.expect("an answer").body_bytes(), name);
+        let user = server.url.replace("://", "://user@");
+        let refused = client.request(Payload::get(user).expect("a url")).await;
+        assert!(matches!(
+            refused.expect_err("refused").kind(),
+            ClientErrorKind::Unusable(UseError::InvalidUrl)
+        ));
+    }
+    assert_eq!((first.accepted(), second.accepted()), (1, 1));
+}
+
+/// The pool does not keep a session whose connection the server has closed.
+#[actix::test]
+async fn closed_connections_are_forgotten() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send(OK).await;
+        peer
+    };
+    let (answered, peer) = tokio::join!(client.request(server.get("/")), served);
+    answered.expect("an answer");
+    assert!(format!("{client:?}").contains("origins: 1"));
+    drop(peer);
+    while !format!("{client:?}").contains("origins: 0") {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Idle connections are closed after their time.
 #[actix::test]
 async fn idle_connections_are_closed() {
@@ -1043,6 +1086,15 @@ fn clients_and_their_futures_go_anywhere() {
     fn error<T: std::error::Error + Send + Sync + 'static>() {}
     let _ = check;
     error::<ClientError>();
+}
+
+/// Who has many requests under way has as many of these.
+#[actix::test]
+async fn the_future_of_a_request_is_small() {
+    let client = HttpClient::new();
+    let request = Payload::get("http://a.test/").expect("a url");
+    let size = size_of_val(&client.request(request));
+    assert!(size <= 1024, "{size} bytes");
 }
 
 /// A server of somebody else.

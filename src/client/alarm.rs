@@ -1,6 +1,7 @@
 //! The time of a whole request.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use actix_rt::ArbiterHandle;
@@ -9,16 +10,13 @@ use tokio::sync::oneshot;
 use super::error::{ClientError, ClientErrorKind};
 use crate::error::RefusedReason;
 
-/// Drops the future when the time is over. The clock runs on the arbiter, because the caller may be on a thread that has
+/// Gives the future up when the time is over: its owner drops it then. The clock runs on the arbiter, because the caller may be on a thread that has
 /// none.
 pub(super) async fn within<T>(
-    time: Option<Duration>,
+    time: Duration,
     arbiter: &ArbiterHandle,
-    future: impl Future<Output = Result<T, ClientError>>,
+    future: Pin<&mut impl Future<Output = Result<T, ClientError>>>,
 ) -> Result<T, ClientError> {
-    let Some(time) = time else {
-        return future.await;
-    };
     let (mut bell, heard) = oneshot::channel();
     arbiter.spawn(async move {
         tokio::select! {

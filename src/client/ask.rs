@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix::Addr;
@@ -21,14 +22,14 @@ use crate::session::{
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) head: Payload,
-    pub(super) body: Option<Incoming>,
+    pub(super) body: Option<Box<Incoming>>,
 }
 
 impl Reply {
     /// Both parts, where the body is a stream even if it is there already.
     pub(super) fn parts(self) -> (Payload, Incoming) {
         let Self { mut head, body } = self;
-        let body = body.unwrap_or_else(|| Incoming::inside(&mut head));
+        let body = body.map_or_else(|| Incoming::inside(&mut head), |body| *body);
         (head, body)
     }
 }
@@ -36,7 +37,7 @@ impl Reply {
 /// Sends a request on a session that was lent for it. `writer` gets the body to write, if the request has one that
 /// follows.
 pub(super) fn ask(
-    session: Addr<HttpSession>,
+    session: Arc<Addr<HttpSession>>,
     lease: Lease,
     request: Payload,
     writer: Option<oneshot::Sender<BodySender>>,
@@ -65,7 +66,7 @@ pub(super) fn ask(
 /// Waits for the answer. Dropped before, it cancels the exchange.
 #[derive(Debug)]
 pub(super) struct Pending {
-    session: Addr<HttpSession>,
+    session: Arc<Addr<HttpSession>>,
     exchange: MessageId,
     answer: oneshot::Receiver<Result<Reply, ClientError>>,
     over: bool,
@@ -141,7 +142,7 @@ impl HttpHandler for Conversation {
         self.feed = Some(feed);
         self.answer(Ok(Reply {
             head,
-            body: Some(body),
+            body: Some(Box::new(body)),
         }));
     }
 

@@ -13,6 +13,7 @@ mod redirect;
 mod upload;
 
 use std::fmt;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,11 +99,11 @@ impl HttpClient {
     /// [`ClientError`]: why, and whether the request may be sent again. A body over `max_body` is
     /// [`BodyError::TooLarge`], and its connection is closed.
     pub async fn request(&self, request: Payload) -> Result<Payload, ClientError> {
-        self.within(async {
+        let answer = pin!(async {
             let reply = self.send(request).await?;
             self.collect(reply).await
-        })
-        .await
+        });
+        self.within(answer).await
     }
 
     /// Sends a request and returns the response when its head is there. The body follows as a stream.
@@ -110,7 +111,8 @@ impl HttpClient {
     /// # Errors
     /// As [`request`](Self::request), up to the head.
     pub async fn stream(&self, request: Payload) -> Result<(Payload, Incoming), ClientError> {
-        self.within(self.send(request)).await.map(Reply::parts)
+        let reply = pin!(self.send(request));
+        self.within(reply).await.map(Reply::parts)
     }
 
     /// [`stream`](Self::stream) for a request whose body comes from a stream: chunked, or of the
@@ -131,9 +133,8 @@ impl HttpClient {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
-        self.within(self.send_with(request, body, || None))
-            .await
-            .map(Reply::parts)
+        let reply = pin!(self.send_with(request, body, || None));
+        self.within(reply).await.map(Reply::parts)
     }
 
     /// [`upload`](Self::upload) of a body that can be made again: a redirect that repeats method and body is followed, by
@@ -151,9 +152,8 @@ impl HttpClient {
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
         let first = body();
-        self.within(self.send_with(request, first, || Some(body())))
-            .await
-            .map(Reply::parts)
+        let reply = pin!(self.send_with(request, first, || Some(body())));
+        self.within(reply).await.map(Reply::parts)
     }
 
     /// A session of your own with the server of this URL: with the options of the client, outside of its pool. The factory
@@ -169,11 +169,15 @@ impl HttpClient {
         Ok(self.open(way, move |session| Box::new(factory.handler(session))))
     }
 
+    /// Pinned where it was made: a future that is handed on by value is copied, and stands twice in who awaits it.
     async fn within<T>(
         &self,
-        future: impl Future<Output = Result<T, ClientError>>,
+        future: Pin<&mut impl Future<Output = Result<T, ClientError>>>,
     ) -> Result<T, ClientError> {
-        alarm::within(self.0.timeout, &self.0.arbiter, future).await
+        match self.0.timeout {
+            Some(time) => alarm::within(time, &self.0.arbiter, future).await,
+            None => future.await,
+        }
     }
 
     /// Sends a request whose body is inside, and follows redirects.
@@ -286,18 +290,16 @@ impl HttpClient {
 
     /// Waits for the right to a connection.
     async fn lease(&self, request: Payload) -> Result<(Lease, Payload), ClientError> {
-        match Origin::try_from(request.uri()) {
-            Ok(origin) => {
-                let host = self.0.pool.host(origin, |origin| self.way(origin));
-                Ok((host.lease().await, request))
-            }
+        let host = self.0.pool.host(request.uri(), |origin| self.way(origin));
+        match host {
+            Ok(host) => Ok((host.lease().await, request)),
             Err(mistake) => Err(ClientError::unsent(mistake, request)),
         }
     }
 
-    fn connect(&self, lease: &Lease) -> Addr<HttpSession> {
+    fn connect(&self, lease: &Lease) -> Arc<Addr<HttpSession>> {
         // It is asked with a handler of its own at once.
-        self.open(lease.host.way.clone(), |_| Box::new(Unasked))
+        Arc::new(self.open(lease.host.way.clone(), |_| Box::new(Unasked)))
     }
 
     /// The way to an origin: which proxy is in between.

@@ -1,23 +1,27 @@
 //! The sessions of a client, by origin.
 //!
 //! A session is lent to one request at a time. How many there are is a semaphore, whose queue is the queue of those that
-//! wait, first in, first out; a wait that is dropped leaves nothing behind. Idle sessions are known by weak addresses: an
-//! open connection keeps its session, and when it is closed the session ends by itself. An origin is forgotten with the
+//! wait, first in, first out; a wait that is dropped leaves nothing behind. Idle sessions are known weakly, by what each keeps
+//! for as long as its connection is open: when that is closed the session ends by itself. An origin is forgotten with the
 //! last lease and the last session of it. No lock is held while anything is awaited.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use actix::{Addr, WeakAddr};
+use actix::Addr;
+use http::Uri;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::error::UseError;
 use crate::session::{Dispose, HttpSession, Way};
 use crate::transport::Origin;
 
 /// All origins that are in use.
 pub(super) struct Pool {
     hosts: Mutex<HashMap<Origin, Weak<Host>>>,
+    /// The one that was asked last: most are asked more than once in a row.
+    last: Mutex<Weak<Host>>,
     connections: usize,
     max_idle: usize,
 }
@@ -27,7 +31,7 @@ pub(super) struct Host {
     pub(super) way: Way,
     seats: Arc<Semaphore>,
     /// The last one given back comes last; none once the client is gone.
-    idle: Mutex<Option<Vec<WeakAddr<HttpSession>>>>,
+    idle: Mutex<Option<Vec<Weak<Addr<HttpSession>>>>>,
     max_idle: usize,
     pool: Weak<Pool>,
 }
@@ -42,17 +46,29 @@ impl Pool {
     pub(super) fn new(connections: usize, max_idle: usize) -> Arc<Self> {
         Arc::new(Self {
             hosts: Mutex::default(),
+            last: Mutex::default(),
             connections,
             max_idle,
         })
     }
 
-    /// The origin, which is made known by whoever asks first, and the way to it.
+    /// The origin of a URL, which is made known by whoever asks first, and the way to it.
     pub(super) fn host(
         self: &Arc<Self>,
-        origin: Origin,
+        uri: &Uri,
         way: impl FnOnce(Origin) -> Way,
-    ) -> Arc<Host> {
+    ) -> Result<Arc<Host>, UseError> {
+        // A statement of its own ends the lock: to drop a host takes one.
+        let last = lock(&self.last).upgrade();
+        if let Some(host) = last.filter(|host| host.way.origin.begins(uri)) {
+            return Ok(host);
+        }
+        let host = self.known(Origin::try_from(uri)?, way);
+        *lock(&self.last) = Arc::downgrade(&host);
+        Ok(host)
+    }
+
+    fn known(self: &Arc<Self>, origin: Origin, way: impl FnOnce(Origin) -> Way) -> Arc<Host> {
         let mut hosts = lock(&self.hosts);
         if let Some(host) = hosts.get(&origin).and_then(Weak::upgrade) {
             return host;
@@ -79,7 +95,7 @@ impl Drop for Pool {
         let hosts = std::mem::take(&mut *lock(&self.hosts));
         for host in hosts.values().filter_map(Weak::upgrade) {
             let idle = lock(&host.idle).take().unwrap_or_default();
-            for session in idle.iter().filter_map(WeakAddr::upgrade) {
+            for session in idle.iter().filter_map(Weak::upgrade) {
                 session.do_send(Dispose);
             }
         }
@@ -115,14 +131,14 @@ impl Drop for Host {
 
 impl Lease {
     /// The session that was used last, if one is idle.
-    pub(super) fn idle_session(&self) -> Option<Addr<HttpSession>> {
+    pub(super) fn idle_session(&self) -> Option<Arc<Addr<HttpSession>>> {
         let mut idle = lock(&self.host.idle);
         let idle = idle.as_mut()?;
         std::iter::from_fn(|| idle.pop()).find_map(|session| session.upgrade())
     }
 
     /// Ends the lease. With a session that can be used again; false if that is not wanted.
-    pub(super) fn give_back(&mut self, session: Option<&WeakAddr<HttpSession>>) -> bool {
+    pub(super) fn give_back(&mut self, session: Option<&Arc<Addr<HttpSession>>>) -> bool {
         let kept = session.is_some_and(|session| self.host.keep(session));
         // ORDER: whoever waits finds the session that was given back.
         self.seat = None;
@@ -131,17 +147,17 @@ impl Lease {
 }
 
 impl Host {
-    fn keep(&self, session: &WeakAddr<HttpSession>) -> bool {
+    fn keep(&self, session: &Arc<Addr<HttpSession>>) -> bool {
         let mut idle = lock(&self.idle);
         let Some(idle) = idle.as_mut() else {
             return false;
         };
         if idle.len() >= self.max_idle {
-            idle.retain(|session| session.upgrade().is_some());
+            idle.retain(|session| session.strong_count() > 0);
         }
         let room = idle.len() < self.max_idle;
         if room {
-            idle.push(session.clone());
+            idle.push(Arc::downgrade(session));
         }
         room
     }

@@ -8,6 +8,7 @@ use actix_rt::ArbiterHandle;
 use tokio::time::Instant;
 
 use super::HttpSession;
+use super::awaited::Awaited;
 use super::builder::{PayloadBuilder, Tenure, Wiring};
 use super::client::{Client, Connect, Connection, Through, tunnel};
 use super::context::SessionContext;
@@ -78,7 +79,7 @@ impl Way {
     }
 
     fn client(self, options: &Arc<SessionOptions>) -> Client {
-        let host = self.origin.authority();
+        let host = self.origin.authority().to_owned();
         let origin = self.origin.clone();
         // Behind a tunnel there is no proxy to speak to.
         let through = self
@@ -119,13 +120,7 @@ pub(super) fn connect(
 ) -> Addr<HttpSession> {
     let session = actix::Context::<HttpSession>::new();
     let address = session.address();
-    session.run(client(
-        &address,
-        way.client(&options),
-        options,
-        make,
-        |_| {},
-    ))
+    session.run(client(&address, way.client(&options), None, options, make))
 }
 
 /// The same on any arbiter, from any thread. The address is there at once; if the arbiter is gone, it is closed.
@@ -136,7 +131,7 @@ pub(super) fn connect_on(
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler> + Send + 'static,
 ) -> Addr<HttpSession> {
     HttpSession::start_in_arbiter(arbiter, move |ctx| {
-        client(&ctx.address(), way.client(&options), options, make, |_| {})
+        client(&ctx.address(), way.client(&options), None, options, make)
     })
 }
 
@@ -150,20 +145,20 @@ pub(super) fn given(
     let end = Client::new(Connection::given(), host, None, Instant::now());
     let session = actix::Context::<HttpSession>::new();
     let address = session.address();
-    session.run(client(&address, end, options, make, |link| {
-        attach(link, halves);
-    }))
+    session.run(client(&address, end, Some(halves), options, make))
 }
 
 fn client(
     address: &Addr<HttpSession>,
-    end: Client,
+    mut end: Client,
+    halves: Option<Halves>,
     options: Arc<SessionOptions>,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
-    prepare: impl FnOnce(&mut Link),
 ) -> HttpSession {
     let mut link = Link::new(address, options, None);
-    prepare(&mut link);
+    if let Some(halves) = halves {
+        end.connection.attach(&mut link, halves);
+    }
     let context = SessionContext {
         link,
         end: End::Client(Box::new(end)),
@@ -172,7 +167,7 @@ fn client(
 }
 
 /// Gives a client session the connection that was opened for it.
-pub(super) fn attach(link: &mut Link, halves: Halves) {
+pub(super) fn attach(link: &mut Link, halves: Halves, awaited: Awaited) {
     let Halves {
         read,
         write,
@@ -183,7 +178,7 @@ pub(super) fn attach(link: &mut Link, halves: Halves) {
         return;
     };
     let wiring = wiring(read, address, link.epoch, &link.options);
-    link.builder = Some(PayloadBuilder::of_responses(wiring).start());
+    link.builder = Some(PayloadBuilder::of_responses(wiring, awaited).start());
     link.peer = peer;
     link.tls = tls;
     link.trace

@@ -1,8 +1,9 @@
 //! What a handler call may touch at once, without a mailbox round.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use actix::{Addr, Recipient, WeakAddr};
+use actix::{Addr, Recipient};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -324,9 +325,12 @@ impl SessionContext {
         self.end.take_unanswered()
     }
 
-    /// The address of a client session that can be asked again without a new connection.
-    pub(crate) fn reusable(&self) -> Option<&WeakAddr<HttpSession>> {
-        (self.link.is_open() && self.end.is_connected()).then_some(&self.link.address)
+    /// The address of a client session that can be asked again without a new connection, for as long as it can.
+    pub(crate) fn reusable(&mut self) -> Option<&Arc<Addr<HttpSession>>> {
+        if !self.link.is_open() {
+            return None;
+        }
+        self.end.keeper(&self.link)
     }
 
     // For the session.

@@ -2,11 +2,14 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use actix::Addr;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::HttpSession;
 use super::client::Client;
 use super::deadline::earliest;
 use super::exchange::{Exchange, Outcome};
@@ -103,6 +106,13 @@ impl End {
                 Ok(())
             }
             Err(refused) => Err((refused, taker)),
+        }
+    }
+
+    /// Client: sends the requests whose turn has come.
+    pub(super) fn send(&mut self, link: &mut Link) {
+        if let Self::Client(client) = self {
+            client.send(link);
         }
     }
 
@@ -259,10 +269,7 @@ impl End {
     pub(super) fn take_ended(&mut self, link: &mut Link) -> Option<Ended> {
         let ended = match self {
             Self::Server(server) => Ended::Server(server.take_ended(link)?),
-            Self::Client(client) => {
-                let ended = client.take_ended()?;
-                Ended::of_client(client.after(link, ended))
-            }
+            Self::Client(client) => Ended::of_client(client.next_ended(link)?),
         };
         let exchange = ended.exchange();
         link.cut_body(exchange.id);
@@ -283,7 +290,7 @@ impl End {
         match self {
             Self::Server(server) => server.complete(),
             Self::Client(client) => {
-                client.flushed(link.now());
+                client.flushed(link);
                 false
             }
         }
@@ -456,11 +463,11 @@ impl End {
         }
     }
 
-    /// Client: whether there is a connection.
-    pub(super) fn is_connected(&self) -> bool {
+    /// Client: the address, kept for as long as there is a connection.
+    pub(super) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
         match self {
-            Self::Server(_) => true,
-            Self::Client(client) => client.is_connected(),
+            Self::Server(_) => None,
+            Self::Client(client) => client.connection.keeper(link),
         }
     }
 

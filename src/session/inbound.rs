@@ -17,7 +17,7 @@ use super::options::Buffers;
 use super::trace::Traced;
 use crate::error::{Deadline, Refused, RefusedReason, WireError};
 use crate::payload::{Headers, MessageId, Payload};
-use crate::wire::{Expected, Facts, Trailers};
+use crate::wire::{Facts, Trailers};
 
 // From the builder to the session. Each says of which connection it speaks.
 
@@ -129,11 +129,6 @@ impl Credit {
         }
     }
 }
-
-/// A request is about to be sent: its response will have to be framed by it.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Expect(pub(crate) Expected);
 
 /// Look again after this long: the answer to an [`IdleQuery`] while something is going on.
 #[derive(Debug, Message)]

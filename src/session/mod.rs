@@ -4,6 +4,7 @@
 //! messages of `inbound.rs` only. This file decides nothing about bytes or framing: it is the actor, its behaviours in
 //! the order of `docs/semantics.md`, and the loop that calls the handler.
 
+mod awaited;
 mod behaviours;
 mod body;
 mod builder;
@@ -307,6 +308,7 @@ impl HttpSession {
                 }
                 Phase::Closed { .. } => return Poll::Ready(()),
             }
+            self.context.end.send(&mut self.context.link);
             let blocked = self.poll_write(cx);
             self.context.link.weigh();
             self.settle();

@@ -27,10 +27,11 @@ use input::Input;
 pub(super) use lists::recycle;
 
 use super::HttpSession;
+use super::awaited::Awaited;
 use super::deadline::DeadlineTimer;
 use super::handoff;
 use super::inbound::{
-    Batch, Chunk, Close, Closed, Credit, Deliver, Epoch, Expect, Failed, Fault, Finish, HalfClosed,
+    Batch, Chunk, Close, Closed, Credit, Deliver, Epoch, Failed, Fault, Finish, HalfClosed,
     IdleFor, Inbound, Mute, NoRequest, Release, Released, RequestQuery, Rest, Resume, Unmute,
 };
 use super::memory::Stake;
@@ -65,6 +66,8 @@ pub(crate) struct PayloadBuilder {
     epoch: Epoch,
     read: Box<dyn transport::Read>,
     decoder: Decoder,
+    /// At a client, what it has sent.
+    awaited: Option<Awaited>,
     /// Bytes that were read and could not be decoded yet.
     tail: BytesMut,
     /// Whether the decoder may have more to give without another byte: it was stopped, for want of credit say, and did
@@ -139,9 +142,11 @@ impl PayloadBuilder {
     }
 
     /// For the client end.
-    pub(super) fn of_responses(wiring: Wiring) -> Self {
+    pub(super) fn of_responses(wiring: Wiring, awaited: Awaited) -> Self {
         let decoder = Decoder::responses(wiring.rules.clone());
-        Self::new(wiring, decoder, Tenure::none())
+        let mut builder = Self::new(wiring, decoder, Tenure::none());
+        builder.awaited = Some(awaited);
+        builder
     }
 
     fn new(wiring: Wiring, decoder: Decoder, tenure: Tenure) -> Self {
@@ -158,6 +163,7 @@ impl PayloadBuilder {
             epoch,
             read,
             decoder,
+            awaited: None,
             tail: BytesMut::new(),
             backlog: false,
             credit_bytes: 0,
@@ -289,6 +295,9 @@ impl PayloadBuilder {
     /// Decodes what is whole, for as long as there is credit, and hands it over: in one envelope, whatever it is. What
     /// comes alone, as most requests do, needs no list.
     fn decode<I: Input>(&mut self, input: &mut I) {
+        if let Some(awaited) = &self.awaited {
+            awaited.tell(&mut self.decoder);
+        }
         let Some(first) = self.next_item(input) else {
             return;
         };
@@ -463,14 +472,6 @@ impl Handler<Unmute> for PayloadBuilder {
 
     fn handle(&mut self, _: Unmute, _: &mut Self::Context) {
         self.muted = false;
-    }
-}
-
-impl Handler<Expect> for PayloadBuilder {
-    type Result = ();
-
-    fn handle(&mut self, Expect(expected): Expect, _: &mut Self::Context) {
-        self.decoder.expect(expected);
     }
 }
 

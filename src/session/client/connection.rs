@@ -4,8 +4,15 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
+use actix::Addr;
+
+use crate::session::HttpSession;
+use crate::session::awaited::Awaited;
+use crate::session::connection;
 use crate::session::deadline::DeadlineTimer;
+use crate::session::link::Link;
 use crate::transport::{ConnectError, Halves};
 
 /// Opens a connection.
@@ -16,6 +23,10 @@ pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Halves, ConnectE
 pub(in crate::session) struct Connection {
     pub(super) state: State,
     connect: Option<Connect>,
+    /// See [`keeper`](Self::keeper).
+    keeper: Option<Arc<Addr<HttpSession>>>,
+    /// What was sent over it, for its builder.
+    pub(super) awaited: Awaited,
     /// Runs while a connection is being opened, or while a request waits for leave to send its body.
     pub(super) deadline: DeadlineTimer,
 }
@@ -32,15 +43,19 @@ impl Connection {
         Self {
             state: State::Closed,
             connect: Some(connect),
+            keeper: None,
+            awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
         }
     }
 
-    /// Open already, and not opened again.
+    /// Not to be opened: what it is comes by [`attach`](Self::attach), once.
     pub(in crate::session) fn given() -> Self {
         Self {
-            state: State::Open,
+            state: State::Closed,
             connect: None,
+            keeper: None,
+            awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
         }
     }
@@ -51,6 +66,30 @@ impl Connection {
         self.state = State::Opening(connect());
         self.deadline.set_after(patience);
         Ok(())
+    }
+
+    /// The connection is there.
+    pub(in crate::session) fn attach(&mut self, link: &mut Link, halves: Halves) {
+        self.state = State::Open;
+        self.deadline.set(None);
+        self.awaited = Awaited::default();
+        connection::attach(link, halves, self.awaited.clone());
+    }
+
+    /// The address of the session, which it keeps for as long as there is a connection. A pool knows that weakly, and needs
+    /// no new address to ask again: two allocations and 3 % of a request.
+    pub(in crate::session) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
+        if self.is_open() && self.keeper.is_none() {
+            self.keeper = link.address.upgrade().map(Arc::new);
+        }
+        self.keeper.as_ref()
+    }
+
+    /// The connection is gone, or does not come.
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+        self.deadline.set(None);
+        self.keeper = None;
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -3,14 +3,13 @@
 use std::io;
 
 use http::StatusCode;
-use tokio::time::Instant;
 
 use super::{Client, Flight, Receiving, Sending};
 use crate::error::{CancelCause, FailureReason};
 use crate::payload::{Payload, TransferMode};
 use crate::session::exchange::{Exchange, Outcome};
 use crate::session::handoff::NotUpgraded;
-use crate::session::inbound::{Fault, IdleFor, Inbound, Unmute};
+use crate::session::inbound::{Fault, IdleFor, Inbound};
 use crate::session::link::Link;
 use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
@@ -65,12 +64,12 @@ impl Client {
         let body = response.body_bytes().len() as u64;
         link.bytes_in += body;
         if let Some(flight) = self.front() {
-            flight.kept = None;
+            flight.payload = None;
             flight.status = Some(status);
             flight.head_in = facts.head_bytes as u64;
             flight.bytes_in = body;
             flight.persist &= facts.keep_alive;
-            flight.answered = Some(Instant::now());
+            flight.answered = Some(link.now());
             flight.response = Receiving::Open;
             if !facts.upgrade
                 && let Some(taker) = flight.taker.take()
@@ -114,36 +113,41 @@ impl Client {
         Intake::Wait
     }
 
-    /// An exchange ended: what it leaves to the connection, and what is told of it.
-    pub(in crate::session) fn after(&mut self, link: &mut Link, mut ended: Flight) -> Exchange {
-        if ended.was_muted() {
-            link.tell(Unmute(ended.id));
+    /// Takes an exchange that ended: what it leaves to the connection, and what is told of it.
+    pub(in crate::session) fn next_ended(&mut self, link: &mut Link) -> Option<Exchange> {
+        let ended = |flight: &Flight| flight.outcome.is_some();
+        let at = self.flights.iter().position(ended)?;
+        self.idle_since = link.now();
+        let flight = self.flights.get_mut(at)?;
+        flight.leave(link);
+        let exchange = flight.exchange(self.idle_since);
+        flight.span.served(&exchange, &mut link.trace);
+        flight.running.end(&exchange);
+        let (request, persist) = (flight.request, flight.persist);
+        let taker = flight.taker.take();
+        self.unanswered = flight.payload.take();
+        // Dropped where it is: it is large.
+        self.flights.drain(at..=at);
+        if at < self.sent {
+            self.sent -= 1;
         }
-        let exchange = ended.exchange(self.idle_since);
-        ended.span.served(&exchange, &mut link.trace);
-        ended.running.end(&exchange);
         if exchange.outcome == Outcome::Completed {
             let aborted = FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted);
             // A request that the server did not want to hear to its end cannot be taken back.
-            let cut = !matches!(ended.request, Sending::Done)
-                || ended.taker.is_some() && link.has_output();
-            match ended.taker.take() {
+            let cut = request != Sending::Done || taker.is_some() && link.has_output();
+            match taker {
                 Some(taker) if !cut => {
                     self.fail_all(aborted);
                     link.hand_off(taker);
                 }
-                _ if cut || !ended.persist => self.hang_up(link, aborted, cut),
+                _ if cut || !persist => self.hang_up(link, aborted, cut),
                 _ => {}
             }
         }
-        self.unanswered = match ended.request {
-            Sending::Queued(payload) => Some(payload),
-            Sending::Expecting | Sending::Open | Sending::Done => ended.kept,
-        };
         if let (Some(proxy), Some(request)) = (&self.proxy, &mut self.unanswered) {
             proxy.forget(request);
         }
-        exchange
+        Some(exchange)
     }
 
     /// Whoever gets the response body takes no more of it.

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::deadline::earliest;
 use super::exchange::{Exchange, ExchangePhase, Outcome};
 use super::handoff::Taker;
+use super::inbound::Unmute;
 use super::info::SessionPhase;
 use super::link::Link;
 use super::meter::{Role, Running};
@@ -46,7 +47,7 @@ impl std::fmt::Debug for Through {
 
 #[derive(Debug)]
 pub(super) struct Client {
-    connection: Connection,
+    pub(super) connection: Connection,
     /// The Host value of requests that bring none.
     host: String,
     /// Whose requests these are; unknown on a connection that was given.
@@ -58,6 +59,8 @@ pub(super) struct Client {
     /// How many of them were sent.
     sent: usize,
     begun: u64,
+    /// Whether a request was sent of which the socket has not taken all.
+    unasked: bool,
     /// How many requests went out over the connection that is open.
     carried: u64,
     /// The request of the exchange that ended last, if it was not answered and can be sent again as it is.
@@ -81,12 +84,12 @@ pub(super) struct Flight {
     response: Receiving,
     /// Whether the connection may be used after this exchange.
     persist: bool,
-    /// The request, for as long as it is not answered and its body was inside.
-    kept: Option<Payload>,
+    /// The request, for as long as it is not answered and can be sent again as it is.
+    payload: Option<Payload>,
     /// Whether its connection had carried another before.
     reused: bool,
     /// What came of its body before that was asked for, and who waits for the answer.
-    parked: Option<(Part, Box<dyn Waiter>)>,
+    parked: Option<Box<(Part, Box<dyn Waiter>)>>,
     /// Pieces taken from the body writer, once there is one.
     pieces: Option<u64>,
     /// Who gets the connection if the server switches protocols.
@@ -108,9 +111,9 @@ pub(super) struct Flight {
 }
 
 /// How far the request is.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
-    Queued(Payload),
+    Queued,
     /// The head is out; the body waits for the server's 100 (RFC 9110 section 10.1.1), but not for ever.
     Expecting,
     /// Body data may follow.
@@ -141,6 +144,7 @@ impl Client {
             flights: VecDeque::new(),
             sent: 0,
             begun: 0,
+            unasked: false,
             carried: 0,
             unanswered: None,
             idle_since: now,
@@ -160,7 +164,7 @@ impl Client {
             .as_ref()
             .is_some_and(|origin| origin.scheme() == Scheme::Https);
         let running = Running::begin(Role::Client, &payload, secure || link.tls.is_some());
-        let flight = Flight::new(payload, (span, running));
+        let flight = Flight::new(payload, (span, running), link.now());
         let id = flight.id;
         self.begun += 1;
         self.flights.push_back(flight);
@@ -260,7 +264,7 @@ impl Client {
             .flights
             .iter_mut()
             .find(|flight| flight.id == message && flight.parked.is_none());
-        flight.is_some_and(|flight| flight.parked.replace((part, waiter)).is_none())
+        flight.is_some_and(|flight| flight.parked.replace(Box::new((part, waiter))).is_none())
     }
 
     pub(super) fn unpark(&mut self, message: MessageId) -> Option<(Part, Box<dyn Waiter>)> {
@@ -269,30 +273,12 @@ impl Client {
             .find(|flight| flight.id == message)?
             .parked
             .take()
+            .map(|parked| *parked)
     }
 
-    /// Takes an exchange that ended. What belonged to it ends here.
+    /// Whether there is an exchange whose end is to be told.
     pub(super) fn has_ended(&self) -> bool {
         self.flights.iter().any(|flight| flight.outcome.is_some())
-    }
-
-    pub(super) fn take_ended(&mut self) -> Option<Flight> {
-        let at = self
-            .flights
-            .iter()
-            .position(|flight| flight.outcome.is_some())?;
-        let mut flight = self.flights.remove(at)?;
-        if at < self.sent {
-            self.sent -= 1;
-        }
-        for task in flight.tasks.drain(..) {
-            task.abort();
-        }
-        if let Some((_, waiter)) = flight.parked.take() {
-            waiter.release(Err(RefusedReason::NotYourTurn));
-        }
-        self.idle_since = Instant::now();
-        Some(flight)
     }
 
     /// Counts a mute of the exchange whose response is coming; the id is returned if it is the first.
@@ -345,10 +331,6 @@ impl Client {
         self.unanswered.take()
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        self.connection.is_open()
-    }
-
     /// Of the exchange that the handler hears of, which is the first: responses come in order, and ends are told at once.
     /// Only `need_body` may be of another, which is named.
     pub(super) fn span(&self, exchange: Option<MessageId>) -> &Traced {
@@ -388,16 +370,16 @@ impl Flight {
         self.tasks.push(self.span.spawn(future));
     }
 
-    fn new(payload: Payload, (span, running): (Traced, Running)) -> Self {
+    fn new(payload: Payload, (span, running): (Traced, Running), now: Instant) -> Self {
         Self {
             id: payload.id(),
             method: payload.method().clone(),
             safe: payload.is_safe(),
             streams: payload.mode() != TransferMode::Oneshot,
-            request: Sending::Queued(payload),
+            request: Sending::Queued,
+            payload: Some(payload),
             response: Receiving::Waiting,
             persist: true,
-            kept: None,
             reused: false,
             parked: None,
             pieces: None,
@@ -412,7 +394,7 @@ impl Flight {
             bytes_in: 0,
             head_out: 0,
             bytes_out: 0,
-            began: Instant::now(),
+            began: now,
             asked: None,
             answered: None,
         }
@@ -426,7 +408,7 @@ impl Flight {
     fn awaits_its_turn(&self) -> bool {
         self.outcome.is_none()
             && self.streams
-            && matches!(self.request, Sending::Queued(_) | Sending::Expecting)
+            && matches!(self.request, Sending::Queued | Sending::Expecting)
     }
 
     /// Whether the request asks the server for leave to send its body.
@@ -441,15 +423,24 @@ impl Flight {
     /// Whether the server cannot have acted on the request, or acting twice does no harm (N11, P82).
     fn is_retry_safe(&self) -> bool {
         match self.request {
-            Sending::Queued(_) => true,
+            Sending::Queued => true,
             Sending::Expecting | Sending::Open | Sending::Done => {
                 self.response == Receiving::Waiting && is_idempotent(&self.method)
             }
         }
     }
 
-    fn was_muted(&self) -> bool {
-        self.mutes > 0
+    /// What belongs to the exchange ends with it.
+    fn leave(&mut self, link: &Link) {
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        if let Some(parked) = self.parked.take() {
+            parked.1.release(Err(RefusedReason::NotYourTurn));
+        }
+        if self.mutes > 0 {
+            link.tell(Unmute(self.id));
+        }
     }
 
     fn exchange(&self, now: Instant) -> Exchange {
@@ -458,7 +449,7 @@ impl Flight {
             answer: None,
             status: self.status,
             phase: match (&self.request, self.response) {
-                (Sending::Queued(_), _) => ExchangePhase::Queued,
+                (Sending::Queued, _) => ExchangePhase::Queued,
                 (Sending::Expecting | Sending::Open, Receiving::Waiting) => ExchangePhase::Sending,
                 (Sending::Done, Receiving::Waiting) => ExchangePhase::Waiting,
                 (_, Receiving::Open) => ExchangePhase::Answering,

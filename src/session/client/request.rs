@@ -14,10 +14,8 @@ use crate::error::{
     CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError,
 };
 use crate::payload::{Headers, Known, MessageId, Payload};
-use crate::session::connection;
 use crate::session::exchange::Outcome;
 use crate::session::handoff::Taker;
-use crate::session::inbound::Expect;
 use crate::session::link::{Event, Link};
 use crate::session::meter;
 use crate::session::outbound::Room;
@@ -94,7 +92,7 @@ impl Client {
         Ok(self.queue(link, payload))
     }
 
-    /// Moves on: opens the connection, sends what may be sent. Ready when something changed.
+    /// Moves on: opens the connection, gives up waiting. Ready when something changed, or may be sent.
     pub(in crate::session) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
         if self.sent == self.flights.len() && !matches!(self.connection.state, State::Opening(_)) {
             return self.poll_expecting(link, cx);
@@ -108,10 +106,8 @@ impl Client {
             }
             State::Opening(opening) => match opening.as_mut().poll(cx) {
                 Poll::Ready(Ok(halves)) => {
-                    self.connection.state = State::Open;
-                    self.connection.deadline.set(None);
                     self.idle_since = Instant::now();
-                    connection::attach(link, halves);
+                    self.connection.attach(link, halves);
                     Poll::Ready(())
                 }
                 Poll::Ready(Err(error)) => self.not_connected(error),
@@ -124,7 +120,6 @@ impl Client {
             },
             State::Open => {
                 if self.may_send(link) {
-                    self.send_next(link);
                     Poll::Ready(())
                 } else {
                     self.poll_expecting(link, cx)
@@ -134,8 +129,7 @@ impl Client {
     }
 
     fn not_connected(&mut self, error: ConnectError) -> Poll<()> {
-        self.connection.state = State::Closed;
-        self.connection.deadline.set(None);
+        self.connection.close();
         self.fail_all(error.into());
         Poll::Ready(())
     }
@@ -160,6 +154,13 @@ impl Client {
             flight.request = Sending::Open;
             let id = flight.id;
             link.events.push_back(Event::NeedBody(id));
+        }
+    }
+
+    /// Sends the requests whose turn has come. They leave by the write that follows, in the same turn.
+    pub(in crate::session) fn send(&mut self, link: &mut Link) {
+        while self.connection.is_open() && self.may_send(link) {
+            self.send_next(link);
         }
     }
 
@@ -193,29 +194,21 @@ impl Client {
         let Some(flight) = self.flights.get_mut(at) else {
             return;
         };
-        let Sending::Queued(mut payload) = std::mem::replace(&mut flight.request, Sending::Done)
-        else {
+        let Some(payload) = flight.payload.as_mut().filter(|_| flight.outcome.is_none()) else {
+            // Cancelled while it waited: it goes no further.
             return;
         };
-        if flight.outcome.is_some() {
-            // Cancelled while it waited: it goes no further.
-            flight.request = Sending::Queued(payload);
-            return;
-        }
         let target = if let Some(proxy) = &self.proxy {
-            proxy.address(&mut payload, self.origin.as_ref());
+            proxy.address(payload, self.origin.as_ref());
             Target::Absolute
         } else {
             Target::Origin
         };
         let before = link.outbound.buffer.len();
         let encoder = &mut link.outbound.encoder;
-        let begun = match encoder.request(&payload, target, host, true, &mut link.outbound.buffer) {
+        let begun = match encoder.request(payload, target, host, true, &mut link.outbound.buffer) {
             Ok(begun) => begun,
-            Err(mistake) => {
-                flight.request = Sending::Queued(payload);
-                return flight.end(Outcome::Failed(mistake.into()));
-            }
+            Err(mistake) => return flight.end(Outcome::Failed(mistake.into())),
         };
         let body = payload.body_bytes().len();
         let written = link.outbound.buffer.len().saturating_sub(before);
@@ -226,21 +219,23 @@ impl Client {
         meter::sent(flight.began);
         self.carried += 1;
         // ORDER: before the first byte leaves, so that the builder knows what it reads.
-        let expected = Expected {
+        self.connection.awaited.add(Expected {
             id: flight.id,
             method: flight.method.clone(),
             upgrade: flight.taker.is_some(),
-        };
-        link.tell(Expect(expected));
-        if begun.needs_body && Flight::expects(&payload) {
+        });
+        if !begun.needs_body {
+            flight.request = Sending::Done;
+            self.unasked = true;
+        } else if Flight::expects(payload) {
             flight.request = Sending::Expecting;
             self.connection.deadline.set_after(Some(EXPECT));
-        } else if begun.needs_body {
-            flight.request = Sending::Open;
-            let id = flight.id;
-            link.events.push_back(Event::NeedBody(id));
         } else {
-            flight.kept = Some(payload);
+            flight.request = Sending::Open;
+            link.events.push_back(Event::NeedBody(flight.id));
+        }
+        if begun.needs_body {
+            flight.payload = None;
         }
         link.weigh();
     }
@@ -281,15 +276,19 @@ impl Client {
         if let Some(flight) = self.sending() {
             flight.request = Sending::Done;
         }
+        self.unasked = true;
         link.weigh();
         Ok(())
     }
 
     /// All output was taken by the socket: from now on a response is awaited.
-    pub(in crate::session) fn flushed(&mut self, now: Instant) {
+    pub(in crate::session) fn flushed(&mut self, link: &Link) {
+        if !std::mem::take(&mut self.unasked) {
+            return;
+        }
         for flight in self.sent() {
             if matches!(flight.request, Sending::Done) {
-                flight.asked.get_or_insert(now);
+                flight.asked.get_or_insert(link.now());
             }
         }
     }
@@ -409,8 +408,7 @@ impl Client {
         for flight in self.sent() {
             flight.end(Outcome::Failed(reason));
         }
-        self.connection.state = State::Closed;
-        self.connection.deadline.set(None);
+        self.connection.close();
         self.carried = 0;
         link.detach(reset);
     }
