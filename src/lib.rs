@@ -76,6 +76,7 @@ pub mod test_util;
 mod transport;
 mod wire;
 
+pub use bytes::Bytes;
 pub use client::{Blame, ClientBuilder, ClientError, ClientErrorKind, HttpClient, Proxy};
 pub use error::{
     BodyError, CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, TlsError,
@@ -103,7 +104,27 @@ pub use transport::{
 };
 pub use wire::{Leniency, Limits};
 
-/// The snippets of the README, compiled.
+/// The snippets of the README and of the guide, compiled; those that end by themselves are run.
 #[cfg(all(doctest, feature = "rustls"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod guide {
+    macro_rules! chapters {
+        ($($name:ident $file:literal)*) => {$(
+            #[doc = include_str!($file)]
+            struct $name;
+        )*};
+    }
+
+    chapters! {
+        Readme "../README.md"
+        Server "../docs/guide/server.md"
+        Streaming "../docs/guide/streaming.md"
+        Backpressure "../docs/guide/backpressure.md"
+        Cancellation "../docs/guide/cancellation.md"
+        Client "../docs/guide/client.md"
+        Tls "../docs/guide/tls.md"
+        Upgrade "../docs/guide/upgrade.md"
+        Testing "../docs/guide/testing.md"
+        FromActixWebActors "../docs/guide/from-actix-web-actors.md"
+        FromPony "../docs/guide/from-pony.md"
+    }
+}
