@@ -144,7 +144,7 @@ fn has_forbidden(trailers: &Headers) -> bool {
 fn chunk(data: &Bytes, out: &mut impl Output) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut line = [0; 18];
-    let bits = usize::BITS - (data.len() | 1).leading_zeros();
+    let bits = (data.len() | 1).ilog2().saturating_add(1);
     let digits = bits.div_ceil(4) as usize;
     let mut rest = data.len();
     let (text, end) = line.split_at_mut(digits);
