@@ -110,7 +110,7 @@ impl ClientBuilder {
     pub fn build(self) -> HttpClient {
         let Some(arbiter) = Arbiter::try_current() else {
             panic!(
-                "an `HttpClient` is made inside of `#[actix::main]` or an `Arbiter`, or elsewhere for one by `on` or `build_on`"
+                "an `HttpClient` is made on an arbiter, in `#[actix::main]` say, or for one by `on` or `build_on`"
             )
         };
         self.build_on(arbiter)

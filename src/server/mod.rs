@@ -358,6 +358,10 @@ impl HttpServer {
     /// # Panics
     /// Outside of an actix system.
     pub fn run(self) -> Running {
+        assert!(
+            actix::System::try_current().is_some(),
+            "an `HttpServer` runs inside of an actix system: in `#[actix::main]`, not in `#[tokio::main]`"
+        );
         Running::start(self)
     }
 }
