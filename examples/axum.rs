@@ -1,7 +1,7 @@
 //! An axum `Router`, each of its connections a session. Look at `slow`: it is dropped where it stands when its client
 //! goes away.
 //!
-//! `cargo run --features tower --example axum`, then
+//! `cargo run --features tower --example axum [LISTEN]`, then
 //! `curl http://127.0.0.1:8080/hello/Ann`, `curl -N http://127.0.0.1:8080/events`,
 //! `curl -T README.md http://127.0.0.1:8080/count`, `curl http://127.0.0.1:8080/zeros/1000 | wc -c`,
 //! `curl -m 1 http://127.0.0.1:8080/slow`.

@@ -1,7 +1,7 @@
 //! A chunked stream that another actor pushes. Look at `Room`: it never touches a socket, it holds body writers and
 //! awaits each line, so a reader that stalls costs one line of memory and, in the end, its own connection.
 //!
-//! `cargo run --example chat_feed`, then `curl -N http://127.0.0.1:8080/` in one terminal and
+//! `cargo run --example chat_feed [LISTEN]`, then `curl -N http://127.0.0.1:8080/` in one terminal and
 //! `curl -d 'hi there' http://127.0.0.1:8080/` in another.
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Server-sent events from an async function. Look at `count`: it is dropped when the reader leaves, and a reader that
 //! comes back goes on where it was.
 //!
-//! `cargo run --example events`, then open <http://127.0.0.1:8080/>, or
+//! `cargo run --example events [LISTEN]`, then open <http://127.0.0.1:8080/>, or
 //! `curl -N -H 'Last-Event-ID: 41' http://127.0.0.1:8080/events`.
 
 use std::error::Error;

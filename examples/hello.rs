@@ -1,6 +1,6 @@
 //! The smallest server. Look at how little of it is not the answer itself.
 //!
-//! `cargo run --example hello`, then open <http://127.0.0.1:8080/> or `curl -v http://127.0.0.1:8080/`.
+//! `cargo run --example hello [LISTEN]`, then open <http://127.0.0.1:8080/> or `curl -v http://127.0.0.1:8080/`.
 
 use http_actors::{HttpHandler, HttpServer, Payload, SessionContext, StatusCode};
 
@@ -17,10 +17,15 @@ impl HttpHandler for Hello {
 
 #[actix::main]
 async fn main() -> std::io::Result<()> {
-    let address = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    let server = HttpServer::new(|_session| Hello).bind(address)?.run();
+    let listen = std::env::args().nth(1);
+    let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    if listen.starts_with('-') {
+        println!(
+            "usage: hello [LISTEN]\n\nGreets on LISTEN, HOST:PORT: 127.0.0.1:8080 if not given."
+        );
+        return Ok(());
+    }
+    let server = HttpServer::new(|_session| Hello).bind(listen)?.run();
     for address in server.addresses() {
         println!("listening on http://{address}/");
     }

@@ -1,6 +1,6 @@
 //! A reverse proxy: a server session and a client session, joined by their messages. Look at the two calls of
 //! `deliver_body_to`: a body goes from session to session by itself, no faster than its reader takes it, and what is cut
-//! at one end is cut at the other. `cargo run --example relay 127.0.0.1:8080 http://127.0.0.1:9090`
+//! at one end is cut at the other. `cargo run --example relay -- URL [LISTEN]`, as `relay http://127.0.0.1:9090`
 
 use actix::Addr;
 use http_actors::{
@@ -89,11 +89,10 @@ pub(crate) fn relay(to: Origin) -> HttpServer {
 
 #[actix::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let flags: Vec<_> = std::env::args().collect();
-    let [_, listen, to] = &flags[..] else {
-        return Err("usage: relay LISTEN URL".into());
-    };
+    let mut flags = std::env::args().skip(1);
+    let to = flags.next().ok_or("usage: relay URL [LISTEN]")?;
+    let listen = flags.next().unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let server = relay(to.as_str().try_into()?).bind(listen)?.run();
-    println!("listening on {}", server.addresses()[0]);
+    println!("listening on http://{}/", server.addresses()[0]);
     Ok(server.await?)
 }

@@ -1,7 +1,7 @@
 //! A chat over WebSocket, on connections that began as HTTP. Look at `Door`: the handler answers 101 and gives the
 //! connection away; from there on it belongs to an actor, `Socket`, one for each. A reader that is too slow is dropped.
 //!
-//! `cargo run --example websocket`, then open <http://127.0.0.1:8080/> in two windows.
+//! `cargo run --example websocket [LISTEN]`, then open <http://127.0.0.1:8080/> in two windows.
 
 use std::collections::HashMap;
 use std::time::Duration;

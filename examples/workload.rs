@@ -1,7 +1,7 @@
 //! The server that benchmarks, conformance and fault runs use. Look at `Body`: how a handler sends a body of any length
 //! in constant memory, and how it holds an upload while its echo is not taken.
 //!
-//! It listens, then prints `listening on ADDR`; with `--cert` and `--key`, for HTTPS. SIGTERM ends it with exit code 0. Routes (the query is ignored, HEAD
+//! It listens, then prints `listening on ADDR`, which scripts read; with `--cert` and `--key`, for HTTPS. SIGTERM ends it with exit code 0. Routes (the query is ignored, HEAD
 //! works wherever GET does):
 //!
 //! | route | answer |

@@ -1,64 +1,82 @@
-//! HTTP/1.1 sessions as actix actors.
+//! HTTP/1.1 sessions as [actix](https://docs.rs/actix) actors, at both ends of a connection.
 //!
-//! A connection is an actor, [`HttpSession`]. What comes in on it arrives at one handler of your own, an
-//! [`HttpHandler`]; what goes out is sent by that handler, or by message from any other actor or thread that has the
-//! session's address. The model is that of Pony's `net/http`, with bounds on everything and with cancellation told both
-//! ways.
+//! A connection is an actor, [`HttpSession`]. What comes in on it arrives at one handler of your own; what goes out is sent
+//! by that handler, or by message from any other actor or thread. Every queue that a peer can fill has a bound, every phase a deadline, every
+//! exchange one end that is told. The guide in `docs/guide/` teaches it by programs; this page is the tour of the types.
 //!
 //! # A server
 //!
 //! ```no_run
-//! use http_actors::{HttpHandler, HttpServer, Payload, SessionContext, StatusCode};
-//!
-//! struct Hello;
-//!
-//! impl HttpHandler for Hello {
-//!     fn apply(&mut self, _request: Payload, session: &mut SessionContext) {
-//!         session.respond(Payload::response(StatusCode::OK).body("Hello, World!"));
-//!     }
-//! }
+//! use http_actors::{HttpServer, Payload, StatusCode, handler_fn};
 //!
 //! #[actix::main]
 //! async fn main() -> std::io::Result<()> {
-//!     HttpServer::new(|_session| Hello).bind("127.0.0.1:8080")?.run().await
+//!     let hello = handler_fn(async |request: Payload| {
+//!         Payload::response(StatusCode::OK).body(format!("Hello, {}!\n", request.path()))
+//!     });
+//!     HttpServer::new(hello).bind("127.0.0.1:8080")?.run().await
 //! }
 //! ```
 //!
-//! # Reading order
+//! # A client
 //!
-//! * **Messages of HTTP**: [`Payload`] is one request or response, [`Headers`] its fields, [`TransferMode`] the way of its
-//!   body.
-//! * **Receiving**: [`HttpHandler`] says in which order what is told; [`SessionContext`] is the session as the handler
-//!   sees it. [`Exchange`], [`Cancelled`] and [`Failure`] say how a request ended.
-//! * **Sending from elsewhere**: [`Responder`] and [`BodySender`] are the safe way, bound to one request. The messages
-//!   below them are [`Apply`], [`SendChunk`], [`Finish`], [`Write`], [`Cancel`] and [`Dispose`]; [`Inspect`] asks how a
-//!   session is doing. What cannot be taken comes back as [`Refused`].
-//! * **Watching**: [`Inspect`] a session, [`Sessions`] of a server, [`Watch`] for the end of one.
-//! * **Ending**: [`Drain`] for a server, [`Leave`] for a session: nothing is cut before its time. [`Dispose`] cuts.
-//! * **Events**: [`sse`] is the `text/event-stream` of browsers.
-//! * **Bodies from one actor to another**: [`SessionContext::deliver_body_to`] gives the body that is coming to an actor,
-//!   as [`BodyPart`] messages; a session takes them too.
+//! ```no_run
+//! use http_actors::{HttpClient, Payload};
+//!
+//! #[actix::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let client = HttpClient::new();
+//!     let page = client.request(Payload::get("http://127.0.0.1:8080/")?).await?;
+//!     println!("{:?} {:?}", page.status(), page.body_bytes());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # The model
+//!
+//! 1. One connection is one session, on the thread that accepted it. It has one handler, which a factory made.
+//! 2. One request and its answer are an *exchange*. A server has one at a time on a connection, in the order of the wire.
+//! 3. The handler hears `apply`, then the body by `chunk` until `finished`, or with the body inside if that is short.
+//! 4. It answers by a call on its [`SessionContext`], or gives a [`Responder`] away and somebody else does.
+//! 5. A message has its body inside, a length, or is chunked: [`Payload`] follows from what you say of its length.
+//! 6. Who sends a body waits for room ([`BodySender::send`]); who does not read one holds its sender back.
+//! 7. An exchange ends in exactly one of `completed`, `cancelled` and `failed`, after everything else of it.
+//! 8. A peer that leaves is noticed at once, and the work for it is dropped. An answer that was cut never looks whole.
+//! 9. What a session cannot take comes back to whoever awaits, as [`Refused`], with the reason.
+//! 10. What two readers could understand differently is refused, and nothing behind it is read as a request.
+//!
+//! # The types, in reading order
+//!
+//! * **Messages**: [`Payload`], its [`Headers`], its [`TransferMode`].
+//! * **Serving**: [`HttpServer`]. Its handler is an async function ([`handler_fn`]), an actor ([`HttpServer::to_actor`],
+//!   [`Service`], by [`HttpRequest`]), a tower service (`tower_handler`), or an [`HttpHandler`] of your own, which says in
+//!   which order what is told. [`SessionContext`] is the session as that handler sees it.
+//! * **Answering from elsewhere**: [`Responder`] and [`BodySender`], bound to one request. [`sse`] is events for browsers.
+//!   The messages below them are [`Apply`], [`SendChunk`], [`Finish`], [`Write`] and [`Cancel`].
+//! * **Bodies that come in**: [`Incoming`] as a stream; [`SessionContext::deliver_body_to`] for another actor, as
+//!   [`BodyPart`] messages, which a session takes too.
+//! * **Asking**: [`HttpClient`] for any server, with [`ClientBuilder`], [`Proxy`], [`ClientError`].
+//!   [`HttpSession::connect`] for one server, by [`Origin`] and [`Route`].
+//! * **How an exchange ended**: [`Exchange`], [`Cancelled`], [`Failure`], by [`CancelCause`] and [`FailureReason`].
+//! * **What can be set**: [`SessionOptions`] with [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
+//! * **Ending**: [`Drain`] for a server and [`Leave`] for a session cut nothing before their time; [`Dispose`] does.
 //! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
-//! * **Serving**: [`HttpServer`]; [`handler_fn`] for an async function, [`HttpServer::to_actor`] for an actor that exists
-//!   already, `tower_handler` (feature `tower`) for an axum `Router`. [`SessionOptions`] holds what can be set: [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
-//! * **Asking**: [`HttpClient`] asks any server and keeps the connections; [`Incoming`] is a body that comes in.
-//!   [`HttpSession::connect`] is a session with one server, by [`Origin`] and [`Route`]. [`Proxy`] says what stands in between.
-//! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`]; the feature `rustls`, on by default.
-//! * **Logs**: [`CommonLog`] (combined), [`JsonLog`], [`ContentsLog`], or a [`Logger`] of your own.
-//! * **Spans, metrics**: [`observability`] says what `tracing` is told, and what the feature `metrics` counts.
-//! * **Bytes**: a [`Tap`] sees what comes in and what goes out.
-//! * **Testing**: `test_util`, with the feature of that name, is a kit for tests of handlers.
-//! * **Without actors**: [`HttpCodec`] is the wire floor in a `Framed` of tokio-util, for either end.
+//! * **Watching**: [`Inspect`] a session, the [`Sessions`] of a server, [`Watch`] for the end of one, a [`Tap`] for the
+//!   bytes. [`CommonLog`], [`JsonLog`], [`ContentsLog`] or a [`Logger`] of your own. Spans and metrics: [`observability`].
+//! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`].
+//! * **Testing**: `test_util` has connections in memory that cut, stall and break.
+//! * **Without actors**: [`HttpCodec`], for a `Framed` of tokio-util.
 //!
-//! # What is guaranteed
+//! # Features
 //!
-//! * A session holds a bounded number of bytes, whatever its peer does: see [`Buffers`] and [`Limits`].
-//! * Every phase of a connection has a deadline by default, and no flood of messages delays it: see [`Timeouts`].
-//! * Every request that reached the handler ends in exactly one of [`completed`](HttpHandler::completed),
-//!   [`cancelled`](HttpHandler::cancelled) and [`failed`](HttpHandler::failed).
-//! * What two readers could understand differently is refused, and nothing behind it is read as a request: see
-//!   [`WireError`].
-//! * An answer that was cut does not end well-formed. A handler that panics costs its own connection.
+//! | feature | default | what |
+//! | --- | --- | --- |
+//! | `rustls` | yes | TLS at both ends; without it `https` fails, and is never spoken in plain text |
+//! | `tower` | no | `tower_handler`: axum routers and other tower services as handlers |
+//! | `metrics` | no | counters and times, by the facade `metrics` |
+//! | `test-util` | no | the module `test_util`, for tests of handlers |
+//!
+//! `unsafe` code is forbidden. Rust 1.88 or later, on Unix.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -76,6 +94,7 @@ pub mod test_util;
 mod transport;
 mod wire;
 
+pub use bytes::Bytes;
 pub use client::{Blame, ClientBuilder, ClientError, ClientErrorKind, HttpClient, Proxy};
 pub use error::{
     BodyError, CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, TlsError,
@@ -103,7 +122,27 @@ pub use transport::{
 };
 pub use wire::{Leniency, Limits};
 
-/// The snippets of the README, compiled.
+/// The snippets of the README and of the guide, compiled; those that end by themselves are run.
 #[cfg(all(doctest, feature = "rustls"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod guide {
+    macro_rules! chapters {
+        ($($name:ident $file:literal)*) => {$(
+            #[doc = include_str!($file)]
+            struct $name;
+        )*};
+    }
+
+    chapters! {
+        Readme "../README.md"
+        Server "../docs/guide/server.md"
+        Streaming "../docs/guide/streaming.md"
+        Backpressure "../docs/guide/backpressure.md"
+        Cancellation "../docs/guide/cancellation.md"
+        Client "../docs/guide/client.md"
+        Tls "../docs/guide/tls.md"
+        Upgrade "../docs/guide/upgrade.md"
+        Testing "../docs/guide/testing.md"
+        FromActixWebActors "../docs/guide/from-actix-web-actors.md"
+        FromPony "../docs/guide/from-pony.md"
+    }
+}

@@ -329,7 +329,7 @@ impl Server {
     /// Passes everything on to this port.
     fn relay(port: &str) -> Self {
         let behind = format!("http://127.0.0.1:{port}");
-        Self::start(Command::new(example("relay")).args(["127.0.0.1:0", &behind]))
+        Self::start(Command::new(example("relay")).args([&behind, "127.0.0.1:0"]))
     }
 
     /// Waits for the line that says where the server listens.

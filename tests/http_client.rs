@@ -865,9 +865,16 @@ async fn refused_requests() {
     let error = client.request(request).await.expect_err("nobody listens");
     assert_eq!(kind(&error), "Failed(ConnectFailed(ConnectionRefused))");
     assert!(error.is_retry_safe() && error.into_payload().is_some());
+    let unknown = Payload::get("http://a..b/").expect("a URL");
+    let error = client.request(unknown).await.expect_err("no such host");
+    assert_eq!(kind(&error), "Failed(ConnectFailed(NotFound))");
+    assert_eq!(error.to_string(), "cannot connect: no such host or socket");
     let refused = client.session("nowhere", |_: Addr<HttpSession>| Nothing);
     assert_eq!(kind(&refused.expect_err("no url")), "Unusable(InvalidUrl)");
-    assert_eq!(UseError::InvalidUrl.to_string(), "malformed url");
+    assert_eq!(
+        UseError::InvalidUrl.to_string(),
+        "url is malformed, has no host, is of another origin, or carries a user"
+    );
 }
 
 /// The time of a whole request: over, it is cancelled and the connection is closed.

@@ -294,7 +294,8 @@ async fn what_it_writes_and_how_it_exits() {
             "-L BASE/round".to_owned(),
             "",
             "",
-            "httpget: BASE/round: too many redirects\n".to_owned(),
+            "httpget: BASE/round: more redirects than `ClientBuilder::redirects` allows\n"
+                .to_owned(),
             1,
         ),
         (

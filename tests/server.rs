@@ -114,6 +114,9 @@ async fn a_port_in_use_is_refused() {
     let (_running, address) = run(hi().workers(2));
     let error = hi().bind(address).expect_err("in use");
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    let text = error.to_string();
+    let named = format!("cannot listen on {address}: ");
+    assert!(text.starts_with(&named), "{text}");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let error = hi()
         .bind(listener.local_addr().expect("an address"))
@@ -137,6 +140,9 @@ async fn a_server_without_an_address_fails() {
         .await
         .expect_err("not bound");
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    let no_port = hi().bind("8080").expect_err("not an address");
+    assert_eq!(no_port.kind(), std::io::ErrorKind::InvalidInput);
+    assert!(no_port.to_string().contains("HOST:PORT"), "{no_port}");
     assert!(*told.lock().expect("no panic"));
 }
 

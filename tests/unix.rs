@@ -75,6 +75,9 @@ async fn files_in_the_way() {
 
     let nowhere = path.join("below/nothing");
     assert_eq!(taken(&nowhere), ErrorKind::NotFound);
+    let error = server().bind_uds(&nowhere).expect_err("no folder");
+    let named = format!("cannot listen on {}: ", nowhere.display());
+    assert!(error.to_string().starts_with(&named), "{error}");
 }
 
 /// The file of another server, which took the path over, is left alone.

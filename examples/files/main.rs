@@ -1,6 +1,6 @@
 //! A file server. Look at `send`: a piece is read from the disk when there is room for it, so a slow reader holds one
 //! piece, however long the file. A file that turns out shorter than was announced is cut, and never looks whole.
-//! `cargo run --release --example files -- FOLDER [LISTEN]`
+//! `cargo run --example files -- FOLDER [LISTEN]`
 //!
 //! `tree.rs` says which names are served, `judge.rs` which requests get 206, 304, 412 and 416. A folder is its
 //! `index.html`, else a list.

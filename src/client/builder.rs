@@ -108,7 +108,12 @@ impl ClientBuilder {
     /// # Panics
     /// Outside of an actix arbiter.
     pub fn build(self) -> HttpClient {
-        self.build_on(Arbiter::current())
+        let Some(arbiter) = Arbiter::try_current() else {
+            panic!(
+                "an `HttpClient` is made on an arbiter, in `#[actix::main]` say, or for one by `on` or `build_on`"
+            )
+        };
+        self.build_on(arbiter)
     }
 
     /// A client on this arbiter, from any thread.

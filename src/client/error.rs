@@ -42,10 +42,10 @@ pub enum ClientErrorKind {
     #[error("the body to send failed: {0}")]
     Upload(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The time of the whole request ran out.
-    #[error("the request timed out")]
+    #[error("no answer within `ClientBuilder::timeout`")]
     TimedOut,
     /// More redirects than are followed.
-    #[error("too many redirects")]
+    #[error("more redirects than `ClientBuilder::redirects` allows")]
     TooManyRedirects,
 }
 

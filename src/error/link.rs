@@ -12,28 +12,28 @@ use crate::error::{TlsError, UseError, WireError};
 #[non_exhaustive]
 pub enum Deadline {
     /// The whole head of a message.
-    #[error("head")]
+    #[error("the head of a message took longer than `Timeouts::head`")]
     Head,
     /// Silence inside a body.
-    #[error("body silence")]
+    #[error("too little of a body came within `Timeouts::body`")]
     Body,
     /// The begin of a response.
-    #[error("response head")]
+    #[error("no response began within `Timeouts::response`")]
     Response,
     /// A whole exchange.
-    #[error("exchange")]
+    #[error("the exchange took longer than `Timeouts::exchange`")]
     Exchange,
     /// The age of a connection that has no request.
-    #[error("age")]
+    #[error("the connection reached `SessionOptions::max_age`")]
     Age,
     /// No request on an open connection.
-    #[error("idle")]
+    #[error("no request came within `Timeouts::idle`")]
     Idle,
     /// A write without progress.
-    #[error("write progress")]
+    #[error("the peer took no output for `Timeouts::write`")]
     Write,
     /// Closing with the peer still talking.
-    #[error("lingering close")]
+    #[error("the peer was still sending after `Timeouts::linger`")]
     Linger,
 }
 
@@ -42,19 +42,19 @@ pub enum Deadline {
 #[non_exhaustive]
 pub enum CancelCause {
     /// The peer closed its sending side and took nothing for the time that the policy allows.
-    #[error("the peer half-closed the connection")]
+    #[error("the peer closed its sending side, and `HalfClose` gave it no more time")]
     PeerHalfClosed,
     /// The peer reset the connection, or a write to it failed.
-    #[error("the peer reset the connection")]
+    #[error("the peer left: it reset the connection, or a write to it failed")]
     PeerReset,
     /// One of our own clocks ran out.
-    #[error("deadline passed: {0}")]
+    #[error("{0}")]
     Deadline(Deadline),
     /// The server is shutting down.
-    #[error("the server shut down")]
+    #[error("this end shut down")]
     Shutdown,
     /// The server passed its memory ceiling, and this session held most.
-    #[error("memory ceiling passed")]
+    #[error("`memory_ceiling` was passed, and this session held most")]
     Memory,
     /// `cancel` or `dispose` on this end.
     #[error("cancelled on this end")]
@@ -69,22 +69,22 @@ pub enum FailureReason {
     #[error("protocol violation by the peer: {0}")]
     Protocol(#[from] WireError),
     /// This end broke its own announcement, for example by a short body.
-    #[error("message could not be completed by this end: {0}")]
+    #[error("this end cannot complete the message: {0}")]
     Usage(#[from] UseError),
     /// The outbound buffer met its hard cap by data that nobody waited for.
-    #[error("the outbound buffer overran its cap")]
+    #[error("data were sent without waiting for room, beyond `Buffers::hard_cap`")]
     Overrun,
     /// A [`Responder`](crate::Responder) was dropped without an answer.
-    #[error("the request was never answered")]
+    #[error("the last `Responder` was dropped without an answer")]
     Unanswered,
     /// The handler panicked.
     #[error("the handler panicked")]
     HandlerPanicked,
     /// A body piece was lost on its way to the session.
-    #[error("a piece of the body was lost")]
+    #[error("a piece of the body was lost on its way to the session, or to the actor that gets it")]
     LostPiece,
     /// No connection could be opened.
-    #[error("cannot connect: {0:?}")]
+    #[error("cannot connect: {}", link(*.0))]
     ConnectFailed(io::ErrorKind),
     /// The peer could not be authenticated, or not be spoken to in TLS. Nothing was sent to it.
     #[error("cannot make a secure connection: {0}")]
@@ -93,8 +93,20 @@ pub enum FailureReason {
     #[error("the proxy answered {0} instead of making a tunnel")]
     NoTunnel(StatusCode),
     /// The connection ended before the exchange did.
-    #[error("connection closed: {0:?}")]
+    #[error("the connection ended before the exchange did: {}", link(*.0))]
     ConnectionClosed(io::ErrorKind),
+}
+
+/// The kind in words that say what it means for a connection.
+fn link(kind: io::ErrorKind) -> String {
+    let meaning = match kind {
+        io::ErrorKind::NotFound => return "no such host or socket".to_owned(),
+        io::ErrorKind::UnexpectedEof => return "the peer closed it".to_owned(),
+        io::ErrorKind::ConnectionRefused => "nobody listens there",
+        io::ErrorKind::TimedOut => "nobody answers",
+        kind => return kind.to_string(),
+    };
+    format!("{kind}, {meaning}")
 }
 
 /// Why a body that was being received did not come to its end.
@@ -102,13 +114,13 @@ pub enum FailureReason {
 #[non_exhaustive]
 pub enum BodyError {
     /// Its exchange was cancelled.
-    #[error("body cut: {0}")]
+    #[error("the body was cut: {0}")]
     Cancelled(#[source] CancelCause),
     /// Its exchange failed.
-    #[error("body cut: {0}")]
+    #[error("the body was cut: {0}")]
     Failed(#[source] FailureReason),
     /// It is longer than it may be to be collected.
-    #[error("body of more than {0} bytes")]
+    #[error("the body is longer than the {0} bytes that are collected")]
     TooLarge(usize),
 }
 
@@ -117,33 +129,33 @@ pub enum BodyError {
 #[non_exhaustive]
 pub enum CloseReason {
     /// The peer closed between two messages: the ordinary end.
-    #[error("closed by the peer")]
+    #[error("closed by the peer between two messages")]
     PeerClosed,
     /// The peer reset the connection, or I/O on it failed.
-    #[error("reset by the peer")]
+    #[error("reset by the peer, or a write to it failed")]
     PeerReset,
     /// One of the two ends had announced the close.
-    #[error("close announced")]
+    #[error("closed as one end had announced")]
     Announced,
     /// The peer broke the protocol.
     #[error("protocol violation by the peer: {0}")]
     Refused(WireError),
     /// An exchange was cancelled or failed in a way that leaves the connection without a known position.
-    #[error("exchange aborted")]
+    #[error("closed to cut an exchange")]
     Aborted,
     /// A clock ran out.
-    #[error("deadline passed: {0}")]
+    #[error("{0}")]
     Deadline(Deadline),
     /// HTTP ended with an upgrade or a tunnel; the connection lives on in other hands.
-    #[error("handed off")]
+    #[error("handed over to another protocol")]
     HandedOff,
     /// `dispose` on this end.
-    #[error("disposed")]
+    #[error("disposed on this end")]
     Disposed,
     /// The server is shutting down.
-    #[error("the server shut down")]
+    #[error("this end shut down")]
     Shutdown,
     /// The server passed its memory ceiling, and this session held most.
-    #[error("memory ceiling passed")]
+    #[error("`memory_ceiling` was passed, and this session held most")]
     Memory,
 }

@@ -55,16 +55,16 @@ impl<M> std::error::Error for Refused<M> {}
 #[non_exhaustive]
 pub enum RefusedReason {
     /// There is no message to which this could belong.
-    #[error("no message is open")]
+    #[error("no message is open to which this could belong")]
     NotOpen,
     /// The connection is closing or closed.
-    #[error("the connection is closing")]
+    #[error("the connection is closing or closed")]
     Closing,
     /// The queue is full, or another message with a body is still open.
-    #[error("the session is busy")]
+    #[error("the session is busy: its queue is full, or another body is open")]
     Busy,
     /// The message that this belongs to has ended, or its turn has not come.
-    #[error("not the turn of this message")]
+    #[error("the message has ended, or its turn has not come")]
     NotYourTurn,
     /// The request was answered already.
     #[error("the request was answered already")]
@@ -76,7 +76,7 @@ pub enum RefusedReason {
     #[error("more body data than announced")]
     TooLong,
     /// The outbound buffer is at its hard cap.
-    #[error("the outbound buffer is full")]
+    #[error("the outbound buffer is full: wait for room before sending more")]
     Overrun,
     /// The payload itself cannot be sent.
     #[error("{0}")]

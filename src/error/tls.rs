@@ -7,19 +7,19 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum TlsError {
     /// The certificate is signed by nobody that is trusted.
-    #[error("the certificate is of an unknown issuer")]
+    #[error("the certificate is of an issuer that is not trusted")]
     UnknownIssuer,
     /// The certificate is for another name, or the host is none that a certificate can be for.
-    #[error("the certificate is for another name")]
+    #[error("the certificate is not for the host that was asked for")]
     WrongName,
     /// The certificate is not valid any more, or not yet.
     #[error("the certificate is not valid at this time")]
     Expired,
     /// Anything else that is wrong with the certificate.
-    #[error("the certificate is not acceptable")]
+    #[error("the certificate cannot be used: malformed, revoked, or for another purpose")]
     BadCertificate,
     /// The peer ended the handshake with an alert.
-    #[error("the peer refused the handshake")]
+    #[error("the peer refused the handshake, for a certificate or a version perhaps")]
     Refused,
     /// What the peer sent is not TLS.
     #[error("the peer does not speak TLS")]
@@ -28,12 +28,12 @@ pub enum TlsError {
     #[error("the peer wants another protocol than HTTP/1.1")]
     OtherProtocol,
     /// The platform has no certificates to verify with.
-    #[error("no trusted certificates were found")]
+    #[error("the platform has no trusted certificates: install them, or set `Route::tls`")]
     NoRoots,
     /// The crate was built without its feature `rustls`.
-    #[error("built without TLS")]
+    #[error("the crate was built without its feature `rustls`")]
     Unsupported,
     /// Anything else: no version or cipher in common, for example.
-    #[error("the handshake failed")]
+    #[error("the handshake failed: no version or cipher in common, or the connection ended")]
     Other,
 }

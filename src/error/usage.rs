@@ -16,7 +16,7 @@ pub enum UseError {
     #[error("reason phrase contains a control character")]
     InvalidReason,
     /// A URL that does not parse, has no host where one is needed, or carries user information.
-    #[error("malformed url")]
+    #[error("url is malformed, has no host, is of another origin, or carries a user")]
     InvalidUrl,
     /// A Host field that is repeated or not `uri-host [":" port]` (RFC 9110 section 7.2).
     #[error("host field repeated or malformed")]
@@ -25,19 +25,23 @@ pub enum UseError {
     #[error("header fields too large")]
     HeadersTooLarge,
     /// `apply` of a request on a server session, or of a response on a client session.
-    #[error("wrong kind of payload for this end of the connection")]
+    #[error(
+        "wrong kind of payload: a server sends responses, a client requests, and connect by `HandOff`"
+    )]
     WrongKind,
     /// A status outside 100 to 999 or one that only the session sends.
-    #[error("status cannot be sent here")]
+    #[error(
+        "status is outside 100 to 999, or cannot be sent here: a switch of protocols was not offered, or goes by `HandOff`"
+    )]
     InvalidStatus,
     /// An offer to change the protocol, or the acceptance of one, without an Upgrade field (RFC 9110 section 7.8).
     #[error("upgrade field missing")]
     NoUpgrade,
     /// Content-Length or Transfer-Encoding set by hand that contradicts the payload's own length or mode.
-    #[error("framing fields contradict the payload")]
+    #[error("content-length or transfer-encoding set by hand contradicts the payload")]
     FramingMismatch,
     /// Chunked transfer in a message that cannot have it.
-    #[error("chunked transfer not possible here")]
+    #[error("an http/1.0 request cannot be chunked: give its body a length")]
     ChunkedNotPossible,
     /// Body data where the message can have none (RFC 9110 section 6.4.1).
     #[error("message cannot have a body")]
@@ -46,9 +50,9 @@ pub enum UseError {
     #[error("more body data than announced")]
     BodyTooLong,
     /// `finish` before all of the announced length was sent.
-    #[error("less body data than announced")]
+    #[error("less body data than announced, or a body that nobody will send")]
     BodyTooShort,
     /// Trailers on a message that is not chunked, or a field that must not be a trailer (RFC 9110 section 6.5.1).
-    #[error("trailers not allowed here")]
+    #[error("trailers on a message that is not chunked, or a field that cannot be a trailer")]
     TrailersNotAllowed,
 }

@@ -58,7 +58,7 @@ pub enum WireError {
     #[error("malformed field value")]
     InvalidFieldValue,
     /// A start line over `Limits::start_line`.
-    #[error("request line too long")]
+    #[error("start line too long")]
     StartLineTooLong,
     /// A head over `Limits::head`.
     #[error("head too large")]

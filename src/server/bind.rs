@@ -1,5 +1,6 @@
 //! Listening sockets.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -30,12 +31,16 @@ impl Socket {
     /// Binds. The port is refused if another process listens on it, although ours share it among themselves: it is first
     /// bound without the sharing option, by a socket that is dropped again.
     pub(super) fn bind(address: SocketAddr, share: bool) -> io::Result<Self> {
-        let mut address = address;
-        if !share {
-            address = bound(address, false)?.1;
-        }
-        let (socket, address) = bound(address, true)?;
-        Ok(Self::Bound { socket, address })
+        let bind = || {
+            let address = if share {
+                address
+            } else {
+                bound(address, false)?.1
+            };
+            let (socket, address) = bound(address, true)?;
+            Ok(Self::Bound { socket, address })
+        };
+        bind().map_err(|error| refused(address, &error))
     }
 
     pub(super) fn given(listener: TcpListener) -> io::Result<Self> {
@@ -44,7 +49,8 @@ impl Socket {
     }
 
     pub(super) fn unix(path: &Path) -> io::Result<Self> {
-        let (socket, file) = SocketFile::bind(path)?;
+        let bound = SocketFile::bind(path);
+        let (socket, file) = bound.map_err(|error| refused(path.display(), &error))?;
         Ok(Self::Unix { socket, file })
     }
 
@@ -63,12 +69,13 @@ impl Socket {
             Self::Bound { socket, address } => {
                 let mut sockets = vec![socket];
                 // ORDER: all are bound before one listens, so that no connection is hashed to a socket that comes late.
-                while sockets.len() < workers && SHARES {
-                    sockets.push(bound(address, true)?.0);
-                }
-                for socket in &sockets {
-                    socket.listen(backlog)?;
-                }
+                let mut listen = || {
+                    while sockets.len() < workers && SHARES {
+                        sockets.push(bound(address, true)?.0);
+                    }
+                    sockets.iter().try_for_each(|socket| socket.listen(backlog))
+                };
+                listen().map_err(|error| refused(address, &error))?;
                 let listeners = sockets
                     .into_iter()
                     .map(|socket| ShareSocket::Tcp(socket.into()))
@@ -105,6 +112,11 @@ fn spread(mut listeners: Vec<ShareSocket>, workers: usize) -> io::Result<Vec<Sha
         listeners.push(again);
     }
     Ok(listeners)
+}
+
+/// The error with the address that it is about: who starts several listeners is to know which one it was.
+fn refused(address: impl Display, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
 fn bound(address: SocketAddr, share: bool) -> io::Result<(RawSocket, SocketAddr)> {

@@ -156,7 +156,8 @@ impl HttpServer {
     /// Listens on every address that this resolves to. Port 0 picks one; [`LocalAddrs`] tells which.
     ///
     /// # Errors
-    /// If an address cannot be resolved or bound; `AddrInUse` also when another process listens there.
+    /// If an address cannot be resolved or bound; `AddrInUse` also when another process listens there. The text names the
+    /// address.
     pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Self> {
         self.bind_with(address, None)
     }
@@ -182,7 +183,11 @@ impl HttpServer {
         tls: Option<&Acceptor>,
     ) -> io::Result<Self> {
         let mut bound = false;
-        for address in address.to_socket_addrs()? {
+        let unresolved = |error: io::Error| {
+            let text = format!("cannot resolve the address to listen on, HOST:PORT: {error}");
+            io::Error::new(error.kind(), text)
+        };
+        for address in address.to_socket_addrs().map_err(unresolved)? {
             self.bindings.push(Binding {
                 socket: Socket::bind(address, self.settings.share_port)?,
                 tls: tls.cloned(),
@@ -194,7 +199,7 @@ impl HttpServer {
         } else {
             Err(io::Error::new(
                 io::ErrorKind::AddrNotAvailable,
-                "the name resolves to no address",
+                "the name to listen on resolves to no address",
             ))
         }
     }
@@ -353,6 +358,10 @@ impl HttpServer {
     /// # Panics
     /// Outside of an actix system.
     pub fn run(self) -> Running {
+        assert!(
+            actix::System::try_current().is_some(),
+            "an `HttpServer` runs inside of an actix system: in `#[actix::main]`, not in `#[tokio::main]`"
+        );
         Running::start(self)
     }
 }

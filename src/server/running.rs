@@ -146,7 +146,7 @@ fn prepare(bindings: Vec<Binding>, settings: &Settings) -> io::Result<Prepared> 
     if bindings.is_empty() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "the server was not bound to an address",
+            "the server has no address: call `bind` before `run`",
         ));
     }
     let mut prepared = Prepared {

@@ -36,7 +36,7 @@ pub enum Frame {
 #[non_exhaustive]
 pub enum CodecError {
     /// The transport failed.
-    #[error("i/o failed")]
+    #[error("i/o failed: {0}")]
     Io(#[from] io::Error),
     /// The peer broke the protocol.
     #[error("protocol violation by the peer: {0}")]

@@ -13,7 +13,7 @@ use crate::error::{FailureReason, TlsError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum ConnectError {
     /// Nobody answers, or the connection broke before it was usable.
-    #[error("cannot connect: {0:?}")]
+    #[error("cannot connect: {0}")]
     Link(io::ErrorKind),
     /// A proxy did not make the tunnel that it was asked for.
     #[error("the proxy answered {0} instead of making a tunnel")]
@@ -45,8 +45,10 @@ pub(crate) async fn connect(origin: &Origin, route: &Route) -> Result<Halves, Co
         let stream = UnixStream::connect(path).await?;
         return secure(split(stream), origin, route).await;
     }
-    let addresses = lookup_host((origin.host(), origin.port())).await?.collect();
-    let stream = race::first(race::interleaved(addresses), TcpStream::connect).await?;
+    let found = lookup_host((origin.host(), origin.port())).await;
+    // The kind is what is told, and that of a lookup says nothing.
+    let addresses = found.map_err(|_| ConnectError::Link(io::ErrorKind::NotFound))?;
+    let stream = race::first(race::interleaved(addresses.collect()), TcpStream::connect).await?;
     route.tune(&stream)?;
     secure(split(stream), origin, route).await
 }
