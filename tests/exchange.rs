@@ -824,6 +824,27 @@ async fn a_bad_body_does_not_take_back_a_complete_answer() {
     );
 }
 
+/// An interim response is no answer: who spends the right to answer on one leaves a 500, and no client that waits.
+#[actix::test]
+async fn a_responder_does_not_answer_by_an_interim_response() {
+    let mut served = serve(|_, session: &mut SessionContext| {
+        drop(
+            session
+                .responder()
+                .respond(Payload::response(StatusCode::EARLY_HINTS)),
+        );
+    });
+    served.peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let answer = served.peer.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    served.heard.next().await;
+    let told = [served.heard.next().await, served.heard.next().await].concat();
+    assert!(
+        told.contains("failed") && told.contains("refused"),
+        "{told}"
+    );
+}
+
 /// What the session answers by itself has no body for HEAD either, and what is not sent is not counted.
 #[actix::test]
 async fn bodies_that_are_not_sent() {

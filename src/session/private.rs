@@ -2,6 +2,7 @@
 
 use actix::Handler;
 use bytes::Bytes;
+use http::StatusCode;
 
 use super::handoff::NotUpgraded;
 use super::inbound::{self, Epoch, Inbound};
@@ -233,7 +234,11 @@ impl Handler<inbound::Respond> for HttpSession {
         self.count(ctx);
         let (payload, sender) = parcel.open();
         let current = self.context.exchange() == Some(exchange);
-        let accepted = if current || !self.context.link.is_open() {
+        let interim = |status: StatusCode| status.is_informational();
+        let accepted = if payload.status().is_some_and(interim) {
+            // A responder answers once, and this is no answer.
+            Err(Refused::new(UseError::InvalidStatus, payload))
+        } else if current || !self.context.link.is_open() {
             self.context.apply(payload)
         } else {
             Err(Refused::new(RefusedReason::NotYourTurn, payload))

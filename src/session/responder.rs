@@ -51,7 +51,8 @@ impl Responder {
     }
 
     /// Answers. The payload is on its way when this returns; the [`Answer`] may be dropped. A refusal that nobody awaits
-    /// goes to the handler.
+    /// goes to the handler. The right to answer is spent either way: what is refused, as a 1xx is here, becomes a 500 unless
+    /// somebody else may still answer. [`inform`](Self::inform) is for interim responses.
     #[allow(clippy::must_use_candidate, reason = "the answer is sent at the call")]
     pub fn respond(self, payload: Payload) -> Answer {
         self.answer(payload, false)
