@@ -41,7 +41,7 @@ pub(super) enum Ended {
 }
 
 thread_local! {
-    static EXCHANGES: Spare<Box<Exchange>> = const { Spare::new() };
+    static EXCHANGES: Spare<Box<Exchange>> = const { Spare::new(64) };
 }
 
 impl Ended {

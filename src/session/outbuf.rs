@@ -21,7 +21,7 @@ const SLICES: usize = 16;
 const KEPT_CAPACITY: usize = 128 << 10;
 
 thread_local! {
-    static SPARE: Spare<Vec<u8>> = const { Spare::new() };
+    static SPARE: Spare<Vec<u8>> = const { Spare::new(16) };
 }
 
 /// One buffer for all that is small, with the large pieces spliced in at their places.

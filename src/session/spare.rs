@@ -2,26 +2,30 @@
 
 use std::cell::RefCell;
 
-/// How many of a kind a thread keeps.
-const KEPT: usize = 64;
-
 /// Things of one kind, in a `thread_local!`. Taking one and giving it back costs some twenty instructions where an
 /// allocation and its end cost a hundred and more.
 #[derive(Debug)]
-pub(super) struct Spare<T>(RefCell<Vec<T>>);
+pub(super) struct Spare<T> {
+    kept: RefCell<Vec<T>>,
+    most: usize,
+}
 
 impl<T> Spare<T> {
-    pub(super) const fn new() -> Self {
-        Self(RefCell::new(Vec::new()))
+    /// At most so many.
+    pub(super) const fn new(most: usize) -> Self {
+        Self {
+            kept: RefCell::new(Vec::new()),
+            most,
+        }
     }
 
     pub(super) fn take(&self) -> Option<T> {
-        self.0.borrow_mut().pop()
+        self.kept.borrow_mut().pop()
     }
 
     pub(super) fn give(&self, thing: T) {
-        let mut kept = self.0.borrow_mut();
-        if kept.len() < KEPT {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() < self.most {
             kept.push(thing);
         }
     }

@@ -7,7 +7,7 @@ use crate::session::spare::Spare;
 const KEPT_CAPACITY: usize = 1024;
 
 thread_local! {
-    static LISTS: Spare<Vec<Inbound>> = const { Spare::new() };
+    static LISTS: Spare<Vec<Inbound>> = const { Spare::new(16) };
 }
 
 /// Gives the list of a batch back to the thread.

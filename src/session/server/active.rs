@@ -52,7 +52,7 @@ pub(in crate::session) struct Active {
 }
 
 thread_local! {
-    static BOXES: Spare<Box<Active>> = const { Spare::new() };
+    static BOXES: Spare<Box<Active>> = const { Spare::new(64) };
 }
 
 /// How far the answer is.
