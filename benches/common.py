@@ -162,7 +162,7 @@ def publish(name, text, write):
     """Prints what belongs into the document, and writes it there between the comments of that name."""
     print(f"\n{text}\n", flush=True)
     if write:
-        begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = DOCUMENT.read_text().split(begin)
         _, after = rest.split(end)
-        DOCUMENT.write_text(f"{before}{begin}{text}{end}{after}")
+        DOCUMENT.write_text(f"{before}{begin}{text}\n{end}{after}")

@@ -61,7 +61,9 @@ class Transfer:
     def ask(self, server, folder, seconds):
         requests = self.a_second * seconds
         flags = [str(flag) for flag in (server.port, self.way, self.length, 4, requests)]
-        subprocess.run([*GENERATOR, folder / "transfer", *flags], check=True, capture_output=True)
+        done = subprocess.run([*GENERATOR, folder / "transfer", *flags], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{self.way}: {done.stderr}")
         return 4 * requests, None
 
 
@@ -93,11 +95,11 @@ def certificate(folder):
 
 
 def measure(folders, names, workload, rounds, warm_up, seconds):
-    """Returns for each server the microseconds of a request in each round, and its 99th percentile."""
+    """Returns for each server and round the microseconds of a request, its 99th percentile, and the kernel's share."""
     workload = WORKLOADS[workload]
     tls = isinstance(workload, Wrk) and workload.tls
     names = [name for name in names if not tls or name in OVER_TLS]
-    micros, late = {name: [] for name in names}, {name: [] for name in names}
+    micros, late, kernel = ({name: [] for name in names} for _ in range(3))
     # New servers for each, so that what one workload leaves does not count for the next.
     with contextlib.ExitStack() as stack:
         flags = certificate(stack.enter_context(tempfile.TemporaryDirectory())) if tls else []
@@ -105,12 +107,17 @@ def measure(folders, names, workload, rounds, warm_up, seconds):
         servers = {name: stack.enter_context(start(name)) for name in names}
         for nth in range(warm_up + rounds):
             for name, server in servers.items():
-                before = server.micros()
-                requests, percentile = workload.ask(server, folders["peers"], seconds)
+                before, ticks = server.micros(), server.ticks()
+                try:
+                    requests, percentile = workload.ask(server, folders["peers"], seconds)
+                except RuntimeError as failed:
+                    raise RuntimeError(f"{name}, round {nth}: {failed}") from failed
                 if nth >= warm_up:
                     micros[name].append((server.micros() - before) / requests)
                     late[name].append(percentile)
-    return micros, late
+                    own, system = (more - less for less, more in zip(ticks, server.ticks()))
+                    kernel[name].append(system / max(own + system, 1))
+    return micros, late, kernel
 
 
 def start_server(folders, flags, name):
