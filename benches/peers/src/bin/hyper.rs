@@ -1,19 +1,26 @@
-//! hyper 1; with `--pipeline-flush`, one write for the answers of a pipeline.
+//! hyper 1; with `--pipeline-flush`, one write for the answers of a pipeline; with `--cert FILE --key FILE`, over
+//! tokio-rustls.
 
 use std::error::Error;
-use std::io;
 
 use bytes::Bytes;
-use futures_util::stream;
-use http_actors_peers::{CHUNK, CHUNKS, HELLO, MEBIBYTE, SERVER, listen};
-use http_body_util::{Either, Full, StreamBody};
+use futures_util::{Stream, stream};
+use http_actors_peers::{CHUNK, CHUNKS, HELLO, LARGE, MEBIBYTE, PIECE, SERVER, listen, tls};
+use http_body_util::{BodyExt as _, Either, Full, StreamBody};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+fn pieces(piece: &'static [u8], count: usize) -> impl Stream<Item = hyper::Result<Frame<Bytes>>> {
+    let piece = move |_| Ok(Frame::data(Bytes::from_static(piece)));
+    stream::iter((0..count).map(piece))
+}
 
 async fn answer(
     request: Request<Incoming>,
@@ -30,9 +37,23 @@ async fn answer(
             *response.body_mut() = Either::Right(Either::Left(request.into_body()));
         }
         (&Method::GET, "/chunks/64/1024") => {
-            let chunk = |_| Ok::<_, hyper::Error>(Frame::data(Bytes::from_static(&CHUNK)));
-            let chunks = stream::iter((0..CHUNKS).map(chunk));
-            *response.body_mut() = Either::Right(Either::Right(StreamBody::new(chunks)));
+            let chunks = StreamBody::new(pieces(&CHUNK, CHUNKS));
+            *response.body_mut() = Either::Right(Either::Right(chunks));
+        }
+        (&Method::GET, "/bytes/268435456") => {
+            let large = StreamBody::new(pieces(&PIECE, LARGE / PIECE.len()));
+            *response.body_mut() = Either::Right(Either::Right(large));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, LARGE.into());
+        }
+        (&Method::POST, "/sink") => {
+            let mut body = request.into_body();
+            let mut bytes = 0;
+            while let Some(frame) = body.frame().await {
+                bytes += frame?.data_ref().map_or(0, Bytes::len);
+            }
+            *response.body_mut() = Either::Left(Full::new(format!("{bytes}\n").into()));
         }
         (&Method::GET, "/bytes/1048576") => *response.body_mut() = whole(&MEBIBYTE),
         _ => *response.status_mut() = StatusCode::NOT_FOUND,
@@ -42,8 +63,16 @@ async fn answer(
     Ok(response)
 }
 
+async fn serve(builder: http1::Builder, socket: impl AsyncRead + AsyncWrite + Unpin) {
+    // An error is a client that went away.
+    let _ = builder
+        .serve_connection(TokioIo::new(socket), service_fn(answer))
+        .await;
+}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
+async fn main() -> Result<(), Box<dyn Error>> {
+    let acceptor = tls::config()?.map(TlsAcceptor::from);
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new()) // without, it has no deadline
@@ -52,6 +81,14 @@ async fn main() -> io::Result<()> {
     loop {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
-        tokio::spawn(builder.serve_connection(TokioIo::new(socket), service_fn(answer)));
+        let builder = builder.clone();
+        match acceptor.clone() {
+            None => tokio::spawn(serve(builder, socket)),
+            Some(acceptor) => tokio::spawn(async move {
+                if let Ok(socket) = acceptor.accept(socket).await {
+                    serve(builder, socket).await;
+                }
+            }),
+        };
     }
 }

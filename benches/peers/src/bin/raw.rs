@@ -1,20 +1,24 @@
-//! The floor: it looks for the end of each head and writes what was made before. It knows that a POST brings 1 KiB.
+//! The floor: it looks for the end of each head and writes what was made before. It knows that a POST to /echo brings
+//! 1 KiB, and one to /sink 16 MiB or chunks of `x`.
 
 use std::io;
 use std::time::SystemTime;
 
-use http_actors_peers::{CHUNK, CHUNKS, HELLO, MEBIBYTE, SERVER, listen};
+use http_actors_peers::{CHUNK, CHUNKS, HELLO, LARGE, MEBIBYTE, PIECE, SERVER, listen};
 use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 const POSTED: usize = 1 << 10;
 
+const UPLOADED: usize = 16 << 20;
+
 struct Answers {
     hello: Vec<u8>,
     echo: Vec<u8>,
     chunks: Vec<u8>,
     bytes: Vec<u8>,
+    large: Vec<u8>,
 }
 
 impl Answers {
@@ -42,8 +46,33 @@ impl Answers {
             echo: head(length(POSTED)),
             chunks,
             bytes: head(length(MEBIBYTE.len())),
+            large: head(length(LARGE)),
         }
     }
+}
+
+/// Reads on until the body is over, of which `rest` was read.
+async fn sink(socket: &mut TcpStream, head: &[u8], rest: &[u8]) -> io::Result<()> {
+    let chunked = memmem::find(head, b"chunked").is_some();
+    let mut buf = vec![0; 256 << 10];
+    let (mut bytes, mut over) = (rest.len(), rest.ends_with(b"\r\n0\r\n\r\n"));
+    while !(if chunked { over } else { bytes >= UPLOADED }) {
+        let read = socket.read(&mut buf).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes += read;
+        over = buf[..read].ends_with(b"0\r\n\r\n");
+    }
+    Ok(())
+}
+
+/// The body behind what was written: so many times the same.
+async fn repeat(socket: &mut TcpStream, piece: &[u8], times: usize) -> io::Result<()> {
+    for _ in 0..times {
+        socket.write_all(piece).await?;
+    }
+    Ok(())
 }
 
 async fn serve(mut socket: TcpStream, answers: &Answers) -> io::Result<()> {
@@ -56,11 +85,17 @@ async fn serve(mut socket: TcpStream, answers: &Answers) -> io::Result<()> {
         }
         let mut rest = &input[..];
         let mut close = false;
-        let mut large = false;
+        let mut body_behind: (&[u8], usize) = (b"", 0);
         while let Some(end) = memmem::find(rest, b"\r\n\r\n") {
             let (head, body) = rest.split_at(end + 4);
             close = memmem::find(head, b"onnection: close").is_some();
             match head {
+                [b'P', b'O', b'S', b'T', b' ', b'/', b's', ..] => {
+                    sink(&mut socket, head, body).await?;
+                    output.extend_from_slice(&answers.hello);
+                    rest = b"";
+                    break;
+                }
                 [b'P', ..] if body.len() < POSTED => break,
                 [b'P', ..] => {
                     output.extend_from_slice(&answers.echo);
@@ -70,8 +105,13 @@ async fn serve(mut socket: TcpStream, answers: &Answers) -> io::Result<()> {
                     output.extend_from_slice(&answers.chunks)
                 }
                 [b'G', b'E', b'T', b' ', b'/', b'b', ..] => {
-                    output.extend_from_slice(&answers.bytes);
-                    large = true;
+                    if head.starts_with(b"GET /bytes/1048576 ") {
+                        output.extend_from_slice(&answers.bytes);
+                        body_behind = (&MEBIBYTE, 1);
+                    } else {
+                        output.extend_from_slice(&answers.large);
+                        body_behind = (&PIECE, LARGE / PIECE.len());
+                    }
                 }
                 _ => output.extend_from_slice(&answers.hello),
             }
@@ -84,9 +124,8 @@ async fn serve(mut socket: TcpStream, answers: &Answers) -> io::Result<()> {
         let taken = input.len() - rest.len();
         input.drain(..taken);
         socket.write_all(&output).await?;
-        if large {
-            socket.write_all(&MEBIBYTE).await?;
-        }
+        let (piece, times) = body_behind;
+        repeat(&mut socket, piece, times).await?;
         output.clear();
         if close {
             return socket.shutdown().await;
