@@ -48,7 +48,8 @@ pub(in crate::session) struct Active {
     pub(super) tasks: Vec<AbortHandle>,
     pub(in crate::session) kept: Option<Box<Kept>>,
     pub(in crate::session) span: Traced,
-    pub(super) running: Running,
+    /// None once it has ended.
+    pub(super) running: Option<Running>,
 }
 
 thread_local! {
@@ -117,7 +118,7 @@ impl Active {
             tasks: Vec::new(),
             kept: detail.and_then(|detail| keep(request, detail)),
             span,
-            running,
+            running: Some(running),
         };
         match BOXES.try_with(Spare::take).ok().flatten() {
             Some(mut spare) => {

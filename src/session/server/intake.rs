@@ -159,7 +159,9 @@ impl Server {
         }
         ended.conclude(self.begun > 1, link.exact_now());
         ended.span.answered(&ended.exchange, &mut link.trace);
-        ended.running.end(&ended.exchange);
+        if let Some(running) = ended.running.take() {
+            running.end(&ended.exchange);
+        }
         if let Some(logger) = &link.options.logger {
             let nothing = Kept::default();
             let record = Record {
