@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 
 use super::HttpSession;
 use super::body::BodySender;
-use super::end::{End, Ended};
+use super::end::End;
+use super::ended::Ended;
 use super::handoff::{Taker, Upgrade};
 use super::inbound::{Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};

@@ -12,15 +12,15 @@ use tokio::time::Instant;
 use super::HttpSession;
 use super::client::Client;
 use super::deadline::earliest;
-use super::exchange::{Exchange, Outcome};
+use super::ended::Ended;
+use super::exchange::Outcome;
 use super::handoff::Taker;
 use super::inbound::Rest;
 use super::info::SessionPhase;
 use super::link::Link;
 use super::outbound::Room;
-use super::server::{Active, Server};
+use super::server::Server;
 use super::sink::{Loss, Part};
-use super::spare::Spare;
 use super::step::Intake;
 use super::trace::Traced;
 use super::waiter::Waiter;
@@ -32,46 +32,6 @@ use crate::payload::{Headers, MessageId, Payload};
 pub(super) enum End {
     Server(Server),
     Client(Box<Client>),
-}
-
-/// An exchange that ended, as a pointer.
-pub(super) enum Ended {
-    Server(Box<Active>),
-    Client(Box<Exchange>),
-}
-
-thread_local! {
-    static EXCHANGES: Spare<Box<Exchange>> = const { Spare::new(64) };
-}
-
-impl Ended {
-    pub(super) fn exchange(&self) -> &Exchange {
-        match self {
-            Self::Server(active) => active.exchange(),
-            Self::Client(exchange) => exchange,
-        }
-    }
-
-    fn of_client(exchange: Exchange) -> Self {
-        Self::Client(match EXCHANGES.try_with(Spare::take).ok().flatten() {
-            Some(mut spare) => {
-                *spare = exchange;
-                spare
-            }
-            None => Box::new(exchange),
-        })
-    }
-
-    /// It was told.
-    pub(super) fn recycle(self) {
-        match self {
-            Self::Server(active) => active.recycle(),
-            // The thread may be ending: then the box is simply dropped.
-            Self::Client(exchange) => {
-                let _ = EXCHANGES.try_with(|exchanges| exchanges.give(exchange));
-            }
-        }
-    }
 }
 
 /// Calls the method of the end that this is.

@@ -7,6 +7,7 @@
 mod clock;
 mod input;
 mod lists;
+mod private;
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use actix::fut::ActorFuture;
-use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler};
+use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
 use bytes::BytesMut;
 use tokio::io::ReadBuf;
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,10 +30,8 @@ pub(super) use lists::recycle;
 use super::HttpSession;
 use super::awaited::Awaited;
 use super::deadline::DeadlineTimer;
-use super::handoff;
 use super::inbound::{
-    Batch, Chunk, Close, Closed, Credit, Deliver, Epoch, Failed, Fault, Finish, HalfClosed,
-    IdleFor, Inbound, Mute, NoRequest, Release, Released, RequestQuery, Rest, Resume, Unmute,
+    Batch, Chunk, Closed, Credit, Deliver, Epoch, Failed, Fault, Finish, HalfClosed, Inbound, Rest,
 };
 use super::memory::Stake;
 use super::meter::Stamp;
@@ -448,85 +447,5 @@ impl Actor for PayloadBuilder {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.spawn(Io);
-    }
-}
-
-impl Handler<Credit> for PayloadBuilder {
-    type Result = ();
-
-    fn handle(&mut self, credit: Credit, _: &mut Self::Context) {
-        self.add(credit);
-    }
-}
-
-impl Handler<Mute> for PayloadBuilder {
-    type Result = ();
-
-    fn handle(&mut self, _: Mute, _: &mut Self::Context) {
-        self.muted = true;
-    }
-}
-
-impl Handler<Unmute> for PayloadBuilder {
-    type Result = ();
-
-    fn handle(&mut self, _: Unmute, _: &mut Self::Context) {
-        self.muted = false;
-    }
-}
-
-impl Handler<Resume> for PayloadBuilder {
-    type Result = ();
-
-    fn handle(&mut self, _: Resume, _: &mut Self::Context) {
-        self.decoder.resume();
-        self.backlog = true;
-    }
-}
-
-impl Handler<IdleFor> for PayloadBuilder {
-    type Result = ();
-
-    fn handle(&mut self, IdleFor(after): IdleFor, _: &mut Self::Context) {
-        if self.clock == Some(Clock::Idle) {
-            self.deadline.set_after(Some(after));
-        }
-    }
-}
-
-impl Handler<RequestQuery> for PayloadBuilder {
-    type Result = ();
-
-    fn handle(&mut self, _: RequestQuery, _: &mut Self::Context) {
-        if self.tail.is_empty() && !self.decoder.in_body() {
-            self.session.do_send(NoRequest(self.epoch));
-        }
-    }
-}
-
-impl Handler<Release> for PayloadBuilder {
-    type Result = ();
-
-    fn handle(&mut self, _: Release, ctx: &mut Self::Context) {
-        let released = handoff::Released {
-            read: std::mem::replace(&mut self.read, Box::new(tokio::io::empty())),
-            unread: std::mem::take(&mut self.tail).freeze(),
-            permit: self.tenure.permit.take(),
-        };
-        self.session.do_send(Released(self.epoch, released));
-        ctx.stop();
-    }
-}
-
-impl Handler<Close> for PayloadBuilder {
-    type Result = ();
-
-    fn handle(&mut self, Close { linger }: Close, ctx: &mut Self::Context) {
-        if linger && self.state != State::Eof {
-            self.tail = BytesMut::new();
-            self.state = State::Lingering(LINGER);
-        } else {
-            ctx.stop();
-        }
     }
 }

@@ -1,0 +1,91 @@
+//! What the session says to its builder.
+
+use actix::{ActorContext as _, Handler};
+use bytes::BytesMut;
+
+use super::clock::Clock;
+use super::{LINGER, PayloadBuilder, State};
+use crate::session::handoff;
+use crate::session::inbound::{
+    Close, Credit, IdleFor, Mute, NoRequest, Release, Released, RequestQuery, Resume, Unmute,
+};
+
+impl Handler<Credit> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, credit: Credit, _: &mut Self::Context) {
+        self.add(credit);
+    }
+}
+
+impl Handler<Mute> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: Mute, _: &mut Self::Context) {
+        self.muted = true;
+    }
+}
+
+impl Handler<Unmute> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: Unmute, _: &mut Self::Context) {
+        self.muted = false;
+    }
+}
+
+impl Handler<Resume> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: Resume, _: &mut Self::Context) {
+        self.decoder.resume();
+        self.backlog = true;
+    }
+}
+
+impl Handler<IdleFor> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, IdleFor(after): IdleFor, _: &mut Self::Context) {
+        if self.clock == Some(Clock::Idle) {
+            self.deadline.set_after(Some(after));
+        }
+    }
+}
+
+impl Handler<RequestQuery> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: RequestQuery, _: &mut Self::Context) {
+        if self.tail.is_empty() && !self.decoder.in_body() {
+            self.session.do_send(NoRequest(self.epoch));
+        }
+    }
+}
+
+impl Handler<Release> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: Release, ctx: &mut Self::Context) {
+        let released = handoff::Released {
+            read: std::mem::replace(&mut self.read, Box::new(tokio::io::empty())),
+            unread: std::mem::take(&mut self.tail).freeze(),
+            permit: self.tenure.permit.take(),
+        };
+        self.session.do_send(Released(self.epoch, released));
+        ctx.stop();
+    }
+}
+
+impl Handler<Close> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, Close { linger }: Close, ctx: &mut Self::Context) {
+        if linger && self.state != State::Eof {
+            self.tail = BytesMut::new();
+            self.state = State::Lingering(LINGER);
+        } else {
+            ctx.stop();
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The messages of `inbound.rs` from handles that were given away: responders, body writers, guards.
+
+use actix::Handler;
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::HttpSession;
+use super::handoff::NotUpgraded;
+use super::inbound;
+use super::outbound::Room;
+use super::unsent::Unsent;
+use super::waiter::Posted;
+use crate::error::{FailureReason, Refused, RefusedReason, UseError};
+
+impl Handler<inbound::Mute> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Mute(exchange): inbound::Mute, ctx: &mut Self::Context) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange) {
+            self.context.mute();
+        }
+    }
+}
+
+impl Handler<inbound::Unmute> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Unmute(exchange): inbound::Unmute, ctx: &mut Self::Context) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange) {
+            self.context.unmute();
+        }
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Respond> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Respond {
+            exchange,
+            parcel,
+            writer,
+        }: inbound::Respond,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        let (payload, sender) = parcel.open();
+        let current = self.context.exchange() == Some(exchange);
+        let interim = |status: StatusCode| status.is_informational();
+        let accepted = if payload.status().is_some_and(interim) {
+            // A responder answers once, and this is no answer.
+            Err(Refused::new(UseError::InvalidStatus, payload))
+        } else if current || !self.context.link.is_open() {
+            self.context.apply(payload)
+        } else {
+            Err(Refused::new(RefusedReason::NotYourTurn, payload))
+        };
+        if accepted.is_err() && self.context.end.give_back(exchange) {
+            // Nobody else could answer: the right to is spent.
+            self.context.end_failed(FailureReason::Unanswered);
+        } else if writer {
+            // Claimed: the handler cannot make a second one.
+            let _ = self.context.end.open_message();
+        }
+        // Settled before the answer: who hears "accepted" finds the consequences in place.
+        self.settle();
+        if let Err(Err(refused)) = sender.send(accepted) {
+            self.context.link.refuse(refused.map(Unsent::Payload));
+            self.settle();
+        }
+    }
+}
+
+impl Handler<inbound::Surrender> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Surrender { exchange, offer }: inbound::Surrender,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        let (payload, taker) = offer.open();
+        let current = self.context.exchange() == Some(exchange);
+        let accepted = if current || !self.context.link.is_open() {
+            self.context.hand_off_to(payload, taker)
+        } else {
+            let refused = Refused::new(RefusedReason::NotYourTurn, payload);
+            Err((refused, taker))
+        };
+        if accepted.is_err() && self.context.end.give_back(exchange) {
+            self.context.end_failed(FailureReason::Unanswered);
+        }
+        self.settle();
+        if let Err((refused, taker)) = accepted
+            && let Err(Err(NotUpgraded::Refused(refused))) = taker.send(Err(refused.into()))
+        {
+            self.context.link.refuse(refused.map(Unsent::Payload));
+            self.settle();
+        }
+    }
+}
+
+impl Handler<inbound::Inform> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Inform { exchange, payload }: inbound::Inform,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        let current = self.context.exchange() == Some(exchange);
+        match payload {
+            Some(payload) if !current => {
+                self.context.link.refuse(Refused::new(
+                    RefusedReason::NotYourTurn,
+                    Unsent::Payload(payload),
+                ));
+            }
+            Some(payload)
+                if !payload
+                    .status()
+                    .is_some_and(|status| status.is_informational()) =>
+            {
+                self.context.link.refuse(Refused::new(
+                    UseError::InvalidStatus,
+                    Unsent::Payload(payload),
+                ));
+            }
+            Some(payload) => self.context.respond(payload),
+            None if current => self.context.end.send_continue(&mut self.context.link),
+            None => {}
+        }
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Abandon> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Abandon(message): inbound::Abandon, ctx: &mut Self::Context) {
+        self.count(ctx);
+        self.context.end.abandon(&mut self.context.link, message);
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Unanswered> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Unanswered(exchange): inbound::Unanswered,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        if self.context.end.give_back(exchange) {
+            tracing::warn!(%exchange, "the last responder was dropped without an answer");
+            self.context.end_failed(FailureReason::Unanswered);
+        }
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Accompany> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Accompany { message, task }: inbound::Accompany,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        self.context.end.accompany(message, task);
+    }
+}
+
+impl Handler<inbound::Piece> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Piece {
+            message,
+            number,
+            parcel,
+        }: inbound::Piece,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        let (data, sender) = parcel.open();
+        self.context
+            .end
+            .check_number(&mut self.context.link, message, number);
+        let room = self
+            .context
+            .end
+            .take_data(&mut self.context.link, Some(message), data);
+        match room {
+            // A sender that does not wait any more has cancelled by its drop.
+            Ok(Room::Open) => drop(sender.send(Ok(()))),
+            Ok(Room::Throttled) => self
+                .context
+                .link
+                .outbound
+                .wait(Box::new(Posted(sender, Bytes::new))),
+            Err(refused) => drop(sender.send(Err(refused))),
+        }
+        self.settle();
+    }
+}
+
+impl Handler<inbound::LastPiece> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::LastPiece {
+            message,
+            number,
+            parcel,
+        }: inbound::LastPiece,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        let (trailers, sender) = parcel.open();
+        self.context
+            .end
+            .check_number(&mut self.context.link, message, number);
+        let ended =
+            self.context
+                .end
+                .end_body(&mut self.context.link, Some(message), trailers.as_ref());
+        if ended.is_err() {
+            // The writer is spent: nobody can end this body any more.
+            self.context.end.abandon(&mut self.context.link, message);
+        }
+        // As above.
+        drop(sender.send(ended.map_err(|refused| refused.map(|()| trailers))));
+        self.settle();
+    }
+}
