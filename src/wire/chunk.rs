@@ -56,6 +56,7 @@ impl Chunks {
     }
 
     /// Bytes of the current chunk's data still to come.
+    #[cfg(test)]
     pub(super) fn left(&self) -> u64 {
         match self.expect {
             Expect::Data(left) => left,

@@ -131,7 +131,8 @@ impl Decoder {
         }
     }
 
-    /// Bytes of the current run of data that are still to come: a hint for the size of the next read.
+    /// Bytes of the current run of data that are still to come.
+    #[cfg(test)]
     pub(crate) fn body_left(&self) -> u64 {
         match &self.state {
             State::Gather { left, .. } | State::Length { left } => *left,

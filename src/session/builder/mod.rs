@@ -10,7 +10,6 @@ mod lists;
 mod private;
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +18,6 @@ use std::task::{Context as TaskContext, Poll, ready};
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
 use bytes::BytesMut;
-use tokio::io::ReadBuf;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::io::poll_read_buf;
 
@@ -40,20 +38,9 @@ use crate::error::WireError;
 use crate::transport::{self, Hangup};
 use crate::wire::{Decoder, Item, Rules, Step};
 
-/// What one read can take.
-const SCRATCH: usize = 64 << 10;
-
-/// From this many body bytes on, a read goes to memory that is handed on as it is, instead of being copied out.
-const BULK: u64 = 16 << 10;
-
 /// How much is read for nothing after our last answer. Many clients read no answer before they have sent a whole upload,
 /// and lose it in the reset that a close would be.
 const LINGER: usize = 64 << 20;
-
-thread_local! {
-    /// Where a thread reads to. What is whole is decoded here; only an incomplete rest is copied to its connection.
-    static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
-}
 
 /// Builds payloads from the bytes of one connection.
 #[allow(
@@ -238,11 +225,7 @@ impl PayloadBuilder {
             self.decode_tail();
             return Poll::Ready(());
         }
-        let read = if self.decoder.body_left() >= BULK && self.tail.is_empty() {
-            ready!(self.read_bulk(cx))
-        } else {
-            ready!(self.read_scratch(cx))
-        };
+        let read = ready!(self.read(cx));
         match read {
             Ok(0) => self.end_of_stream(),
             Ok(read) => self.progress = self.progress.saturating_add(read),
@@ -254,33 +237,21 @@ impl PayloadBuilder {
         Poll::Ready(())
     }
 
-    fn read_scratch(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
-        READ.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
-            ready!(Pin::new(&mut *self.read).poll_read(cx, &mut buffer))?;
-            let filled = buffer.filled();
+    fn read(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
+        input::lend(|buffer| {
+            let read = ready!(poll_read_buf(Pin::new(&mut *self.read), cx, buffer))?;
             if self.tail.is_empty() {
-                let mut input = filled;
-                self.decode(&mut input);
-                self.tail.extend_from_slice(input);
+                self.decode(buffer);
+                if !buffer.is_empty() {
+                    self.tail = input::rest(buffer);
+                }
             } else {
                 // Appended, not moved: a dripping peer costs the same for each byte.
-                self.tail.extend_from_slice(filled);
+                self.tail.extend_from_slice(buffer);
                 self.decode_tail();
             }
-            Poll::Ready(Ok(filled.len()))
+            Poll::Ready(Ok(read))
         })
-    }
-
-    fn read_bulk(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
-        let room = usize::try_from(self.decoder.body_left())
-            .unwrap_or(SCRATCH)
-            .min(SCRATCH);
-        let mut tail = BytesMut::with_capacity(room);
-        let read = ready!(poll_read_buf(Pin::new(&mut *self.read), cx, &mut tail))?;
-        self.tail = tail;
-        self.decode_tail();
-        Poll::Ready(Ok(read))
     }
 
     fn decode_tail(&mut self) {
@@ -293,15 +264,21 @@ impl PayloadBuilder {
 
     /// Decodes what is whole, for as long as there is credit, and hands it over: in one envelope, whatever it is. What
     /// comes alone, as most requests do, needs no list.
-    fn decode<I: Input>(&mut self, input: &mut I) {
+    fn decode(&mut self, buffer: &mut BytesMut) {
         if let Some(awaited) = &self.awaited {
             awaited.tell(&mut self.decoder);
         }
+        let mut input = Input::new(buffer);
+        self.hand_over(&mut input);
+        input.finish();
+    }
+
+    fn hand_over(&mut self, input: &mut Input<'_>) {
         let Some(first) = self.next_item(input) else {
             return;
         };
         let Some(second) = self.next_item(input) else {
-            return self.hand_over(first);
+            return self.hand_over_one(first);
         };
         let mut list = lists::take();
         list.push(first);
@@ -312,7 +289,7 @@ impl PayloadBuilder {
         self.session.do_send(Batch(self.epoch, list));
     }
 
-    fn next_item<I: Input>(&mut self, input: &mut I) -> Option<Inbound> {
+    fn next_item(&mut self, input: &mut Input<'_>) -> Option<Inbound> {
         if !self.may_decode() {
             // Stopped, not exhausted: even without a byte left the end of a body may be owed.
             self.backlog = self.state == State::Reading;
@@ -358,7 +335,7 @@ impl PayloadBuilder {
         }
     }
 
-    fn hand_over(&self, item: Inbound) {
+    fn hand_over_one(&self, item: Inbound) {
         let (session, from) = (&self.session, self.epoch);
         match item {
             Inbound::Deliver(payload, facts, stamp) => session.do_send(Deliver {
@@ -402,12 +379,7 @@ impl PayloadBuilder {
 
     /// Reads and drops. Ready when there is more to do, with false when the end has come.
     fn poll_linger(&mut self, left: usize, cx: &mut TaskContext<'_>) -> Poll<bool> {
-        let read = READ.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
-            Pin::new(&mut *self.read)
-                .poll_read(cx, &mut buffer)
-                .map_ok(|()| buffer.filled().len())
-        });
+        let read = input::lend(|buffer| poll_read_buf(Pin::new(&mut *self.read), cx, buffer));
         match ready!(read) {
             Ok(read @ 1..) if read < left => {
                 self.state = State::Lingering(left - read);
