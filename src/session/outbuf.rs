@@ -160,9 +160,19 @@ impl OutBuf {
         });
     }
 
+    #[inline(never)]
+    fn borrow(&mut self) {
+        self.small = SPARE
+            .try_with(Spare::take)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+    }
+
     /// Moves what waits to the front once more than half of a large buffer is behind us. Amortised: each byte moves once.
+    #[inline(never)]
     fn compact(&mut self) {
-        if self.written > KEPT_CAPACITY / 2 && self.written > self.small.len() / 2 {
+        if self.written > self.small.len() / 2 {
             self.small.drain(..self.written);
             for splice in &mut self.splices {
                 splice.at -= self.written;
@@ -173,31 +183,14 @@ impl OutBuf {
 }
 
 impl Output for OutBuf {
+    #[inline]
     fn small(&mut self) -> &mut Vec<u8> {
         if self.small.capacity() == 0 {
-            self.small = SPARE
-                .try_with(Spare::take)
-                .ok()
-                .flatten()
-                .unwrap_or_default();
-        } else {
+            self.borrow();
+        } else if self.written > KEPT_CAPACITY / 2 {
             self.compact();
         }
         &mut self.small
-    }
-
-    /// In one go where all of it is small, which saves 60 of the 300 instructions of a chunk.
-    fn framed(&mut self, before: &[u8], data: &Bytes, after: &[u8]) {
-        let small = self.small();
-        if data.len() < LARGE {
-            small.reserve(before.len() + data.len() + after.len());
-            small.extend_from_slice(before);
-            small.extend_from_slice(data);
-        } else {
-            small.extend_from_slice(before);
-            self.splice(data);
-        }
-        self.small.extend_from_slice(after);
     }
 
     fn body(&mut self, data: &Bytes) {

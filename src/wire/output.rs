@@ -9,13 +9,6 @@ pub(crate) trait Output {
 
     /// Takes body data, after everything that was appended to [`small`](Self::small) before.
     fn body(&mut self, data: &Bytes);
-
-    /// Takes body data between two small pieces.
-    fn framed(&mut self, before: &[u8], data: &Bytes, after: &[u8]) {
-        self.small().extend_from_slice(before);
-        self.body(data);
-        self.small().extend_from_slice(after);
-    }
 }
 
 /// One flat buffer.

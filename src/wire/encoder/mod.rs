@@ -3,6 +3,7 @@
 //! The encoder holds the caller to what it declared: no body where none may be, exactly the announced length, framing
 //! fields that say the truth. What cannot be sent is refused before a byte of it is written.
 
+mod chunk;
 mod fields;
 mod memo;
 mod request;
@@ -82,7 +83,7 @@ impl Encoder {
                 Ok(())
             }
             Body::Chunked => {
-                chunk(data, out);
+                chunk::write(data, out);
                 Ok(())
             }
             Body::UntilClose => {
@@ -110,7 +111,7 @@ impl Encoder {
             Body::Chunked | Body::UntilClose if trailers.is_some_and(has_forbidden) => {
                 return Err(UseError::TrailersNotAllowed);
             }
-            Body::Chunked => last_chunk(trailers, out.small()),
+            Body::Chunked => chunk::write_last(trailers, out.small()),
             Body::Length(0) | Body::UntilClose => {}
         }
         self.body = Body::None;
@@ -138,34 +139,4 @@ fn has_forbidden(trailers: &Headers) -> bool {
     trailers
         .iter()
         .any(|(name, _)| trailer::is_forbidden(name.as_bytes()))
-}
-
-/// `chunk = chunk-size CRLF chunk-data CRLF` (RFC 9112 section 7.1)
-fn chunk(data: &Bytes, out: &mut impl Output) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut line = [0; 18];
-    let bits = (data.len() | 1).ilog2().saturating_add(1);
-    let digits = bits.div_ceil(4) as usize;
-    let mut rest = data.len();
-    let (text, end) = line.split_at_mut(digits);
-    for place in text.iter_mut().rev() {
-        *place = DIGITS.get(rest & 15).copied().unwrap_or_default();
-        rest >>= 4;
-    }
-    for (place, byte) in end.iter_mut().zip(b"\r\n") {
-        *place = *byte;
-    }
-    let line = line.get(..digits.saturating_add(2)).unwrap_or_default();
-    out.framed(line, data, b"\r\n");
-}
-
-/// `last-chunk trailer-section CRLF`
-fn last_chunk(trailers: Option<&Headers>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"0\r\n");
-    if let Some(trailers) = trailers {
-        for (name, value) in trailers.iter() {
-            fields::line(name.as_bytes(), value, out);
-        }
-    }
-    out.extend_from_slice(b"\r\n");
 }
