@@ -340,7 +340,7 @@ mod backpressure {
             |_, session: &mut SessionContext| {
                 session.respond(Payload::response(StatusCode::OK).chunked());
                 assert_eq!(session.send_chunk(vec![b'x'; 60_000]), Ok(Room::Open));
-                assert_eq!(session.send_chunk(vec![b'x'; 10_000]), Ok(Room::Throttled));
+                assert_eq!(session.send_chunk(vec![b'x'; 20_000]), Ok(Room::Throttled));
             },
         );
         served.peer.send(GET).await;
@@ -368,6 +368,28 @@ mod backpressure {
             }
             served.peer.more().await;
         }
+    }
+
+    /// 64 KiB of body are below the mark, whatever they are framed in, and so leave in one write.
+    #[actix::test]
+    async fn a_body_of_64_kib_is_not_throttled() {
+        let options = SessionOptions::default();
+        let mut served = serve_with(options, 100_000, |_, session: &mut SessionContext| {
+            session.respond(Payload::response(StatusCode::OK).chunked());
+            for _ in 0..64 {
+                assert_eq!(session.send_chunk(vec![b'x'; 1024]), Ok(Room::Open));
+            }
+            session.finish().expect("open");
+        });
+        served.peer.send(GET).await;
+        served
+            .heard
+            .expect(&[
+                "apply GET / []",
+                "need_body",
+                "completed 200 in 0 out 65536",
+            ])
+            .await;
     }
 
     /// `send(SendChunk)` waits for room; it is real backpressure, across threads.

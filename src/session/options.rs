@@ -180,7 +180,8 @@ pub struct Buffers {
     pub inbound: usize,
     /// Messages received and not yet delivered: 16.
     pub inbound_messages: usize,
-    /// Output waiting for the socket, from which on senders are throttled: 64 KiB.
+    /// Output waiting for the socket, beyond which senders are throttled: 72 KiB, which is 64 KiB of body with its head
+    /// and framing.
     pub high_water: usize,
     /// Output waiting, down to which the socket must work before they go on: 16 KiB.
     pub low_water: usize,
@@ -193,7 +194,7 @@ impl Default for Buffers {
         Self {
             inbound: 64 << 10,
             inbound_messages: 16,
-            high_water: 64 << 10,
+            high_water: 72 << 10,
             low_water: 16 << 10,
             hard_cap: 1 << 20,
         }
