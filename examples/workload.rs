@@ -110,8 +110,12 @@ struct Workload {
     muted: bool,
 }
 
-/// What bodies are made of.
-static FILL: [u8; 64 << 10] = [b'x'; 64 << 10];
+/// What bodies are made of. An answer of up to this size is given whole.
+static FILL: [u8; MEBIBYTE] = [b'x'; MEBIBYTE];
+const MEBIBYTE: usize = 1 << 20;
+
+/// Longer ones go in pieces of this size.
+const PIECE: usize = 64 << 10;
 
 /// Chunks up to this size are made.
 const LARGEST_CHUNK: usize = 16 << 20;
@@ -139,13 +143,7 @@ impl Workload {
                 session.respond(Payload::response(StatusCode::NO_CONTENT));
             }
             (Some("bytes"), Some(length), None, _) if get => match length.parse() {
-                Ok(left) => {
-                    self.body = Body::Bytes {
-                        left,
-                        piece: Bytes::from_static(&FILL),
-                    };
-                    session.respond(ok().length(left));
-                }
+                Ok(length) => self.bytes(length, session),
                 Err(_) => self.fall_back(request, session),
             },
             (Some("chunks"), Some(count), Some(size), None) if get => match chunks(count, size) {
@@ -175,6 +173,17 @@ impl Workload {
             }
             _ => self.fall_back(request, session),
         }
+    }
+
+    fn bytes(&mut self, length: u64, session: &mut SessionContext) {
+        if let Ok(size @ ..=MEBIBYTE) = usize::try_from(length) {
+            return session.respond(ok().body(&FILL[..size]));
+        }
+        self.body = Body::Bytes {
+            left: length,
+            piece: Bytes::from_static(&FILL[..PIECE]),
+        };
+        session.respond(ok().length(length));
     }
 
     fn echo(&mut self, request: &Payload, session: &mut SessionContext) {
