@@ -4,6 +4,8 @@
 //! blank line included, and indexes it without an allocation a field. An outbound one holds `name: value CRLF` lines, ready to be copied
 //! to the wire. A block checks nothing: [`Headers`](super::Headers) and the wire floor do so before they push.
 
+use std::ops::Range;
+
 use super::known::{Known, KnownSet};
 
 /// One field line: where its name and value stand in the block.
@@ -14,6 +16,16 @@ pub(crate) struct Field {
     value: u32,
     value_len: u32,
     known: Option<Known>,
+}
+
+/// Where in a line its parts stand.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// With its end.
+    pub(crate) len: usize,
+    /// The length of the name, with which it begins.
+    pub(crate) name: usize,
+    pub(crate) value: Range<usize>,
 }
 
 /// Field lines over one piece of memory.
@@ -53,6 +65,56 @@ impl Block {
         self.foreign = true;
         self.raw.extend_from_slice(section);
         self.bytes = section.len();
+    }
+
+    /// Fills itself with the section at the front of `input`, and indexes it by that of another block: a line that
+    /// stands where it stood in the other is not parsed again. Returns the length of the section, and what names were
+    /// parsed anew. None if the section is not whole, has another number of lines, or one that `parse` does not take.
+    pub(crate) fn revise(
+        &mut self,
+        other: &Self,
+        input: &[u8],
+        parse: impl Fn(&[u8]) -> Option<Line>,
+    ) -> Option<(usize, KnownSet)> {
+        self.fill(&[]);
+        let mut anew = KnownSet::default();
+        let mut at = 0;
+        let others = other.raw().strip_suffix(b"\r\n")?;
+        let mut fields = other.lines().iter().peekable();
+        while let Some(field) = fields.next() {
+            let end = fields
+                .peek()
+                .map_or(others.len(), |next| next.name as usize);
+            let before = others.get(field.name as usize..end)?;
+            let rest = input.get(at..)?;
+            let place = u32::try_from(at).ok()?;
+            if rest.starts_with(before) {
+                self.note(Field {
+                    name: place,
+                    value: place.checked_add(field.value - field.name)?,
+                    ..*field
+                });
+                at += before.len();
+            } else {
+                let line = parse(rest)?;
+                let known = Known::of(rest.get(..line.name)?);
+                self.note(Field {
+                    name: place,
+                    name_len: u32::try_from(line.name).ok()?,
+                    value: place.checked_add(u32::try_from(line.value.start).ok()?)?,
+                    value_len: u32::try_from(line.value.len()).ok()?,
+                    known,
+                });
+                if let Some(known) = known {
+                    anew.insert(known);
+                }
+                at += line.len;
+            }
+        }
+        let end = input.get(at..)?.starts_with(b"\r\n").then_some(at + 2)?;
+        self.raw.extend_from_slice(input.get(..end)?);
+        self.bytes = end;
+        Some((end, anew))
     }
 
     /// Drops what is remembered.

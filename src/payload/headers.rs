@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::block::Block;
 use super::grammar::{is_field_value, is_token, trim_ows};
 use super::known::{Known, KnownSet};
+use super::pool::give_block;
 use crate::error::UseError;
 
 /// Header fields, or trailer fields: ordered, looked up without regard to case, and kept as they were sent.
@@ -71,7 +72,9 @@ impl Headers {
 
     /// Forgets all fields and keeps the memory.
     pub fn clear(&mut self) {
-        self.shared = None;
+        if let Some(block) = self.shared.take() {
+            give_block(block);
+        }
         self.own.clear();
     }
 

@@ -22,7 +22,7 @@ use crate::error::UseError;
 
 pub use auth::Credentials;
 pub(crate) use auth::{basic, basic_value};
-pub(crate) use block::Block;
+pub(crate) use block::{Block, Line};
 pub(crate) use grammar::{is_field_value, is_tchar, is_token, trim_ows};
 pub use headers::Headers;
 pub(crate) use headers::members;
@@ -30,6 +30,7 @@ pub use id::MessageId;
 pub(crate) use known::{Known, KnownSet};
 pub(crate) use message::Message;
 pub use mode::TransferMode;
+pub(crate) use pool::{give_block, take_block};
 pub(crate) use start::StartLine;
 
 /// One HTTP message: a request or a response, with its headers and, in Oneshot mode, its body.

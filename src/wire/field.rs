@@ -9,9 +9,9 @@
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use super::line::{ScannedFields, ScannedLine};
+use super::line::{ScannedFields, ScannedLine, first_line};
 use crate::error::WireError;
-use crate::payload::{Block, is_field_value, is_token, trim_ows};
+use crate::payload::{Block, KnownSet, Line, is_field_value, is_token, trim_ows};
 
 /// Copies the section to `block` and indexes its lines.
 pub(super) fn index(fields: &ScannedFields<'_>, block: &mut Block) -> Result<(), WireError> {
@@ -39,7 +39,7 @@ fn index_with<'a>(
         let name = header.name.as_ptr().addr().saturating_sub(base);
         // An empty value may point anywhere.
         let value = match header.value {
-            [] => 0,
+            [] => name,
             value => value.as_ptr().addr().saturating_sub(base),
         };
         if !block.index(name, header.name.len(), value, header.value.len()) {
@@ -47,6 +47,28 @@ fn index_with<'a>(
         }
     }
     Ok(())
+}
+
+/// Copies the section at the front of `input` to `block` and indexes its lines by those of the section before. `None` if
+/// that cannot be done, for whatever reason: the block is of no use then, and nothing is decided.
+pub(super) fn index_by(
+    before: &Block,
+    input: &[u8],
+    block: &mut Block,
+) -> Option<(usize, KnownSet)> {
+    block.revise(before, input, |rest| {
+        let (line, len) = first_line(rest)?;
+        let (name, value) = field_line(line).ok()?;
+        let start = match value {
+            [] => 0,
+            value => value.as_ptr().addr().saturating_sub(name.as_ptr().addr()),
+        };
+        Some(Line {
+            len,
+            name: name.len(),
+            value: start..start.saturating_add(value.len()),
+        })
+    })
 }
 
 /// What is wrong with the first bad line.

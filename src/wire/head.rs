@@ -12,7 +12,7 @@ use super::line::{Bounds, Scan};
 use super::response_head::{self, StatusLine};
 use super::{Facts, Limits, Rules, request_head};
 use crate::error::WireError;
-use crate::payload::{Block, Message, StartLine};
+use crate::payload::{self, Block, Message, StartLine, give_block, take_block};
 
 /// A larger head is forgotten once it was delivered, so that an idle connection stays small.
 const KEPT: usize = 4096;
@@ -40,6 +40,18 @@ enum Known {
     Response(StatusLine),
 }
 
+/// The fields of a head.
+#[derive(Debug)]
+struct Fields {
+    block: Arc<Block>,
+    /// Bytes of the whole head.
+    len: usize,
+    /// They are those of the head before.
+    same: bool,
+    /// What they say of the host was judged with another start line.
+    host: bool,
+}
+
 /// Reads the heads of one connection.
 #[derive(Debug)]
 pub(super) struct Heads {
@@ -56,7 +68,7 @@ struct Last {
     line: Vec<u8>,
     /// What `line` says, once it has come twice: to keep what comes once would cost an allocation a head.
     start: Option<Known>,
-    /// The field lines. Reused as memory when no payload holds them any more.
+    /// The field lines.
     fields: Arc<Block>,
 }
 
@@ -104,25 +116,27 @@ impl Heads {
                 Kind::Responses => WireError::InvalidStatusLine,
             });
         }
-        let recalled = self.recall_fields(scan, input, &rules.limits);
-        let known = recalled.is_some();
-        let (fields, len) = if let Some(found) = recalled {
-            found
+        let recalled = self
+            .recall_fields(scan, input, &rules.limits)
+            .or_else(|| self.recall_lines(scan, input, &rules.limits));
+        let read = if let Some(recalled) = recalled {
+            recalled
         } else {
             let Some(section) = scan.fields(input, &bounds)? else {
                 return Ok(None);
             };
-            let last = self.last.get_or_insert_default();
-            last.start = None;
-            if Arc::get_mut(&mut last.fields).is_none() {
-                last.fields = Arc::default();
+            let mut block = take_block();
+            field::index(&section, Arc::make_mut(&mut block))?;
+            Fields {
+                block,
+                len: scan.len(),
+                same: false,
+                host: false,
             }
-            field::index(&section, Arc::make_mut(&mut last.fields))?;
-            (Arc::clone(&last.fields), scan.len())
         };
         let asked = match self.kind {
             Kind::Requests => {
-                let head = request_head::parse(line, &fields, known, len, rules)?;
+                let head = request_head::parse(line, &read.block, read.host, read.len, rules)?;
                 *message.start.line_mut() = head.line;
                 Some((head.framing, head.facts))
             }
@@ -132,9 +146,12 @@ impl Heads {
             }
         };
         let line = input.get(..scan.start()).unwrap_or_default();
-        self.remember(line, known, message, asked, &fields);
-        message.headers.set_received(fields);
-        Ok(Some(Head { asked, len }))
+        self.remember(line, &read, message, asked);
+        message.headers.set_received(read.block);
+        Ok(Some(Head {
+            asked,
+            len: read.len,
+        }))
     }
 
     /// The last head, if the same bytes come again.
@@ -163,21 +180,45 @@ impl Heads {
     }
 
     /// The last fields, if the same come again behind another start line.
-    fn recall_fields(
-        &self,
-        scan: &Scan,
-        input: &[u8],
-        limits: &Limits,
-    ) -> Option<(Arc<Block>, usize)> {
+    fn recall_fields(&self, scan: &Scan, input: &[u8], limits: &Limits) -> Option<Fields> {
+        let (last, rest) = self.last_fields(scan, input)?;
+        let len = scan.start().saturating_add(last.raw().len());
+        // A longer line may carry the same fields over the limit: then the scan finds the error.
+        (len <= limits.head && rest.starts_with(last.raw())).then(|| Fields {
+            block: Arc::clone(last),
+            len,
+            same: true,
+            host: true,
+        })
+    }
+
+    /// Fields of which some lines are those of the last ones, at their places.
+    fn recall_lines(&self, scan: &Scan, input: &[u8], limits: &Limits) -> Option<Fields> {
+        let (last, rest) = self.last_fields(scan, input)?;
+        let mut block = take_block();
+        let found = field::index_by(last, rest, Arc::make_mut(&mut block));
+        let len = found.map(|(len, _)| scan.start().saturating_add(len));
+        match (found, len) {
+            (Some((_, anew)), Some(len)) if len <= limits.head => Some(Fields {
+                block,
+                len,
+                same: false,
+                host: !anew.contains(payload::Known::Host),
+            }),
+            _ => {
+                give_block(block);
+                None
+            }
+        }
+    }
+
+    /// What the fields at the front of these bytes may be like. Only when they are looked at for the first time.
+    fn last_fields<'a>(&self, scan: &Scan, input: &'a [u8]) -> Option<(&Arc<Block>, &'a [u8])> {
         let last = self.memory()?;
         if !scan.is_at_fields() || last.line.is_empty() {
             return None;
         }
-        let len = scan.start().saturating_add(last.fields.raw().len());
-        let rest = input.get(scan.start()..)?;
-        // A longer line may carry the same fields over the limit: then the scan finds the error.
-        (len <= limits.head && rest.starts_with(last.fields.raw()))
-            .then(|| (Arc::clone(&last.fields), len))
+        Some((&last.fields, input.get(scan.start()..)?))
     }
 
     fn memory(&self) -> Option<&Last> {
@@ -191,15 +232,15 @@ impl Heads {
     fn remember(
         &mut self,
         line: &[u8],
-        same_fields: bool,
+        read: &Fields,
         message: &Message,
         asked: Option<(Framing, Facts)>,
-        fields: &Block,
     ) {
-        if line.len() > KEPT || fields.capacity() > KEPT {
+        if line.len() > KEPT || read.block.capacity() > KEPT {
             self.last = None;
-        } else if let Some(last) = &mut self.last {
-            last.start = (same_fields && last.line == line).then(|| match asked {
+        } else {
+            let last = self.last.get_or_insert_default();
+            last.start = (read.same && last.line == line).then(|| match asked {
                 Some((framing, facts)) => {
                     let line = message.start.line().clone();
                     Known::Request(Arc::new(line), framing, facts)
@@ -208,6 +249,9 @@ impl Heads {
             });
             last.line.clear();
             last.line.extend_from_slice(line);
+            if !read.same {
+                give_block(std::mem::replace(&mut last.fields, Arc::clone(&read.block)));
+            }
         }
     }
 }

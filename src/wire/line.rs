@@ -257,6 +257,13 @@ impl Scan {
     }
 }
 
+/// The first line and its length with its end, if it is whole and one. Where there may be no line, a [`Scan`] is asked.
+pub(super) fn first_line(input: &[u8]) -> Option<(ScannedLine<'_>, usize)> {
+    let end = memchr(b'\n', input)?;
+    let line = input.get(..end)?.strip_suffix(b"\r")?;
+    Some((without_cr(line).ok()?, end.saturating_add(1)))
+}
+
 fn without_cr(line: &[u8]) -> Result<ScannedLine<'_>, WireError> {
     match memchr(b'\r', line) {
         Some(_) => Err(WireError::BareCr),

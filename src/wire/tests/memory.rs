@@ -7,7 +7,7 @@ use http::{StatusCode, Version};
 use proptest::prelude::*;
 
 use super::harness::{Feed, transcript};
-use crate::payload::{Headers, Payload};
+use crate::payload::{Headers, Known, Payload};
 use crate::wire::{Answering, Decoder, Encoder, Item, Limits, Rules};
 
 fn next(decoder: &mut Decoder, bytes: &[u8]) -> Payload {
@@ -64,8 +64,11 @@ fn memory_that_nobody_holds_is_reused() {
     let one = next(&mut decoder, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
     let place = Arc::as_ptr(one.headers().shared().unwrap());
     drop(one);
+    // The decoder still holds it, for comparison, until this one is read.
     let two = next(&mut decoder, b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n");
-    assert_eq!(Arc::as_ptr(two.headers().shared().unwrap()), place);
+    let three = next(&mut decoder, b"GET /a HTTP/1.1\r\nHost: c\r\n\r\n");
+    assert_eq!(Arc::as_ptr(three.headers().shared().unwrap()), place);
+    assert_eq!(two.headers().text("host"), Some("b"));
 }
 
 #[test]
@@ -133,6 +136,137 @@ fn large_heads_are_forgotten() {
     assert_eq!(Arc::strong_count(two.headers().shared().unwrap()), 1);
 }
 
+#[test]
+fn lines_that_come_again_are_not_parsed_again_and_stay_at_their_places() {
+    let mut decoder = Decoder::requests(Arc::default());
+    next(
+        &mut decoder,
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nEmpty:\r\nExpect:  b \r\n\r\n",
+    );
+    let two = next(
+        &mut decoder,
+        b"GET / HTTP/1.1\r\nHost: a\r\nLonger: than before\r\nEmpty:\r\nExpect:  b \r\n\r\n",
+    );
+    let fields: Vec<_> = two.headers().iter().collect();
+    let expected: [(&str, &[u8]); 4] = [
+        ("Host", b"a"),
+        ("Longer", b"than before"),
+        ("Empty", b""),
+        ("Expect", b"b"),
+    ];
+    assert_eq!(fields, expected);
+    assert!(two.headers().has(Known::Expect) && !two.headers().has(Known::Connection));
+}
+
+/// A host that was not looked at with the head before is looked at.
+#[test]
+fn another_host_is_checked() {
+    let mut feed = Feed::requests(&Rules::default());
+    feed.push(b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n");
+    feed.push(b"GET / HTTP/1.1\r\nHost: a\r\nX: 2\r\n\r\n");
+    feed.push(b"GET / HTTP/1.1\r\nHost: a/\r\nX: 2\r\n\r\n");
+    assert_eq!(
+        transcript(&feed.events),
+        ["GET / HTTP/1.1", "GET / HTTP/1.1", "error InvalidHost"]
+    );
+}
+
+/// A line that ended otherwise is another line.
+#[test]
+fn line_ends_are_compared_too() {
+    let mut rules = Rules::default();
+    rules.leniency.bare_lf = true;
+    let mut decoder = Decoder::requests(rules.into());
+    // Each is read to its last byte.
+    next(&mut decoder, b"GET / HTTP/1.1\nHost: a\n\n");
+    next(&mut decoder, b"GET / HTTP/1.1\nHost: a\r\n\r\n");
+    next(&mut decoder, b"GET / HTTP/1.1\nHost: a\r\n\n");
+    next(&mut decoder, b"GET / HTTP/1.1\nHost: a\n\r\n");
+}
+
+/// What may stand at each place of a head: most of it right.
+const LINES: [&[&str]; 6] = [
+    &[
+        "GET / HTTP/1.1\r\n",
+        "GET /longer HTTP/1.1\r\n",
+        "GET http://a/ HTTP/1.1\r\n",
+        "HEAD / HTTP/1.0\r\n",
+    ],
+    &[
+        "Host: a\r\n",
+        "Host: b\r\n",
+        "Host: a:80\r\n",
+        "HOST:a\r\n",
+        "X-Host: a\r\n",
+        "Host: a/\r\n",
+    ],
+    &[
+        "A: b\r\n",
+        "A:\r\n",
+        "A: \t c  d \r\n",
+        "Longer-Name: longer value\r\n",
+        "A b\r\n",
+        "A: \u{1}\r\n",
+        "A: b\n",
+        "",
+    ],
+    &[
+        "Connection: keep-alive\r\n",
+        "Connection: close\r\n",
+        "connection: Upgrade\r\n",
+        "Upgrade: x\r\n",
+        " fold\r\n",
+    ],
+    &[
+        "Content-Length: 0\r\n",
+        "Content-Length: 00\r\n",
+        "Expect: x\r\n",
+        "Date: y\r\n",
+        "A: b\r\nB: c\r\n",
+        "Content-Length: x\r\n",
+        "\r",
+    ],
+    &["\r\n", "\r\n", "\r\n", "Last: one\r\n\r\n", "\n"],
+];
+
+fn lines(picks: [usize; LINES.len()]) -> Vec<u8> {
+    let lines = picks.iter().zip(LINES).map(|(pick, lines)| lines[*pick]);
+    lines.collect::<String>().into_bytes()
+}
+
+/// Everything that a decoder tells of a head.
+fn told(decoder: &mut Decoder, bytes: &[u8]) -> String {
+    const NAMES: [Known; 7] = [
+        Known::Connection,
+        Known::ContentLength,
+        Known::Date,
+        Known::Expect,
+        Known::Host,
+        Known::TransferEncoding,
+        Known::Upgrade,
+    ];
+    match decoder.decode(bytes) {
+        Ok(step) => {
+            let consumed = step.consumed;
+            match step.item {
+                Some(Item::Head(payload, facts)) => {
+                    let headers = payload.headers();
+                    let fields: Vec<_> = headers.iter().collect();
+                    let known = NAMES.map(|name| {
+                        let block = headers.block();
+                        (block.has(name), block.known(name).collect::<Vec<_>>())
+                    });
+                    let line = (payload.method(), payload.uri(), payload.version());
+                    let raw = headers.block().raw();
+                    format!("{consumed} {line:?} {facts:?} {fields:?} {known:?} {raw:?}")
+                }
+                item => format!("{consumed} {item:?}"),
+            }
+        }
+        Err(error) => format!("{error:?}"),
+    }
+}
+
 /// An answer of few that differ in everything that a head is made of, so that a random row of them repeats itself.
 fn answer(pick: u16) -> (Payload, Headers, Answering, &'static [u8]) {
     let one_of = |bit: u16| pick >> bit & 1 == 1;
@@ -175,6 +309,36 @@ fn answer(pick: u16) -> (Payload, Headers, Answering, &'static [u8]) {
 }
 
 proptest! {
+    /// What a connection remembers of its last head changes nothing that is told of the next one.
+    #[test]
+    fn nobody_can_tell_that_lines_are_repeated(
+        changes in prop::collection::vec((0..LINES.len(), 0..8_usize), 1..30),
+        bare_lf: bool,
+        obs_fold: bool,
+    ) {
+        let mut rules = Rules::default();
+        (rules.leniency.bare_lf, rules.leniency.obs_fold) = (bare_lf, obs_fold);
+        let rules = Arc::new(rules);
+        let fresh = || Decoder::requests(rules.clone());
+        let (mut with, mut without) = (fresh(), fresh().forgetful());
+        let mut picks = [0; LINES.len()];
+        for (place, pick) in changes {
+            // One line is another than before. What is wrong lasts until it is changed again, so each head that no
+            // decoder takes is followed by new decoders, and what they know is of the head before.
+            let before = picks;
+            picks[place] = pick % LINES[place].len();
+            let head = lines(picks);
+            let one = told(&mut with, &head);
+            prop_assert_eq!(&one, &told(&mut without, &head), "{:?}", head.escape_ascii());
+            if !one.contains("Facts") {
+                picks = before;
+                (with, without) = (fresh(), fresh().forgetful());
+                told(&mut with, &lines(picks));
+                told(&mut without, &lines(picks));
+            }
+        }
+    }
+
     /// What a thread remembers of its last answer, and a pooled message of its last lines, changes nothing that is sent.
     #[test]
     fn nobody_can_tell_that_an_answer_is_repeated(picks in prop::collection::vec((any::<u16>(), 1..4), 1..20)) {
