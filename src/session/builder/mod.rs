@@ -290,8 +290,12 @@ impl PayloadBuilder {
     }
 
     fn next_item(&mut self, input: &mut Input<'_>) -> Option<Inbound> {
+        // Without a byte left only the end of a body may be owed.
+        if input.bytes().is_empty() && !self.decoder.in_body() {
+            return None;
+        }
         if !self.may_decode() {
-            // Stopped, not exhausted: even without a byte left the end of a body may be owed.
+            // Stopped, not exhausted.
             self.backlog = self.state == State::Reading;
             return None;
         }
