@@ -24,8 +24,7 @@ struct Entry {
 }
 
 impl Registry {
-    pub(super) fn insert(&self, id: u64, session: &Addr<HttpSession>, holding: Option<Holding>) {
-        let session = session.downgrade();
+    pub(super) fn insert(&self, id: u64, session: WeakAddr<HttpSession>, holding: Option<Holding>) {
         let entry = Entry { session, holding };
         self.sessions.borrow_mut().insert(id, entry);
     }

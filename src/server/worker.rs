@@ -189,17 +189,22 @@ impl Shared {
             stake,
             permit: Some(permit),
         };
-        let factory = self.factory.borrow().clone();
+        let factory = self.factory.borrow();
         let options = self.options.borrow().clone();
         // A factory that panics costs the one connection.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            HttpSession::open(halves, options, tenure, |session| factory.make(session))
+            HttpSession::open(halves, options, tenure, |session| {
+                let weak = session.downgrade();
+                (factory.make(session), weak)
+            })
         }));
         if let Ok(session) = opened {
-            self.registry.insert(id, &session, holding);
-            if let Some(retire) = *self.leaving.borrow() {
+            if let Some(retire) = *self.leaving.borrow()
+                && let Some(session) = session.upgrade()
+            {
                 self.part(&session, retire);
             }
+            self.registry.insert(id, session, holding);
         } else {
             tracing::error!("the handler factory panicked");
         }

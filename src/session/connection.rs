@@ -23,13 +23,13 @@ use super::server::Server;
 use crate::transport::{self, ConnectError, Halves, Origin, Scheme};
 use crate::wire::Rules;
 
-/// Starts the two actors of a server connection on the current arbiter.
-pub(super) fn open(
+/// Starts the two actors of a server connection on the current arbiter. Returns what was made beside the handler.
+pub(super) fn open<T>(
     halves: Halves,
     options: Arc<SessionOptions>,
     mut tenure: Tenure,
-    make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
-) -> Addr<HttpSession> {
+    make: impl FnOnce(Addr<HttpSession>) -> (Box<dyn HttpHandler>, T),
+) -> T {
     let Halves {
         read,
         write,
@@ -39,7 +39,6 @@ pub(super) fn open(
     let session = actix::Context::<HttpSession>::new();
     let builder = actix::Context::<PayloadBuilder>::new();
     let address = session.address();
-    let wiring = wiring(read, address.clone(), Epoch::default(), &options);
     let mut link = Link::new(&address, options, Some(write));
     link.stake = tenure.stake.take();
     link.builder = Some(builder.address());
@@ -53,12 +52,15 @@ pub(super) fn open(
         link,
         end: End::Server(Server::new(Instant::now())),
     };
-    let actor = HttpSession::new(make(address.clone()), context);
-    actix_rt::spawn(Pair::new(
+    // An address costs two allocations, so no more of them than need be.
+    let (handler, beside) = make(address.clone());
+    let wiring = wiring(read, address, Epoch::default(), &context.link.options);
+    let actor = HttpSession::new(handler, context);
+    actix_rt::spawn(Box::pin(Pair::new(
         builder.into_future(PayloadBuilder::of_requests(wiring, tenure)),
         session.into_future(actor),
-    ));
-    address
+    )));
+    beside
 }
 
 /// Where a client session connects to, and who is asked there.

@@ -33,6 +33,11 @@ impl DeadlineTimer {
         self.at
     }
 
+    /// Whether there is a timer, which costs some to make and nothing to move.
+    pub(super) fn has_timer(&self) -> bool {
+        self.sleep.is_some()
+    }
+
     /// Ready once when the deadline has passed; it is unset then.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else {

@@ -146,17 +146,17 @@ impl HttpSession {
     {
         let halves = transport::split(io);
         Self::open(halves, options.into(), Tenure::none(), |session| {
-            Box::new(factory.handler(session))
+            (Box::new(factory.handler(session.clone())), session)
         })
     }
 
-    /// The same for a server, which holds something for the connection.
-    pub(crate) fn open(
+    /// The same for a server, which holds something for the connection. Returns what was made beside the handler.
+    pub(crate) fn open<T>(
         halves: Halves,
         options: Arc<SessionOptions>,
         tenure: Tenure,
-        make: impl FnOnce(Addr<Self>) -> Box<dyn HttpHandler>,
-    ) -> Addr<Self> {
+        make: impl FnOnce(Addr<Self>) -> (Box<dyn HttpHandler>, T),
+    ) -> T {
         connection::open(halves, options, tenure, make)
     }
 

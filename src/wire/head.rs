@@ -14,7 +14,8 @@ use super::{Facts, Limits, Rules, request_head};
 use crate::error::WireError;
 use crate::payload::{self, Block, Message, StartLine, give_block, take_block};
 
-/// A larger head is forgotten once it was delivered, so that an idle connection stays small.
+/// A larger head is forgotten once it was delivered, so that an idle connection stays small; and so is the last one of a
+/// connection.
 const KEPT: usize = 4096;
 
 /// Which kind of message is read.
@@ -236,7 +237,8 @@ impl Heads {
         message: &Message,
         asked: Option<(Framing, Facts)>,
     ) {
-        if line.len() > KEPT || read.block.capacity() > KEPT {
+        let closes = matches!(asked, Some((_, facts)) if !facts.keep_alive);
+        if closes || line.len() > KEPT || read.block.capacity() > KEPT {
             self.last = None;
         } else {
             let last = self.last.get_or_insert_default();

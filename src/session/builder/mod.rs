@@ -65,6 +65,8 @@ pub(crate) struct PayloadBuilder {
     state: State,
     /// No message came yet.
     fresh: bool,
+    /// The first timer was put off once.
+    spared: bool,
     /// Bytes that were read since the clock was set.
     progress: usize,
     clock: Option<Clock>,
@@ -157,6 +159,7 @@ impl PayloadBuilder {
             muted: false,
             state: State::Reading,
             fresh: false,
+            spared: false,
             progress: 0,
             clock: None,
             deadline: DeadlineTimer::default(),
@@ -186,6 +189,7 @@ impl PayloadBuilder {
     // Reading.
 
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let mut turned_once = false;
         loop {
             let turned = match self.state {
                 _ if self.may_decode() => self.poll_read(cx),
@@ -197,12 +201,24 @@ impl PayloadBuilder {
                 if ctx.state() != actix::ActorState::Running {
                     return Poll::Ready(());
                 }
+                turned_once = true;
                 continue;
             }
             self.set_clock();
+            if turned_once && self.spares_timer() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             ready!(self.deadline.poll(cx));
             self.expire(ctx);
         }
+    }
+
+    /// Whether to make no timer before the session has had a turn with what was just read: it may end the connection,
+    /// as it does where each request has its own, and the first timer of an arbiter costs a system call. Only once, so
+    /// that a peer who always sends is held to its time too.
+    fn spares_timer(&mut self) -> bool {
+        !self.deadline.has_timer() && !std::mem::replace(&mut self.spared, true)
     }
 
     /// Watches the connection while it is not read. Ready when the peer has gone.

@@ -124,6 +124,14 @@ fn limits_hold_for_remembered_fields() {
 }
 
 #[test]
+fn the_last_head_of_a_connection_is_not_kept() {
+    let mut decoder = Decoder::requests(Arc::default());
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let only = next(&mut decoder, head);
+    assert_eq!(Arc::strong_count(only.headers().shared().unwrap()), 1);
+}
+
+#[test]
 fn large_heads_are_forgotten() {
     let mut decoder = Decoder::requests(Arc::default());
     let head = format!(
