@@ -39,7 +39,6 @@ mod meter;
 mod options;
 mod outbound;
 mod outbuf;
-mod pair;
 mod private;
 mod record;
 mod reply;

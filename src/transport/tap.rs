@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -114,12 +114,12 @@ pub(crate) fn tap(halves: Halves, tap: Arc<dyn Tap>) -> Halves {
         tap,
         connection: NEXT.fetch_add(1, Ordering::Relaxed),
         peer: halves.peer,
+        over: <[AtomicBool; 2]>::default(),
     });
     let half = |direction| Tapping {
         wire: wire.clone(),
         direction,
         scrub: redacted.then(Scrub::default),
-        over: false,
     };
     Halves {
         read: Box::new(TapRead(halves.read, half(Direction::In))),
@@ -133,6 +133,8 @@ struct Wire {
     tap: Arc<dyn Tap>,
     connection: u64,
     peer: Peer,
+    /// In and out: the end was told.
+    over: [AtomicBool; 2],
 }
 
 /// One direction.
@@ -140,7 +142,6 @@ struct Tapping {
     wire: Arc<Wire>,
     direction: Direction,
     scrub: Option<Scrub>,
-    over: bool,
 }
 
 impl Tapping {
@@ -149,31 +150,43 @@ impl Tapping {
             return;
         }
         let scrubbed = self.scrub.as_mut().map(|scrub| scrub.scrub(bytes));
-        self.tell(Passed::Bytes(scrubbed.as_deref().unwrap_or(bytes)));
+        let passed = Passed::Bytes(scrubbed.as_deref().unwrap_or(bytes));
+        self.wire.tell(self.direction, passed);
     }
 
-    /// The end, which is told once.
-    fn end(&mut self, end: Passed<'_>) {
-        if !std::mem::replace(&mut self.over, true) {
-            self.tell(end);
+    fn end(&self, end: Passed<'_>) {
+        self.wire.end(self.direction, end);
+    }
+}
+
+impl Wire {
+    /// The end of a direction, which is told once.
+    fn end(&self, direction: Direction, end: Passed<'_>) {
+        let [inward, outward] = &self.over;
+        let over = match direction {
+            Direction::In => inward,
+            Direction::Out => outward,
+        };
+        if !over.swap(true, Ordering::Relaxed) {
+            self.tell(direction, end);
         }
     }
 
-    fn tell(&self, passed: Passed<'_>) {
-        let Wire {
-            tap,
-            connection,
-            peer,
-        } = &*self.wire;
+    /// A write failed: the peer has cut the connection, and the reading half may not be asked any more.
+    fn broke(&self) {
+        self.end(Direction::In, Passed::Reset);
+    }
+
+    fn tell(&self, direction: Direction, passed: Passed<'_>) {
         let tapped = Tapped {
-            connection: *connection,
-            peer,
+            connection: self.connection,
+            peer: &self.peer,
             at: Instant::now(),
-            direction: self.direction,
+            direction,
             passed,
         };
         // A tap that panics has missed something, and nothing else happens.
-        if catch_unwind(AssertUnwindSafe(|| tap.tap(&tapped))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| self.tap.tap(&tapped))).is_err() {
             tracing::error!("the tap panicked");
         }
     }
@@ -219,7 +232,8 @@ impl AsyncWrite for TapWrite {
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let taken = ready!(Pin::new(&mut *self.0).poll_write(cx, data))?;
+        let taken = ready!(Pin::new(&mut *self.0).poll_write(cx, data))
+            .inspect_err(|_| self.1.wire.broke())?;
         self.1.bytes(data.get(..taken).unwrap_or(data));
         Poll::Ready(Ok(taken))
     }
@@ -229,7 +243,8 @@ impl AsyncWrite for TapWrite {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let taken = ready!(Pin::new(&mut *self.0).poll_write_vectored(cx, slices))?;
+        let taken = ready!(Pin::new(&mut *self.0).poll_write_vectored(cx, slices))
+            .inspect_err(|_| self.1.wire.broke())?;
         let mut left = taken;
         for slice in slices {
             let part = slice.get(..left).unwrap_or(slice);
