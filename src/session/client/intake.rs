@@ -117,6 +117,7 @@ impl Client {
     pub(in crate::session) fn next_ended(&mut self, link: &mut Link) -> Option<Exchange> {
         let ended = |flight: &Flight| flight.outcome.is_some();
         let at = self.flights.iter().position(ended)?;
+        self.ended.update(|ended| ended - 1);
         self.idle_since = link.now();
         let flight = self.flights.get_mut(at)?;
         flight.leave(link);

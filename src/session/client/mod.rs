@@ -8,8 +8,10 @@ mod intake;
 mod request;
 mod tunnel;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::rc::Rc;
 
 use http::{Method, StatusCode};
 use tokio::task::AbortHandle;
@@ -58,6 +60,8 @@ pub(super) struct Client {
     flights: VecDeque<Flight>,
     /// How many of them were sent.
     sent: usize,
+    /// How many of them have ended: with many that wait, to look for one would cost more than a request does.
+    ended: Rc<Cell<usize>>,
     begun: u64,
     /// Whether a request was sent of which the socket has not taken all.
     unasked: bool,
@@ -98,6 +102,8 @@ pub(super) struct Flight {
     tasks: Vec<AbortHandle>,
     status: Option<StatusCode>,
     outcome: Option<Outcome>,
+    /// Counts itself there once it has one.
+    ended: Rc<Cell<usize>>,
     span: Traced,
     running: Running,
     head_in: u64,
@@ -143,6 +149,7 @@ impl Client {
             proxy: None,
             flights: VecDeque::new(),
             sent: 0,
+            ended: Rc::default(),
             begun: 0,
             unasked: false,
             carried: 0,
@@ -164,7 +171,7 @@ impl Client {
             .as_ref()
             .is_some_and(|origin| origin.scheme() == Scheme::Https);
         let running = Running::begin(Role::Client, &payload, secure || link.tls.is_some());
-        let flight = Flight::new(payload, (span, running), link.now());
+        let flight = Flight::new(payload, (span, running), link.now(), self.ended.clone());
         let id = flight.id;
         self.begun += 1;
         self.flights.push_back(flight);
@@ -278,7 +285,7 @@ impl Client {
 
     /// Whether there is an exchange whose end is to be told.
     pub(super) fn has_ended(&self) -> bool {
-        self.flights.iter().any(|flight| flight.outcome.is_some())
+        self.ended.get() > 0
     }
 
     /// Counts a mute of the exchange whose response is coming; the id is returned if it is the first.
@@ -370,7 +377,12 @@ impl Flight {
         self.tasks.push(self.span.spawn(future));
     }
 
-    fn new(payload: Payload, (span, running): (Traced, Running), now: Instant) -> Self {
+    fn new(
+        payload: Payload,
+        (span, running): (Traced, Running),
+        now: Instant,
+        ended: Rc<Cell<usize>>,
+    ) -> Self {
         Self {
             id: payload.id(),
             method: payload.method().clone(),
@@ -388,6 +400,7 @@ impl Flight {
             tasks: Vec::new(),
             status: None,
             outcome: None,
+            ended,
             span,
             running,
             head_in: 0,
@@ -417,7 +430,10 @@ impl Flight {
     }
 
     fn end(&mut self, outcome: Outcome) {
-        self.outcome.get_or_insert(outcome);
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+            self.ended.update(|ended| ended + 1);
+        }
     }
 
     /// Whether the server cannot have acted on the request, or acting twice does no harm (N11, P82).
