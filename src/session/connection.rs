@@ -56,8 +56,9 @@ pub(super) fn open<T>(
     let wiring = wiring(read, address, Epoch::default(), &context.link.options);
     let actor = HttpSession::new(handler, context);
     // ORDER: the builder first: what it reads is handled and answered in the same round of the arbiter.
-    builder.run(PayloadBuilder::of_requests(wiring, tenure));
-    session.run(actor);
+    let builder = builder.into_future(PayloadBuilder::of_requests(wiring, tenure));
+    actix_rt::spawn(Box::pin(builder));
+    actix_rt::spawn(Box::pin(session.into_future(actor)));
     beside
 }
 
