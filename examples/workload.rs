@@ -132,7 +132,7 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Payload {
 }
 
 impl Workload {
-    fn route(&mut self, request: &Payload, session: &mut SessionContext) {
+    fn route(&mut self, request: Payload, session: &mut SessionContext) {
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         if get && request.path() == "/plaintext" {
             return session.respond(text(StatusCode::OK, Bytes::from_static(b"Hello, World!")));
@@ -144,14 +144,14 @@ impl Workload {
             }
             (Some("bytes"), Some(length), None, _) if get => match length.parse() {
                 Ok(length) => self.bytes(length, session),
-                Err(_) => self.fall_back(request, session),
+                Err(_) => self.fall_back(&request, session),
             },
             (Some("chunks"), Some(count), Some(size), None) if get => match chunks(count, size) {
                 Some((left, piece)) => {
                     self.body = Body::Bytes { left, piece };
                     session.respond(ok().chunked());
                 }
-                None => self.fall_back(request, session),
+                None => self.fall_back(&request, session),
             },
             (Some("hints"), None, ..) if get => {
                 let hints = Payload::response(StatusCode::EARLY_HINTS);
@@ -169,9 +169,9 @@ impl Workload {
                 self.body = Body::Count {
                     bytes: request.body_bytes().len() as u64,
                 };
-                self.answer_oneshot(request, session);
+                self.answer_oneshot(&request, session);
             }
-            _ => self.fall_back(request, session),
+            _ => self.fall_back(&request, session),
         }
     }
 
@@ -186,13 +186,13 @@ impl Workload {
         session.respond(ok().length(length));
     }
 
-    fn echo(&mut self, request: &Payload, session: &mut SessionContext) {
+    fn echo(&mut self, request: Payload, session: &mut SessionContext) {
         let mut answer = ok();
         if let Some(kind) = request.headers().get("content-type") {
             answer = answer.header("Content-Type", kind);
         }
         match request.mode() {
-            TransferMode::Oneshot => session.respond(answer.body(request.body_bytes().clone())),
+            TransferMode::Oneshot => session.respond(answer.body(request.into_body())),
             TransferMode::Stream | TransferMode::Chunked => {
                 answer.set_length(request.body_size());
                 self.body = Body::Echo { trailers: None };
@@ -268,7 +268,7 @@ fn chunks(count: &str, size: &str) -> Option<(u64, Bytes)> {
 impl HttpHandler for Workload {
     fn apply(&mut self, request: Payload, session: &mut SessionContext) {
         self.forget();
-        self.route(&request, session);
+        self.route(request, session);
     }
 
     fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {
