@@ -568,8 +568,8 @@ mod backpressure {
         served.heard.expect(&["apply GET / []"]).await;
         let info = served.session.send(Inspect).await.expect("alive");
         assert_eq!(
-            info.inbound_queued, 15,
-            "sixteen messages of credit, one of them delivered"
+            info.inbound_queued, 31,
+            "thirty-two messages of credit, one of them delivered"
         );
     }
 

@@ -178,7 +178,7 @@ impl Default for HalfClose {
 pub struct Buffers {
     /// Received and not yet delivered: 64 KiB. Then the session stops reading and TCP does the rest.
     pub inbound: usize,
-    /// Messages received and not yet delivered: 16.
+    /// Messages received and not yet delivered: 32, so that a pipeline of 16 is not cut in two.
     pub inbound_messages: usize,
     /// Output waiting for the socket, beyond which senders are throttled: 72 KiB, which is 64 KiB of body with its head
     /// and framing.
@@ -193,7 +193,7 @@ impl Default for Buffers {
     fn default() -> Self {
         Self {
             inbound: 64 << 10,
-            inbound_messages: 16,
+            inbound_messages: 32,
             high_water: 72 << 10,
             low_water: 16 << 10,
             hard_cap: 1 << 20,
