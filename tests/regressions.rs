@@ -391,7 +391,7 @@ async fn assert_notices_a_reset(
 /// A reset is noticed although the credit of the peer is used up and nothing is read.
 #[actix::test]
 async fn a_reset_is_noticed_without_credit() {
-    assert_notices_a_reset(GET.repeat(20), silent, |info| info.inbound_queued == 15).await;
+    assert_notices_a_reset(GET.repeat(40), silent, |info| info.inbound_queued == 31).await;
 }
 
 /// A reset is noticed while an offered upgrade holds what follows it.
