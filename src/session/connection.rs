@@ -18,6 +18,7 @@ use super::inbound::Epoch;
 use super::link::Link;
 use super::meter::{self, Role};
 use super::options::SessionOptions;
+use super::pair::Pair;
 use super::server::Server;
 use crate::transport::{self, ConnectError, Halves, Origin, Scheme};
 use crate::wire::Rules;
@@ -55,10 +56,10 @@ pub(super) fn open<T>(
     let (handler, beside) = make(address.clone());
     let wiring = wiring(read, address, Epoch::default(), &context.link.options);
     let actor = HttpSession::new(handler, context);
-    // ORDER: the builder first: what it reads is handled and answered in the same round of the arbiter.
-    let builder = builder.into_future(PayloadBuilder::of_requests(wiring, tenure));
-    actix_rt::spawn(Box::pin(builder));
-    actix_rt::spawn(Box::pin(session.into_future(actor)));
+    actix_rt::spawn(Box::pin(Pair::new(
+        builder.into_future(PayloadBuilder::of_requests(wiring, tenure)),
+        session.into_future(actor),
+    )));
     beside
 }
 

@@ -39,6 +39,7 @@ mod meter;
 mod options;
 mod outbound;
 mod outbuf;
+mod pair;
 mod private;
 mod record;
 mod reply;

@@ -1,0 +1,231 @@
+//! One task for the two actors of a server connection.
+//!
+//! They would run as two tasks just as well. In one, what the builder reads is handled, answered and written while its
+//! memory is in the cache: with thousands of busy connections other builders would come between.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// How often the two may hand each other work before the rest of the arbiter gets a turn.
+const ROUNDS: u32 = 4;
+
+/// The builder was woken.
+const BUILDER: u8 = 1;
+/// The session was woken.
+const SESSION: u8 = 2;
+/// The task is being polled, and will look at the two above before it returns.
+const POLLING: u8 = 4;
+
+/// The future of that task. It stays in the task in which it is polled first.
+pub(super) struct Pair<B, S> {
+    // ORDER: dropped before the builder, whose address of the session the last calls of the handler may ask for.
+    session: Half<S>,
+    builder: Half<B>,
+    task: Arc<Task>,
+}
+
+impl<B, S> Pair<B, S> {
+    pub(super) fn new(builder: B, session: S) -> Self {
+        let task = Arc::new(Task {
+            // An actor begins by being polled.
+            state: AtomicU8::new(BUILDER | SESSION),
+            outer: OnceLock::new(),
+        });
+        Self {
+            session: Half {
+                bit: SESSION,
+                actor: Some(session),
+                waker: Arc::new(Flag::<SESSION>(task.clone())).into(),
+            },
+            builder: Half {
+                bit: BUILDER,
+                actor: Some(builder),
+                waker: Arc::new(Flag::<BUILDER>(task.clone())).into(),
+            },
+            task,
+        }
+    }
+}
+
+impl<B, S> Future for Pair<B, S>
+where
+    B: Future<Output = ()> + Unpin,
+    S: Future<Output = ()> + Unpin,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self {
+            session,
+            builder,
+            task,
+        } = &mut *self;
+        task.begin(cx.waker());
+        for _ in 0..ROUNDS {
+            // ORDER: the builder first, so that what it read is handled, answered and written in the same turn.
+            let turned = builder.poll(task) | session.poll(task);
+            if !turned {
+                break;
+            }
+        }
+        let woken = task.end();
+        if builder.is_over() && session.is_over() {
+            return Poll::Ready(());
+        }
+        if builder.is_among(woken) || session.is_among(woken) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+/// One actor, and the waker that it is polled with.
+struct Half<F> {
+    bit: u8,
+    actor: Option<F>,
+    waker: Waker,
+}
+
+impl<F: Future<Output = ()> + Unpin> Half<F> {
+    fn is_over(&self) -> bool {
+        self.actor.is_none()
+    }
+
+    fn is_among(&self, woken: u8) -> bool {
+        !self.is_over() && woken & self.bit != 0
+    }
+
+    /// Polls the actor if it was woken. False if it was not.
+    fn poll(&mut self, task: &Task) -> bool {
+        let Some(actor) = &mut self.actor else {
+            return false;
+        };
+        if !task.take(self.bit) {
+            return false;
+        }
+        if Pin::new(actor)
+            .poll(&mut Context::from_waker(&self.waker))
+            .is_ready()
+        {
+            self.actor = None;
+        }
+        true
+    }
+}
+
+/// The task that both run in.
+struct Task {
+    /// Of the bits above. Each change of it is seen by the next: a wake either finds the task being polled, or wakes it.
+    state: AtomicU8,
+    outer: OnceLock<Waker>,
+}
+
+impl Task {
+    fn begin(&self, waker: &Waker) {
+        self.outer.get_or_init(|| waker.clone());
+        self.state.fetch_or(POLLING, Ordering::AcqRel);
+    }
+
+    /// Returns who was woken and not polled since.
+    fn end(&self) -> u8 {
+        self.state.fetch_and(!POLLING, Ordering::AcqRel)
+    }
+
+    fn take(&self, bit: u8) -> bool {
+        self.state.load(Ordering::Relaxed) & bit != 0
+            && self.state.fetch_and(!bit, Ordering::AcqRel) & bit != 0
+    }
+
+    fn wake(&self, bit: u8) {
+        if self.state.fetch_or(bit, Ordering::AcqRel) & (bit | POLLING) == 0
+            && let Some(outer) = self.outer.get()
+        {
+            outer.wake_by_ref();
+        }
+    }
+}
+
+/// Wakes one of the two.
+struct Flag<const BIT: u8>(Arc<Task>);
+
+impl<const BIT: u8> Wake for Flag<BIT> {
+    fn wake(self: Arc<Self>) {
+        self.0.wake(BIT);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.wake(BIT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::ready;
+    use std::time::Duration;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    const EACH: u32 = 10_000;
+
+    /// Answers what comes, one at each poll, until its sender is gone.
+    fn answers(
+        mut from: mpsc::UnboundedReceiver<u32>,
+        to: std::sync::mpsc::Sender<u32>,
+    ) -> Pin<Box<impl Future<Output = ()>>> {
+        Box::pin(poll_fn(move |cx| {
+            let Some(number) = ready!(from.poll_recv(cx)) else {
+                return Poll::Ready(());
+            };
+            // Its thread may have failed, which is told at the end.
+            let _ = to.send(number);
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }))
+    }
+
+    /// Both are polled for every wake, whichever thread it comes from and however the two race. Each thread waits for
+    /// its answer, so the task falls asleep time and again.
+    #[tokio::test]
+    async fn no_wake_is_lost() {
+        let asker = || {
+            let (ask, asked) = mpsc::unbounded_channel();
+            let (answer, answered) = std::sync::mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                for number in 0..EACH {
+                    ask.send(number).expect("it answers");
+                    assert_eq!(answered.recv(), Ok(number));
+                }
+            });
+            (answers(asked, answer), thread)
+        };
+        let ((one, first), (other, second)) = (asker(), asker());
+        let over = tokio::time::timeout(Duration::from_secs(60), Pair::new(one, other)).await;
+        assert!(over.is_ok(), "it sleeps though there is something to do");
+        for thread in [first, second] {
+            thread.join().expect("all was answered");
+        }
+    }
+
+    /// One that is over is not polled again, and the other goes on.
+    #[tokio::test]
+    async fn one_may_end_before_the_other() {
+        let mut polls = 0;
+        let builder = std::future::ready(());
+        let session = Box::pin(poll_fn(move |cx| {
+            polls += 1;
+            cx.waker().wake_by_ref();
+            if polls < 10 {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        }));
+        Pair::new(builder, session).await;
+    }
+}
