@@ -18,7 +18,7 @@ use super::inbound::Epoch;
 use super::link::Link;
 use super::meter::{self, Role};
 use super::options::SessionOptions;
-use super::pair::Pair;
+use super::pair;
 use super::server::Server;
 use crate::transport::{self, ConnectError, Halves, Origin, Scheme};
 use crate::wire::Rules;
@@ -56,10 +56,10 @@ pub(super) fn open<T>(
     let (handler, beside) = make(address.clone());
     let wiring = wiring(read, address, Epoch::default(), &context.link.options);
     let actor = HttpSession::new(handler, context);
-    actix_rt::spawn(Box::pin(Pair::new(
+    pair::spawn(
         builder.into_future(PayloadBuilder::of_requests(wiring, tenure)),
         session.into_future(actor),
-    )));
+    );
     beside
 }
 

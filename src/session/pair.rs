@@ -19,8 +19,29 @@ const SESSION: u8 = 2;
 /// The task is being polled, and will look at the two above before it returns.
 const POLLING: u8 = 4;
 
+#[cfg(test)]
+thread_local! {
+    /// Two tasks instead, to compare with.
+    static APART: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Starts both in one task.
+pub(super) fn spawn<B, S>(builder: B, session: S)
+where
+    B: Future<Output = ()> + Unpin + 'static,
+    S: Future<Output = ()> + Unpin + 'static,
+{
+    #[cfg(test)]
+    if APART.get() {
+        actix_rt::spawn(builder);
+        actix_rt::spawn(session);
+        return;
+    }
+    actix_rt::spawn(Box::pin(Pair::new(builder, session)));
+}
+
 /// The future of that task. It stays in the task in which it is polled first.
-pub(super) struct Pair<B, S> {
+struct Pair<B, S> {
     // ORDER: dropped before the builder, whose address of the session the last calls of the handler may ask for.
     session: Half<S>,
     builder: Half<B>,
@@ -28,7 +49,7 @@ pub(super) struct Pair<B, S> {
 }
 
 impl<B, S> Pair<B, S> {
-    pub(super) fn new(builder: B, session: S) -> Self {
+    fn new(builder: B, session: S) -> Self {
         let task = Arc::new(Task {
             // An actor begins by being polled.
             state: AtomicU8::new(BUILDER | SESSION),
@@ -163,13 +184,23 @@ impl<const BIT: u8> Wake for Flag<BIT> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::future::poll_fn;
+    use std::rc::Rc;
     use std::task::ready;
     use std::time::Duration;
 
+    use bytes::Bytes;
+    use http::StatusCode;
+    use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::payload::{Payload, TransferMode};
+    use crate::session::{
+        Cancelled, Exchange, Failure, HttpHandler, HttpSession, SessionContext, SessionOptions,
+    };
 
     const EACH: u32 = 10_000;
 
@@ -209,6 +240,116 @@ mod tests {
         assert!(over.is_ok(), "it sleeps though there is something to do");
         for thread in [first, second] {
             thread.join().expect("all was answered");
+        }
+    }
+
+    /// Notes what it hears, answers with the path, and with much where that is asked for.
+    struct Notes(Rc<RefCell<Vec<String>>>);
+
+    impl Notes {
+        fn note(&self, what: impl Into<String>) {
+            self.0.borrow_mut().push(what.into());
+        }
+    }
+
+    impl HttpHandler for Notes {
+        fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+            let inside = request.body_bytes().len();
+            self.note(format!("apply {} {inside}", request.path()));
+            let answer = Payload::response(StatusCode::OK).header("X-Path", request.path());
+            if request.mode() == TransferMode::Oneshot {
+                let size = if request.path() == "/much" {
+                    300_000
+                } else {
+                    5
+                };
+                session.respond(answer.body(vec![b'x'; size]));
+            }
+        }
+
+        fn chunk(&mut self, data: Bytes, _: &mut SessionContext) {
+            self.note(format!("chunk {}", data.len()));
+        }
+
+        fn finished(&mut self, session: &mut SessionContext) {
+            self.note("finished");
+            session.respond(Payload::response(StatusCode::ACCEPTED));
+        }
+
+        fn throttled(&mut self, _: &mut SessionContext) {
+            self.note("throttled");
+        }
+
+        fn unthrottled(&mut self, _: &mut SessionContext) {
+            self.note("unthrottled");
+        }
+
+        fn half_closed(&mut self, _: &mut SessionContext) {
+            self.note("half_closed");
+        }
+
+        fn completed(&mut self, exchange: &Exchange, _: &mut SessionContext) {
+            self.note(format!(
+                "completed {:?} {}",
+                exchange.status, exchange.bytes_out
+            ));
+        }
+
+        fn cancelled(&mut self, cancelled: &Cancelled, _: &mut SessionContext) {
+            self.note(format!("cancelled {:?}", cancelled.cause));
+        }
+
+        fn failed(&mut self, failure: &Failure, _: &mut SessionContext) {
+            self.note(format!("failed {:?}", failure.reason));
+        }
+    }
+
+    fn request(kind: usize) -> Vec<u8> {
+        let text = match kind {
+            0 => "GET /a HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            1 => "GET /much HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            2 => "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc".to_owned(),
+            3 => format!(
+                "POST /c HTTP/1.1\r\nHost: a\r\nContent-Length: 150000\r\n\r\n{}",
+                "x".repeat(150_000)
+            ),
+            4 => "POST /d HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+                .to_owned(),
+            5 => "GET /e HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(),
+            _ => "BAD\r\n\r\n".to_owned(),
+        };
+        text.into_bytes()
+    }
+
+    /// What the handler hears of these requests, and what the peer reads.
+    fn conversation(kinds: &[usize], apart: bool) -> (Vec<String>, String) {
+        let heard: Rc<RefCell<Vec<String>>> = Rc::default();
+        let notes = Rc::clone(&heard);
+        let read = actix::System::new().block_on(async move {
+            APART.set(apart);
+            let (mut near, far) = tokio::io::duplex(4 << 20);
+            for kind in kinds {
+                near.write_all(&request(*kind)).await.expect("room");
+            }
+            near.shutdown().await.expect("open");
+            let factory = move |_| Notes(notes.clone());
+            HttpSession::accept(far, &factory, SessionOptions::default());
+            let mut read = String::new();
+            near.read_to_string(&mut read).await.expect("text");
+            read
+        });
+        let lines = read.split_inclusive("\r\n");
+        let read = lines.filter(|line| !line.starts_with("Date: ")).collect();
+        (heard.take(), read)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// One task or two, what is heard and what is sent are the same, in the same order.
+        #[test]
+        fn nobody_can_tell_how_many_tasks_there_are(kinds in prop::collection::vec(0..7_usize, 1..40)) {
+            prop_assert_eq!(conversation(&kinds, false), conversation(&kinds, true));
         }
     }
 
