@@ -4,6 +4,7 @@
 //! `intake.rs`. A client session survives its connection: the next request opens another (P88).
 
 mod connection;
+mod flight;
 mod intake;
 mod request;
 mod tunnel;
@@ -13,14 +14,9 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
 
-use http::{Method, StatusCode};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::deadline::earliest;
-use super::exchange::{Exchange, ExchangePhase, Outcome};
-use super::handoff::Taker;
-use super::inbound::Unmute;
 use super::info::SessionPhase;
 use super::link::Link;
 use super::meter::{Role, Running};
@@ -28,9 +24,10 @@ use super::sink::Part;
 use super::trace::{NOBODY, Traced};
 use super::waiter::Waiter;
 use crate::error::{CancelCause, Deadline, RefusedReason};
-use crate::payload::{Known, MessageId, Payload, TransferMode};
+use crate::payload::{MessageId, Payload};
 use crate::transport::{Origin, Scheme};
 pub(super) use connection::{Connect, Connection};
+use flight::{Flight, Receiving, Sending};
 pub(super) use tunnel::tunnel;
 
 /// A proxy between a client and its server.
@@ -70,69 +67,6 @@ pub(super) struct Client {
     /// The request of the exchange that ended last, if it was not answered and can be sent again as it is.
     unanswered: Option<Payload>,
     idle_since: Instant,
-}
-
-/// One exchange.
-#[derive(Debug)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "independent facts; the states are in `request` and `response`"
-)]
-pub(super) struct Flight {
-    id: MessageId,
-    method: Method,
-    safe: bool,
-    /// Whether the request has a body that follows in pieces.
-    streams: bool,
-    request: Sending,
-    response: Receiving,
-    /// Whether the connection may be used after this exchange.
-    persist: bool,
-    /// The request, for as long as it is not answered and can be sent again as it is.
-    payload: Option<Payload>,
-    /// Whether its connection had carried another before.
-    reused: bool,
-    /// What came of its body before that was asked for, and who waits for the answer.
-    parked: Option<Box<(Part, Box<dyn Waiter>)>>,
-    /// Pieces taken from the body writer, once there is one.
-    pieces: Option<u64>,
-    /// Who gets the connection if the server switches protocols.
-    taker: Option<Taker>,
-    mutes: u32,
-    tasks: Vec<AbortHandle>,
-    status: Option<StatusCode>,
-    outcome: Option<Outcome>,
-    /// Counts itself there once it has one.
-    ended: Rc<Cell<usize>>,
-    span: Traced,
-    running: Running,
-    head_in: u64,
-    bytes_in: u64,
-    head_out: u64,
-    bytes_out: u64,
-    began: Instant,
-    /// When the socket had taken the last of the request.
-    asked: Option<Instant>,
-    answered: Option<Instant>,
-}
-
-/// How far the request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sending {
-    Queued,
-    /// The head is out; the body waits for the server's 100 (RFC 9110 section 10.1.1), but not for ever.
-    Expecting,
-    /// Body data may follow.
-    Open,
-    Done,
-}
-
-/// How far the response is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Receiving {
-    Waiting,
-    Open,
-    Done,
 }
 
 impl Client {
@@ -368,127 +302,4 @@ impl Client {
         *expected = number + 1;
         lost
     }
-}
-
-impl Flight {
-    /// Runs a future for as long as the exchange.
-    fn run(&mut self, future: impl Future<Output = ()> + 'static) {
-        self.tasks.retain(|task| !task.is_finished());
-        self.tasks.push(self.span.spawn(future));
-    }
-
-    fn new(
-        payload: Payload,
-        (span, running): (Traced, Running),
-        now: Instant,
-        ended: Rc<Cell<usize>>,
-    ) -> Self {
-        Self {
-            id: payload.id(),
-            method: payload.method().clone(),
-            safe: payload.is_safe(),
-            streams: payload.mode() != TransferMode::Oneshot,
-            request: Sending::Queued,
-            payload: Some(payload),
-            response: Receiving::Waiting,
-            persist: true,
-            reused: false,
-            parked: None,
-            pieces: None,
-            taker: None,
-            mutes: 0,
-            tasks: Vec::new(),
-            status: None,
-            outcome: None,
-            ended,
-            span,
-            running,
-            head_in: 0,
-            bytes_in: 0,
-            head_out: 0,
-            bytes_out: 0,
-            began: now,
-            asked: None,
-            answered: None,
-        }
-    }
-
-    fn is_sending(&self) -> bool {
-        matches!(self.request, Sending::Open)
-    }
-
-    /// Whether a body is to follow and was not asked for yet.
-    fn awaits_its_turn(&self) -> bool {
-        self.outcome.is_none()
-            && self.streams
-            && matches!(self.request, Sending::Queued | Sending::Expecting)
-    }
-
-    /// Whether the request asks the server for leave to send its body.
-    fn expects(payload: &Payload) -> bool {
-        payload.headers().known_has(Known::Expect, b"100-continue")
-    }
-
-    fn end(&mut self, outcome: Outcome) {
-        if self.outcome.is_none() {
-            self.outcome = Some(outcome);
-            self.ended.update(|ended| ended + 1);
-        }
-    }
-
-    /// Whether the server cannot have acted on the request, or acting twice does no harm (N11, P82).
-    fn is_retry_safe(&self) -> bool {
-        match self.request {
-            Sending::Queued => true,
-            Sending::Expecting | Sending::Open | Sending::Done => {
-                self.response == Receiving::Waiting && is_idempotent(&self.method)
-            }
-        }
-    }
-
-    /// What belongs to the exchange ends with it.
-    fn leave(&mut self, link: &Link) {
-        for task in self.tasks.drain(..) {
-            task.abort();
-        }
-        if let Some(parked) = self.parked.take() {
-            parked.1.release(Err(RefusedReason::NotYourTurn));
-        }
-        if self.mutes > 0 {
-            link.tell(Unmute(self.id));
-        }
-    }
-
-    fn exchange(&self, now: Instant) -> Exchange {
-        Exchange {
-            id: self.id,
-            answer: None,
-            status: self.status,
-            phase: match (&self.request, self.response) {
-                (Sending::Queued, _) => ExchangePhase::Queued,
-                (Sending::Expecting | Sending::Open, Receiving::Waiting) => ExchangePhase::Sending,
-                (Sending::Done, Receiving::Waiting) => ExchangePhase::Waiting,
-                (_, Receiving::Open) => ExchangePhase::Answering,
-                (_, Receiving::Done) => ExchangePhase::Answered,
-            },
-            outcome: self.outcome.unwrap_or(Outcome::Completed),
-            head_in: self.head_in,
-            bytes_in: self.bytes_in,
-            head_out: self.head_out,
-            bytes_out: self.bytes_out,
-            retry_safe: self.is_retry_safe(),
-            reused: self.reused,
-            began: self.began,
-            answered: self.answered,
-            ended: now,
-        }
-    }
-}
-
-/// Methods whose repetition does no harm (RFC 9110 section 9.2.2).
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    )
 }

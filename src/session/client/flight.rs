@@ -1,0 +1,206 @@
+//! One exchange of a client, from its place in the queue to its end.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::rc::Rc;
+
+use http::{Method, StatusCode};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::error::RefusedReason;
+use crate::payload::{Known, MessageId, Payload, TransferMode};
+use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
+use crate::session::handoff::Taker;
+use crate::session::inbound::Unmute;
+use crate::session::link::Link;
+use crate::session::meter::Running;
+use crate::session::sink::Part;
+use crate::session::trace::Traced;
+use crate::session::waiter::Waiter;
+
+/// One exchange.
+#[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts; the states are in `request` and `response`"
+)]
+pub(super) struct Flight {
+    pub(super) id: MessageId,
+    pub(super) method: Method,
+    pub(super) safe: bool,
+    /// Whether the request has a body that follows in pieces.
+    pub(super) streams: bool,
+    pub(super) request: Sending,
+    pub(super) response: Receiving,
+    /// Whether the connection may be used after this exchange.
+    pub(super) persist: bool,
+    /// The request, for as long as it is not answered and can be sent again as it is.
+    pub(super) payload: Option<Payload>,
+    /// Whether its connection had carried another before.
+    pub(super) reused: bool,
+    /// What came of its body before that was asked for, and who waits for the answer.
+    pub(super) parked: Option<Box<(Part, Box<dyn Waiter>)>>,
+    /// Pieces taken from the body writer, once there is one.
+    pub(super) pieces: Option<u64>,
+    /// Who gets the connection if the server switches protocols.
+    pub(super) taker: Option<Taker>,
+    pub(super) mutes: u32,
+    pub(super) tasks: Vec<AbortHandle>,
+    pub(super) status: Option<StatusCode>,
+    pub(super) outcome: Option<Outcome>,
+    /// Counts itself there once it has one.
+    pub(super) ended: Rc<Cell<usize>>,
+    pub(super) span: Traced,
+    pub(super) running: Running,
+    pub(super) head_in: u64,
+    pub(super) bytes_in: u64,
+    pub(super) head_out: u64,
+    pub(super) bytes_out: u64,
+    pub(super) began: Instant,
+    /// When the socket had taken the last of the request.
+    pub(super) asked: Option<Instant>,
+    pub(super) answered: Option<Instant>,
+}
+
+/// How far the request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending {
+    Queued,
+    /// The head is out; the body waits for the server's 100 (RFC 9110 section 10.1.1), but not for ever.
+    Expecting,
+    /// Body data may follow.
+    Open,
+    Done,
+}
+
+/// How far the response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receiving {
+    Waiting,
+    Open,
+    Done,
+}
+
+impl Flight {
+    /// Runs a future for as long as the exchange.
+    pub(super) fn run(&mut self, future: impl Future<Output = ()> + 'static) {
+        self.tasks.retain(|task| !task.is_finished());
+        self.tasks.push(self.span.spawn(future));
+    }
+
+    pub(super) fn new(
+        payload: Payload,
+        (span, running): (Traced, Running),
+        now: Instant,
+        ended: Rc<Cell<usize>>,
+    ) -> Self {
+        Self {
+            id: payload.id(),
+            method: payload.method().clone(),
+            safe: payload.is_safe(),
+            streams: payload.mode() != TransferMode::Oneshot,
+            request: Sending::Queued,
+            payload: Some(payload),
+            response: Receiving::Waiting,
+            persist: true,
+            reused: false,
+            parked: None,
+            pieces: None,
+            taker: None,
+            mutes: 0,
+            tasks: Vec::new(),
+            status: None,
+            outcome: None,
+            ended,
+            span,
+            running,
+            head_in: 0,
+            bytes_in: 0,
+            head_out: 0,
+            bytes_out: 0,
+            began: now,
+            asked: None,
+            answered: None,
+        }
+    }
+
+    pub(super) fn is_sending(&self) -> bool {
+        matches!(self.request, Sending::Open)
+    }
+
+    /// Whether a body is to follow and was not asked for yet.
+    pub(super) fn awaits_its_turn(&self) -> bool {
+        self.outcome.is_none()
+            && self.streams
+            && matches!(self.request, Sending::Queued | Sending::Expecting)
+    }
+
+    /// Whether the request asks the server for leave to send its body.
+    pub(super) fn expects(payload: &Payload) -> bool {
+        payload.headers().known_has(Known::Expect, b"100-continue")
+    }
+
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+            self.ended.update(|ended| ended + 1);
+        }
+    }
+
+    /// Whether the server cannot have acted on the request, or acting twice does no harm (N11, P82).
+    pub(super) fn is_retry_safe(&self) -> bool {
+        match self.request {
+            Sending::Queued => true,
+            Sending::Expecting | Sending::Open | Sending::Done => {
+                self.response == Receiving::Waiting && is_idempotent(&self.method)
+            }
+        }
+    }
+
+    /// What belongs to the exchange ends with it.
+    pub(super) fn leave(&mut self, link: &Link) {
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        if let Some(parked) = self.parked.take() {
+            parked.1.release(Err(RefusedReason::NotYourTurn));
+        }
+        if self.mutes > 0 {
+            link.tell(Unmute(self.id));
+        }
+    }
+
+    pub(super) fn exchange(&self, now: Instant) -> Exchange {
+        Exchange {
+            id: self.id,
+            answer: None,
+            status: self.status,
+            phase: match (&self.request, self.response) {
+                (Sending::Queued, _) => ExchangePhase::Queued,
+                (Sending::Expecting | Sending::Open, Receiving::Waiting) => ExchangePhase::Sending,
+                (Sending::Done, Receiving::Waiting) => ExchangePhase::Waiting,
+                (_, Receiving::Open) => ExchangePhase::Answering,
+                (_, Receiving::Done) => ExchangePhase::Answered,
+            },
+            outcome: self.outcome.unwrap_or(Outcome::Completed),
+            head_in: self.head_in,
+            bytes_in: self.bytes_in,
+            head_out: self.head_out,
+            bytes_out: self.bytes_out,
+            retry_safe: self.is_retry_safe(),
+            reused: self.reused,
+            began: self.began,
+            answered: self.answered,
+            ended: now,
+        }
+    }
+}
+
+/// Methods whose repetition does no harm (RFC 9110 section 9.2.2).
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
+}
