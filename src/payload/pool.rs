@@ -69,3 +69,31 @@ pub(crate) fn give_block(block: Arc<Block>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block comes back once nobody holds it, and a large one does not: an idle connection may get it.
+    #[test]
+    fn blocks_come_back_alone_and_small() {
+        let filled = |bytes: usize| {
+            let mut block = Arc::new(Block::default());
+            Arc::make_mut(&mut block).fill(&vec![b'x'; bytes]);
+            block
+        };
+        let kept = || BLOCKS.with_borrow(Vec::len);
+        let block = filled(100);
+        give_block(Arc::clone(&block));
+        assert_eq!(kept(), 0, "somebody has it");
+        give_block(block);
+        assert_eq!(kept(), 1);
+        give_block(filled(LARGEST_BLOCK + 1));
+        assert_eq!(kept(), 1, "it is large");
+        assert_eq!(Arc::strong_count(&take_block()), 1);
+        for _ in 0..2 * KEPT {
+            give_block(filled(10));
+        }
+        assert_eq!(kept(), KEPT);
+    }
+}

@@ -1,8 +1,9 @@
 //! Heads, whole: from bytes to a parsed start line and indexed fields, with the connection's memory of its last head.
 //!
-//! Peers repeat themselves: on one connection most heads are equal to the one before, or differ in the request line
-//! only. So the next bytes are compared with the last head first. A hit shares what was parsed then; it is a function
-//! of the bytes alone, gives what parsing them again would give, and never decides an error.
+//! Peers repeat themselves: on one connection most heads are equal to the one before, or differ in the request line, or
+//! in a field or two, and only these are parsed. So the next bytes are compared with the last head first. A hit shares
+//! what was parsed then; it is a function of the bytes alone, gives what parsing them again would give, and never
+//! decides an error.
 
 use std::sync::Arc;
 

@@ -7,7 +7,8 @@ use http::{StatusCode, Version};
 use proptest::prelude::*;
 
 use super::harness::{Feed, transcript};
-use crate::payload::{Headers, Known, Payload};
+use crate::payload::{Block, Headers, Known, KnownSet, Payload};
+use crate::wire::field::index_by;
 use crate::wire::{Answering, Decoder, Encoder, Item, Limits, Rules};
 
 fn next(decoder: &mut Decoder, bytes: &[u8]) -> Payload {
@@ -145,7 +146,7 @@ fn large_heads_are_forgotten() {
 }
 
 #[test]
-fn lines_that_come_again_are_not_parsed_again_and_stay_at_their_places() {
+fn lines_that_come_again_stay_at_their_places() {
     let mut decoder = Decoder::requests(Arc::default());
     next(
         &mut decoder,
@@ -164,6 +165,22 @@ fn lines_that_come_again_are_not_parsed_again_and_stay_at_their_places() {
     ];
     assert_eq!(fields, expected);
     assert!(two.headers().has(Known::Expect) && !two.headers().has(Known::Connection));
+}
+
+/// Only what is another line is parsed: here one of three.
+#[test]
+fn lines_that_come_again_are_not_parsed_again() {
+    let mut decoder = Decoder::requests(Arc::default());
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close-d\r\nExpect: b\r\n\r\n";
+    let before = next(&mut decoder, head);
+    let mut block = Block::default();
+    let input = b"Host: a\r\nConnection: keep-alive\r\nExpect: b\r\n\r\nnext";
+    let (len, anew) = index_by(before.headers().block(), input, &mut block).unwrap();
+    assert_eq!(len, input.len() - b"next".len());
+    assert_eq!(anew, KnownSet::of(&[Known::Connection]));
+    assert_eq!(block.len(), 3);
+    let fewer = b"Host: a\r\nConnection: close-d\r\n\r\n";
+    assert!(index_by(before.headers().block(), fewer, &mut block).is_none());
 }
 
 /// A host that was not looked at with the head before is looked at.
