@@ -1,40 +1,64 @@
 //! The sessions of a worker.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use actix::{Addr, WeakAddr};
+use slab::Slab;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::session::{Holding, HttpSession};
+use crate::session::{Holding, HttpSession, Seat, Seats};
 
-/// Every session from accept to close (P109).
+/// Every session from accept to close (P109), which is when both of its halves are closed.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    sessions: RefCell<HashMap<u64, Entry>>,
+    sessions: RefCell<Slab<Entry>>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    session: WeakAddr<HttpSession>,
+    /// None while it is being made.
+    session: Option<WeakAddr<HttpSession>>,
     /// What it holds, where that matters.
     holding: Option<Holding>,
+    /// The worker ends when the last of these is gone.
+    _tracked: TaskTrackerToken,
+}
+
+impl Entry {
+    fn session(&self) -> Option<Addr<HttpSession>> {
+        self.session.as_ref()?.upgrade()
+    }
 }
 
 impl Registry {
-    pub(super) fn insert(&self, id: u64, session: WeakAddr<HttpSession>, holding: Option<Holding>) {
-        let entry = Entry { session, holding };
-        self.sessions.borrow_mut().insert(id, entry);
+    /// A connection begins. Its session is told by [`name`](Self::name).
+    pub(super) fn enter(
+        self: &Rc<Self>,
+        holding: Option<Holding>,
+        tracked: TaskTrackerToken,
+    ) -> (usize, Seat) {
+        let id = self.sessions.borrow_mut().insert(Entry {
+            session: None,
+            holding,
+            _tracked: tracked,
+        });
+        (id, Seat::new(self.clone(), id))
+    }
+
+    pub(super) fn name(&self, id: usize, session: WeakAddr<HttpSession>) {
+        if let Some(entry) = self.sessions.borrow_mut().get_mut(id) {
+            entry.session = Some(session);
+        }
     }
 
     /// The session that holds most, if any holds something, and how much.
     pub(super) fn largest(&self) -> Option<(usize, Addr<HttpSession>)> {
         let sessions = self.sessions.borrow();
-        let holding = sessions.values().filter_map(|entry| {
+        let holding = sessions.iter().filter_map(|(_, entry)| {
             let held = entry.holding.as_ref()?.load(Ordering::Relaxed);
-            Some((held, entry.session.upgrade()?))
+            Some((held, entry.session()?))
         });
         holding
             .filter(|(held, _)| *held > 0)
@@ -42,25 +66,18 @@ impl Registry {
     }
 
     pub(super) fn sessions(&self) -> Vec<Addr<HttpSession>> {
-        self.sessions
-            .borrow()
-            .values()
-            .filter_map(|entry| entry.session.upgrade())
+        let sessions = self.sessions.borrow();
+        sessions
+            .iter()
+            .filter_map(|(_, entry)| entry.session())
             .collect()
     }
 }
 
-/// Lives as long as a connection: until both of its halves are closed.
-#[derive(Debug)]
-pub(super) struct Guard {
-    pub(super) id: u64,
-    pub(super) registry: Rc<Registry>,
-    /// The worker ends when the last of these is gone.
-    pub(super) _tracked: TaskTrackerToken,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.registry.sessions.borrow_mut().remove(&self.id);
+impl Seats for Registry {
+    fn give_up(&self, id: usize) {
+        // What the entry drops may look at the list.
+        let entry = self.sessions.borrow_mut().try_remove(id);
+        drop(entry);
     }
 }

@@ -1,6 +1,6 @@
 //! One arbiter's share of a server: it accepts connections and makes sessions of them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::drain::DrainReport;
 use super::factory::BoxFactory;
 use super::listener::{Listener, Share, Tcp};
-use super::registry::{Guard, Registry};
+use super::registry::Registry;
 use crate::session::{
     Ceiling, CutOff, HttpSession, Leave, Left, Logger, SessionOptions, Stake, Tenure,
 };
@@ -45,7 +45,6 @@ struct Shared {
     handshakes: Handshakes,
     registry: Rc<Registry>,
     ceiling: Option<Arc<Ceiling>>,
-    next: Cell<u64>,
     /// Whether the server is being drained, and how.
     leaving: watch::Sender<Option<Retire>>,
     /// How sessions that were asked to leave have left.
@@ -80,7 +79,6 @@ impl Worker {
             },
             registry: Rc::default(),
             ceiling,
-            next: Cell::new(0),
             leaving: watch::Sender::new(None),
             parting: RefCell::default(),
             tracker: TaskTracker::new(),
@@ -176,16 +174,11 @@ impl Shared {
     }
 
     fn serve(&self, halves: Halves, permit: OwnedSemaphorePermit) {
-        let id = self.next.replace(self.next.get().wrapping_add(1));
-        let guard = Guard {
-            id,
-            registry: self.registry.clone(),
-            _tracked: self.tracker.token(),
-        };
         let stake = self.ceiling.clone().map(Stake::new);
         let holding = stake.as_ref().map(Stake::holding);
+        let (id, seat) = self.registry.enter(holding, self.tracker.token());
         let tenure = Tenure {
-            _guard: Box::new(guard),
+            _seat: Some(seat),
             stake,
             permit: Some(permit),
         };
@@ -204,7 +197,7 @@ impl Shared {
             {
                 self.part(&session, retire);
             }
-            self.registry.insert(id, session, holding);
+            self.registry.name(id, session);
         } else {
             tracing::error!("the handler factory panicked");
         }

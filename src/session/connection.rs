@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::HttpSession;
 use super::awaited::Awaited;
-use super::builder::{PayloadBuilder, Tenure, Wiring};
+use super::builder::{PayloadBuilder, Wiring};
 use super::client::{Client, Connect, Connection, Through, tunnel};
 use super::context::SessionContext;
 use super::end::End;
@@ -20,6 +20,7 @@ use super::meter::{self, Role};
 use super::options::SessionOptions;
 use super::pair;
 use super::server::Server;
+use super::tenure::Tenure;
 use crate::transport::{self, ConnectError, Halves, Origin, Scheme};
 use crate::wire::Rules;
 
@@ -192,7 +193,7 @@ pub(super) fn attach(link: &mut Link, halves: Halves, awaited: Awaited) {
 }
 
 fn wiring(
-    read: Box<dyn transport::Read>,
+    read: transport::ReadHalf,
     session: Addr<HttpSession>,
     epoch: Epoch,
     options: &Arc<SessionOptions>,

@@ -12,7 +12,7 @@ use super::body::BodySender;
 use super::end::End;
 use super::ended::Ended;
 use super::handoff::{Taker, Upgrade};
-use super::inbound::{Mute, Unmute};
+use super::inbound::{Credit, Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
 use super::leave::{Leave, Left};
 use super::link::{Event, Link};
@@ -308,7 +308,10 @@ impl SessionContext {
             bytes_in: self.link.bytes_in,
             bytes_out: self.link.outbound.buffer.total(),
             inbound_queued: self.link.inbox.len(),
-            inbound_credit: self.link.ledger.left(),
+            inbound_credit: self
+                .link
+                .ledger
+                .left(Credit::of(&self.link.options.buffers)),
             muted: self.end.is_muted(),
             outbound_queued: self.link.outbound.buffer.len(),
             throttled_for: self

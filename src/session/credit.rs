@@ -36,41 +36,30 @@ impl Inbound {
     }
 }
 
-#[derive(Debug)]
+/// What is out of the whole credit of a builder. The whole is in the options, and is told where it is asked for.
+#[derive(Debug, Default)]
 pub(super) struct Ledger {
-    whole: Credit,
-    /// What the builder still has, as bytes and messages. Below zero where it overdrew by its last item.
-    left: (i64, i64),
-    /// What was delivered and not granted anew.
+    /// What the builder handed over and was not granted anew. Beyond the whole where it overdrew by its last item.
+    used: Credit,
+    /// The part of it that was delivered.
     spent: Credit,
 }
 
 impl Ledger {
-    pub(super) fn new(whole: Credit) -> Self {
-        Self {
-            whole,
-            left: signed(whole),
-            spent: Credit::default(),
-        }
-    }
-
     /// Bytes that the builder may still hand over.
-    pub(super) fn left(&self) -> usize {
-        usize::try_from(self.left.0).unwrap_or_default()
+    pub(super) fn left(&self, whole: Credit) -> usize {
+        whole.bytes.saturating_sub(self.used.bytes)
     }
 
     /// Bytes of items that came in and were not delivered or dropped.
     pub(super) fn waiting(&self) -> usize {
-        let (whole, _) = signed(self.whole);
-        let (spent, _) = signed(self.spent);
-        usize::try_from(whole - self.left.0 - spent).unwrap_or_default()
+        self.used.bytes - self.spent.bytes
     }
 
     /// An item came in.
     pub(super) fn receive(&mut self, cost: Credit) {
-        let (bytes, messages) = signed(cost);
-        self.left.0 -= bytes;
-        self.left.1 -= messages;
+        self.used.bytes += cost.bytes;
+        self.used.messages += cost.messages;
     }
 
     /// An item was delivered or dropped.
@@ -80,27 +69,18 @@ impl Ledger {
     }
 
     /// What to grant now, if it is worth an envelope.
-    pub(super) fn grant(&mut self) -> Option<Credit> {
-        let half_spent = self.spent.bytes >= self.whole.bytes / 2
-            || self.spent.messages >= self.whole.messages.div_ceil(2);
-        let run_out = self.left.0 <= 0 || self.left.1 <= 0;
+    pub(super) fn grant(&mut self, whole: Credit) -> Option<Credit> {
+        let half_spent = self.spent.bytes >= whole.bytes / 2
+            || self.spent.messages >= whole.messages.div_ceil(2);
+        let run_out = self.used.bytes >= whole.bytes || self.used.messages >= whole.messages;
         if self.spent.bytes == 0 || !(half_spent || run_out) {
             return None;
         }
         let granted = std::mem::take(&mut self.spent);
-        let (bytes, messages) = signed(granted);
-        self.left.0 += bytes;
-        self.left.1 += messages;
+        self.used.bytes -= granted.bytes;
+        self.used.messages -= granted.messages;
         Some(granted)
     }
-}
-
-/// No buffer is near 2^63 bytes.
-fn signed(credit: Credit) -> (i64, i64) {
-    (
-        i64::try_from(credit.bytes).unwrap_or(i64::MAX),
-        i64::try_from(credit.messages).unwrap_or(i64::MAX),
-    )
 }
 
 #[cfg(test)]
@@ -114,24 +94,26 @@ mod tests {
     /// Sixteen small requests use up the messages long before the bytes: the builder must get both back.
     #[test]
     fn a_builder_that_ran_out_of_messages_gets_credit() {
-        let mut ledger = Ledger::new(credit(64 << 10, 16));
+        let whole = credit(64 << 10, 16);
+        let mut ledger = Ledger::default();
         for _ in 0..16 {
             ledger.receive(credit(100, 1));
         }
-        assert!(ledger.grant().is_none(), "nothing was delivered yet");
+        assert!(ledger.grant(whole).is_none(), "nothing was delivered yet");
         ledger.spend(credit(100, 1));
-        let granted = ledger.grant().expect("the builder stands still");
+        let granted = ledger.grant(whole).expect("the builder stands still");
         assert_eq!((granted.bytes, granted.messages), (100, 1));
     }
 
     #[test]
     fn credit_goes_back_in_halves() {
-        let mut ledger = Ledger::new(credit(1000, 16));
+        let whole = credit(1000, 16);
+        let mut ledger = Ledger::default();
         ledger.receive(credit(600, 1));
         ledger.spend(credit(400, 1));
-        assert!(ledger.grant().is_none());
+        assert!(ledger.grant(whole).is_none());
         ledger.spend(credit(200, 0));
-        assert_eq!(ledger.grant().expect("half is used").bytes, 600);
-        assert_eq!(ledger.left(), 1000);
+        assert_eq!(ledger.grant(whole).expect("half is used").bytes, 600);
+        assert_eq!(ledger.left(whole), 1000);
     }
 }

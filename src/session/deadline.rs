@@ -67,6 +67,32 @@ impl DeadlineTimer {
     }
 }
 
+/// A deadline that most connections never have: its place is made with its first time.
+#[derive(Debug, Default)]
+pub(super) struct RareDeadline(Option<Box<DeadlineTimer>>);
+
+impl RareDeadline {
+    pub(super) fn set(&mut self, at: Option<Instant>) {
+        match &mut self.0 {
+            Some(timer) => timer.set(at),
+            none if at.is_some() => none.insert(Box::default()).set(at),
+            _ => {}
+        }
+    }
+
+    pub(super) fn at(&self) -> Option<Instant> {
+        self.0.as_ref()?.at()
+    }
+
+    /// Ready once when the deadline has passed; it is unset then.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Some(timer) => timer.poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
 /// The first of these times, and what it is the time of.
 pub(super) fn earliest<T>(
     times: impl IntoIterator<Item = Option<(Instant, T)>>,

@@ -27,14 +27,14 @@ use crate::transport::{self, Halves, Peer, TlsInfo};
 #[rtype(result = "()")]
 pub struct Upgraded {
     unread: Bytes,
-    read: Box<dyn transport::Read>,
-    write: Box<dyn transport::Write>,
+    read: transport::ReadHalf,
+    write: transport::WriteHalf,
     peer: Peer,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Upgraded {
-    pub(super) fn new(released: Released, write: Box<dyn transport::Write>, peer: Peer) -> Self {
+    pub(super) fn new(released: Released, write: transport::WriteHalf, peer: Peer) -> Self {
         Self {
             unread: released.unread,
             read: released.read,
@@ -126,7 +126,7 @@ impl AsyncWrite for Upgraded {
 /// What the builder lets go: its half of the connection.
 #[derive(Debug)]
 pub(crate) struct Released {
-    pub(crate) read: Box<dyn transport::Read>,
+    pub(crate) read: transport::ReadHalf,
     /// What was read and not decoded.
     pub(crate) unread: Bytes,
     pub(crate) permit: Option<OwnedSemaphorePermit>,

@@ -79,7 +79,7 @@ pub(crate) struct Closed(pub(crate) Epoch, pub(crate) std::io::ErrorKind);
 #[rtype(result = "()")]
 pub(crate) struct Failed(pub(crate) Epoch, pub(crate) Fault);
 
-/// No byte came for the idle time: is anything going on? The answer is [`IdleFor`] or [`Close`].
+/// No byte came for the idle time: is anything going on? The answer is [`IdleFor`], or the end.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct IdleQuery(pub(crate) Epoch);
@@ -150,13 +150,11 @@ pub(crate) struct Resume;
 #[rtype(result = "()")]
 pub(crate) struct Release;
 
-/// End. With `linger`, what the peer still sends is read and dropped for a while, so that it sees our last answer and
-/// not a reset (RFC 9112 section 9.6).
+/// Do not end with the session: what the peer still sends is read and dropped for a while, so that it sees our last
+/// answer and not a reset (RFC 9112 section 9.6).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Close {
-    pub(crate) linger: bool,
-}
+pub(crate) struct Linger;
 
 // To either: to the builder from its session, to the session from a guard that some other actor holds.
 

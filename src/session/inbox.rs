@@ -10,7 +10,11 @@ use super::inbound::Inbound;
 pub(super) struct Inbox {
     /// None only if `rest` is empty too.
     first: Option<Inbound>,
-    rest: VecDeque<Inbound>,
+    #[allow(
+        clippy::box_collection,
+        reason = "a pointer in each idle connection, not a whole queue"
+    )]
+    rest: Option<Box<VecDeque<Inbound>>>,
 }
 
 impl Inbox {
@@ -19,7 +23,7 @@ impl Inbox {
     }
 
     pub(super) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
     pub(super) fn front(&self) -> Option<&Inbound> {
@@ -30,20 +34,19 @@ impl Inbox {
         if self.first.is_none() {
             self.first = Some(item);
         } else {
-            self.rest.push_back(item);
+            self.rest.get_or_insert_default().push_back(item);
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<Inbound> {
         let item = self.first.take()?;
-        if !self.rest.is_empty() {
-            self.first = self.rest.pop_front();
+        if let Some(rest) = &mut self.rest {
+            self.first = rest.pop_front();
         }
         Some(item)
     }
 
     pub(super) fn clear(&mut self) {
-        self.first = None;
-        self.rest.clear();
+        *self = Self::default();
     }
 }

@@ -17,9 +17,9 @@ use tokio::time::Instant;
 use super::HttpSession;
 use super::builder::PayloadBuilder;
 use super::credit::Ledger;
-use super::deadline::DeadlineTimer;
+use super::deadline::RareDeadline;
 use super::handoff::{Released, Taker, Upgraded};
-use super::inbound::{Close, Credit, Epoch, Inbound, Release};
+use super::inbound::{Credit, Epoch, Inbound, Linger, Release};
 use super::inbox::Inbox;
 use super::leave::{Leave, Leaving, Left};
 use super::memory::Stake;
@@ -39,7 +39,7 @@ use crate::transport::{self, Peer, TlsInfo};
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) address: WeakAddr<HttpSession>,
-    /// The receiving side; none while a client is not connected.
+    /// The receiving side, which ends when nobody has its address; none while a client is not connected.
     pub(super) builder: Option<Addr<PayloadBuilder>>,
     /// Which of its connections this is: what an earlier one still says is not heard (P84).
     pub(super) epoch: Epoch,
@@ -71,7 +71,7 @@ pub(super) struct Link {
     pub(super) trace: Trace,
     pub(super) counted: Option<meter::Connection>,
     /// What ends an exchange by time: see `End::poll`.
-    pub(super) clock: DeadlineTimer,
+    pub(super) clock: RareDeadline,
     /// The time of this turn, once somebody asked for it.
     now: Cell<Option<Instant>>,
 }
@@ -113,7 +113,7 @@ impl Link {
     pub(super) fn new(
         address: &Addr<HttpSession>,
         options: Arc<SessionOptions>,
-        write: Option<Box<dyn transport::Write>>,
+        write: Option<transport::WriteHalf>,
     ) -> Self {
         Self {
             address: address.downgrade(),
@@ -125,7 +125,7 @@ impl Link {
             opened: Instant::now(),
             phase: Phase::Open,
             inbox: Inbox::default(),
-            ledger: Ledger::new(Credit::of(&options.buffers)),
+            ledger: Ledger::default(),
             events: VecDeque::new(),
             outbound: Outbound::new(write, options.clone()),
             bytes_in: 0,
@@ -141,7 +141,7 @@ impl Link {
                 session: Traced::session(),
                 ..Trace::default()
             },
-            clock: DeadlineTimer::default(),
+            clock: RareDeadline::default(),
             now: Cell::new(None),
             options,
         }
@@ -232,7 +232,7 @@ impl Link {
     pub(super) fn grant(&mut self) {
         if self.inbox.is_empty()
             && self.outbound.room() == Room::Open
-            && let Some(credit) = self.ledger.grant()
+            && let Some(credit) = self.ledger.grant(Credit::of(&self.options.buffers))
         {
             self.tell(credit);
         }
@@ -338,13 +338,12 @@ impl Link {
 
     /// A client's connection is gone, and another may follow.
     pub(super) fn detach(&mut self, reset: bool) {
-        self.tell(Close { linger: false });
         self.builder = None;
         self.counted = None;
         self.epoch = self.epoch.next();
         self.over = None;
         self.inbox.clear();
-        self.ledger = Ledger::new(Credit::of(&self.options.buffers));
+        self.ledger = Ledger::default();
         self.outbound.detach(reset);
         self.weigh();
     }
@@ -418,13 +417,14 @@ impl Link {
         self.outbound.release(Err(RefusedReason::Closing));
         meter::throttled(self.outbound.throttled_since());
         self.counted = None;
-        self.tell(Close { linger });
+        if linger {
+            self.tell(Linger);
+        }
+        self.builder = None;
         if let Some(leaving) = self.leaving.take() {
             leaving.tell(self.peer);
         }
         self.stake = None;
-        if let Some(session) = self.address.upgrade() {
-            self.watchers.tell(&session, reason);
-        }
+        self.watchers.tell(&self.address, reason);
     }
 }

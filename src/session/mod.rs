@@ -48,6 +48,7 @@ mod server;
 mod sink;
 mod spare;
 mod step;
+mod tenure;
 mod trace;
 mod unsent;
 mod waiter;
@@ -69,7 +70,6 @@ use crate::payload::Payload;
 use crate::transport::{self, Halves, Origin};
 
 pub use body::BodySender;
-pub(crate) use builder::Tenure;
 pub(crate) use client::Through;
 pub use codec::{CodecError, Frame, HttpCodec};
 pub(crate) use connection::Way;
@@ -95,6 +95,7 @@ pub use record::{Detail, Kept, Logger, Record};
 pub use responder::{Answer, MuteGuard, Responder};
 pub use sink::{BodyPart, NoMore, Part};
 use step::Step;
+pub(crate) use tenure::{Seat, Seats, Tenure};
 use trace::Traced;
 pub use unsent::Unsent;
 pub use watch::{Terminated, Watch};
@@ -145,7 +146,7 @@ impl HttpSession {
         F: HandlerFactory,
     {
         let halves = transport::split(io);
-        Self::open(halves, options.into(), Tenure::none(), |session| {
+        Self::open(halves, options.into(), Tenure::default(), |session| {
             (Box::new(factory.handler(session.clone())), session)
         })
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::time::Instant;
 
-use super::deadline::DeadlineTimer;
+use super::deadline::RareDeadline;
 use super::meter;
 use super::options::SessionOptions;
 use super::outbuf::OutBuf;
@@ -39,11 +39,11 @@ pub(super) struct Outbound {
     pub(super) encoder: Encoder,
     pub(super) buffer: OutBuf,
     /// None while a client is not connected.
-    io: Option<Box<dyn transport::Write>>,
+    io: Option<transport::WriteHalf>,
     options: Arc<SessionOptions>,
     throttled: Option<Instant>,
     waiters: Vec<Box<dyn Waiter>>,
-    stall: DeadlineTimer,
+    stall: RareDeadline,
     /// How many bytes the socket had taken when the stall clock was set last.
     seen: u64,
     /// Whether something was written since the transport was last flushed.
@@ -53,7 +53,7 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
-    pub(super) fn new(io: Option<Box<dyn transport::Write>>, options: Arc<SessionOptions>) -> Self {
+    pub(super) fn new(io: Option<transport::WriteHalf>, options: Arc<SessionOptions>) -> Self {
         Self {
             encoder: Encoder::default(),
             buffer: OutBuf::default(),
@@ -61,7 +61,7 @@ impl Outbound {
             options,
             throttled: None,
             waiters: Vec::new(),
-            stall: DeadlineTimer::default(),
+            stall: RareDeadline::default(),
             seen: 0,
             unflushed: false,
             shutting: false,
@@ -146,12 +146,12 @@ impl Outbound {
         }
     }
 
-    pub(super) fn attach(&mut self, io: Box<dyn transport::Write>) {
+    pub(super) fn attach(&mut self, io: transport::WriteHalf) {
         self.io = Some(io);
     }
 
     /// Gives the connection away.
-    pub(super) fn surrender(&mut self) -> Option<Box<dyn transport::Write>> {
+    pub(super) fn surrender(&mut self) -> Option<transport::WriteHalf> {
         self.io.take()
     }
 
@@ -174,7 +174,7 @@ impl Outbound {
         let taken = self.taken();
         if self.stall.at().is_none() || self.seen != taken {
             self.seen = taken;
-            self.stall.set_after(Some(patience));
+            self.stall.set(Instant::now().checked_add(patience));
         }
         self.stall.poll(cx)
     }
@@ -238,7 +238,7 @@ mod tests {
         let patience = Duration::from_secs(10);
         let mut options = SessionOptions::default();
         options.timeouts.write = Some(patience);
-        let mut outbound = Outbound::new(Some(Box::new(Hoard)), options.into());
+        let mut outbound = Outbound::new(Some(transport::WriteHalf::new(Hoard)), options.into());
         let begun = Instant::now();
         for _ in 0..9 {
             crate::wire::Output::body(&mut outbound.buffer, &"data".into());

@@ -28,8 +28,8 @@ thread_local! {
 /// Starts both in one task.
 pub(super) fn spawn<B, S>(builder: B, session: S)
 where
-    B: Future<Output = ()> + Unpin + 'static,
-    S: Future<Output = ()> + Unpin + 'static,
+    B: Future<Output = ()> + 'static,
+    S: Future<Output = ()> + 'static,
 {
     #[cfg(test)]
     if APART.get() {
@@ -45,36 +45,36 @@ struct Pair<B, S> {
     // ORDER: dropped before the builder, whose address of the session the last calls of the handler may ask for.
     session: Half<S>,
     builder: Half<B>,
-    task: Arc<Task>,
+    state: Arc<State>,
 }
 
 impl<B, S> Pair<B, S> {
     fn new(builder: B, session: S) -> Self {
-        let task = Arc::new(Task {
+        let state = Arc::new(State {
             // An actor begins by being polled.
-            state: AtomicU8::new(BUILDER | SESSION),
+            bits: AtomicU8::new(BUILDER | SESSION),
             outer: OnceLock::new(),
         });
         Self {
             session: Half {
                 bit: SESSION,
-                actor: Some(session),
-                waker: Arc::new(Flag::<SESSION>(task.clone())).into(),
+                actor: Some(Box::pin(session)),
+                waker: Arc::new(WakeSession(state.clone())).into(),
             },
             builder: Half {
                 bit: BUILDER,
-                actor: Some(builder),
-                waker: Arc::new(Flag::<BUILDER>(task.clone())).into(),
+                actor: Some(Box::pin(builder)),
+                waker: state.clone().into(),
             },
-            task,
+            state,
         }
     }
 }
 
 impl<B, S> Future for Pair<B, S>
 where
-    B: Future<Output = ()> + Unpin,
-    S: Future<Output = ()> + Unpin,
+    B: Future<Output = ()>,
+    S: Future<Output = ()>,
 {
     type Output = ();
 
@@ -82,17 +82,17 @@ where
         let Self {
             session,
             builder,
-            task,
+            state,
         } = &mut *self;
-        task.begin(cx.waker());
+        state.begin(cx.waker());
         for _ in 0..ROUNDS {
             // ORDER: the builder first, so that what it read is handled, answered and written in the same turn.
-            let turned = builder.poll(task) | session.poll(task);
+            let turned = builder.poll(state) | session.poll(state);
             if !turned {
                 break;
             }
         }
-        let woken = task.end();
+        let woken = state.end();
         if builder.is_over() && session.is_over() {
             return Poll::Ready(());
         }
@@ -106,11 +106,12 @@ where
 /// One actor, and the waker that it is polled with.
 struct Half<F> {
     bit: u8,
-    actor: Option<F>,
+    /// Each in a box of its own, which is moved once and freed as soon as the actor is over.
+    actor: Option<Pin<Box<F>>>,
     waker: Waker,
 }
 
-impl<F: Future<Output = ()> + Unpin> Half<F> {
+impl<F: Future<Output = ()>> Half<F> {
     fn is_over(&self) -> bool {
         self.actor.is_none()
     }
@@ -120,48 +121,47 @@ impl<F: Future<Output = ()> + Unpin> Half<F> {
     }
 
     /// Polls the actor if it was woken. False if it was not.
-    fn poll(&mut self, task: &Task) -> bool {
+    fn poll(&mut self, state: &State) -> bool {
         let Some(actor) = &mut self.actor else {
             return false;
         };
-        if !task.take(self.bit) {
+        if !state.take(self.bit) {
             return false;
         }
-        if Pin::new(actor)
-            .poll(&mut Context::from_waker(&self.waker))
-            .is_ready()
-        {
+        let mut cx = Context::from_waker(&self.waker);
+        if actor.as_mut().poll(&mut cx).is_ready() {
             self.actor = None;
         }
         true
     }
 }
 
-/// The task that both run in.
-struct Task {
-    /// Of the bits above. Each change of it is seen by the next: a wake either finds the task being polled, or wakes it.
-    state: AtomicU8,
+/// Who was woken. It is also the builder's waker: one allocation less.
+struct State {
+    /// Of the constants above. Each change is seen by the next: a wake either finds the task being polled, or wakes it.
+    bits: AtomicU8,
+    /// Wakes the task that both run in.
     outer: OnceLock<Waker>,
 }
 
-impl Task {
+impl State {
     fn begin(&self, waker: &Waker) {
         self.outer.get_or_init(|| waker.clone());
-        self.state.fetch_or(POLLING, Ordering::AcqRel);
+        self.bits.fetch_or(POLLING, Ordering::AcqRel);
     }
 
     /// Returns who was woken and not polled since.
     fn end(&self) -> u8 {
-        self.state.fetch_and(!POLLING, Ordering::AcqRel)
+        self.bits.fetch_and(!POLLING, Ordering::AcqRel)
     }
 
     fn take(&self, bit: u8) -> bool {
-        self.state.load(Ordering::Relaxed) & bit != 0
-            && self.state.fetch_and(!bit, Ordering::AcqRel) & bit != 0
+        self.bits.load(Ordering::Relaxed) & bit != 0
+            && self.bits.fetch_and(!bit, Ordering::AcqRel) & bit != 0
     }
 
-    fn wake(&self, bit: u8) {
-        if self.state.fetch_or(bit, Ordering::AcqRel) & (bit | POLLING) == 0
+    fn set(&self, bit: u8) {
+        if self.bits.fetch_or(bit, Ordering::AcqRel) & (bit | POLLING) == 0
             && let Some(outer) = self.outer.get()
         {
             outer.wake_by_ref();
@@ -169,16 +169,26 @@ impl Task {
     }
 }
 
-/// Wakes one of the two.
-struct Flag<const BIT: u8>(Arc<Task>);
-
-impl<const BIT: u8> Wake for Flag<BIT> {
+impl Wake for State {
     fn wake(self: Arc<Self>) {
-        self.0.wake(BIT);
+        self.set(BUILDER);
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.wake(BIT);
+        self.set(BUILDER);
+    }
+}
+
+/// The session's waker.
+struct WakeSession(Arc<State>);
+
+impl Wake for WakeSession {
+    fn wake(self: Arc<Self>) {
+        self.0.set(SESSION);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.set(SESSION);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Death watch (N10).
 
-use actix::{Addr, Message, Recipient};
+use actix::{Addr, Message, Recipient, WeakAddr};
 
 use super::HttpSession;
 use crate::error::CloseReason;
@@ -39,7 +39,13 @@ impl Watchers {
         self.0.push(watcher);
     }
 
-    pub(super) fn tell(&mut self, session: &Addr<HttpSession>, reason: CloseReason) {
+    pub(super) fn tell(&mut self, session: &WeakAddr<HttpSession>, reason: CloseReason) {
+        if self.0.is_empty() {
+            return;
+        }
+        let Some(session) = session.upgrade() else {
+            return;
+        };
         for watcher in self.0.drain(..) {
             watcher.do_send(Terminated {
                 session: session.clone(),

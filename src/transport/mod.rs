@@ -1,6 +1,7 @@
 //! What a session runs over: anything that is `AsyncRead + AsyncWrite`, split into two halves. Floor 2.
 
 mod connect;
+mod half;
 mod origin;
 mod peer;
 #[cfg(feature = "test-util")]
@@ -28,6 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 pub(crate) use connect::{ConnectError, connect, secure};
+pub(crate) use half::{ReadHalf, WriteHalf};
 pub use origin::Origin;
 pub use peer::Peer;
 #[cfg(feature = "test-util")]
@@ -73,8 +75,8 @@ pub(crate) trait Write: AsyncWrite + Send + Unpin {
 
 /// The two halves and what is known of the other end.
 pub(crate) struct Halves {
-    pub(crate) read: Box<dyn Read>,
-    pub(crate) write: Box<dyn Write>,
+    pub(crate) read: ReadHalf,
+    pub(crate) write: WriteHalf,
     pub(crate) peer: Peer,
     pub(crate) tls: Option<Arc<TlsInfo>>,
 }
@@ -108,8 +110,8 @@ where
     {
         let (read, write) = stream.into_split();
         return Halves {
-            read: Box::new(Watched::new(read)),
-            write: Box::new(write),
+            read: ReadHalf::new(Watched::new(read)),
+            write: WriteHalf::new(write),
             peer: Peer::default(),
             tls: None,
         };
@@ -126,8 +128,8 @@ where
     };
     let (read, write) = tokio::io::split(io);
     Halves {
-        read: Box::new(read),
-        write: Box::new(write),
+        read: ReadHalf::new(read),
+        write: WriteHalf::new(write),
         peer: Peer::default(),
         tls: None,
     }
@@ -138,15 +140,3 @@ impl Read for tokio::io::Empty {}
 impl Write for tokio::net::unix::OwnedWriteHalf {}
 impl<T: AsyncRead + Send> Read for tokio::io::ReadHalf<T> {}
 impl<T: AsyncWrite + Send> Write for tokio::io::WriteHalf<T> {}
-
-impl fmt::Debug for dyn Read {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Read")
-    }
-}
-
-impl fmt::Debug for dyn Write {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Write")
-    }
-}

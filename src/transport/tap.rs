@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::scrub::Scrub;
-use super::{Halves, Hangup, Peer, Read, Write};
+use super::{Halves, Hangup, Peer, Read, ReadHalf, Write, WriteHalf};
 
 /// Sees the bytes of connections, as they are read and as the transport takes them, byte for byte in order. Inside TLS:
 /// it sees what is encrypted on the way.
@@ -122,8 +122,8 @@ pub(crate) fn tap(halves: Halves, tap: Arc<dyn Tap>) -> Halves {
         scrub: redacted.then(Scrub::default),
     };
     Halves {
-        read: Box::new(TapRead(halves.read, half(Direction::In))),
-        write: Box::new(TapWrite(halves.write, half(Direction::Out))),
+        read: ReadHalf::new(TapRead(halves.read, half(Direction::In))),
+        write: WriteHalf::new(TapWrite(halves.write, half(Direction::Out))),
         ..halves
     }
 }
@@ -192,7 +192,7 @@ impl Wire {
     }
 }
 
-struct TapRead(Box<dyn Read>, Tapping);
+struct TapRead(ReadHalf, Tapping);
 
 impl AsyncRead for TapRead {
     fn poll_read(
@@ -224,7 +224,7 @@ impl Read for TapRead {
     }
 }
 
-struct TapWrite(Box<dyn Write>, Tapping);
+struct TapWrite(WriteHalf, Tapping);
 
 impl AsyncWrite for TapWrite {
     fn poll_write(

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::watched::Watched;
-use super::{Halves, Peer, Write};
+use super::{Halves, Peer, ReadHalf, Write, WriteHalf};
 
 pub(super) fn split(stream: TcpStream) -> Halves {
     let peer = Peer {
@@ -25,15 +25,15 @@ pub(super) fn split(stream: TcpStream) -> Halves {
 pub(crate) fn split_known(stream: TcpStream, peer: Peer) -> Halves {
     let (read, write) = stream.into_split();
     Halves {
-        read: Box::new(Watched::new(read)),
-        write: Box::new(TcpWrite(Some(write))),
+        read: ReadHalf::Tcp(Watched::new(read)),
+        write: WriteHalf::Tcp(TcpWrite(Some(write))),
         peer,
         tls: None,
     }
 }
 
 /// The sending half; gone once it was aborted.
-struct TcpWrite(Option<OwnedWriteHalf>);
+pub(crate) struct TcpWrite(Option<OwnedWriteHalf>);
 
 impl TcpWrite {
     fn half(&mut self) -> io::Result<Pin<&mut OwnedWriteHalf>> {

@@ -11,16 +11,22 @@ use tokio::net::{tcp, unix};
 use super::{Hangup, Read};
 
 /// The receiving half, and what watches it while it is not read.
-pub(super) struct Watched<H> {
-    /// Shared with the watch only.
-    half: Arc<H>,
-    watch: Option<Pin<Box<dyn Future<Output = io::Result<Hangup>> + Send>>>,
+pub(crate) struct Watched<H> {
+    /// None while it is watched.
+    half: Option<H>,
+    watch: Option<Watch<H>>,
     /// The end of the stream was seen, so only a reset is news.
     half_closed: bool,
 }
 
+/// The half in a place that it shares with what watches it. Made when that is needed, which for most it never is.
+struct Watch<H> {
+    half: Arc<H>,
+    future: Pin<Box<dyn Future<Output = io::Result<Hangup>> + Send>>,
+}
+
 /// What the halves of TCP and Unix sockets have in common.
-pub(super) trait Half: AsyncRead + Send + Sync + Unpin + 'static {
+pub(crate) trait Half: AsyncRead + Send + Sync + Unpin + 'static {
     fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send;
 }
 
@@ -39,9 +45,41 @@ impl Half for unix::OwnedReadHalf {
 impl<H: Half> Watched<H> {
     pub(super) fn new(half: H) -> Self {
         Self {
-            half: Arc::new(half),
+            half: Some(half),
             watch: None,
             half_closed: false,
+        }
+    }
+
+    /// The half, which nobody watches from now on.
+    #[inline]
+    fn half(&mut self) -> &mut H {
+        if self.half.is_none() {
+            self.unwatch();
+        }
+        match &mut self.half {
+            Some(half) => half,
+            None => unreachable!("only the watch shared the half, and it is gone"),
+        }
+    }
+
+    #[cold]
+    fn unwatch(&mut self) {
+        if let Some(Watch { half, future }) = self.watch.take() {
+            drop(future);
+            self.half = Arc::into_inner(half);
+        }
+    }
+
+    fn watch(&mut self) -> &mut Watch<H> {
+        if let Some(half) = self.half.take() {
+            let half = Arc::new(half);
+            let future = Box::pin(watch(half.clone(), self.half_closed));
+            self.watch = Some(Watch { half, future });
+        }
+        match &mut self.watch {
+            Some(watch) => watch,
+            None => unreachable!("a half that is not alone is watched"),
         }
     }
 }
@@ -52,11 +90,7 @@ impl<H: Half> AsyncRead for Watched<H> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.watch = None;
-        match Arc::get_mut(&mut self.half) {
-            Some(half) => Pin::new(half).poll_read(cx, buffer),
-            None => unreachable!("only the watch shares the half, and it is gone"),
-        }
+        Pin::new(self.half()).poll_read(cx, buffer)
     }
 }
 
@@ -64,12 +98,9 @@ impl<H: Half> Read for Watched<H> {
     /// Readiness without reading: priority readiness is woken by the closing of the peer's sending side and not by data,
     /// error readiness by a reset.
     fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<Hangup> {
-        let (half, half_closed) = (&self.half, self.half_closed);
-        let watch = self
-            .watch
-            .get_or_insert_with(|| Box::pin(watch(half.clone(), half_closed)));
-        let hangup = ready!(watch.as_mut().poll(cx)).unwrap_or(Hangup::Reset);
-        self.watch = None;
+        let hangup = ready!(self.watch().future.as_mut().poll(cx)).unwrap_or(Hangup::Reset);
+        // The next watch looks for something else.
+        self.half();
         self.half_closed = true;
         Poll::Ready(hangup)
     }

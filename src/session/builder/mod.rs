@@ -9,7 +9,6 @@ mod input;
 mod lists;
 mod private;
 
-use std::any::Any;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +17,6 @@ use std::task::{Context as TaskContext, Poll, ready};
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
 use bytes::BytesMut;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::io::poll_read_buf;
 
 use clock::Clock;
@@ -31,9 +29,9 @@ use super::deadline::DeadlineTimer;
 use super::inbound::{
     Batch, Chunk, Closed, Credit, Deliver, Epoch, Failed, Fault, Finish, HalfClosed, Inbound, Rest,
 };
-use super::memory::Stake;
 use super::meter::Stamp;
 use super::options::SessionOptions;
+use super::tenure::Tenure;
 use crate::error::WireError;
 use crate::transport::{self, Hangup};
 use crate::wire::{Decoder, Item, Rules, Step};
@@ -50,7 +48,7 @@ const LINGER: usize = 64 << 20;
 pub(crate) struct PayloadBuilder {
     session: Addr<HttpSession>,
     epoch: Epoch,
-    read: Box<dyn transport::Read>,
+    read: transport::ReadHalf,
     decoder: Decoder,
     /// At a client, what it has sent.
     awaited: Option<Awaited>,
@@ -75,28 +73,6 @@ pub(crate) struct PayloadBuilder {
     tenure: Tenure,
 }
 
-/// What a server holds for a connection.
-#[derive(Debug)]
-pub(crate) struct Tenure {
-    /// Held until both actors are done with it.
-    pub(crate) _guard: Box<dyn Any>,
-    /// Its part in the server's memory ceiling, which the session takes.
-    pub(crate) stake: Option<Stake>,
-    /// Held until it is closed, by whoever has it then.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Tenure {
-    /// Of a connection that no server counts.
-    pub(crate) fn none() -> Self {
-        Self {
-            _guard: Box::new(()),
-            stake: None,
-            permit: None,
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Reading,
@@ -110,7 +86,7 @@ enum State {
 
 /// What a builder is made of at either end.
 pub(super) struct Wiring {
-    pub(super) read: Box<dyn transport::Read>,
+    pub(super) read: transport::ReadHalf,
     pub(super) session: Addr<HttpSession>,
     pub(super) epoch: Epoch,
     pub(super) rules: Arc<Rules>,
@@ -132,7 +108,7 @@ impl PayloadBuilder {
     /// For the client end.
     pub(super) fn of_responses(wiring: Wiring, awaited: Awaited) -> Self {
         let decoder = Decoder::responses(wiring.rules.clone());
-        let mut builder = Self::new(wiring, decoder, Tenure::none());
+        let mut builder = Self::new(wiring, decoder, Tenure::default());
         builder.awaited = Some(awaited);
         builder
     }
@@ -189,6 +165,11 @@ impl PayloadBuilder {
     // Reading.
 
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        // It ends with its session, unless it was asked to stay for the peer's sake.
+        if !ctx.connected() && !matches!(self.state, State::Lingering(_)) {
+            ctx.stop();
+            return Poll::Ready(());
+        }
         let mut busy = false;
         loop {
             let turned = match self.state {

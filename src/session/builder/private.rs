@@ -7,8 +7,9 @@ use super::clock::Clock;
 use super::{LINGER, PayloadBuilder, State};
 use crate::session::handoff;
 use crate::session::inbound::{
-    Close, Credit, IdleFor, Mute, NoRequest, Release, Released, RequestQuery, Resume, Unmute,
+    Credit, IdleFor, Linger, Mute, NoRequest, Release, Released, RequestQuery, Resume, Unmute,
 };
+use crate::transport::ReadHalf;
 
 impl Handler<Credit> for PayloadBuilder {
     type Result = ();
@@ -68,7 +69,7 @@ impl Handler<Release> for PayloadBuilder {
 
     fn handle(&mut self, _: Release, ctx: &mut Self::Context) {
         let released = handoff::Released {
-            read: std::mem::replace(&mut self.read, Box::new(tokio::io::empty())),
+            read: std::mem::replace(&mut self.read, ReadHalf::new(tokio::io::empty())),
             unread: std::mem::take(&mut self.tail).freeze(),
             permit: self.tenure.permit.take(),
         };
@@ -77,15 +78,13 @@ impl Handler<Release> for PayloadBuilder {
     }
 }
 
-impl Handler<Close> for PayloadBuilder {
+impl Handler<Linger> for PayloadBuilder {
     type Result = ();
 
-    fn handle(&mut self, Close { linger }: Close, ctx: &mut Self::Context) {
-        if linger && self.state != State::Eof {
+    fn handle(&mut self, _: Linger, _: &mut Self::Context) {
+        if self.state != State::Eof {
             self.tail = BytesMut::new();
             self.state = State::Lingering(LINGER);
-        } else {
-            ctx.stop();
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::Transcript;
 use super::lane::Lane;
 use super::transcript::Act;
-use crate::transport::{Halves, Hangup, Peer, Read, Write};
+use crate::transport::{self, Halves, Hangup, Peer, Read, Write};
 
 /// One end of a connection in memory, as [`Pipe`](super::Pipe) opens it.
 ///
@@ -119,8 +119,8 @@ impl Socket {
     /// The halves that a session uses.
     pub(in crate::transport) fn split(self) -> Halves {
         Halves {
-            read: Box::new(self.read),
-            write: Box::new(self.write),
+            read: transport::ReadHalf::new(self.read),
+            write: transport::WriteHalf::new(self.write),
             peer: Peer::default(),
             tls: None,
         }

@@ -11,13 +11,13 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
-use crate::transport::{Halves, Hangup, Peer, Read, TlsInfo, Write};
+use crate::transport::{Halves, Hangup, Peer, Read, ReadHalf, TlsInfo, Write, WriteHalf};
 
 pub(super) fn split(stream: TlsStream<Joined>, peer: Peer, tls: Arc<TlsInfo>) -> Halves {
     let shared = Arc::new(Mutex::new(stream));
     Halves {
-        read: Box::new(TlsRead(shared.clone())),
-        write: Box::new(TlsWrite(shared)),
+        read: ReadHalf::new(TlsRead(shared.clone())),
+        write: WriteHalf::new(TlsWrite(shared)),
         peer,
         tls: Some(tls),
     }
@@ -25,8 +25,8 @@ pub(super) fn split(stream: TlsStream<Joined>, peer: Peer, tls: Arc<TlsInfo>) ->
 
 /// The connection below, in one piece as rustls wants it.
 pub(super) struct Joined {
-    read: Box<dyn Read>,
-    write: Box<dyn Write>,
+    read: ReadHalf,
+    write: WriteHalf,
     /// Bytes that it took, ever, the handshake included.
     taken: u64,
 }

@@ -1,0 +1,44 @@
+//! What a server holds for a connection.
+
+use std::fmt;
+use std::rc::Rc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::memory::Stake;
+
+/// What a server holds for a connection until both actors are done with it. A connection that no server counts has the
+/// default.
+#[derive(Debug, Default)]
+pub(crate) struct Tenure {
+    pub(crate) _seat: Option<Seat>,
+    /// Its part in the server's memory ceiling, which the session takes.
+    pub(crate) stake: Option<Stake>,
+    /// Held until it is closed, by whoever has it then.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A place in the list of a server's connections, given up when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    list: Rc<dyn Seats>,
+    id: usize,
+}
+
+/// Such a list.
+pub(crate) trait Seats: fmt::Debug {
+    /// The connection is no more.
+    fn give_up(&self, id: usize);
+}
+
+impl Seat {
+    pub(crate) fn new(list: Rc<dyn Seats>, id: usize) -> Self {
+        Self { list, id }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.list.give_up(self.id);
+    }
+}
