@@ -755,6 +755,23 @@ mod expect_continue {
             .await;
     }
 
+    /// A streamed answer that says no does not ask for the body. Whether that comes now is the peer's affair, so the
+    /// connection closes.
+    #[actix::test]
+    async fn is_not_granted_before_a_streamed_refusal() {
+        let mut served = serve(|_, session: &mut SessionContext| {
+            let head = Payload::response(StatusCode::FORBIDDEN).length(2);
+            session.respond(head);
+            let _ = session.send_chunk("no").expect("taken");
+            session.finish().expect("taken");
+        });
+        served.peer.send(ASK).await;
+        let refusal = "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
+        served.peer.expect(refusal).await;
+        served.peer.close().await;
+        assert_eq!(served.peer.rest().await, "");
+    }
+
     /// A streamed answer does not end the exchange: the body is still wanted, and the 100 comes before the head.
     #[actix::test]
     async fn is_granted_before_a_streamed_answer() {

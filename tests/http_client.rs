@@ -595,6 +595,24 @@ async fn an_early_response_ends_the_upload() {
     }
 }
 
+/// An early success is returned when the upload is whole: the server may depend on it.
+#[actix::test]
+async fn an_early_success_does_not_end_the_upload() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let pieces = stream::iter((0..4).map(|_| Piece::Ok(vec![b'x'; 1 << 20].into())));
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send("HTTP/1.1 204 No Content\r\n\r\n").await;
+        let whole = peer.until("\r\n0\r\n\r\n").await;
+        assert!(whole.len() > 4 << 20);
+    };
+    let (uploaded, ()) = tokio::join!(client.upload(server.post("/"), pieces), served);
+    let (head, _) = uploaded.expect("an answer");
+    assert_eq!(head.status(), Some(StatusCode::NO_CONTENT));
+}
+
 /// An echo needs the rest of the request while its response comes.
 #[actix::test]
 async fn an_echo_is_read_while_it_is_sent() {

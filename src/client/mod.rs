@@ -120,7 +120,8 @@ impl HttpClient {
     ///
     /// The stream is asked for more only when there is room. An `Err` of it cuts the request, so that the server sees that
     /// it is not whole. A final response that comes early is returned. If it is a 2xx, the rest of the request is sent while
-    /// the response is read; any other ends the upload, and the connection closes after it.
+    /// the response is read, or before it is returned if it came whole; any other ends the upload, and the connection
+    /// closes after it. So does one that closes the connection.
     ///
     /// # Errors
     /// As [`stream`](Self::stream); [`ClientErrorKind::Upload`] with the error of the stream.

@@ -20,8 +20,8 @@ impl Payload {
     /// status, the end-to-end fields in their order, and a body of the same mode, which is shared where it is inside. An
     /// answer to HEAD that told no length still tells none.
     ///
-    /// Of a request the target is path and query, and Host is left to the session that sends it. Via is left to the
-    /// caller, who knows its name.
+    /// Of a request the target is path and query (so an OPTIONS of `http://host` becomes one of `/`, not of `*`), and Host
+    /// is left to the session that sends it. Via is left to the caller, who knows its name.
     ///
     /// ```
     /// use http_actors::{Payload, TransferMode};

@@ -146,9 +146,16 @@ impl SessionContext {
     /// Pauses delivery to this handler, of what waits already too (P8, B39). Calls count; the exchange that is going on
     /// owns them, and they die with it. No effect between exchanges.
     pub fn mute(&mut self) {
-        if let Some(id) = self.end.mute() {
+        let _ = self.count_mute();
+    }
+
+    /// Returns whose mute it is.
+    fn count_mute(&mut self) -> Option<MessageId> {
+        let (id, first) = self.end.mute()?;
+        if first {
             self.link.tell(Mute(id));
         }
+        Some(id)
     }
 
     /// Takes one [`mute`](Self::mute) back (P9).
@@ -162,11 +169,8 @@ impl SessionContext {
 
     /// [`mute`](Self::mute), taken back when the guard is dropped, wherever that is. Between exchanges it holds nothing.
     pub fn hold(&mut self) -> MuteGuard {
-        self.mute();
-        MuteGuard::new(
-            self.address(),
-            self.exchange().unwrap_or_else(MessageId::next),
-        )
+        let held = self.count_mute().unwrap_or_else(MessageId::next);
+        MuteGuard::new(self.address(), held)
     }
 
     /// Gives what is still to come of the inbound body to another actor (N7), as [`BodyPart`]s that carry this id: one at a
@@ -335,6 +339,16 @@ impl SessionContext {
             return None;
         }
         self.end.keeper(&self.link)
+    }
+
+    /// An answer cannot be used: without another the client would wait for ever.
+    pub(super) fn answer_for(&mut self, refused: &Refused<Unsent>) {
+        if let (Unsent::Payload(_), RefusedReason::Unusable(mistake)) =
+            (&refused.message, refused.reason)
+            && self.end.owes_answer()
+        {
+            self.end_failed(mistake.into());
+        }
     }
 
     // For the session.

@@ -241,6 +241,15 @@ impl End {
         Some(ended)
     }
 
+    /// Gives the builder new credit. A server reads no further while the socket does not take its answers. A client does:
+    /// a server may answer before it has read the whole request, and read no further until its answer is taken (RFC 9112
+    /// section 9.5).
+    pub(super) fn grant(&self, link: &mut Link) {
+        if matches!(self, Self::Client(_)) || link.outbound.room() == Room::Open {
+            link.grant();
+        }
+    }
+
     pub(super) fn next_inbound(&mut self, link: &mut Link) -> Intake {
         at!(self, next_inbound(link))
     }
@@ -312,8 +321,8 @@ impl End {
         match (self, rest) {
             (Self::Server(server), rest) => server.half_closed(link, rest),
             (Self::Client(_), Rest::Read) => link.over = Some(io::ErrorKind::UnexpectedEof),
-            // What it sent may still be the whole response.
-            (Self::Client(_), Rest::Unread) => {}
+            // What it sent may still be the whole response. Nothing is sent to it meanwhile.
+            (Self::Client(client), Rest::Unread) => client.connection.left = true,
         }
     }
 
@@ -339,7 +348,8 @@ impl End {
         }
     }
 
-    pub(super) fn mute(&mut self) -> Option<MessageId> {
+    /// Counts a mute of the exchange whose body is coming; returned with whether it is its first.
+    pub(super) fn mute(&mut self) -> Option<(MessageId, bool)> {
         at!(self, mute())
     }
 
@@ -370,6 +380,14 @@ impl End {
             Self::Server(server) if server.is_about(message) => server.spawn(future),
             Self::Server(_) => {}
             Self::Client(client) => client.accompany(message, future),
+        }
+    }
+
+    /// Whether there is a request that was not answered, and whose answer nobody else has the right to.
+    pub(super) fn owes_answer(&self) -> bool {
+        match self {
+            Self::Server(server) => server.owes_answer(),
+            Self::Client(_) => false,
         }
     }
 

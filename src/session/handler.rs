@@ -77,7 +77,12 @@ pub trait HttpHandler: 'static {
     fn failed(&mut self, failure: &Failure, session: &mut SessionContext) {}
 
     /// A behaviour was refused and its sender does not wait for the answer.
-    fn refused(&mut self, refused: Refused<Unsent>, session: &mut SessionContext) {}
+    ///
+    /// By default a final answer that cannot be one (`Unusable`), in the place of which nobody else is to answer, ends its
+    /// exchange: the client gets a 500, the handler hears `failed` with `Usage`. Whoever does otherwise here is to answer.
+    fn refused(&mut self, refused: Refused<Unsent>, session: &mut SessionContext) {
+        session.answer_for(&refused);
+    }
 }
 
 /// Makes the handler of a session, once, when the session starts (P17).

@@ -35,7 +35,8 @@ use crate::payload::{Headers, MessageId, Payload, TransferMode};
 /// request the rest is read and dropped until the answer is complete; then the connection closes if more than 64 KiB, or
 /// an unknown number of bytes, are still to come.
 ///
-/// A client that sent `Expect: 100-continue` gets its 100 when the body of its request is first waited for.
+/// A client that sent `Expect: 100-continue` gets its 100 when the body of its request is first waited for, and before a
+/// streamed answer that is a success, because behind its head no 100 may come.
 #[must_use = "the body of a response that is dropped before its end closes its connection"]
 pub struct Incoming {
     shared: Arc<Shared>,

@@ -228,10 +228,9 @@ impl Link {
         }
     }
 
-    /// Gives the builder new credit, unless something still waits here or for the socket.
+    /// Gives the builder new credit, unless something still waits to be delivered.
     pub(super) fn grant(&mut self) {
         if self.inbox.is_empty()
-            && self.outbound.room() == Room::Open
             && let Some(credit) = self.ledger.grant(Credit::of(&self.options.buffers))
         {
             self.tell(credit);

@@ -230,7 +230,7 @@ impl HttpSession {
         while let Some(step) = self.context.next_step() {
             self.tell(step);
         }
-        self.context.link.grant();
+        self.context.end.grant(&mut self.context.link);
     }
 
     /// One call of the handler. A panic in it costs this connection and nothing else.

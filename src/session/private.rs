@@ -235,4 +235,27 @@ mod tests {
         session.do_send(Closed(Epoch::default(), io::ErrorKind::ConnectionReset));
         assert_eq!(told.recv().await, Some(None));
     }
+
+    /// Nothing is sent to a server that was seen to leave, although what it sent before is not read yet. What waits goes
+    /// over the next connection, which there is none of here.
+    #[actix::test]
+    async fn nothing_follows_the_end_of_the_server() {
+        let (near, mut far) = tokio::io::duplex(1 << 10);
+        let (sender, mut told) = mpsc::unbounded_channel();
+        let tell = move |_| Tell(sender.clone());
+        let session = HttpSession::over(near, "a", &tell, SessionOptions::for_client());
+        let get = || Apply(Payload::get("/").unwrap());
+        session.send(get()).await.unwrap().unwrap();
+        let mut head = [0; 27];
+        far.read_exact(&mut head).await.unwrap();
+        session.do_send(HalfClosed(Epoch::default(), Rest::Unread));
+        session.send(get()).await.unwrap().unwrap();
+        far.write_all(b"HTTP/1.1 204 No\r\n\r\n").await.unwrap();
+        assert_eq!(told.recv().await, Some(Some(StatusCode::NO_CONTENT)));
+        far.shutdown().await.unwrap();
+        assert_eq!(told.recv().await, Some(None));
+        let mut rest = Vec::new();
+        far.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"");
+    }
 }

@@ -23,7 +23,8 @@ use crate::payload::{MessageId, Payload};
 /// by a 500 and the connection closes: the client never hangs. If the exchange is over by then, nothing happens.
 ///
 /// A client that sent `Expect: 100-continue` gets its 100 when the body is first asked for, by
-/// [`continue_`](Self::continue_) or by the release of a [`hold`](Self::hold), and not before.
+/// [`continue_`](Self::continue_) or by the release of a [`hold`](Self::hold), and before a [`stream`](Self::stream)
+/// that is a success, because behind its head no 100 may come.
 #[must_use = "dropping a responder answers the request with a 500"]
 pub struct Responder {
     session: Addr<HttpSession>,

@@ -25,6 +25,8 @@ pub(in crate::session) struct Connection {
     connect: Option<Connect>,
     /// See [`keeper`](Self::keeper).
     keeper: Option<Arc<Addr<HttpSession>>>,
+    /// The server sends no more; what it sent may still be unread.
+    pub(in crate::session) left: bool,
     /// What was sent over it, for its builder.
     pub(super) awaited: Awaited,
     /// Runs while a connection is being opened, or while a request waits for leave to send its body.
@@ -44,6 +46,7 @@ impl Connection {
             state: State::Closed,
             connect: Some(connect),
             keeper: None,
+            left: false,
             awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
         }
@@ -55,6 +58,7 @@ impl Connection {
             state: State::Closed,
             connect: None,
             keeper: None,
+            left: false,
             awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
         }
@@ -71,6 +75,7 @@ impl Connection {
     /// The connection is there.
     pub(in crate::session) fn attach(&mut self, link: &mut Link, halves: Halves) {
         self.state = State::Open;
+        self.left = false;
         self.deadline.set(None);
         self.awaited = Awaited::default();
         connection::attach(link, halves, self.awaited.clone());
@@ -82,7 +87,7 @@ impl Connection {
         if self.is_open() && self.keeper.is_none() {
             self.keeper = link.address.upgrade().map(Arc::new);
         }
-        self.keeper.as_ref()
+        self.keeper.as_ref().filter(|_| !self.left)
     }
 
     /// The connection is gone, or does not come.

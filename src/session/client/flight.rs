@@ -148,6 +148,17 @@ impl Flight {
         }
     }
 
+    /// Ends the exchange well if the response is whole, and the request too, or nobody wants the rest of it. A response
+    /// that says that all is well may come before the server has read all: then the rest is still sent.
+    pub(super) fn end_if_whole(&mut self) {
+        let wanted = self.is_sending()
+            && self.persist
+            && self.status.is_some_and(|status| status.is_success());
+        if self.response == Receiving::Done && !wanted {
+            self.end(Outcome::Completed);
+        }
+    }
+
     /// Whether the server cannot have acted on the request, or acting twice does no harm (N11, P82).
     pub(super) fn is_retry_safe(&self) -> bool {
         match self.request {

@@ -46,7 +46,7 @@ impl Client {
             }
             Inbound::Finish(trailers) => {
                 flight.response = Receiving::Done;
-                flight.end(Outcome::Completed);
+                flight.end_if_whole();
                 Intake::Step(Step::Finished(trailers))
             }
             Inbound::Fault(_) => Intake::Again,
@@ -79,7 +79,7 @@ impl Client {
             }
             if response.mode() == TransferMode::Oneshot {
                 flight.response = Receiving::Done;
-                flight.end(Outcome::Completed);
+                flight.end_if_whole();
             }
         }
         Step::Apply(response)

@@ -222,11 +222,11 @@ impl Client {
         self.ended.get() > 0
     }
 
-    /// Counts a mute of the exchange whose response is coming; the id is returned if it is the first.
-    pub(super) fn mute(&mut self) -> Option<MessageId> {
+    /// Counts a mute of the exchange whose response is coming; returned is of what, and whether it is the first.
+    pub(super) fn mute(&mut self) -> Option<(MessageId, bool)> {
         let flight = self.front()?;
         flight.mutes += 1;
-        (flight.mutes == 1).then_some(flight.id)
+        Some((flight.id, flight.mutes == 1))
     }
 
     /// Takes a mute back; the id is returned if it was the last.

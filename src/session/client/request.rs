@@ -9,7 +9,7 @@ use http::Method;
 use tokio::time::Instant;
 
 use super::connection::State;
-use super::{Client, Flight, Sending, Through};
+use super::{Client, Flight, Receiving, Sending, Through};
 use crate::error::{
     CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError,
 };
@@ -179,6 +179,7 @@ impl Client {
         };
         link.is_open()
             && link.over.is_none()
+            && !self.connection.left
             && link.outbound.room() == Room::Open
             && (quiet
                 || link.options.pipeline
@@ -275,6 +276,7 @@ impl Client {
         }
         if let Some(flight) = self.sending() {
             flight.request = Sending::Done;
+            flight.end_if_whole();
         }
         self.unasked = true;
         link.weigh();
@@ -406,7 +408,11 @@ impl Client {
     /// over the next one.
     pub(super) fn hang_up(&mut self, link: &mut Link, reason: FailureReason, reset: bool) {
         for flight in self.sent() {
-            flight.end(Outcome::Failed(reason));
+            flight.end(match flight.response {
+                // The server has said all, and would hear no more.
+                Receiving::Done => Outcome::Completed,
+                Receiving::Waiting | Receiving::Open => Outcome::Failed(reason),
+            });
         }
         self.connection.close();
         self.carried = 0;

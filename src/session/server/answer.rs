@@ -24,8 +24,8 @@ impl Server {
             Ok(may) => may,
             Err(reason) => return Err(Refused::new(reason, payload)),
         };
-        if payload.mode() != TransferMode::Oneshot && !self.is_muted() {
-            // A streamed answer does not end here, so the request body is still wanted.
+        if status.is_success() && payload.mode() != TransferMode::Oneshot && !self.is_muted() {
+            // Such an answer may be made of the request body, which no 100 can ask for behind its head.
             self.send_continue(link);
         }
         self.begin_answer(link, payload, status, answering)
@@ -70,8 +70,15 @@ impl Server {
         }
         let mut answering = active.answering;
         answering.keep_alive &= !active.last;
-        let whole = payload.mode() == TransferMode::Oneshot && !status.is_informational();
-        if whole && active.receiving && !active.is_drainable() {
+        let ends = match payload.mode() {
+            _ if status.is_informational() => false,
+            TransferMode::Oneshot => active.receiving && !active.is_drainable(),
+            // Whoever is told no in the place of a 100 may send the body or not.
+            TransferMode::Stream | TransferMode::Chunked => {
+                active.continue_owed && !status.is_success()
+            }
+        };
+        if ends {
             // Announced here, because after the head it is too late (D7).
             answering.keep_alive = false;
         }

@@ -38,7 +38,7 @@ impl Server {
                 self.shut(link, cause, CloseReason::Deadline(deadline));
             }
             CancelCause::Local | CancelCause::PeerHalfClosed => {
-                self.shut(link, cause, CloseReason::Aborted);
+                self.give_up(link, cause);
             }
         }
     }
@@ -111,7 +111,7 @@ impl Server {
         );
     }
 
-    /// Ends the connection and, first, the exchange on it.
+    /// Ends the connection and, first, the exchange on it. What is cut short ends in a reset.
     pub(in crate::session) fn shut(
         &mut self,
         link: &mut Link,
@@ -119,7 +119,18 @@ impl Server {
         reason: CloseReason,
     ) {
         let begun = self.end(Outcome::Cancelled(cause));
-        link.abort(reason, begun);
+        link.abort(reason, begun || link.has_output());
+    }
+
+    /// Gives the exchange up, and with it the connection. The answer to an earlier one that is still being written was
+    /// complete, and goes out.
+    fn give_up(&mut self, link: &mut Link, cause: CancelCause) {
+        let begun = self.end(Outcome::Cancelled(cause));
+        if !begun && link.is_open() && link.has_output() {
+            link.close(CloseReason::Aborted, true);
+        } else {
+            link.abort(CloseReason::Aborted, begun);
+        }
     }
 
     /// Gives up the exchange that a message belongs to, if there is something left of it to cancel (P82, P83).

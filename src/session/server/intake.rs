@@ -12,6 +12,7 @@ use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError}
 use crate::session::deadline::earliest;
 use crate::session::exchange::Outcome;
 use crate::session::inbound::{Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute};
+use crate::session::leave::Leaving;
 use crate::session::link::{Event, Link, Phase};
 use crate::session::meter::{self, Role, Running};
 use crate::session::options::HalfClose;
@@ -255,13 +256,14 @@ impl Server {
 
     /// When a connection without a request is to close, although it is not idle for too long.
     fn retires(&self, link: &Link) -> Option<(Instant, CancelCause)> {
-        if self.is_engaged() || self.draining || self.retiring.is_some() || !link.inbox.is_empty() {
+        if self.is_engaged() || self.retiring.is_some() || !link.inbox.is_empty() {
             return None;
         }
         let left = link.leaving.as_ref().and_then(|leaving| leaving.window);
         let aged = link
             .options
             .max_age
+            .filter(|_| !self.draining)
             .and_then(|age| link.opened.checked_add(age));
         earliest([
             left.map(|at| (at, CancelCause::Shutdown)),
@@ -274,6 +276,9 @@ impl Server {
         if !link.is_open() {
             // What was accepted is still being written, to a peer that takes it too slowly.
             link.abort(CloseReason::Shutdown, true);
+        } else if cause == CancelCause::PeerHalfClosed {
+            // Nor does the peer take what it was answered before.
+            self.shut(link, cause, CloseReason::Aborted);
         } else if self.current().is_some() {
             self.end_cancelled(link, cause);
         } else {
@@ -281,11 +286,11 @@ impl Server {
                 CancelCause::Deadline(deadline) => CloseReason::Deadline(deadline),
                 _ => CloseReason::Shutdown,
             };
-            if link
-                .leaving
-                .as_ref()
-                .is_some_and(|leaving| leaving.is_over())
-            {
+            let over = |leaving: &Leaving| leaving.is_over();
+            if self.draining {
+                // What is still to come was answered.
+                link.close(reason, true);
+            } else if link.leaving.as_deref().is_some_and(over) {
                 link.close(reason, false);
             } else {
                 self.retiring = Some(reason);

@@ -118,6 +118,12 @@ impl Server {
             .is_some_and(|active| active.continue_owed && active.answer == Answer::Pending)
     }
 
+    /// Whether there is no answer, and nobody who has the right to give it.
+    pub(in crate::session) fn owes_answer(&self) -> bool {
+        self.running()
+            .is_some_and(|active| active.answer == Answer::Pending && active.lent == 0)
+    }
+
     /// Whether the id names the exchange that is going on, by its request or its answer.
     pub(in crate::session) fn is_about(&self, message: MessageId) -> bool {
         self.running().is_some_and(|active| {
@@ -277,11 +283,11 @@ impl Server {
         }
     }
 
-    /// Counts a mute; the id is returned if it is the first.
-    pub(in crate::session) fn mute(&mut self) -> Option<MessageId> {
+    /// Counts a mute; returned is of what, and whether it is the first.
+    pub(in crate::session) fn mute(&mut self) -> Option<(MessageId, bool)> {
         let active = self.active()?;
         active.mutes += 1;
-        (active.mutes == 1).then_some(active.exchange.id)
+        Some((active.exchange.id, active.mutes == 1))
     }
 
     /// Takes a mute back; the id is returned if it was the last.
