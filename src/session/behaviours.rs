@@ -246,10 +246,7 @@ impl HttpSession {
         ctx: &mut Context<Self>,
     ) -> Reply<Bytes> {
         self.count(ctx);
-        let room = self
-            .context
-            .end
-            .take_data(&mut self.context.link, message, data);
+        let room = self.context.give(message, data);
         self.settle();
         self.answer_piece(room)
     }
@@ -261,10 +258,7 @@ impl HttpSession {
         ctx: &mut Context<Self>,
     ) -> Reply<Bytes> {
         self.count(ctx);
-        let room = self
-            .context
-            .end
-            .take_raw(&mut self.context.link, exchange, data);
+        let room = self.context.give_raw(exchange, data);
         self.settle();
         self.answer_piece(room)
     }

@@ -40,7 +40,17 @@ pub(super) fn open<T>(
     let session = actix::Context::<HttpSession>::new();
     let builder = actix::Context::<PayloadBuilder>::new();
     let address = session.address();
-    let mut link = Link::new(&address, options, Some(write));
+    // An address costs two allocations, so no more of them than need be.
+    let (handler, beside) = make(address.clone());
+    // Made where it stays, as far as that goes: it is half of a KiB.
+    let mut actor = HttpSession::new(
+        handler,
+        SessionContext {
+            link: Link::new(&address, options, Some(write)),
+            end: End::Server(Server::new(Instant::now())),
+        },
+    );
+    let link = &mut actor.context.link;
     link.stake = tenure.stake.take();
     link.builder = Some(builder.address());
     link.peer = peer;
@@ -49,17 +59,10 @@ pub(super) fn open<T>(
         .session
         .connected(&link.peer, link.tls.as_deref());
     link.counted = Some(meter::Connection::open(Role::Server));
-    let context = SessionContext {
-        link,
-        end: End::Server(Server::new(Instant::now())),
-    };
-    // An address costs two allocations, so no more of them than need be.
-    let (handler, beside) = make(address.clone());
-    let wiring = wiring(read, address, Epoch::default(), &context.link.options);
-    let actor = HttpSession::new(handler, context);
+    let wiring = wiring(read, address, Epoch::default(), &link.options);
     pair::spawn(
-        builder.into_future(PayloadBuilder::of_requests(wiring, tenure)),
-        session.into_future(actor),
+        Box::pin(builder.into_future(PayloadBuilder::of_requests(wiring, tenure))),
+        Box::pin(session.into_future(actor)),
     );
     beside
 }

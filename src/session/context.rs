@@ -95,7 +95,7 @@ impl SessionContext {
     /// # Errors
     /// The data come back; the reasons are those of [`SendChunk`](crate::SendChunk).
     pub fn send_chunk(&mut self, data: impl Into<Bytes>) -> Result<Room, Refused<Bytes>> {
-        self.end.take_data(&mut self.link, None, data.into())
+        self.give(None, data.into())
     }
 
     /// Writes raw bytes; see [`Write`](crate::Write).
@@ -103,7 +103,7 @@ impl SessionContext {
     /// # Errors
     /// The bytes come back; the reasons are those of [`Write`](crate::Write).
     pub fn write(&mut self, data: impl Into<Bytes>) -> Result<Room, Refused<Bytes>> {
-        self.end.take_raw(&mut self.link, None, data.into())
+        self.give_raw(None, data.into())
     }
 
     /// Ends the open message; see [`Finish`](crate::Finish).
@@ -217,6 +217,30 @@ impl SessionContext {
             }
         };
         Err(Refused::new(reason, recipient))
+    }
+
+    /// Gives body data of this message, or of the open one.
+    pub(super) fn give(
+        &mut self,
+        message: Option<MessageId>,
+        data: Bytes,
+    ) -> Result<Room, Refused<Bytes>> {
+        match self.end.take_data(&mut self.link, message, &data) {
+            Ok(room) => Ok(room),
+            Err(reason) => Err(Refused::new(reason, data)),
+        }
+    }
+
+    /// Writes raw bytes in answer to this exchange, or to the one that is going on.
+    pub(super) fn give_raw(
+        &mut self,
+        exchange: Option<MessageId>,
+        data: Bytes,
+    ) -> Result<Room, Refused<Bytes>> {
+        match self.end.take_raw(&mut self.link, exchange, &data) {
+            Ok(room) => Ok(room),
+            Err(reason) => Err(Refused::new(reason, data)),
+        }
     }
 
     /// Takes a part of a body as that of this message. Where it cannot, nobody could complete the message any more.

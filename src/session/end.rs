@@ -80,10 +80,10 @@ impl End {
         &mut self,
         link: &mut Link,
         message: Option<MessageId>,
-        data: Bytes,
-    ) -> Result<Room, Refused<Bytes>> {
+        data: &Bytes,
+    ) -> Result<Room, RefusedReason> {
         if !link.is_open() {
-            return Err(Refused::new(RefusedReason::Closing, data));
+            return Err(RefusedReason::Closing);
         }
         self.mind_the_hole(link);
         at!(self, take_data(link, message, data))
@@ -94,12 +94,12 @@ impl End {
         &mut self,
         link: &mut Link,
         exchange: Option<MessageId>,
-        data: Bytes,
-    ) -> Result<Room, Refused<Bytes>> {
+        data: &Bytes,
+    ) -> Result<Room, RefusedReason> {
         match self {
-            _ if !link.is_open() => Err(Refused::new(RefusedReason::Closing, data)),
+            _ if !link.is_open() => Err(RefusedReason::Closing),
             Self::Server(server) => server.take_raw(link, exchange, data),
-            Self::Client(_) => Err(Refused::new(RefusedReason::NotOpen, data)),
+            Self::Client(_) => Err(RefusedReason::NotOpen),
         }
     }
 
@@ -125,9 +125,7 @@ impl End {
         part: Part,
     ) -> Result<Room, RefusedReason> {
         let taken = match part {
-            Part::Data(data) => self
-                .take_data(link, Some(message), data)
-                .map_err(|refused| refused.reason),
+            Part::Data(data) => self.take_data(link, Some(message), &data),
             Part::End(trailers) => self
                 .end_body(link, Some(message), trailers.as_ref())
                 .map(|()| Room::Open)

@@ -197,11 +197,7 @@ impl Handler<inbound::Piece> for HttpSession {
         self.context
             .end
             .check_number(&mut self.context.link, message, number);
-        let room = self
-            .context
-            .end
-            .take_data(&mut self.context.link, Some(message), data);
-        match room {
+        match self.context.give(Some(message), data) {
             // A sender that does not wait any more has cancelled by its drop.
             Ok(Room::Open) => drop(sender.send(Ok(()))),
             Ok(Room::Throttled) => self

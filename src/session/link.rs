@@ -310,22 +310,18 @@ impl Link {
         }
     }
 
-    /// Frames body data of the open message. Returns their size.
-    pub(super) fn send_data(&mut self, data: Bytes) -> Result<(Room, u64), Refused<Bytes>> {
+    /// Frames body data of the open message.
+    pub(super) fn send_data(&mut self, data: &Bytes) -> Result<Room, RefusedReason> {
         if self.outbound.is_full() {
-            return Err(Refused::new(RefusedReason::Overrun, data));
+            return Err(RefusedReason::Overrun);
         }
-        let taken = data.len() as u64;
-        if let Err(mistake) = self.outbound.encoder.data(&data, &mut self.outbound.buffer) {
-            let reason = if mistake == UseError::BodyTooLong {
-                RefusedReason::TooLong
-            } else {
-                mistake.into()
-            };
-            return Err(Refused::new(reason, data));
-        }
+        let framed = self.outbound.encoder.data(data, &mut self.outbound.buffer);
+        framed.map_err(|mistake| match mistake {
+            UseError::BodyTooLong => RefusedReason::TooLong,
+            mistake => mistake.into(),
+        })?;
         self.weigh();
-        Ok((self.outbound.room(), taken))
+        Ok(self.outbound.room())
     }
 
     /// Ends the body of the open message.

@@ -25,8 +25,8 @@ thread_local! {
     static APART: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// Starts both in one task.
-pub(super) fn spawn<B, S>(builder: B, session: S)
+/// Starts both in one task. They come in their boxes, so that each is moved once.
+pub(super) fn spawn<B, S>(builder: Pin<Box<B>>, session: Pin<Box<S>>)
 where
     B: Future<Output = ()> + 'static,
     S: Future<Output = ()> + 'static,
@@ -49,7 +49,7 @@ struct Pair<B, S> {
 }
 
 impl<B, S> Pair<B, S> {
-    fn new(builder: B, session: S) -> Self {
+    fn new(builder: Pin<Box<B>>, session: Pin<Box<S>>) -> Self {
         let state = Arc::new(State {
             // An actor begins by being polled.
             bits: AtomicU8::new(BUILDER | SESSION),
@@ -58,12 +58,12 @@ impl<B, S> Pair<B, S> {
         Self {
             session: Half {
                 bit: SESSION,
-                actor: Some(Box::pin(session)),
+                actor: Some(session),
                 waker: Arc::new(WakeSession(state.clone())).into(),
             },
             builder: Half {
                 bit: BUILDER,
-                actor: Some(Box::pin(builder)),
+                actor: Some(builder),
                 waker: state.clone().into(),
             },
             state,
@@ -106,7 +106,7 @@ where
 /// One actor, and the waker that it is polled with.
 struct Half<F> {
     bit: u8,
-    /// Each in a box of its own, which is moved once and freed as soon as the actor is over.
+    /// Freed as soon as it is over.
     actor: Option<Pin<Box<F>>>,
     waker: Waker,
 }
@@ -367,7 +367,7 @@ mod tests {
     #[tokio::test]
     async fn one_may_end_before_the_other() {
         let mut polls = 0;
-        let builder = std::future::ready(());
+        let builder = Box::pin(std::future::ready(()));
         let session = Box::pin(poll_fn(move |cx| {
             polls += 1;
             cx.waker().wake_by_ref();

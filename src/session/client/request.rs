@@ -246,16 +246,16 @@ impl Client {
         &mut self,
         link: &mut Link,
         message: Option<MessageId>,
-        data: Bytes,
-    ) -> Result<Room, Refused<Bytes>> {
+        data: &Bytes,
+    ) -> Result<Room, RefusedReason> {
         if let Some(reason) = self.objection(message) {
-            return Err(Refused::new(reason, data));
+            return Err(reason);
         }
         let room = link.send_data(data)?;
         if let Some(flight) = self.sending() {
-            flight.bytes_out += room.1;
+            flight.bytes_out += data.len() as u64;
         }
-        Ok(room.0)
+        Ok(room)
     }
 
     /// Ends the body of this request, or of the open one.

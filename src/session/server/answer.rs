@@ -166,14 +166,14 @@ impl Server {
         &mut self,
         link: &mut Link,
         message: Option<MessageId>,
-        data: Bytes,
-    ) -> Result<Room, Refused<Bytes>> {
+        data: &Bytes,
+    ) -> Result<Room, RefusedReason> {
         if let Some(reason) = self.objection(message) {
-            return Err(Refused::new(reason, data));
+            return Err(reason);
         }
-        let (room, taken) = link.send_data(data)?;
+        let room = link.send_data(data)?;
         if let Some(active) = self.active() {
-            active.exchange.bytes_out += taken;
+            active.exchange.bytes_out += data.len() as u64;
         }
         Ok(room)
     }
@@ -183,12 +183,10 @@ impl Server {
         &mut self,
         link: &mut Link,
         exchange: Option<MessageId>,
-        data: Bytes,
-    ) -> Result<Room, Refused<Bytes>> {
+        data: &Bytes,
+    ) -> Result<Room, RefusedReason> {
         let full = link.outbound.is_full();
-        let Some(active) = self.active() else {
-            return Err(Refused::new(RefusedReason::NotOpen, data));
-        };
+        let active = self.active().ok_or(RefusedReason::NotOpen)?;
         let objection = match active.answer {
             _ if exchange.is_some_and(|exchange| exchange != active.exchange.id) => {
                 Some(RefusedReason::NotYourTurn)
@@ -198,13 +196,13 @@ impl Server {
             Answer::Pending | Answer::Raw => full.then_some(RefusedReason::Overrun),
         };
         if let Some(reason) = objection {
-            return Err(Refused::new(reason, data));
+            return Err(reason);
         }
         if active.answer == Answer::Pending {
             active.answer_raw(link.now());
         }
         active.exchange.bytes_out += data.len() as u64;
-        link.outbound.buffer.body(&data);
+        link.outbound.buffer.body(data);
         link.weigh();
         Ok(link.outbound.room())
     }

@@ -9,19 +9,27 @@ use crate::wire::Output;
 /// `chunk = chunk-size CRLF chunk-data CRLF` (RFC 9112 section 7.1)
 pub(super) fn write(data: &Bytes, out: &mut impl Output) {
     write_size(data.len(), out.small());
-    out.small().extend_from_slice(b"\r\n");
     out.body(data);
     out.small().extend_from_slice(b"\r\n");
 }
 
-/// `chunk-size = 1*HEXDIG`, in the shortest form.
-fn write_size(size: usize, out: &mut Vec<u8>) {
+/// `chunk-size CRLF`, where `chunk-size = 1*HEXDIG`, in the shortest form.
+fn write_size(mut size: usize, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let highest = (size | 1).ilog2() >> 2;
-    for place in (0..=highest).rev() {
-        let digit = size >> (place << 2) & 15;
-        out.push(DIGITS.get(digit).copied().unwrap_or_default());
+    const WIDTH: usize = usize::BITS as usize / 4;
+    let mut line = [0; WIDTH + 2];
+    let (digits, end) = line.split_at_mut(WIDTH);
+    end.copy_from_slice(b"\r\n");
+    let mut start = WIDTH;
+    for (at, place) in digits.iter_mut().enumerate().rev() {
+        *place = DIGITS.get(size & 15).copied().unwrap_or_default();
+        size >>= 4;
+        start = at;
+        if size == 0 {
+            break;
+        }
     }
+    out.extend_from_slice(line.get(start..).unwrap_or_default());
 }
 
 /// `last-chunk trailer-section CRLF`
@@ -48,7 +56,7 @@ mod tests {
         for size in near_powers.chain(0..0x1_0010).chain([usize::MAX]) {
             let mut out = b"before".to_vec();
             write_size(size, &mut out);
-            assert_eq!(out, format!("before{size:x}").as_bytes());
+            assert_eq!(out, format!("before{size:x}\r\n").as_bytes());
         }
     }
 }
