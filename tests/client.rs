@@ -56,6 +56,21 @@ async fn apply(session: &Addr<HttpSession>, payload: Payload) -> MessageId {
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
+/// The clock of a response ends with its head, even where the body is held back until it is whole.
+#[actix::test]
+async fn the_clock_of_a_response_ends_with_its_head() {
+    tokio::time::pause();
+    let mut options = SessionOptions::for_client();
+    options.timeouts.response = Some(Duration::from_secs(1));
+    let mut asking = ask_with(options);
+    apply(&asking.session, get("/")).await;
+    asking.server.until("\r\n\r\n").await;
+    let begun = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh";
+    asking.server.send(begun).await;
+    let late = "cancelled Deadline(Body) Waiting";
+    asking.heard.expect(&[late]).await;
+}
+
 /// P72, P79: a request goes out, its response comes in, and it says which request it answers.
 #[actix::test]
 async fn a_request_and_its_response() {

@@ -299,6 +299,96 @@ async fn no_third_try() {
     assert!(is_closed(&answered.expect_err("twice is enough")));
 }
 
+/// An answer that had begun is not asked for again, however little of it came, nor is it safe to.
+#[actix::test]
+async fn no_second_try_of_an_answer_that_began() {
+    for begun in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        "HTT",
+    ] {
+        let server = Server::new().await;
+        let client = HttpClient::new();
+        let served = async {
+            let mut peer = server.accept().await;
+            peer.until("\r\n\r\n").await;
+            peer.send(OK).await;
+            peer.until("\r\n\r\n").await;
+            peer.send(begun).await;
+            drop(peer);
+            server.accept().await;
+        };
+        let asked = async {
+            client.request(server.get("/1")).await.expect("an answer");
+            client.request(server.get("/2")).await
+        };
+        let answered = tokio::select! {
+            answered = asked => answered,
+            () = served => panic!("{begun}: it was asked for again"),
+        };
+        let error = answered.expect_err("it was cut");
+        assert!(!error.is_retry_safe(), "{begun}");
+    }
+}
+
+/// What fails behind a redirect is not the request that was given, which was answered: nobody is told to repeat it.
+#[actix::test]
+async fn nothing_comes_back_from_behind_a_redirect() {
+    let server = Server::new().await;
+    let client = HttpClient::builder().redirects(1).build();
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        // Nobody listens there.
+        let gone = Server::new().await.url;
+        peer.send(format!(
+            "HTTP/1.1 303 See Other\r\nLocation: {gone}/\r\nContent-Length: 0\r\n\r\n"
+        ))
+        .await;
+        peer.more().await;
+    };
+    let request = server.post("/").body("once");
+    let asked = client.request(request);
+    let answered = tokio::select! { answered = asked => answered, () = served => panic!("cut") };
+    let error = answered.expect_err("nobody is there");
+    assert_eq!(kind(&error), "Failed(ConnectFailed(ConnectionRefused))");
+    assert!(!error.is_retry_safe());
+    assert!(error.into_payload().is_none());
+}
+
+/// An answer to HEAD that tells no length tells none when it is passed on, however it was asked for.
+#[actix::test]
+async fn an_answer_to_head_is_passed_on_as_it_is() {
+    let server = Server::new()
+        .await
+        .answering(|_| "HTTP/1.1 200 OK\r\n\r\n".to_owned());
+    let client = HttpClient::new();
+    let head = || {
+        Payload::request(
+            http_actors::Method::HEAD,
+            server.url.parse().expect("a url"),
+        )
+    };
+    let whole = client.request(head()).await.expect("an answer");
+    let (parts, _) = client.stream(head()).await.expect("an answer");
+    for answer in [whole, parts] {
+        assert_eq!(answer.forward().body_size(), None);
+    }
+}
+
+/// The text for programmers shows no field of the request either.
+#[actix::test]
+async fn an_error_shows_no_secret() {
+    let gone = Server::new().await.url;
+    let request = Payload::get(gone)
+        .expect("a url")
+        .header("Authorization", "secret");
+    let error = HttpClient::new().request(request).await.expect_err("gone");
+    assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    let request = error.into_payload().expect("it was not sent");
+    assert_eq!(request.headers().text("authorization"), Some("secret"));
+}
+
 /// Bodies that are larger than what is collected, announced or not: an error, and the connection is closed.
 #[actix::test]
 async fn bodies_over_the_limit() {

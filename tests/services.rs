@@ -80,6 +80,20 @@ async fn a_function_gets_the_body_inside() {
     assert!(peer.rest().await.starts_with("HTTP/1.1 413 "));
 }
 
+/// A head that announces a body which nobody could write is no answer.
+#[actix::test]
+async fn a_function_returns_no_head_alone() {
+    let answer = handler_fn(async |request: Payload| match request.path() {
+        "/chunked" => ok().chunked(),
+        _ => ok().length(5),
+    });
+    let (_session, mut peer) = serve(&answer);
+    for path in ["/chunked", "/length"] {
+        peer.send(GET.replacen('/', path, 1)).await;
+        peer.expect(ERROR).await;
+    }
+}
+
 /// Whoever is slow to read the echo is slow to be read: what is under way is bounded.
 #[actix::test]
 async fn a_function_gets_the_body_as_it_comes() {

@@ -183,6 +183,10 @@ async fn proxies_that_make_no_tunnel() {
             FailureReason::ConnectFailed(ErrorKind::InvalidData),
         ),
         (
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: a\r\n\r\n",
+            FailureReason::ConnectFailed(ErrorKind::ConnectionAborted),
+        ),
+        (
             "HTTP/1.1 2",
             FailureReason::ConnectFailed(ErrorKind::ConnectionAborted),
         ),

@@ -18,7 +18,6 @@ pub struct ClientBuilder {
     options: SessionOptions,
     connections: usize,
     max_idle: usize,
-    idle: Option<Duration>,
     max_body: usize,
     timeout: Option<Duration>,
     redirects: usize,
@@ -31,7 +30,6 @@ impl Default for ClientBuilder {
             options: SessionOptions::for_client(),
             connections: 32,
             max_idle: 32,
-            idle: Some(Duration::from_secs(60)),
             max_body: 16 << 20,
             timeout: None,
             redirects: 0,
@@ -41,7 +39,7 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Limits, clocks and buffers of the sessions: [`SessionOptions::for_client`].
+    /// Limits, clocks and buffers of the sessions: [`SessionOptions::for_client`]. The idle time is one of them.
     pub fn options(mut self, options: SessionOptions) -> Self {
         self.options = options;
         self
@@ -62,7 +60,7 @@ impl ClientBuilder {
 
     /// How long an idle connection is kept: 60 s. `None` keeps it until the server closes it.
     pub fn idle_timeout(mut self, idle: impl Into<Option<Duration>>) -> Self {
-        self.idle = idle.into();
+        self.options.timeouts.idle = idle.into();
         self
     }
 
@@ -118,11 +116,9 @@ impl ClientBuilder {
 
     /// A client on this arbiter, from any thread.
     pub fn build_on(self, arbiter: ArbiterHandle) -> HttpClient {
-        let mut options = self.options;
-        options.timeouts.idle = self.idle;
         HttpClient(Arc::new(Inner {
             arbiter,
-            options: Arc::new(options),
+            options: Arc::new(self.options),
             pool: Pool::new(self.connections, self.max_idle),
             max_body: self.max_body,
             timeout: self.timeout,

@@ -11,7 +11,6 @@ use crate::session::{Cancelled, Failure};
 /// A request that a client could not bring to its end: why, and whether it may be sent again.
 ///
 /// Texts never contain bytes of the server or credentials.
-#[derive(Debug)]
 pub struct ClientError {
     kind: ClientErrorKind,
     retry_safe: bool,
@@ -98,6 +97,16 @@ impl ClientError {
         }
     }
 
+    /// The same behind a redirect that was followed: what failed is another request than the one that was given, and that
+    /// was answered.
+    pub(super) fn behind_redirect(self, idempotent: bool) -> Self {
+        Self {
+            retry_safe: self.retry_safe && idempotent,
+            payload: None,
+            ..self
+        }
+    }
+
     /// What happened.
     pub fn kind(&self) -> &ClientErrorKind {
         &self.kind
@@ -125,7 +134,8 @@ impl ClientError {
         }
     }
 
-    /// The request, if it was not answered and its body was inside: as it was given, ready to be sent again.
+    /// The request, if it was not answered and its body was inside: as it was given, ready to be sent again. Behind a
+    /// redirect that was followed there is none.
     pub fn into_payload(self) -> Option<Payload> {
         self.payload
     }
@@ -148,6 +158,16 @@ impl From<Refused<Payload>> for ClientError {
             reason => ClientErrorKind::Refused(reason),
         };
         Self::unsent(kind, refused.message)
+    }
+}
+
+/// Without the request, whose fields may be secret.
+impl fmt::Debug for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientError")
+            .field("kind", &self.kind)
+            .field("retry_safe", &self.retry_safe)
+            .finish_non_exhaustive()
     }
 }
 

@@ -25,7 +25,7 @@ use futures_core::stream::BoxStream;
 use tokio::sync::oneshot;
 
 use crate::error::{BodyError, UseError};
-use crate::payload::{Payload, TransferMode};
+use crate::payload::{Payload, TransferMode, is_idempotent};
 use crate::session::{HandlerFactory, HttpHandler, HttpSession, Incoming, SessionOptions, Way};
 use crate::transport::Origin;
 use ask::{Reply, ask};
@@ -230,6 +230,8 @@ impl HttpClient {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
+        let idempotent = is_idempotent(request.method());
+        let behind = |error: ClientError| error.behind_redirect(idempotent);
         for followed in 0.. {
             let Some(next) = redirect::next(request, &reply.head) else {
                 break;
@@ -250,8 +252,8 @@ impl HttpClient {
             }
             request = next.clone();
             reply = match upload {
-                Some(body) => self.upload_once(next, body).await?,
-                None => self.send_once(next).await?,
+                Some(body) => self.upload_once(next, body).await.map_err(behind)?,
+                None => self.send_once(next).await.map_err(behind)?,
             };
         }
         Ok(reply)

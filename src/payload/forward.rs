@@ -59,7 +59,8 @@ impl Payload {
         }
     }
 
-    fn is_reticent(&self) -> bool {
+    /// Whether this answers a HEAD, and says nothing of a body.
+    pub(crate) fn is_reticent(&self) -> bool {
         self.status().is_some_and(allows_body)
             && *self.method() == Method::HEAD
             && !self.headers().has(Known::ContentLength)

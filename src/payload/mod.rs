@@ -377,6 +377,14 @@ impl Payload {
     }
 }
 
+/// Methods whose repetition does no harm (RFC 9110 section 9.2.2).
+pub(crate) fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
+}
+
 /// Whether a response with this status may have a body (RFC 9110 section 6.4.1).
 pub(crate) fn allows_body(status: StatusCode) -> bool {
     !status.is_informational()

@@ -14,7 +14,7 @@ use crate::session::Responder;
 
 /// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
 ///
-/// * A [`Payload`] with its body inside.
+/// * A [`Payload`] with its body inside. One that announces a body instead, chunked or of a length, is an error.
 /// * The head and a `Stream` of `Result<Bytes, E>` that is its body, chunked if the head has no
 ///   [`length`](Payload::length). The stream is polled when there is room for more. An error in it cuts the answer so that
 ///   the client sees that it is not whole.
@@ -48,12 +48,15 @@ impl Reply<()> for () {
 
 impl Reply<Responder> for Payload {
     async fn answer(self, responder: Responder) {
-        // An interim response would spend the responder, and nobody would answer.
         let interim = self
             .status()
             .is_some_and(|status| status.is_informational());
         let answer = if interim {
+            // It would spend the responder, and nobody would answer.
             apology(&UseError::InvalidStatus)
+        } else if self.mode() != TransferMode::Oneshot {
+            // A head that announces a body, which nobody could write.
+            apology(&UseError::BodyTooShort)
         } else {
             self
         };

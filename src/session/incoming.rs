@@ -184,12 +184,17 @@ impl Drop for Feed {
 }
 
 impl Incoming {
-    /// The body of a message that came whole, taken out of it.
+    /// The body of a message that came whole, taken out of it. An answer to HEAD that tells no length tells none here.
     pub(crate) fn inside(payload: &mut Payload) -> Self {
+        let reticent = payload.is_reticent();
         let message = payload.message_mut();
         let body = std::mem::take(&mut message.body);
         let left = Some(body.len() as u64);
-        message.mode = TransferMode::Stream;
+        message.mode = if reticent {
+            TransferMode::Chunked
+        } else {
+            TransferMode::Stream
+        };
         message.length = body.len() as u64;
         let state = State {
             waiting: body.len(),

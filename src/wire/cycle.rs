@@ -13,7 +13,7 @@ use crate::payload::MessageId;
 pub(crate) struct Expected {
     pub(crate) id: MessageId,
     pub(crate) method: Method,
-    /// Whether the request offered an upgrade.
+    /// Whether somebody is to get the connection if the server switches: by a 101, or, for CONNECT, by a 2xx.
     pub(crate) upgrade: bool,
 }
 
@@ -45,7 +45,8 @@ impl Cycle {
             .expected
             .front()
             .ok_or(WireError::UnsolicitedResponse)?;
-        if status == StatusCode::SWITCHING_PROTOCOLS && !first.upgrade {
+        let offered = first.upgrade && first.method != Method::CONNECT;
+        if status == StatusCode::SWITCHING_PROTOCOLS && !offered {
             return Err(WireError::UnsolicitedUpgrade);
         }
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {

@@ -131,6 +131,11 @@ impl Decoder {
         }
     }
 
+    /// Whether a message is held back until its body is whole.
+    pub(crate) fn is_gathering(&self) -> bool {
+        matches!(self.state, State::Gather { .. })
+    }
+
     /// Bytes of the current run of data that are still to come.
     #[cfg(test)]
     pub(crate) fn body_left(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! What a head says about the connection (RFC 9112 section 9.3, RFC 9110 sections 7.8 and 10.1.1).
 
-use http::Version;
+use http::{StatusCode, Version};
 
 use crate::payload::{Block, Known, members};
 
@@ -21,6 +21,13 @@ pub(crate) struct Facts {
     pub(crate) upgrade: bool,
     /// Bytes of the head.
     pub(crate) head_bytes: usize,
+}
+
+impl Facts {
+    /// Whether a response with this status is not the answer yet.
+    pub(crate) fn is_interim(&self, status: StatusCode) -> bool {
+        status.is_informational() && !self.upgrade
+    }
 }
 
 /// `close` wins, then `keep-alive`, then the version; over all lines, without regard to case (P170).

@@ -24,7 +24,7 @@ use input::Input;
 pub(super) use lists::recycle;
 
 use super::HttpSession;
-use super::awaited::Awaited;
+use super::awaited::{Awaited, Partial};
 use super::deadline::DeadlineTimer;
 use super::inbound::{
     Batch, Chunk, Closed, Credit, Deliver, Epoch, Failed, Fault, Finish, HalfClosed, Inbound, Rest,
@@ -227,7 +227,10 @@ impl PayloadBuilder {
         let read = ready!(self.read(cx));
         match read {
             Ok(0) => self.end_of_stream(),
-            Ok(read) => self.progress = self.progress.saturating_add(read),
+            Ok(read) => {
+                self.progress = self.progress.saturating_add(read);
+                self.note_partial();
+            }
             Err(error) => {
                 self.state = State::Eof;
                 self.session.do_send(Closed(self.epoch, error.kind()));
@@ -251,6 +254,19 @@ impl PayloadBuilder {
             }
             Poll::Ready(Ok(read))
         })
+    }
+
+    /// Says how much of a response is here that was not handed over.
+    fn note_partial(&self) {
+        if let Some(awaited) = &self.awaited {
+            awaited.note(if self.decoder.is_gathering() {
+                Partial::Head
+            } else if self.tail.is_empty() || self.decoder.in_body() {
+                Partial::Nothing
+            } else {
+                Partial::Bytes
+            });
+        }
     }
 
     fn decode_tail(&mut self) {
@@ -314,6 +330,13 @@ impl PayloadBuilder {
             Some(Item::Data(range)) => Inbound::Chunk(input.take(consumed, range)),
             Some(Item::Head(payload, facts)) => {
                 input.skip(consumed);
+                if let Some(awaited) = &self.awaited
+                    && !payload
+                        .status()
+                        .is_some_and(|status| facts.is_interim(status))
+                {
+                    awaited.answered();
+                }
                 self.message_began();
                 Inbound::Deliver(payload, facts, Stamp::now())
             }

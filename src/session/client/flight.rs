@@ -9,7 +9,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::error::RefusedReason;
-use crate::payload::{Known, MessageId, Payload, TransferMode};
+use crate::payload::{Known, MessageId, Payload, TransferMode, is_idempotent};
+use crate::session::awaited::{Awaited, Partial};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
 use crate::session::inbound::Unmute;
@@ -29,6 +30,8 @@ pub(super) struct Flight {
     pub(super) id: MessageId,
     pub(super) method: Method,
     pub(super) safe: bool,
+    /// Which one it is of those that were sent over its connection; 0 before that.
+    pub(super) nth: u64,
     /// Whether the request has a body that follows in pieces.
     pub(super) streams: bool,
     pub(super) request: Sending,
@@ -99,6 +102,7 @@ impl Flight {
             id: payload.id(),
             method: payload.method().clone(),
             safe: payload.is_safe(),
+            nth: 0,
             streams: payload.mode() != TransferMode::Oneshot,
             request: Sending::Queued,
             payload: Some(payload),
@@ -160,11 +164,13 @@ impl Flight {
     }
 
     /// Whether the server cannot have acted on the request, or acting twice does no harm (N11, P82).
-    pub(super) fn is_retry_safe(&self) -> bool {
+    fn is_retry_safe(&self, awaited: &Awaited) -> bool {
         match self.request {
             Sending::Queued => true,
             Sending::Expecting | Sending::Open | Sending::Done => {
-                self.response == Receiving::Waiting && is_idempotent(&self.method)
+                self.response == Receiving::Waiting
+                    && !awaited.has(self.nth, Partial::Bytes)
+                    && is_idempotent(&self.method)
             }
         }
     }
@@ -182,7 +188,7 @@ impl Flight {
         }
     }
 
-    pub(super) fn exchange(&self, now: Instant) -> Exchange {
+    pub(super) fn exchange(&self, now: Instant, awaited: &Awaited) -> Exchange {
         Exchange {
             id: self.id,
             answer: None,
@@ -199,19 +205,11 @@ impl Flight {
             bytes_in: self.bytes_in,
             head_out: self.head_out,
             bytes_out: self.bytes_out,
-            retry_safe: self.is_retry_safe(),
+            retry_safe: self.is_retry_safe(awaited),
             reused: self.reused,
             began: self.began,
             answered: self.answered,
             ended: now,
         }
     }
-}
-
-/// Methods whose repetition does no harm (RFC 9110 section 9.2.2).
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    )
 }

@@ -55,7 +55,7 @@ impl Client {
 
     fn deliver(&mut self, link: &mut Link, response: Payload, facts: Facts) -> Step {
         let status = response.status().unwrap_or_default();
-        if status.is_informational() && !facts.upgrade {
+        if facts.is_interim(status) {
             if status == StatusCode::CONTINUE {
                 self.grant_body(link);
             }
@@ -121,7 +121,7 @@ impl Client {
         self.idle_since = link.now();
         let flight = self.flights.get_mut(at)?;
         flight.leave(link);
-        let exchange = flight.exchange(self.idle_since);
+        let exchange = flight.exchange(self.idle_since, &self.connection.awaited);
         flight.span.served(&exchange, &mut link.trace);
         flight.running.end(&exchange);
         let (request, persist) = (flight.request, flight.persist);

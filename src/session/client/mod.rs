@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
+use super::awaited::Partial;
 use super::deadline::earliest;
 use super::info::SessionPhase;
 use super::link::Link;
@@ -183,7 +184,9 @@ impl Client {
             .and_then(|time| first.began.checked_add(time))
             .map(|at| (at, CancelCause::Deadline(Deadline::Exchange)));
         // What came and was not delivered yet, a muted handler's say, is not late.
-        let waits = first.response == Receiving::Waiting && link.inbox.is_empty();
+        let waits = first.response == Receiving::Waiting
+            && link.inbox.is_empty()
+            && !self.connection.awaited.has(first.nth, Partial::Head);
         let response = first
             .asked
             .filter(|_| waits)

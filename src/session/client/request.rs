@@ -219,6 +219,7 @@ impl Client {
         flight.reused = reused;
         meter::sent(flight.began);
         self.carried += 1;
+        flight.nth = self.carried;
         // ORDER: before the first byte leaves, so that the builder knows what it reads.
         self.connection.awaited.add(Expected {
             id: flight.id,
