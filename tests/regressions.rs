@@ -632,3 +632,39 @@ async fn a_half_close_is_noticed_while_muted() {
         .expect(&["completed 200 in 0 out 2", "apply GET / []", "half_closed"])
         .await;
 }
+
+/// What a logger was told of an exchange.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<Exchange>>>);
+
+impl Logger for Told {
+    fn log(&self, record: &Record<'_>) {
+        self.0
+            .lock()
+            .expect("no panic")
+            .push(record.exchange.clone());
+    }
+}
+
+/// An answer that the session gives in the place of somebody else is told like any other.
+#[actix::test]
+async fn answers_of_the_session_are_told() {
+    let told = Told::default();
+    let options = SessionOptions {
+        logger: Some(Arc::new(told.clone())),
+        ..SessionOptions::default()
+    };
+    let mut served = serve_with(options, 1 << 16, |_, session: &mut SessionContext| {
+        drop(session.responder());
+    });
+    served.peer.send(GET).await;
+    let answer = served.peer.rest().await;
+    let exchange = told.0.lock().expect("no panic").remove(0);
+    assert_eq!(exchange.status, Some(StatusCode::INTERNAL_SERVER_ERROR));
+    assert!(exchange.answered.is_some());
+    let body = answer.split("\r\n\r\n").nth(1).expect("a body").len() as u64;
+    assert_eq!(exchange.bytes_out, body);
+    // The peer of the tests leaves the date out.
+    let date = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n".len();
+    assert_eq!(exchange.head_out + body, (answer.len() + date) as u64);
+}

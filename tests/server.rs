@@ -12,11 +12,43 @@ use common::Peer;
 use http_actors::{
     CommonLog, ContentsLog, Dispose, HttpHandler, HttpRequest, HttpServer, JsonLog, LocalAddrs,
     Payload, Responder, Running, ServerNotify, SessionContext, Sessions, SetHandler, SetLogger,
-    StatusCode,
+    StatusCode, handler_fn,
 };
 use tokio::net::TcpStream;
 
 struct Say(&'static str);
+
+/// The threads of a server end with it, whether anybody waits for that or not.
+#[actix::test]
+async fn the_threads_of_a_server_that_nobody_waits_for() {
+    let (sender, mut gone) = tokio::sync::mpsc::unbounded_channel::<()>();
+    let answer = handler_fn(move |_: Payload| {
+        let sender = sender.clone();
+        // Lives as long as the thread's arbiter.
+        actix_rt::spawn(async move {
+            std::future::pending::<()>().await;
+            drop(sender);
+        });
+        async { Payload::response(StatusCode::OK).body("hi") }
+    });
+    let (running, address) = run(HttpServer::new(answer).signals(false).workers(1));
+    let mut peer = connect(address).await;
+    peer.send(GET).await;
+    peer.expect(HI).await;
+    let handle = running.handle();
+    drop(running);
+    handle.do_send(Dispose);
+    assert_eq!(gone.recv().await, None);
+}
+
+/// A server of one worker has its port alone. That of several shares it among them.
+#[actix::test]
+async fn a_port_of_one_worker_is_its_own() {
+    let (_running, address) = run(hi());
+    let other = HttpServer::new(|_| Say("other")).share_port(true);
+    let error = other.bind(address).map(drop).expect_err("it is taken");
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
 
 impl HttpHandler for Say {
     fn apply(&mut self, request: Payload, session: &mut SessionContext) {

@@ -13,9 +13,9 @@ use common::tls::{Authority, accepted, connected};
 use common::{Heard, Peer, Recorder, socket_path};
 use http_actors::test_util::Tape;
 use http_actors::{
-    Apply, Cancel, CancelCause, Deadline, Dispose, FailureReason, Finish, HandlerFactory as _,
-    HttpHandler, HttpServer, HttpSession, Origin, Payload, Route, Running, SendChunk,
-    SessionContext, SessionOptions, Sessions, StatusCode, Timeouts, TlsError, TlsInfo,
+    Apply, Cancel, CancelCause, Deadline, Dispose, Drain, FailureReason, Finish,
+    HandlerFactory as _, HttpHandler, HttpServer, HttpSession, Origin, Payload, Route, Running,
+    SendChunk, SessionContext, SessionOptions, Sessions, StatusCode, Timeouts, TlsError, TlsInfo,
 };
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -329,6 +329,31 @@ async fn the_end_cuts_handshakes() {
     let mut heard = ask("localhost", address.port(), options(authority.client()));
     assert!(heard.next().await.starts_with("apply 200 "));
     running.handle().do_send(Dispose);
+    running.await.expect("an end");
+    assert_eq!(Peer::new(silent).rest().await, "");
+}
+
+/// Nor does one that is drained, for longer than for a request.
+#[actix::test]
+async fn a_drain_cuts_handshakes() {
+    let authority = Authority::new();
+    let timeouts = Timeouts {
+        handshake: None,
+        ..Timeouts::default()
+    };
+    let running = server()
+        .timeouts(timeouts)
+        .bind_rustls("127.0.0.1:0", authority.server("localhost"))
+        .expect("a port")
+        .run();
+    let silent = TcpStream::connect(running.addresses()[0])
+        .await
+        .expect("it listens");
+    let drain = Drain {
+        window: Duration::from_millis(10),
+        deadline: Duration::from_secs(3600),
+    };
+    running.handle().do_send(drain);
     running.await.expect("an end");
     assert_eq!(Peer::new(silent).rest().await, "");
 }

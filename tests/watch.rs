@@ -8,8 +8,8 @@ use actix::{Actor, Addr, Arbiter, Context, Handler, Recipient};
 use common::{Peer, Pipe, Recorder, Served, serve};
 use http_actors::{
     CancelCause, Cancelled, CloseReason, Deadline, Dispose, Exchange, HandOff, HttpHandler,
-    HttpServer, HttpSession, Leave, Payload, SessionContext, SessionOptions, Sessions, StatusCode,
-    Terminated, Watch,
+    HttpServer, HttpSession, Incoming, Leave, Payload, Running, SessionContext, SessionOptions,
+    Sessions, StatusCode, Terminated, Watch, handler_fn,
 };
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -241,4 +241,54 @@ async fn the_largest_goes_first() {
     assert_eq!(sessions.len(), 2);
     server.handle().do_send(Dispose);
     server.await.expect("a good end");
+}
+
+/// What services hold counts too: bodies that are collected, and bodies that come and are not read.
+#[actix::test]
+async fn bodies_of_services_count() {
+    const MIB: usize = 1 << 20;
+    let collect = handler_fn(async |request: Payload| request);
+    let (sender, mut cut) = mpsc::unbounded_channel();
+    let unread = handler_fn(move |(_, body): (Payload, Incoming)| {
+        let cut = Dropped(sender.clone());
+        async move {
+            let _held = (cut, body);
+            std::future::pending::<Payload>().await
+        }
+    });
+    let ceiling = |server: HttpServer, bytes| {
+        let server = server.signals(false).workers(1).memory_ceiling(bytes);
+        server.bind("127.0.0.1:0").expect("a port").run()
+    };
+    let send = async |server: &Running, bytes: usize| {
+        let at = server.addresses()[0];
+        let mut peer = Peer::new(TcpStream::connect(at).await.expect("it listens"));
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {MIB}\r\n\r\n");
+        peer.send(head).await;
+        peer.send("x".repeat(bytes)).await;
+        peer
+    };
+    // Three of them are more than the ceiling.
+    let server = ceiling(HttpServer::new(collect), MIB);
+    let mut peers = Vec::new();
+    for _ in 0..3 {
+        peers.push(send(&server, MIB / 2).await);
+    }
+    let ends = peers
+        .into_iter()
+        .map(|mut peer| Box::pin(async move { peer.more().await }));
+    let (more, _, _) = futures_util::future::select_all(ends).await;
+    assert!(!more, "it is cut");
+    let server = ceiling(HttpServer::new(unread), 16 << 10);
+    let _peer = send(&server, 32 << 10).await;
+    assert_eq!(cut.recv().await, Some(()));
+}
+
+/// Says so when it is dropped.
+struct Dropped(mpsc::UnboundedSender<()>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.send(()).unwrap_or_default();
+    }
 }

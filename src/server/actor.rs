@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::{
-    Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler,
-    Message,
+    Actor, ActorContext as _, ActorFutureExt as _, Addr, Arbiter, AsyncContext as _, Context,
+    Handler, Message,
 };
 use actix::{ResponseFuture, WrapFuture as _};
 use tokio::sync::oneshot;
@@ -24,6 +24,8 @@ use crate::session::{Dispose, HandlerFactory, HttpSession, Logger};
 /// A running server. Its address is [`Running::handle`](crate::Running::handle).
 pub struct ServerActor {
     pub(super) workers: Vec<Addr<Worker>>,
+    /// Those of the workers.
+    pub(super) arbiters: Vec<Arbiter>,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) files: Vec<SocketFile>,
     pub(super) notify: Option<Box<dyn ServerNotify>>,
@@ -73,6 +75,9 @@ impl Actor for ServerActor {
         self.files.clear();
         if let Some(notify) = &mut self.notify {
             notify.closed();
+        }
+        for arbiter in self.arbiters.drain(..) {
+            arbiter.stop();
         }
         if let Some(ended) = self.ended.take() {
             // Nobody may wait for the server.

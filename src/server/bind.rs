@@ -17,6 +17,8 @@ pub(super) enum Socket {
     Bound {
         socket: RawSocket,
         address: SocketAddr,
+        /// Other processes may listen on it too.
+        share: bool,
     },
     /// Listening already; the workers share it.
     Given(TcpListener),
@@ -28,19 +30,17 @@ pub(super) enum Socket {
 type Listening = (Vec<ShareSocket>, Option<SocketFile>);
 
 impl Socket {
-    /// Binds. The port is refused if another process listens on it, although ours share it among themselves: it is first
-    /// bound without the sharing option, by a socket that is dropped again.
+    /// Binds. Unless it is to be shared, the port is refused if another process listens on it, and is this one's alone
+    /// until several workers share it.
     pub(super) fn bind(address: SocketAddr, share: bool) -> io::Result<Self> {
-        let bind = || {
-            let address = if share {
-                address
-            } else {
-                bound(address, false)?.1
-            };
-            let (socket, address) = bound(address, true)?;
-            Ok(Self::Bound { socket, address })
-        };
-        bind().map_err(|error| refused(address, &error))
+        match bound(address, share) {
+            Ok((socket, address)) => Ok(Self::Bound {
+                socket,
+                address,
+                share,
+            }),
+            Err(error) => Err(refused(address, &error)),
+        }
     }
 
     pub(super) fn given(listener: TcpListener) -> io::Result<Self> {
@@ -66,8 +66,16 @@ impl Socket {
     /// Begins to listen, with one listener for each worker.
     pub(super) fn listen(self, workers: usize, backlog: i32) -> io::Result<Listening> {
         match self {
-            Self::Bound { socket, address } => {
+            Self::Bound {
+                socket,
+                address,
+                share,
+            } => {
                 let mut sockets = vec![socket];
+                if workers > 1 && SHARES && !share {
+                    // The option counts only if the first socket has it too.
+                    sockets.clear();
+                }
                 // ORDER: all are bound before one listens, so that no connection is hashed to a socket that comes late.
                 let mut listen = || {
                     while sockets.len() < workers && SHARES {

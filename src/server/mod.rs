@@ -265,6 +265,10 @@ impl HttpServer {
 
     /// Lets other processes of the same user listen on the same port, for rolling restarts: false. Call it before `bind`.
     ///
+    /// Where it is false a port that is taken is refused. The workers of a server share its port by the same option, so
+    /// where there are several, a process of the same user that asks to share gets in even then: the kernel knows no other
+    /// way.
+    ///
     /// Each has a backlog of its own. One that drains accepts what stands in it. What stands in that of one that is killed
     /// is reset, unless Linux is told to pass it on (`net.ipv4.tcp_migrate_req`).
     pub fn share_port(mut self, share: bool) -> Self {
@@ -272,7 +276,9 @@ impl HttpServer {
         self
     }
 
-    /// Whether SIGINT and SIGTERM end the server: true. The first drains it, a second one cuts what is left.
+    /// Whether SIGINT and SIGTERM end the server: true. The first drains it, a second one cuts what is left. They do not
+    /// end the process: not while the server runs, and not afterwards, because a program that has begun to watch a signal
+    /// does so for good. What follows the end of the server is the program's own affair.
     pub fn signals(mut self, signals: bool) -> Self {
         self.settings.signals = signals;
         self
@@ -281,8 +287,9 @@ impl HttpServer {
     /// How many bytes all sessions together may hold for sockets and handlers that do not take them: no limit.
     ///
     /// Beyond it the session that holds most is cut, with [`CancelCause::Memory`](crate::CancelCause::Memory), and the
-    /// next, until the rest fits (N15). The bounds of each session hold all the same. What the application itself keeps,
-    /// and what waits in a mailbox, is not counted.
+    /// next, until the rest fits (N15). Bodies that are being collected, and what waits in an
+    /// [`Incoming`](crate::Incoming), are counted as of the last turn of their session. The bounds of each session hold
+    /// all the same. What the application itself keeps, and what waits in a mailbox, is not counted.
     pub fn memory_ceiling(mut self, bytes: usize) -> Self {
         self.settings.memory = Some(bytes);
         self

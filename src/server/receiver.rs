@@ -6,7 +6,9 @@ use http::StatusCode;
 use super::request::HttpRequest;
 use crate::error::{BodyError, CancelCause, WireError};
 use crate::payload::{Headers, Payload, TransferMode};
-use crate::session::{Cancelled, Exchange, Failure, Feed, HttpHandler, Incoming, SessionContext};
+use crate::session::{
+    Cancelled, Exchange, Failure, Feed, HttpHandler, Incoming, Keeping, SessionContext,
+};
 use crate::wire::refusal;
 
 /// How large a body is collected, in bytes.
@@ -50,6 +52,7 @@ enum Coming {
         request: Payload,
         body: BytesMut,
         trailers: Option<Headers>,
+        keeping: Keeping,
     },
     Streamed(Feed),
 }
@@ -96,6 +99,7 @@ impl<S: Serve> HttpHandler for Receiver<S> {
                     request,
                     body: BytesMut::new(),
                     trailers: None,
+                    keeping: session.keeping(),
                 };
             }
         }
@@ -109,7 +113,10 @@ impl<S: Serve> HttpHandler for Receiver<S> {
                 self.coming = Coming::Nothing;
                 refuse(session);
             }
-            (Coming::Collected { body, .. }, _) => body.extend_from_slice(&data),
+            (Coming::Collected { body, keeping, .. }, _) => {
+                body.extend_from_slice(&data);
+                keeping.hold(body.capacity());
+            }
             (Coming::Streamed(feed), _) => feed.chunk(data, session),
             (Coming::Nothing, _) => {}
         }
@@ -129,6 +136,7 @@ impl<S: Serve> HttpHandler for Receiver<S> {
                 mut request,
                 body,
                 trailers,
+                ..
             } => {
                 let message = request.message_mut();
                 message.mode = TransferMode::Oneshot;

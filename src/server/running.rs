@@ -22,14 +22,13 @@ use crate::session::{Ceiling, Dispose};
 
 /// A running server: a future that ends when the server does.
 ///
-/// Dropping it does not stop the server.
+/// Dropping it does not stop the server, whose threads end when it does.
 #[must_use = "await it, or the program may end before the server"]
 #[derive(Debug)]
 pub struct Running {
     handle: Addr<ServerActor>,
     addresses: Vec<SocketAddr>,
     ended: oneshot::Receiver<()>,
-    arbiters: Vec<Arbiter>,
     failure: Option<io::Error>,
 }
 
@@ -82,6 +81,7 @@ impl Running {
         let keeper = ceiling.map(|ceiling| shed::keep(ceiling, workers.clone()));
         let handle = ServerActor {
             workers,
+            arbiters,
             addresses: addresses.clone(),
             files,
             notify,
@@ -99,7 +99,6 @@ impl Running {
             handle,
             addresses,
             ended,
-            arbiters,
             failure,
         }
     }
@@ -124,12 +123,7 @@ impl Future for Running {
             self.handle.do_send(Dispose);
             return Poll::Ready(Err(error));
         }
-        Pin::new(&mut self.ended).poll(cx).map(|_| {
-            for arbiter in self.arbiters.drain(..) {
-                arbiter.stop();
-            }
-            Ok(())
-        })
+        Pin::new(&mut self.ended).poll(cx).map(|_| Ok(()))
     }
 }
 

@@ -13,7 +13,8 @@ use crate::session::{HandlerFactory, HttpSession, SessionContext};
 /// [`HttpServer::to_actor`](crate::HttpServer::to_actor).
 ///
 /// A connection has one request at a time at the actor, so what waits in its mailbox is bounded by the number of
-/// connections. If the actor is gone, or its mailbox takes no more, requests are answered by a 503.
+/// connections, each of which has a place there whatever the mailbox's capacity. If the actor is gone, requests are
+/// answered by a 503.
 ///
 /// ```no_run
 /// use actix::prelude::*;

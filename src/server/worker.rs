@@ -158,16 +158,23 @@ impl Shared {
             let patience = shared.options.borrow().timeouts.handshake;
             let peer = halves.peer;
             let handshake = tls.accept(halves);
-            let done = match patience {
-                Some(patience) => tokio::time::timeout(patience, handshake)
-                    .await
-                    .unwrap_or_else(|elapsed| Err(elapsed.into())),
-                None => handshake.await,
+            let handshake = async {
+                match patience {
+                    Some(patience) => tokio::time::timeout(patience, handshake)
+                        .await
+                        .unwrap_or_else(|elapsed| Err(elapsed.into())),
+                    None => handshake.await,
+                }
+            };
+            let done = tokio::select! {
+                done = handshake => Some(done),
+                () = outstayed(shared.leaving.subscribe()) => None,
             };
             drop(seat);
             match done {
-                Ok(halves) => shared.serve(halves, permit),
-                Err(error) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+                Some(Ok(halves)) => shared.serve(halves, permit),
+                Some(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+                None => tracing::debug!(%peer, "a TLS handshake was too slow for a drain"),
             }
             drop(tracked);
         });
@@ -225,6 +232,13 @@ impl Shared {
 async fn drained(mut leaving: watch::Receiver<Option<Retire>>) {
     // The sender lives as long as the worker.
     let _ = leaving.wait_for(Option::is_some).await;
+}
+
+/// Ends when a server that is being drained waits no longer for connections without a request.
+async fn outstayed(leaving: watch::Receiver<Option<Retire>>) {
+    drained(leaving.clone()).await;
+    let window = leaving.borrow().map(|retire| retire.window);
+    tokio::time::sleep(window.unwrap_or_default()).await;
 }
 
 /// Ends at the time of the cut, which may be brought forward.

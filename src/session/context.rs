@@ -16,6 +16,7 @@ use super::inbound::{Credit, Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
 use super::leave::{Leave, Left};
 use super::link::{Event, Link};
+use super::memory::Keeping;
 use super::outbound::Room;
 use super::reply::PartReply;
 use super::responder::{MuteGuard, Responder};
@@ -363,6 +364,11 @@ impl SessionContext {
             return None;
         }
         self.end.keeper(&self.link)
+    }
+
+    /// Where a service counts what it holds for this session.
+    pub(crate) fn keeping(&mut self) -> Keeping {
+        self.link.keeping()
     }
 
     /// An answer cannot be used: without another the client would wait for ever.

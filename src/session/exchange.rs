@@ -19,7 +19,7 @@ pub struct Exchange {
     pub id: MessageId,
     /// The answer, once one was accepted.
     pub answer: Option<MessageId>,
-    /// The status of the answer.
+    /// The status of the answer; on a server, of what the session itself answered where nobody else did.
     pub status: Option<StatusCode>,
     /// How far it went.
     pub phase: ExchangePhase,

@@ -16,7 +16,9 @@ use futures_core::Stream;
 
 use super::HttpSession;
 use super::context::SessionContext;
+use super::credit::ITEM;
 use super::inbound::Inform;
+use super::memory::Keeping;
 use super::message::Cancel;
 use super::responder::MuteGuard;
 use crate::error::{BodyError, FailureReason};
@@ -88,8 +90,10 @@ struct Shared(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     pieces: VecDeque<Bytes>,
-    /// The bytes in them.
+    /// What they cost.
     waiting: usize,
+    /// That, for the server's memory ceiling.
+    keeping: Keeping,
     /// Held while too many wait.
     hold: Option<MuteGuard>,
     /// Nobody reads any more: what still comes is dropped.
@@ -97,6 +101,19 @@ struct State {
     trailers: Option<Headers>,
     end: Option<Result<(), BodyError>>,
     reader: Option<Waker>,
+}
+
+/// What a piece costs: its bytes and its place, so that many small ones do not go for nothing.
+fn cost(piece: &Bytes) -> usize {
+    piece.len() + ITEM
+}
+
+impl State {
+    /// So much waits now.
+    fn wait_for(&mut self, waiting: usize) {
+        self.waiting = waiting;
+        self.keeping.hold(waiting);
+    }
 }
 
 impl Shared {
@@ -121,13 +138,13 @@ impl Feed {
     pub(crate) fn response(
         exchange: MessageId,
         response: &Payload,
-        session: &SessionContext,
+        session: &mut SessionContext,
     ) -> (Self, Incoming) {
         Self::new(exchange, response, Side::Response, session)
     }
 
     /// The body of this request, which is being delivered, and who reads it.
-    pub(crate) fn request(request: &Payload, session: &SessionContext) -> (Self, Incoming) {
+    pub(crate) fn request(request: &Payload, session: &mut SessionContext) -> (Self, Incoming) {
         let waited_for = session.end.is_waited_for();
         Self::new(request.id(), request, Side::Request { waited_for }, session)
     }
@@ -136,9 +153,12 @@ impl Feed {
         exchange: MessageId,
         message: &Payload,
         side: Side,
-        session: &SessionContext,
+        session: &mut SessionContext,
     ) -> (Self, Incoming) {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared(Mutex::new(State {
+            keeping: session.keeping(),
+            ..State::default()
+        })));
         let source = Source {
             session: session.address(),
             exchange,
@@ -154,8 +174,9 @@ impl Feed {
             if state.unwanted {
                 return;
             }
-            state.waiting += data.len();
+            let cost = cost(&data);
             state.pieces.push_back(data);
+            state.wait_for(state.waiting + cost);
             if state.waiting > self.mark && state.hold.is_none() {
                 state.hold = Some(session.hold());
             }
@@ -197,7 +218,7 @@ impl Incoming {
         };
         message.length = body.len() as u64;
         let state = State {
-            waiting: body.len(),
+            waiting: cost(&body),
             pieces: Some(body)
                 .filter(|body| !body.is_empty())
                 .into_iter()
@@ -289,6 +310,7 @@ impl Incoming {
         let mut state = self.shared.lock();
         state.unwanted = true;
         state.pieces.clear();
+        state.wait_for(0);
         let hold = state.hold.take();
         drop(state);
         drop(hold);
@@ -323,7 +345,8 @@ impl Stream for Incoming {
         }
         let mut state = this.shared.lock();
         if let Some(piece) = state.pieces.pop_front() {
-            state.waiting -= piece.len();
+            let left = state.waiting - cost(&piece);
+            state.wait_for(left);
             let room = state.pieces.is_empty();
             let hold = if room { state.hold.take() } else { None };
             drop(state);

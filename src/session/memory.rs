@@ -72,6 +72,36 @@ impl Stake {
     }
 }
 
+/// What is held for a session outside of it, by a service of this crate. Counted only where there is a ceiling.
+#[derive(Debug, Default)]
+pub(crate) struct Keeping {
+    all: Option<Holding>,
+    bytes: usize,
+}
+
+impl Keeping {
+    /// A part of all that is held for a session.
+    pub(crate) fn of(all: Option<Holding>) -> Self {
+        Self { all, bytes: 0 }
+    }
+
+    /// It is so much now.
+    pub(crate) fn hold(&mut self, bytes: usize) {
+        if let Some(all) = &self.all {
+            // ORDER: more before less, so that the sum is never below zero.
+            all.fetch_add(bytes, Ordering::Relaxed);
+            all.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        self.hold(0);
+    }
+}
+
 impl Drop for Stake {
     fn drop(&mut self) {
         self.hold(0);

@@ -84,7 +84,7 @@ pub use incoming::Incoming;
 pub use info::{SessionInfo, SessionPhase};
 pub use leave::{Leave, Left};
 use link::{Event, Phase};
-pub(crate) use memory::{Ceiling, Holding, Stake};
+pub(crate) use memory::{Ceiling, Holding, Keeping, Stake};
 pub use message::{
     Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, HandOff,
     HandOffTo, Inspect, SendChunk, SendChunkTo, Write, WriteTo,

@@ -159,6 +159,20 @@ impl Active {
         self.exchange.answered = Some(now);
     }
 
+    /// The session answered in the place of whoever should have.
+    pub(super) fn answer_for(
+        &mut self,
+        status: StatusCode,
+        head: usize,
+        body: usize,
+        now: Instant,
+    ) {
+        self.exchange.status = Some(status);
+        self.exchange.head_out = head as u64;
+        self.exchange.bytes_out = body as u64;
+        self.exchange.answered = Some(now);
+    }
+
     /// Raw bytes begin.
     pub(in crate::session) fn answer_raw(&mut self, now: Instant) {
         self.answer = Answer::Raw;

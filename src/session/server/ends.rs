@@ -94,7 +94,10 @@ impl Server {
             // The answer had begun: only a reset keeps the peer from taking it for whole.
             link.abort(reason, true);
         } else {
-            refuse(link, head, status, text, reason);
+            let (head, body) = refuse(link, head, status, text, reason);
+            if let Some(ended) = &mut self.ended {
+                ended.answer_for(status, head, body, link.exact_now());
+            }
         }
     }
 
@@ -102,7 +105,7 @@ impl Server {
     pub(in crate::session) fn refuse_wire(link: &mut Link, head: bool, error: WireError) {
         tracing::debug!(%error, peer = %link.peer, "a request was refused");
         meter::refused(error);
-        refuse(
+        let _ = refuse(
             link,
             head,
             error.status(),
@@ -156,15 +159,16 @@ impl Server {
     }
 }
 
-/// Answers in the place of an answer, and closes so that the peer sees it.
+/// Answers in the place of an answer, and closes so that the peer sees it. Returns the bytes of the head and the body.
 pub(super) fn refuse(
     link: &mut Link,
     head: bool,
     status: StatusCode,
     text: &str,
     reason: CloseReason,
-) {
+) -> (usize, usize) {
     let payload = wire::refusal(status, text);
+    let before = link.outbound.buffer.len();
     let answering = Answering {
         head,
         connect: false,
@@ -177,5 +181,12 @@ pub(super) fn refuse(
         .outbound
         .encoder
         .response(&payload, answering, &date, &mut link.outbound.buffer);
+    let encoded = link.outbound.buffer.len() - before;
+    let body = if head {
+        0
+    } else {
+        payload.body_bytes().len().min(encoded)
+    };
     link.close(reason, true);
+    (encoded - body, body)
 }
