@@ -26,6 +26,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Gets URLs.
 #[derive(Debug, Parser)]
+#[command(name = "httpget")]
 struct Flags {
     /// Method of the URL with the same number: GET, or POST with a body, if there is none
     #[arg(short = 'X', value_name = "METHOD")]

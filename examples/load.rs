@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 /// Asks the same thing over and over.
 #[derive(Debug, Parser)]
+#[command(name = "load")]
 struct Flags {
     /// What to get
     #[arg(long, value_parser = url)]

@@ -11,7 +11,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use http_actors::{
-    HttpHandler, HttpServer, HttpSession, Payload, SessionContext, StatusCode, Upgrade,
+    HttpHandler, HttpServer, HttpSession, Method, Payload, SessionContext, StatusCode, Upgrade,
 };
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
@@ -51,11 +51,13 @@ impl Door {
         let switch = Payload::response(StatusCode::SWITCHING_PROTOCOLS)
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Accept", derive_accept_key(key));
-        let offered = fields
-            .list("Upgrade")
-            .any(|to| to.eq_ignore_ascii_case(b"websocket"))
+        let offered = *request.method() == Method::GET
+            && fields
+                .list("Upgrade")
+                .any(|to| to.eq_ignore_ascii_case(b"websocket"))
             && fields.get("Sec-WebSocket-Version") == Some(b"13")
-            && !key.is_empty();
+            // 16 bytes in base64 (RFC 6455 section 4.1).
+            && key.len() == 24;
         // The session has a word in it too: a request with a body, or without Upgrade in its Connection, offers nothing.
         match offered.then(|| session.hand_off(switch)) {
             Some(Ok(upgrade)) => drop(actix::spawn(Socket::open(upgrade, self.room.clone()))),

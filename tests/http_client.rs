@@ -592,7 +592,7 @@ async fn uploads() {
         for request in [server.post("/"), server.post("/").length(5)] {
             let (head, mut body) = client.upload(request, pieces()).await.expect("a head");
             assert_eq!(head.body_size(), Some(2));
-            assert_eq!(body.collect(10).await.expect("a body"), "hi");
+            assert_eq!(body.bytes(10).await.expect("a body"), "hi");
         }
     };
     let (_peer, ()) = tokio::join!(served, asked);
@@ -675,9 +675,7 @@ async fn an_early_response_ends_the_upload() {
         let asked = async {
             let (head, mut body) = client.upload(server.post("/"), endless).await?;
             assert_eq!(head.status(), Some(StatusCode::PAYLOAD_TOO_LARGE));
-            body.collect(1 << 20)
-                .await
-                .map_err(|error| panic!("{error}"))
+            body.bytes(1 << 20).await.map_err(|error| panic!("{error}"))
         };
         let (collected, ()) = tokio::join!(asked, served);
         let collected: Result<Bytes, ClientError> = collected;

@@ -120,7 +120,7 @@ async fn a_body_that_nobody_reads_holds_the_peer() {
     tokio::time::pause();
     let deaf = handler_fn(async |(_, mut body): (Payload, Incoming)| {
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let all = body.collect(1 << 20).await;
+        let all = body.bytes(1 << 20).await;
         ok().body(format!("{:?}", all.map(|all| all.len())))
     });
     let (_session, mut peer) = serve(&deaf);
@@ -180,7 +180,7 @@ async fn a_body_is_read_on_another_thread() {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().build();
-            let collected = runtime.expect("a runtime").block_on(body.collect(1 << 20));
+            let collected = runtime.expect("a runtime").block_on(body.bytes(1 << 20));
             let _ = sender.send(collected);
         });
         let all = receiver.await??;
@@ -200,7 +200,7 @@ async fn leave_to_send_is_given_by_whoever_reads() {
         if request.headers().contains("x-no") {
             return Ok(ok().body("hi"));
         }
-        Ok::<_, BodyError>(ok().body(body.collect(100).await?))
+        Ok::<_, BodyError>(ok().body(body.bytes(100).await?))
     });
     let expect = "Content-Length: 2\r\nExpect: 100-continue\r\n";
     let (_session, mut peer) = serve(&collect);
@@ -219,7 +219,7 @@ async fn errors_and_panics_are_answered_for() {
         if request.path() == "/interim" {
             return Ok(Payload::response(StatusCode::PROCESSING));
         }
-        let body = body.collect(5).await?;
+        let body = body.bytes(5).await?;
         let text = std::str::from_utf8(&body)?;
         Ok::<_, Box<dyn std::error::Error>>(ok().body(text.to_owned()))
     });
@@ -278,7 +278,7 @@ async fn an_answer_is_held_to_its_length() {
 async fn a_function_may_have_the_responder() {
     let whole = handler_fn(async |mut request: HttpRequest| {
         assert_eq!(request.peer.remote, None);
-        let body = request.take_body().collect(100).await?;
+        let body = request.take_body().bytes(100).await?;
         let _ = request.responder.respond(ok().body(body)).await;
         Ok::<_, BodyError>(())
     });
@@ -471,7 +471,7 @@ mod actor {
             .await;
         let mut request = requests.recv().await.expect("a request");
         let mut body = request.take_body();
-        let (collected, ()) = tokio::join!(body.collect(10), async {
+        let (collected, ()) = tokio::join!(body.bytes(10), async {
             peer.expect("HTTP/1.1 100 Continue\r\n\r\n").await;
             peer.send("hi").await;
         });

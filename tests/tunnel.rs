@@ -139,7 +139,7 @@ async fn requests_go_through_a_tunnel() {
         .await
         .expect("an answer");
     assert_eq!(head.status(), Some(StatusCode::OK));
-    assert_eq!(body.collect(100).await.expect("whole"), "/3 TLSv1.3");
+    assert_eq!(body.bytes(100).await.expect("whole"), "/3 TLSv1.3");
     let away = served.client.request(get("https://far.test/away")).await;
     let away = away.expect("an answer").status();
     assert_eq!(away, Some(StatusCode::FOUND), "never from https to http");

@@ -248,7 +248,7 @@ impl HttpClient {
             };
             if let Some(mut body) = reply.body {
                 // One that is long or cut costs its connection.
-                drop(body.collect(REDIRECT_BODY).await);
+                drop(body.bytes(REDIRECT_BODY).await);
             }
             request = next.clone();
             reply = match upload {
@@ -330,7 +330,7 @@ impl HttpClient {
         let Some(mut body) = body else {
             return Ok(head);
         };
-        let collected = body.collect(limit).await.map_err(ClientError::new)?;
+        let collected = body.bytes(limit).await.map_err(ClientError::new)?;
         let message = head.message_mut();
         message.mode = TransferMode::Oneshot;
         message.body = collected;

@@ -274,7 +274,7 @@ impl Incoming {
     /// # Errors
     /// [`BodyError`] if the body was cut, or is longer than this many bytes: then the rest of it is dropped, as
     /// by the drop of this.
-    pub async fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+    pub async fn bytes(&mut self, limit: usize) -> Result<Bytes, BodyError> {
         let mut all = BytesMut::new();
         let mut first = Bytes::new();
         while let Some(piece) = self.next().await {
