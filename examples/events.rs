@@ -41,7 +41,11 @@ async fn count(first: u64, responder: Responder) -> Result<(), Box<dyn Error>> {
         events
             .send(event.event("tick").id(number.to_string()))
             .await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            // The server is to end, and the reader comes back to the next.
+            () = events.leaving() => return Ok(events.finish().await?),
+        }
     }
     Ok(())
 }

@@ -4,10 +4,12 @@ mod common;
 
 use std::time::Duration;
 
+use actix::Addr;
 use common::{Peer, Pipe};
+use futures_util::FutureExt as _;
 use http_actors::sse::{self, Event, EventSender};
 use http_actors::{
-    HttpRequest, HttpSession, Payload, RefusedReason, SessionOptions, UseError, handler_fn,
+    HttpRequest, HttpSession, Leave, Payload, RefusedReason, SessionOptions, UseError, handler_fn,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -18,17 +20,23 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-
 
 /// A reader, and the sender of its events.
 async fn open() -> (EventSender, Peer) {
+    let (events, peer, _) = open_on().await;
+    (events, peer)
+}
+
+/// The same, and the session.
+async fn open_on() -> (EventSender, Peer, Addr<HttpSession>) {
     let (sender, mut requests) = mpsc::unbounded_channel();
     let factory = handler_fn(async move |request: HttpRequest| {
         sender.send(request).expect("the test runs");
     });
     let (mut peer, near) = Peer::open(Pipe::new().capacity(1 << 10));
-    HttpSession::accept(near, &factory, SessionOptions::default());
+    let session = HttpSession::accept(near, &factory, SessionOptions::default());
     peer.send(GET).await;
     let request = requests.recv().await.expect("a request");
     let events = EventSender::open(request.responder).await;
     peer.expect(HEAD).await;
-    (events.expect("accepted"), peer)
+    (events.expect("accepted"), peer, session)
 }
 
 fn chunk(bytes: &str) -> String {
@@ -67,6 +75,42 @@ async fn events_are_written_as_readers_parse_them() {
     peer.expect("0\r\n\r\n").await;
     // The connection goes on.
     peer.send(GET).await;
+}
+
+/// D2: a stream without an end is brought to one when its session is to leave, and nothing is cut.
+#[actix::test]
+async fn a_sender_hears_that_its_session_is_to_leave() {
+    let (events, mut peer, session) = open_on().await;
+    // Waits that are given up leave nothing behind.
+    for _ in 0..100 {
+        assert!(events.leaving().now_or_never().is_none());
+    }
+    events.send(Event::data("1")).await.expect("taken");
+    peer.expect(chunk("data: 1\n\n")).await;
+    let left = session.send(Leave {
+        window: Duration::ZERO,
+        deadline: Duration::from_secs(3600),
+    });
+    let (left, ()) = tokio::join!(left, async {
+        events.leaving().await;
+        // Who asks later hears it too.
+        events.leaving().await;
+        events.send(Event::data("2")).await.expect("taken");
+        events.finish().await.expect("taken");
+    });
+    assert!(left.expect("alive").cut.is_empty());
+    peer.expect(chunk("data: 2\n\n")).await;
+    peer.expect("0\r\n\r\n").await;
+    assert_eq!(peer.rest().await, "");
+}
+
+/// The wait ends with the exchange, too.
+#[actix::test]
+async fn nobody_waits_for_a_session_that_is_gone() {
+    let (events, peer) = open().await;
+    peer.reset();
+    events.leaving().await;
+    events.leaving().await;
 }
 
 #[actix::test]

@@ -7,7 +7,7 @@ use actix::Addr;
 use bytes::Bytes;
 
 use super::HttpSession;
-use super::inbound::{Abandon, Accompany, LastPiece, Parcel, Piece};
+use super::inbound::{Abandon, Accompany, Departure, LastPiece, Parcel, Piece};
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{Headers, MessageId};
 
@@ -75,12 +75,23 @@ impl BodySender {
         Accompany::to_the_end(&self.session, self.message).await;
     }
 
+    /// Waits until the session is asked to [`Leave`](crate::Leave), as a [`Drain`](crate::Drain) does, or the exchange is
+    /// over. A body that has no end of its own is to be brought to one then.
+    pub async fn leaving(&self) {
+        Departure::of(&self.session, self.message).await;
+    }
+
+    /// The session and the message.
+    pub(crate) fn place(&self) -> (Addr<HttpSession>, MessageId) {
+        (self.session.clone(), self.message)
+    }
+
     /// Gives the body to a task that runs for as long as the exchange.
     pub(crate) fn run<T>(self, task: impl FnOnce(Self) -> T)
     where
         T: Future<Output = ()> + Send + 'static,
     {
-        let (session, message) = (self.session.clone(), self.message);
+        let (session, message) = self.place();
         let task = Box::pin(task(self));
         session.do_send(Accompany { message, task });
     }

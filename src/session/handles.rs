@@ -180,6 +180,26 @@ impl Handler<inbound::Accompany> for HttpSession {
     }
 }
 
+impl Handler<inbound::Departure> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Departure { message, mut told }: inbound::Departure,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        let departure = self.context.link.departure();
+        self.context.end.accompany(message, async move {
+            tokio::select! {
+                () = departure.cancelled() => {}
+                // Nobody waits any more.
+                () = told.closed() => {}
+            }
+        });
+    }
+}
+
 impl Handler<inbound::Piece> for HttpSession {
     type Result = ();
 

@@ -281,6 +281,23 @@ impl Accompany {
     }
 }
 
+/// Asks to be told when the session is asked to leave, or the exchange of this message is over: by the drop of `told`.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Departure {
+    pub(crate) message: MessageId,
+    pub(crate) told: oneshot::Sender<()>,
+}
+
+impl Departure {
+    /// Resolves then.
+    pub(crate) async fn of(session: &Addr<HttpSession>, message: MessageId) {
+        let (told, over) = oneshot::channel();
+        session.do_send(Self { message, told });
+        let _ = over.await;
+    }
+}
+
 /// A piece of a body, numbered so that a lost one is noticed.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

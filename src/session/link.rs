@@ -14,6 +14,7 @@ use actix::{Actor, Addr, Handler, Message, WeakAddr};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::HttpSession;
 use super::builder::PayloadBuilder;
@@ -62,6 +63,8 @@ pub(super) struct Link {
     pub(super) telling_refusal: bool,
     /// The session was asked to end.
     pub(super) leaving: Option<Box<Leaving>>,
+    /// Tells those who wait for that, once somebody does.
+    departure: Option<CancellationToken>,
     /// Who gets the body that is coming, in the place of the handler.
     pub(super) sink: Option<Box<Sink>>,
     /// What it holds of its server's memory ceiling.
@@ -135,6 +138,7 @@ impl Link {
             unheard: None,
             telling_refusal: false,
             leaving: None,
+            departure: None,
             sink: None,
             stake: None,
             kept: None,
@@ -392,7 +396,19 @@ impl Link {
             }
         };
         leaving.hasten(leave, now);
+        if let Some(departure) = &self.departure {
+            departure.cancel();
+        }
         leaving.wait()
+    }
+
+    /// What tells that the session was asked to end.
+    pub(super) fn departure(&mut self) -> CancellationToken {
+        let departure = self.departure.get_or_insert_default();
+        if self.leaving.is_some() {
+            departure.cancel();
+        }
+        departure.clone()
     }
 
     /// HTTP is over, all output was taken: the connection goes to somebody else, unless the handler has ended it.

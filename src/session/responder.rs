@@ -11,7 +11,7 @@ use super::HttpSession;
 use super::body::BodySender;
 use super::handoff::{Offer, Upgrade};
 use super::inbound::{
-    Accompany, Inform, Mute, Parcel, Receipt, Respond, Surrender, Unanswered, Unmute,
+    Accompany, Departure, Inform, Mute, Parcel, Receipt, Respond, Surrender, Unanswered, Unmute,
 };
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{MessageId, Payload};
@@ -98,6 +98,12 @@ impl Responder {
     /// of somebody else is complete. Whoever works long on an answer races the work with this (D1).
     pub async fn closed(&self) {
         Accompany::to_the_end(&self.session, self.exchange).await;
+    }
+
+    /// Waits until the session is asked to [`Leave`](crate::Leave), as a [`Drain`](crate::Drain) does, or the exchange is
+    /// over. What has no end of its own is to be brought to one then.
+    pub async fn leaving(&self) {
+        Departure::of(&self.session, self.exchange).await;
     }
 
     /// Sends an informational (1xx) response before the answer.

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
+use actix::Addr;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::event::Event;
 use crate::error::{Refused, RefusedReason};
-use crate::payload::Payload;
-use crate::session::{BodySender, Responder};
+use crate::payload::{MessageId, Payload};
+use crate::session::{BodySender, Departure, HttpSession, Responder};
 
 /// How long a stream is silent: shorter than common balancers keep a connection without bytes.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -27,6 +28,8 @@ const COMMENT: &[u8] = b":\n\n";
 #[must_use = "dropping the sender of events cuts the stream"]
 pub struct EventSender {
     words: mpsc::Sender<Word>,
+    session: Addr<HttpSession>,
+    message: MessageId,
 }
 
 enum Word {
@@ -49,8 +52,13 @@ impl EventSender {
     /// none if nothing is given.
     pub fn over(body: BodySender, keep_alive: Option<Duration>) -> Self {
         let (words, receiver) = mpsc::channel(1);
+        let (session, message) = body.place();
         body.run(|body| pump(body, receiver, keep_alive));
-        Self { words }
+        Self {
+            words,
+            session,
+            message,
+        }
     }
 
     /// Sends an event, when the one before it is on its way.
@@ -72,6 +80,12 @@ impl EventSender {
     /// reader that only closes its sending side is given up as [`HalfClose`](crate::HalfClose) says.
     pub async fn closed(&self) {
         self.words.closed().await;
+    }
+
+    /// Waits until the session is asked to [`Leave`](crate::Leave), as a [`Drain`](crate::Drain) does, or the exchange is
+    /// over. Who finishes the stream then loses nothing: the reader comes back, to another server.
+    pub async fn leaving(&self) {
+        Departure::of(&self.session, self.message).await;
     }
 
     /// Ends the stream, when all that was sent is on its way.
