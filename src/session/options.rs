@@ -10,7 +10,8 @@ use crate::transport::{self, Halves, Route, Tap};
 use crate::wire::{Leniency, Limits};
 
 /// How a session behaves. Plain data; the defaults are safe for a server on the open internet, and
-/// [`for_client`](Self::for_client) has those of a client.
+/// [`for_client`](Self::for_client) has those of a client. Like the structs in it, it may get more fields: name those that
+/// matter and take the others from a default, by `..`.
 #[derive(Clone)]
 pub struct SessionOptions {
     /// Bounds on what the peer sends.
