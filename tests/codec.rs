@@ -340,3 +340,28 @@ async fn over_a_socket() {
     };
     tokio::join!(serve, ask);
 }
+
+/// More requests than the codec remembers: none is read behind the one that it had to refuse, or answers would go to the
+/// wrong ones. Those before it are answered.
+#[tokio::test]
+async fn nothing_is_read_behind_a_request_that_is_not_remembered() {
+    let (mut far, near) = tokio::io::duplex(1 << 16);
+    let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(70);
+    far.write_all(requests.as_bytes()).await.expect("room");
+    let mut server = server(near);
+    for _ in 0..64 {
+        let request = server.next().await;
+        assert!(matches!(request, Some(Ok(Frame::Head(_)))), "{request:?}");
+    }
+    let refused = server.next().await;
+    assert!(matches!(refused, Some(Err(CodecError::TooManyPending))));
+    far.shutdown().await.expect("open");
+    for _ in 0..5 {
+        let read = server.next().await;
+        assert!(!matches!(read, Some(Ok(_))), "{read:?}");
+    }
+    for _ in 0..64 {
+        let answer = Payload::response(StatusCode::OK);
+        server.send(Frame::Head(answer)).await.expect("asked for");
+    }
+}

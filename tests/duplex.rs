@@ -79,10 +79,9 @@ async fn a_response_is_read_while_the_request_waits() {
     asking.heard.expect(&["apply 200 stream 300000"]).await;
     while asking.heard.next().await != "finished" {}
     finish(&asking.session).await;
-    let completed = format!("completed 200 in {response} out {request}");
-    asking.heard.expect(&[&completed]).await;
     asking.server.until("0\r\n\r\n").await;
-    asking.heard.expect(&["unthrottled"]).await;
+    let completed = format!("completed 200 in {response} out {request}");
+    asking.heard.expect(&["unthrottled", &completed]).await;
 }
 
 /// A response that says that all is well, and keeps the connection, may come before the request was sent: the exchange
@@ -117,6 +116,57 @@ async fn other_early_responses_end_the_request() {
         assert!(completed.starts_with("completed"), "{head}: {completed}");
         assert!(!asking.server.more().await, "{head}");
     }
+}
+
+/// The same where the body was inside: it was given, and the socket has not taken it. Its connection is not used again.
+#[actix::test]
+async fn a_refused_request_that_still_waits_is_cut() {
+    let mut asking = ask(|_, _| {});
+    let post = Payload::post("/")
+        .expect("a path")
+        .body(vec![b'x'; 1 << 20]);
+    asking.session.do_send(Apply(post));
+    asking.server.until("\r\n\r\n").await;
+    let refusal = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+    asking.server.send(refusal).await;
+    let completed = format!("completed 413 in 0 out {}", 1 << 20);
+    asking
+        .heard
+        .expect(&["throttled", "apply 413 []", &completed, "unthrottled"])
+        .await;
+    while asking.server.more().await {}
+    assert!(asking.server.exactly(0).await.is_empty());
+}
+
+/// A server that takes nothing more costs the exchange that it belongs to, and its connection. What waits goes over the
+/// next one, which there is none of here.
+#[actix::test]
+async fn output_that_stands_still_is_not_the_next_ones_fault() {
+    tokio::time::pause();
+    let mut asking = ask(|_, _| {});
+    let post = Payload::post("/")
+        .expect("a path")
+        .body(vec![b'x'; 1 << 20]);
+    asking.session.do_send(Apply(post));
+    asking
+        .session
+        .do_send(Apply(Payload::get("/2").expect("a path")));
+    asking.server.until("\r\n\r\n").await;
+    asking.server.send(HI).await;
+    asking.heard.expect(&["throttled", "apply 200 [hi]"]).await;
+    let ends = [
+        asking.heard.next().await,
+        asking.heard.next().await,
+        asking.heard.next().await,
+    ];
+    assert!(
+        ends.contains(&"cancelled Deadline(Write) Answered".to_owned()),
+        "{ends:?}"
+    );
+    assert!(
+        ends.contains(&"failed ConnectFailed(NotConnected) Queued".to_owned()),
+        "{ends:?}"
+    );
 }
 
 /// A server that leaves behind an early success has said all that it had to say.
@@ -262,6 +312,22 @@ async fn a_request_is_not_left_without_an_answer() {
         .await;
     let answer = served.peer.rest().await;
     assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+}
+
+/// Of an interim response it is not: the answer is still to come.
+#[actix::test]
+async fn a_refused_interim_response_ends_nothing() {
+    let mut served = serve(|_, session: &mut SessionContext| {
+        let hints = Payload::response(StatusCode::from_u16(103).expect("a status"));
+        session.respond(hints.header("a b", ""));
+    });
+    served.peer.send(GET).await;
+    let refused = format!("refused Unusable({:?})", UseError::InvalidName);
+    served.heard.expect(&["apply GET / []", &refused]).await;
+    let answer = Payload::response(StatusCode::OK).body("hi");
+    let answered = served.session.send(Apply(answer)).await.expect("alive");
+    answered.expect("accepted");
+    served.peer.expect(HI).await;
 }
 
 /// Unless somebody else has the right to answer.

@@ -85,12 +85,31 @@ async fn a_function_gets_the_body_inside() {
 async fn a_function_returns_no_head_alone() {
     let answer = handler_fn(async |request: Payload| match request.path() {
         "/chunked" => ok().chunked(),
+        "/none" => ok().length(0),
+        "/same" => Payload::response(StatusCode::NOT_MODIFIED).length(5),
         _ => ok().length(5),
     });
     let (_session, mut peer) = serve(&answer);
     for path in ["/chunked", "/length"] {
         peer.send(GET.replacen('/', path, 1)).await;
         peer.expect(ERROR).await;
+    }
+    // Where none follows, the head is all there is.
+    let head = GET.replacen("GET", "HEAD", 1);
+    for (request, expected) in [
+        (head.clone(), "200 OK\r\nContent-Length: 5\r\n\r\n"),
+        (
+            head.replacen('/', "/chunked", 1),
+            "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ),
+        (
+            GET.replacen('/', "/none", 1),
+            "200 OK\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (GET.replacen('/', "/same", 1), "304 Not Modified\r\n\r\n"),
+    ] {
+        peer.send(request).await;
+        peer.expect(format!("HTTP/1.1 {expected}")).await;
     }
 }
 

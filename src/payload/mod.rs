@@ -345,6 +345,13 @@ impl Payload {
         message.status.is_none_or(allows_body) && self.body_size().is_none_or(|size| size > 0)
     }
 
+    /// Whether this is a response behind which the answer still follows.
+    pub(crate) fn is_interim(&self) -> bool {
+        self.status().is_some_and(|status| {
+            status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+        })
+    }
+
     /// Whether the method is GET, HEAD or OPTIONS (P36): asking again changes nothing.
     pub fn is_safe(&self) -> bool {
         matches!(*self.method(), Method::GET | Method::HEAD | Method::OPTIONS)

@@ -288,7 +288,7 @@ impl HttpServer {
     ///
     /// Beyond it the session that holds most is cut, with [`CancelCause::Memory`](crate::CancelCause::Memory), and the
     /// next, until the rest fits (N15). Bodies that are being collected, and what waits in an
-    /// [`Incoming`](crate::Incoming), are counted as of the last turn of their session. The bounds of each session hold
+    /// [`Incoming`](crate::Incoming), are counted while their exchange goes on. The bounds of each session hold
     /// all the same. What the application itself keeps, and what waits in a mailbox, is not counted.
     pub fn memory_ceiling(mut self, bytes: usize) -> Self {
         self.settings.memory = Some(bytes);

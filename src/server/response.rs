@@ -47,17 +47,21 @@ impl Reply<()> for () {
 }
 
 impl Reply<Responder> for Payload {
-    async fn answer(self, responder: Responder) {
+    async fn answer(mut self, responder: Responder) {
         let interim = self
             .status()
             .is_some_and(|status| status.is_informational());
         let answer = if interim {
             // It would spend the responder, and nobody would answer.
             apology(&UseError::InvalidStatus)
-        } else if self.mode() != TransferMode::Oneshot {
-            // A head that announces a body, which nobody could write.
+        } else if responder.needs_body(&self) {
+            // Nobody could write it.
             apology(&UseError::BodyTooShort)
         } else {
+            if self.body_size() == Some(0) {
+                // Of length 0 it is whole, and needs nobody to say so.
+                self.message_mut().mode = TransferMode::Oneshot;
+            }
             self
         };
         drop(responder.respond(answer));

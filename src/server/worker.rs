@@ -235,10 +235,19 @@ async fn drained(mut leaving: watch::Receiver<Option<Retire>>) {
 }
 
 /// Ends when a server that is being drained waits no longer for connections without a request.
-async fn outstayed(leaving: watch::Receiver<Option<Retire>>) {
+async fn outstayed(mut leaving: watch::Receiver<Option<Retire>>) {
     drained(leaving.clone()).await;
-    let window = leaving.borrow().map(|retire| retire.window);
-    tokio::time::sleep(window.unwrap_or_default()).await;
+    let since = Instant::now();
+    loop {
+        let window = leaving.borrow_and_update().map(|retire| retire.window);
+        // Beyond the end of time it is not over.
+        let Some(end) = since.checked_add(window.unwrap_or_default()) else {
+            return std::future::pending().await;
+        };
+        if !matches!(timeout_at(end, leaving.changed()).await, Ok(Ok(()))) {
+            return;
+        }
+    }
 }
 
 /// Ends at the time of the cut, which may be brought forward.

@@ -94,6 +94,8 @@ pub struct HttpCodec {
     swallow: bool,
     /// The last message that was begun announced the close.
     closing: bool,
+    /// A request was read that the codec cannot remember: those behind it would get its answer.
+    flooded: bool,
     scratch: Vec<u8>,
 }
 
@@ -127,12 +129,14 @@ impl HttpCodec {
             role,
             swallow: false,
             closing: false,
+            flooded: false,
             scratch: Vec::new(),
         }
     }
 
     /// Whether reading has stopped because the protocol may change here: behind a request that offers an upgrade, a
-    /// CONNECT, a `101` or a 2xx to CONNECT. Once it has changed, take the transport out of the `Framed`.
+    /// CONNECT, a `101` or a 2xx to CONNECT. Once it has changed, take the transport out of the `Framed`. Once an offer is
+    /// declined, reading goes on; but `Framed` looks at what it has read already only when more comes.
     pub fn is_held(&self) -> bool {
         self.decoder.is_held()
     }
@@ -142,6 +146,7 @@ impl HttpCodec {
             return Ok(());
         };
         if pending.len() >= PENDING {
+            self.flooded = true;
             return Err(CodecError::TooManyPending);
         }
         pending.push_back(Answering {
@@ -240,6 +245,9 @@ impl codec::Decoder for HttpCodec {
     type Error = CodecError;
 
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, CodecError> {
+        if self.flooded {
+            return Err(CodecError::TooManyPending);
+        }
         let step = self.decoder.decode(src)?;
         let Some(item) = step.item else {
             src.advance(step.consumed);

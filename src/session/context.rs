@@ -367,14 +367,15 @@ impl SessionContext {
     }
 
     /// Where a service counts what it holds for this session.
-    pub(crate) fn keeping(&mut self) -> Keeping {
+    pub(crate) fn keeping(&self) -> Keeping {
         self.link.keeping()
     }
 
     /// An answer cannot be used: without another the client would wait for ever.
     pub(super) fn answer_for(&mut self, refused: &Refused<Unsent>) {
-        if let (Unsent::Payload(_), RefusedReason::Unusable(mistake)) =
+        if let (Unsent::Payload(answer), RefusedReason::Unusable(mistake)) =
             (&refused.message, refused.reason)
+            && !answer.is_interim()
             && self.end.owes_answer()
         {
             self.end_failed(mistake.into());

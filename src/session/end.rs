@@ -402,10 +402,11 @@ impl End {
     }
 
     /// Gives the right to answer away. Without a request to answer, the right to nothing.
-    pub(super) fn lend(&mut self) -> MessageId {
+    /// Returned with whether the request is HEAD.
+    pub(super) fn lend(&mut self) -> (MessageId, bool) {
         match self {
             Self::Server(server) => server.lend(),
-            Self::Client(_) => MessageId::next(),
+            Self::Client(_) => (MessageId::next(), false),
         }
     }
 

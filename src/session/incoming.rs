@@ -138,13 +138,13 @@ impl Feed {
     pub(crate) fn response(
         exchange: MessageId,
         response: &Payload,
-        session: &mut SessionContext,
+        session: &SessionContext,
     ) -> (Self, Incoming) {
         Self::new(exchange, response, Side::Response, session)
     }
 
     /// The body of this request, which is being delivered, and who reads it.
-    pub(crate) fn request(request: &Payload, session: &mut SessionContext) -> (Self, Incoming) {
+    pub(crate) fn request(request: &Payload, session: &SessionContext) -> (Self, Incoming) {
         let waited_for = session.end.is_waited_for();
         Self::new(request.id(), request, Side::Request { waited_for }, session)
     }
@@ -153,7 +153,7 @@ impl Feed {
         exchange: MessageId,
         message: &Payload,
         side: Side,
-        session: &mut SessionContext,
+        session: &SessionContext,
     ) -> (Self, Incoming) {
         let shared = Arc::new(Shared(Mutex::new(State {
             keeping: session.keeping(),
@@ -191,6 +191,8 @@ impl Feed {
     pub(crate) fn end(&self, end: Result<(), BodyError>) {
         self.shared.tell(|state| {
             state.end.get_or_insert(end);
+            // What is left is the reader's affair, not the session's.
+            state.keeping = Keeping::default();
         });
     }
 }

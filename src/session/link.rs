@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use actix::dev::ToEnvelope;
@@ -24,7 +23,7 @@ use super::handoff::{Released, Taker, Upgraded};
 use super::inbound::{Credit, Epoch, Inbound, Linger, Release};
 use super::inbox::Inbox;
 use super::leave::{Leave, Leaving, Left};
-use super::memory::{Holding, Keeping, Stake};
+use super::memory::{Keeping, Stake};
 use super::meter;
 use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room};
@@ -69,8 +68,6 @@ pub(super) struct Link {
     pub(super) sink: Option<Box<Sink>>,
     /// What it holds of its server's memory ceiling.
     pub(super) stake: Option<Stake>,
-    /// What services hold for it, once one does.
-    kept: Option<Holding>,
     pub(super) watchers: Watchers,
     /// Who takes the connection over.
     taker: Option<Taker>,
@@ -141,7 +138,6 @@ impl Link {
             departure: None,
             sink: None,
             stake: None,
-            kept: None,
             watchers: Watchers::default(),
             taker: None,
             counted: None,
@@ -183,16 +179,13 @@ impl Link {
     /// Tells the server what waits here for the socket and for the handler.
     pub(super) fn account(&self) {
         if let Some(stake) = &self.stake {
-            let kept = self.kept.as_ref();
-            let kept = kept.map_or(0, |kept| kept.load(Ordering::Relaxed));
-            stake.hold(self.outbound.buffer.len() + self.ledger.waiting() + kept);
+            stake.hold(self.outbound.buffer.len() + self.ledger.waiting());
         }
     }
 
     /// Where a service counts what it holds for this session.
-    pub(super) fn keeping(&mut self) -> Keeping {
-        let counts = self.stake.is_some();
-        Keeping::of(counts.then(|| self.kept.get_or_insert_default().clone()))
+    pub(super) fn keeping(&self) -> Keeping {
+        self.stake.as_ref().map(Stake::keeping).unwrap_or_default()
     }
 
     pub(super) fn is_aborting(&self) -> bool {

@@ -1,5 +1,6 @@
 //! A ceiling for what all sessions of a server hold together (N15).
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,6 +20,20 @@ pub(crate) type Holding = Arc<AtomicUsize>;
 /// One session's part in a ceiling.
 #[derive(Debug)]
 pub(crate) struct Stake {
+    account: Account,
+    own: Cell<usize>,
+}
+
+/// What is held for a session outside of it, by a service of this crate. Counted only where there is a ceiling.
+#[derive(Debug, Default)]
+pub(crate) struct Keeping {
+    account: Option<Account>,
+    bytes: usize,
+}
+
+/// Where all that is held for a session is counted.
+#[derive(Debug, Clone)]
+struct Account {
     ceiling: Arc<Ceiling>,
     holding: Holding,
 }
@@ -42,57 +57,58 @@ impl Ceiling {
     }
 }
 
+impl Account {
+    /// A part of it was so much, and is so much now.
+    fn change(&self, before: usize, now: usize) {
+        if now > before {
+            self.holding.fetch_add(now - before, Ordering::Relaxed);
+            self.ceiling.held.fetch_add(now - before, Ordering::Relaxed);
+            if self.ceiling.is_passed() {
+                self.ceiling.passed.notify_one();
+            }
+        } else if now < before {
+            self.holding.fetch_sub(before - now, Ordering::Relaxed);
+            self.ceiling.held.fetch_sub(before - now, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Stake {
     pub(crate) fn new(ceiling: Arc<Ceiling>) -> Self {
         Self {
-            ceiling,
-            holding: Holding::default(),
+            account: Account {
+                ceiling,
+                holding: Holding::default(),
+            },
+            own: Cell::new(0),
         }
     }
 
     pub(crate) fn holding(&self) -> Holding {
-        self.holding.clone()
+        self.account.holding.clone()
     }
 
     /// The session holds so much now.
     pub(crate) fn hold(&self, bytes: usize) {
-        let before = self.holding.swap(bytes, Ordering::Relaxed);
-        if bytes > before {
-            self.ceiling
-                .held
-                .fetch_add(bytes - before, Ordering::Relaxed);
-            if self.ceiling.is_passed() {
-                self.ceiling.passed.notify_one();
-            }
-        } else if bytes < before {
-            self.ceiling
-                .held
-                .fetch_sub(before - bytes, Ordering::Relaxed);
+        self.account.change(self.own.replace(bytes), bytes);
+    }
+
+    /// Where a service counts what it holds for the session.
+    pub(crate) fn keeping(&self) -> Keeping {
+        Keeping {
+            account: Some(self.account.clone()),
+            bytes: 0,
         }
     }
-}
-
-/// What is held for a session outside of it, by a service of this crate. Counted only where there is a ceiling.
-#[derive(Debug, Default)]
-pub(crate) struct Keeping {
-    all: Option<Holding>,
-    bytes: usize,
 }
 
 impl Keeping {
-    /// A part of all that is held for a session.
-    pub(crate) fn of(all: Option<Holding>) -> Self {
-        Self { all, bytes: 0 }
-    }
-
     /// It is so much now.
     pub(crate) fn hold(&mut self, bytes: usize) {
-        if let Some(all) = &self.all {
-            // ORDER: more before less, so that the sum is never below zero.
-            all.fetch_add(bytes, Ordering::Relaxed);
-            all.fetch_sub(self.bytes, Ordering::Relaxed);
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        if let Some(account) = &self.account {
+            account.change(before, bytes);
         }
-        self.bytes = bytes;
     }
 }
 
@@ -105,5 +121,34 @@ impl Drop for Keeping {
 impl Drop for Stake {
     fn drop(&mut self) {
         self.hold(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a service lets go counts no longer, whether its session has a turn or not.
+    #[test]
+    fn parts_of_a_stake_change_by_themselves() {
+        let ceiling = Arc::new(Ceiling::new(100));
+        let stake = Stake::new(ceiling.clone());
+        let (mut one, mut other) = (stake.keeping(), stake.keeping());
+        stake.hold(10);
+        one.hold(60);
+        other.hold(40);
+        assert_eq!(
+            (ceiling.is_passed(), stake.holding().load(Ordering::Relaxed)),
+            (true, 110)
+        );
+        one.hold(20);
+        assert_eq!(
+            (ceiling.is_passed(), stake.holding().load(Ordering::Relaxed)),
+            (false, 70)
+        );
+        drop((stake, one));
+        assert_eq!(ceiling.held.load(Ordering::Relaxed), 40);
+        drop(other);
+        assert_eq!(ceiling.held.load(Ordering::Relaxed), 0);
     }
 }

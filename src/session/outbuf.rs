@@ -61,6 +61,11 @@ impl OutBuf {
         self.total
     }
 
+    /// How much that will be once what waits was taken.
+    pub(super) fn end(&self) -> u64 {
+        self.total + self.len() as u64
+    }
+
     /// Drops what waits.
     pub(super) fn discard(&mut self) {
         self.splices.clear();

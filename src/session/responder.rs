@@ -14,7 +14,7 @@ use super::inbound::{
     Accompany, Departure, Inform, Mute, Parcel, Receipt, Respond, Surrender, Unanswered, Unmute,
 };
 use crate::error::{Refused, RefusedReason};
-use crate::payload::{MessageId, Payload};
+use crate::payload::{MessageId, Payload, TransferMode};
 
 /// Answers one request, once, from any actor or thread (N4).
 ///
@@ -29,16 +29,24 @@ use crate::payload::{MessageId, Payload};
 pub struct Responder {
     session: Addr<HttpSession>,
     exchange: MessageId,
+    /// The request is HEAD.
+    head: bool,
     spent: bool,
 }
 
 impl Responder {
-    pub(super) fn new(session: Addr<HttpSession>, exchange: MessageId) -> Self {
+    pub(super) fn new(session: Addr<HttpSession>, (exchange, head): (MessageId, bool)) -> Self {
         Self {
             session,
             exchange,
+            head,
             spent: false,
         }
+    }
+
+    /// Whether this head announces a body that is to follow.
+    pub(crate) fn needs_body(&self, head: &Payload) -> bool {
+        head.mode() != TransferMode::Oneshot && head.has_body() && !self.head
     }
 
     /// The exchange, named by its request.

@@ -222,6 +222,7 @@ impl PayloadBuilder {
         if self.backlog {
             self.backlog = false;
             self.decode_tail();
+            self.note_partial();
             return Poll::Ready(());
         }
         let read = ready!(self.read(cx));

@@ -87,7 +87,9 @@ impl Connection {
         if self.is_open() && self.keeper.is_none() {
             self.keeper = link.address.upgrade().map(Arc::new);
         }
-        self.keeper.as_ref().filter(|_| !self.left)
+        self.keeper
+            .as_ref()
+            .filter(|_| !self.left && !link.has_output())
     }
 
     /// The connection is gone, or does not come.

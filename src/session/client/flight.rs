@@ -61,6 +61,8 @@ pub(super) struct Flight {
     pub(super) head_out: u64,
     pub(super) bytes_out: u64,
     pub(super) began: Instant,
+    /// Where in the output of the session the request ends, once it was given to its end.
+    pub(super) ends_at: Option<u64>,
     /// When the socket had taken the last of the request.
     pub(super) asked: Option<Instant>,
     pub(super) answered: Option<Instant>,
@@ -124,6 +126,7 @@ impl Flight {
             head_out: 0,
             bytes_out: 0,
             began: now,
+            ends_at: None,
             asked: None,
             answered: None,
         }
@@ -145,21 +148,37 @@ impl Flight {
         payload.headers().known_has(Known::Expect, b"100-continue")
     }
 
+    /// Ends the exchange so, unless it is whole: then it ends well.
     pub(super) fn end(&mut self, outcome: Outcome) {
         if self.outcome.is_none() {
+            let outcome = if self.is_whole() {
+                Outcome::Completed
+            } else {
+                outcome
+            };
             self.outcome = Some(outcome);
             self.ended.update(|ended| ended + 1);
         }
     }
 
-    /// Ends the exchange well if the response is whole, and the request too, or nobody wants the rest of it. A response
-    /// that says that all is well may come before the server has read all: then the rest is still sent.
-    pub(super) fn end_if_whole(&mut self) {
-        let wanted = self.is_sending()
+    /// Whether the response is whole, and the request was sent, or nobody wants the rest of it. A response that says that
+    /// all is well may come before the server has read all: then the rest is still sent.
+    pub(super) fn is_whole(&self) -> bool {
+        let wanted = matches!(self.request, Sending::Open | Sending::Done)
             && self.persist
             && self.status.is_some_and(|status| status.is_success());
-        if self.response == Receiving::Done && !wanted {
-            self.end(Outcome::Completed);
+        self.response == Receiving::Done && (self.is_sent() || !wanted)
+    }
+
+    /// Whether the socket has taken all of the request.
+    pub(super) fn is_sent(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// The socket has taken so much of the output of the session.
+    pub(super) fn note_taken(&mut self, taken: u64, now: impl FnOnce() -> Instant) {
+        if self.asked.is_none() && self.ends_at.is_some_and(|end| end <= taken) {
+            self.asked = Some(now());
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use http::StatusCode;
 
-use super::{Client, Flight, Receiving, Sending};
+use super::{Client, Flight, Receiving};
 use crate::error::{CancelCause, FailureReason};
 use crate::payload::{Payload, TransferMode};
 use crate::session::exchange::{Exchange, Outcome};
@@ -17,6 +17,9 @@ use crate::wire::Facts;
 
 impl Client {
     pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
+        if self.end_whole(link) {
+            return Intake::Again;
+        }
         match link.inbox.front() {
             None => self.when_drained(link),
             Some(Inbound::Fault(_)) => self.next_fault(link),
@@ -46,7 +49,6 @@ impl Client {
             }
             Inbound::Finish(trailers) => {
                 flight.response = Receiving::Done;
-                flight.end_if_whole();
                 Intake::Step(Step::Finished(trailers))
             }
             Inbound::Fault(_) => Intake::Again,
@@ -79,7 +81,6 @@ impl Client {
             }
             if response.mode() == TransferMode::Oneshot {
                 flight.response = Receiving::Done;
-                flight.end_if_whole();
             }
         }
         Step::Apply(response)
@@ -104,6 +105,22 @@ impl Client {
         Intake::Again
     }
 
+    /// Ends the exchange whose response was delivered, all of it: not before its handler was told so. True if it ended.
+    fn end_whole(&mut self, link: &Link) -> bool {
+        let taken = link.outbound.buffer.total();
+        let Some(flight) = self
+            .front()
+            .filter(|flight| flight.response == Receiving::Done)
+        else {
+            return false;
+        };
+        flight.note_taken(taken, || link.now());
+        if flight.is_whole() {
+            flight.end(Outcome::Completed);
+        }
+        flight.outcome.is_some()
+    }
+
     /// Nothing waits. If nothing will come either, the connection is over.
     fn when_drained(&mut self, link: &mut Link) -> Intake {
         if let Some(kind) = link.over.take() {
@@ -124,7 +141,7 @@ impl Client {
         let exchange = flight.exchange(self.idle_since, &self.connection.awaited);
         flight.span.served(&exchange, &mut link.trace);
         flight.running.end(&exchange);
-        let (request, persist) = (flight.request, flight.persist);
+        let (sent, persist) = (flight.is_sent(), flight.persist);
         let taker = flight.taker.take();
         self.unanswered = flight.payload.take();
         // Dropped where it is: it is large.
@@ -135,7 +152,7 @@ impl Client {
         if exchange.outcome == Outcome::Completed {
             let aborted = FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted);
             // A request that the server did not want to hear to its end cannot be taken back.
-            let cut = request != Sending::Done || taker.is_some() && link.has_output();
+            let cut = !sent;
             match taker {
                 Some(taker) if !cut => {
                     self.fail_all(aborted);

@@ -185,6 +185,7 @@ impl Client {
             .map(|at| (at, CancelCause::Deadline(Deadline::Exchange)));
         // What came and was not delivered yet, a muted handler's say, is not late.
         let waits = first.response == Receiving::Waiting
+            && first.mutes == 0
             && link.inbox.is_empty()
             && !self.connection.awaited.has(first.nth, Partial::Head);
         let response = first

@@ -228,6 +228,7 @@ impl Client {
         });
         if !begun.needs_body {
             flight.request = Sending::Done;
+            flight.ends_at = Some(link.outbound.buffer.end());
             self.unasked = true;
         } else if Flight::expects(payload) {
             flight.request = Sending::Expecting;
@@ -277,7 +278,7 @@ impl Client {
         }
         if let Some(flight) = self.sending() {
             flight.request = Sending::Done;
-            flight.end_if_whole();
+            flight.ends_at = Some(link.outbound.buffer.end());
         }
         self.unasked = true;
         link.weigh();
@@ -289,10 +290,9 @@ impl Client {
         if !std::mem::take(&mut self.unasked) {
             return;
         }
+        let taken = link.outbound.buffer.total();
         for flight in self.sent() {
-            if matches!(flight.request, Sending::Done) {
-                flight.asked.get_or_insert(link.now());
-            }
+            flight.note_taken(taken, || link.now());
         }
     }
 
@@ -402,7 +402,14 @@ impl Client {
 
     /// The socket took nothing for too long.
     pub(in crate::session) fn stalled(&mut self, link: &mut Link) {
-        self.end_cancelled(link, CancelCause::Deadline(Deadline::Write));
+        if let Some(flight) = self.front() {
+            flight.end(Outcome::Cancelled(CancelCause::Deadline(Deadline::Write)));
+        }
+        self.hang_up(
+            link,
+            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
+            true,
+        );
     }
 
     /// Cuts the connection. Requests that were sent and not answered fail, each by itself (B15); those that wait go

@@ -302,13 +302,13 @@ impl Server {
     }
 
     /// Gives the right to answer away. Without a request to answer, the right to nothing.
-    pub(in crate::session) fn lend(&mut self) -> MessageId {
+    pub(in crate::session) fn lend(&mut self) -> (MessageId, bool) {
         match self.active() {
             Some(active) => {
                 active.lent += 1;
-                active.exchange.id
+                (active.exchange.id, active.answering.head)
             }
-            None => MessageId::next(),
+            None => (MessageId::next(), false),
         }
     }
 

@@ -21,10 +21,11 @@ fn write_size(mut size: usize, out: &mut Vec<u8>) {
     let (digits, end) = line.split_at_mut(WIDTH);
     end.copy_from_slice(b"\r\n");
     let mut start = WIDTH;
-    for (at, place) in digits.iter_mut().enumerate().rev() {
+    for place in digits.iter_mut().rev() {
         *place = DIGITS.get(size & 15).copied().unwrap_or_default();
         size >>= 4;
-        start = at;
+        // One for each digit, of which there are not more.
+        start = start.wrapping_sub(1);
         if size == 0 {
             break;
         }
