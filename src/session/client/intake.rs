@@ -17,13 +17,14 @@ use crate::wire::Facts;
 
 impl Client {
     pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
-        if self.end_whole(link) {
+        if self.delivered && self.end_whole(link) {
             return Intake::Again;
         }
         match link.inbox.front() {
             None => self.when_drained(link),
             Some(Inbound::Fault(_)) => self.next_fault(link),
-            Some(_) if self.is_muted() => Intake::Wait,
+            // What comes is of the next exchange, and this one waits for the socket.
+            Some(_) if self.delivered || self.is_muted() => Intake::Wait,
             Some(Inbound::Deliver(..) | Inbound::Chunk(_) | Inbound::Finish(_)) => {
                 self.pop_front(link)
             }
@@ -49,6 +50,7 @@ impl Client {
             }
             Inbound::Finish(trailers) => {
                 flight.response = Receiving::Done;
+                self.delivered = true;
                 Intake::Step(Step::Finished(trailers))
             }
             Inbound::Fault(_) => Intake::Again,
@@ -81,6 +83,7 @@ impl Client {
             }
             if response.mode() == TransferMode::Oneshot {
                 flight.response = Receiving::Done;
+                self.delivered = true;
             }
         }
         Step::Apply(response)
@@ -108,17 +111,21 @@ impl Client {
     /// Ends the exchange whose response was delivered, all of it: not before its handler was told so. True if it ended.
     fn end_whole(&mut self, link: &Link) -> bool {
         let taken = link.outbound.buffer.total();
-        let Some(flight) = self
+        let delivered = self
             .front()
-            .filter(|flight| flight.response == Receiving::Done)
-        else {
+            .filter(|flight| flight.response == Receiving::Done);
+        let Some(flight) = delivered else {
+            // It ended otherwise.
+            self.delivered = false;
             return false;
         };
         flight.note_taken(taken, || link.now());
-        if flight.is_whole() {
-            flight.end(Outcome::Completed);
+        if !flight.is_whole() {
+            return false;
         }
-        flight.outcome.is_some()
+        flight.end(Outcome::Completed);
+        self.delivered = false;
+        true
     }
 
     /// Nothing waits. If nothing will come either, the connection is over.

@@ -63,6 +63,8 @@ pub(super) struct Client {
     begun: u64,
     /// Whether a request was sent of which the socket has not taken all.
     unasked: bool,
+    /// Whether a response was delivered, all of it, whose exchange has not ended.
+    delivered: bool,
     /// How many requests went out over the connection that is open.
     carried: u64,
     /// The request of the exchange that ended last, if it was not answered and can be sent again as it is.
@@ -87,6 +89,7 @@ impl Client {
             ended: Rc::default(),
             begun: 0,
             unasked: false,
+            delivered: false,
             carried: 0,
             unanswered: None,
             idle_since: now,
