@@ -80,6 +80,34 @@ async fn the_exchange_that_goes_on() {
     }
 }
 
+/// Mutes at the first interim response.
+struct Mutes;
+
+impl HttpHandler for Mutes {
+    fn apply(&mut self, _: Payload, _: &mut SessionContext) {}
+
+    fn informational(&mut self, _: Payload, session: &mut SessionContext) {
+        session.mute();
+    }
+}
+
+/// Nor does it run while the handler is muted: nothing is read then, so nothing is late.
+#[actix::test]
+async fn a_muted_handler_waits_for_no_response() {
+    tokio::time::pause();
+    let mut options = SessionOptions::for_client();
+    options.timeouts.response = Some(Duration::from_secs(1));
+    options.timeouts.exchange = Some(Duration::from_secs(100));
+    let (mut server, near) = Peer::open(Pipe::new().capacity(1 << 16));
+    let (factory, mut heard) = Recorder::of(|_| Mutes);
+    let session = HttpSession::over(near, "a", &factory, options);
+    apply(&session, get("/")).await;
+    server.until("\r\n\r\n").await;
+    server.send("HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    let late = "cancelled Deadline(Exchange) Waiting";
+    heard.expect(&["informational 103", late]).await;
+}
+
 /// The clock of a response ends with its head, even where the body is held back until it is whole.
 #[actix::test]
 async fn the_clock_of_a_response_ends_with_its_head() {

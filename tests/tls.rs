@@ -333,9 +333,16 @@ async fn the_end_cuts_handshakes() {
     assert_eq!(Peer::new(silent).rest().await, "");
 }
 
-/// Nor does one that is drained, for longer than for a request.
+/// Nor does one that is drained, for longer than for a request; nor one that is asked again, for longer than that.
 #[actix::test]
 async fn a_drain_cuts_handshakes() {
+    for windows in [&[10_u64][..], &[3_600_000, 0]] {
+        drained_in(windows).await;
+    }
+}
+
+/// A server with a silent client ends after drains with these windows, in milliseconds.
+async fn drained_in(windows: &[u64]) {
     let authority = Authority::new();
     let timeouts = Timeouts {
         handshake: None,
@@ -349,11 +356,12 @@ async fn a_drain_cuts_handshakes() {
     let silent = TcpStream::connect(running.addresses()[0])
         .await
         .expect("it listens");
-    let drain = Drain {
-        window: Duration::from_millis(10),
-        deadline: Duration::from_secs(3600),
-    };
-    running.handle().do_send(drain);
+    for window in windows {
+        running.handle().do_send(Drain {
+            window: Duration::from_millis(*window),
+            deadline: Duration::from_secs(3600),
+        });
+    }
     running.await.expect("an end");
     assert_eq!(Peer::new(silent).rest().await, "");
 }
