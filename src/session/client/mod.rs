@@ -1,9 +1,11 @@
 //! The client end: requests are queued, sent in order, and matched to responses first in, first out (P72 to P80).
 //!
 //! This file is the state of the exchanges and its transitions. What is written is in `request.rs`, what is read in
-//! `intake.rs`. A client session survives its connection: the next request opens another (P88).
+//! `intake.rs`, and the ends that go wrong in `ends.rs`. A client session survives its connection: the next request opens
+//! another (P88).
 
 mod connection;
+mod ends;
 mod flight;
 mod intake;
 mod request;

@@ -1,4 +1,4 @@
-//! The sending half of the client end: the queue, heads, bodies, and the ends of exchanges that go wrong.
+//! The sending half of the client end: the queue, heads and bodies.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -9,10 +9,8 @@ use http::Method;
 use tokio::time::Instant;
 
 use super::connection::State;
-use super::{Client, Flight, Receiving, Sending, Through};
-use crate::error::{
-    CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError,
-};
+use super::{Client, Flight, Sending, Through};
+use crate::error::{FailureReason, Refused, RefusedReason, UseError};
 use crate::payload::{Headers, Known, MessageId, Payload};
 use crate::session::exchange::Outcome;
 use crate::session::handoff::Taker;
@@ -294,148 +292,6 @@ impl Client {
         for flight in self.sent() {
             flight.note_taken(taken, || link.now());
         }
-    }
-
-    // The other ends.
-
-    /// Cancels one exchange: unsent, it is removed and the connection is not touched (P81); sent, the connection is cut,
-    /// because the server must notice, and the others that were sent each hear of it (P82, B14).
-    pub(in crate::session) fn cancel(&mut self, link: &mut Link, message: MessageId) {
-        let found = self
-            .flights
-            .iter()
-            .position(|flight| flight.id == message && flight.outcome.is_none());
-        let Some(at) = found else { return };
-        let sent = at < self.sent;
-        if let Some(flight) = self.flights.get_mut(at) {
-            flight.end(Outcome::Cancelled(CancelCause::Local));
-        }
-        if sent {
-            self.hang_up(
-                link,
-                FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-                true,
-            );
-        }
-    }
-
-    /// The writer of a body went before its end.
-    pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
-        if self.awaits_its_turn(message)
-            || self.sending().is_some_and(|flight| flight.id == message)
-        {
-            self.cancel(link, message);
-        }
-    }
-
-    /// Cancels everything; the connection is cut only if it carries something.
-    pub(in crate::session) fn cancel_all(&mut self, link: &mut Link, cause: CancelCause) {
-        for flight in &mut self.flights {
-            flight.end(Outcome::Cancelled(cause));
-        }
-        if self.sent > 0 {
-            self.hang_up(
-                link,
-                FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-                true,
-            );
-        }
-    }
-
-    /// Ends the exchange that is going on because somebody does not want it any more.
-    pub(in crate::session) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
-        let Some(at) = self
-            .flights
-            .iter()
-            .position(|flight| flight.outcome.is_none())
-        else {
-            return;
-        };
-        if let Some(flight) = self.flights.get_mut(at) {
-            flight.end(Outcome::Cancelled(cause));
-        }
-        if at < self.sent {
-            self.hang_up(
-                link,
-                FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-                true,
-            );
-        }
-    }
-
-    /// Ends the exchange that is going on because something was wrong.
-    pub(in crate::session) fn end_failed(&mut self, link: &mut Link, reason: FailureReason) {
-        if let Some(flight) = self.sending() {
-            flight.end(Outcome::Failed(reason));
-        } else if let Some(flight) = self.front() {
-            flight.end(Outcome::Failed(reason));
-        }
-        self.hang_up(
-            link,
-            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-            true,
-        );
-    }
-
-    /// Ends everything, and the session.
-    pub(in crate::session) fn shut(
-        &mut self,
-        link: &mut Link,
-        cause: CancelCause,
-        reason: CloseReason,
-    ) {
-        let cut = self.sent > 0;
-        for flight in &mut self.flights {
-            flight.end(Outcome::Cancelled(cause));
-        }
-        link.abort(reason, cut);
-    }
-
-    /// The time of the exchange that is going on is up, or that of the session.
-    pub(in crate::session) fn expire(&mut self, link: &mut Link, cause: CancelCause) {
-        if cause == CancelCause::Shutdown {
-            self.shut(link, cause, CloseReason::Shutdown);
-        } else {
-            self.end_cancelled(link, cause);
-        }
-    }
-
-    /// The socket took nothing for too long.
-    pub(in crate::session) fn stalled(&mut self, link: &mut Link) {
-        if let Some(flight) = self.front() {
-            flight.end(Outcome::Cancelled(CancelCause::Deadline(Deadline::Write)));
-        }
-        self.hang_up(
-            link,
-            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-            true,
-        );
-    }
-
-    /// Cuts the connection. Requests that were sent and not answered fail, each by itself (B15); those that wait go
-    /// over the next one.
-    pub(super) fn hang_up(&mut self, link: &mut Link, reason: FailureReason, reset: bool) {
-        for flight in self.sent() {
-            flight.end(match flight.response {
-                // The server has said all, and would hear no more.
-                Receiving::Done => Outcome::Completed,
-                Receiving::Waiting | Receiving::Open => Outcome::Failed(reason),
-            });
-        }
-        self.connection.close();
-        self.carried = 0;
-        link.detach(reset);
-    }
-
-    pub(super) fn fail_all(&mut self, reason: FailureReason) {
-        for flight in &mut self.flights {
-            flight.end(Outcome::Failed(reason));
-        }
-    }
-
-    /// Whether nothing is going on and no connection is kept.
-    pub(in crate::session) fn is_forgettable(&self) -> bool {
-        self.flights.is_empty() && matches!(self.connection.state, State::Closed)
     }
 }
 
