@@ -277,6 +277,66 @@ async fn an_answer_that_fails_is_cut() {
     assert!(peer.transcript().was_reset());
 }
 
+/// One return type for answers that are there and answers that come.
+#[actix::test]
+async fn what_is_inside_comes_before_the_stream() {
+    let both = handler_fn(async |request: Payload| {
+        let answer = match request.path() {
+            "/" => ok().body("1: "),
+            "/none" => Payload::response(StatusCode::NO_CONTENT),
+            _ => Payload::response(StatusCode::NOT_FOUND).body("no such thing"),
+        };
+        let pieces = Vec::from_iter(
+            (request.path() == "/").then(|| Ok::<_, Infallible>(Bytes::from_static(b"2"))),
+        );
+        (answer, stream::iter(pieces))
+    });
+    let (_session, mut peer) = serve(&both);
+    peer.send(GET).await;
+    peer.send("GET /none HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    peer.send("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await;
+    let rest = peer.rest().await;
+    let answers: Vec<&str> = rest.split("HTTP/1.1 ").collect();
+    assert_eq!(answers.len(), 4, "{rest}");
+    assert!(answers[1].starts_with("200 "), "{rest}");
+    assert!(
+        answers[1].ends_with("chunked\r\n\r\n3\r\n1: \r\n1\r\n2\r\n0\r\n\r\n"),
+        "{rest}"
+    );
+    assert!(
+        answers[2].starts_with("204 ") && !answers[2].contains("chunked"),
+        "{rest}"
+    );
+    assert!(answers[3].starts_with("404 "), "{rest}");
+    assert!(
+        answers[3].ends_with("\r\n\r\nd\r\nno such thing\r\n0\r\n\r\n"),
+        "{rest}"
+    );
+}
+
+/// What would go out without framing does not go out: the client would take it for the next answer (CWE-113).
+#[actix::test]
+async fn two_bodies_are_a_mistake() {
+    let both = handler_fn(async |request: Payload| {
+        let body = "HTTP/1.1 200 OK\r\n\r\n";
+        match request.path() {
+            "/" => ok().length(0).body(body),
+            _ => Payload::response(StatusCode::NO_CONTENT)
+                .length(0)
+                .body(body),
+        }
+    });
+    for path in ["/", "/none"] {
+        let (_session, mut peer) = serve(&both);
+        peer.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
+        let rest = peer.rest().await;
+        assert!(rest.starts_with("HTTP/1.1 500 "), "{rest}");
+        assert!(!rest.contains("200 OK"), "{rest}");
+    }
+}
+
 #[actix::test]
 async fn an_answer_is_held_to_its_length() {
     let short = handler_fn(async |request: Payload| {

@@ -40,6 +40,10 @@ pub enum UseError {
     /// Content-Length or Transfer-Encoding set by hand that contradicts the payload's own length or mode.
     #[error("content-length or transfer-encoding set by hand contradicts the payload")]
     FramingMismatch,
+    /// A body inside ([`body`](crate::Payload::body)) of a message that announces one that follows
+    /// ([`chunked`](crate::Payload::chunked), [`length`](crate::Payload::length)).
+    #[error("message has a body inside and announces another")]
+    TwoBodies,
     /// Chunked transfer in a message that cannot have it.
     #[error("an http/1.0 request cannot be chunked: give its body a length")]
     ChunkedNotPossible,

@@ -26,7 +26,7 @@ pub(crate) struct Message {
     pub(crate) length: u64,
     pub(crate) body: Bytes,
     pub(crate) trailers: Option<Box<Headers>>,
-    /// The first mistake of a builder call; the session refuses the payload with it.
+    /// The first mistake of a builder call.
     pub(crate) mistake: Option<UseError>,
 }
 
@@ -49,6 +49,13 @@ impl Default for Message {
 }
 
 impl Message {
+    /// What the session refuses the payload with: the first mistake of a builder call, or a body inside where another is
+    /// announced. That one would go out without its framing, and the peer would take it for the next message.
+    pub(crate) fn mistake(&self) -> Option<UseError> {
+        let two = self.mode != TransferMode::Oneshot && !self.body.is_empty();
+        self.mistake.or(two.then_some(UseError::TwoBodies))
+    }
+
     /// Back to the default, keeping the memory of the headers. Field by field, because most are what they should be.
     pub(crate) fn clear(&mut self) {
         self.id = LazyId::default();

@@ -59,7 +59,8 @@ pub(crate) use start::StartLine;
 /// ```
 ///
 /// A builder call that gets what cannot be sent (a value with a line break, say) adds nothing; the first such mistake is
-/// kept and the session refuses the payload with it. [`mistake`](Self::mistake) tells beforehand.
+/// kept and the session refuses the payload with it, as it does one that has a body inside and announces another.
+/// [`mistake`](Self::mistake) tells beforehand.
 pub struct Payload(Option<Box<Message>>);
 
 impl Payload {
@@ -362,9 +363,10 @@ impl Payload {
         auth::basic(self.headers().get("authorization")?)
     }
 
-    /// The first mistake of a builder call, if there was one.
+    /// What a session would refuse this payload with, as far as the payload alone says: the first mistake of a builder
+    /// call, or a body inside where another is announced.
     pub fn mistake(&self) -> Option<UseError> {
-        self.message().mistake
+        self.message().mistake()
     }
 
     // For the floors above.

@@ -9,15 +9,16 @@ use futures_core::Stream;
 use http::StatusCode;
 
 use crate::error::{BodyError, UseError};
-use crate::payload::{Payload, TransferMode};
+use crate::payload::{Payload, TransferMode, allows_body};
 use crate::session::Responder;
 
 /// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
 ///
 /// * A [`Payload`] with its body inside. One that announces a body instead, chunked or of a length, is an error.
 /// * The head and a `Stream` of `Result<Bytes, E>` that is its body, chunked if the head has no
-///   [`length`](Payload::length). The stream is polled when there is room for more. An error in it cuts the answer so that
-///   the client sees that it is not whole.
+///   [`length`](Payload::length). A body inside the payload comes first. The stream is polled when there is room for more,
+///   and not at all if the status allows no body. An error in it cuts the answer so that the client sees that it is not
+///   whole.
 /// * Nothing, if the function took the whole [`HttpRequest`](crate::HttpRequest) and answers by its responder.
 /// * A `Result` of one of these. An error is logged and answered by a 500 that does not tell what it was;
 ///   [`BodyError::TooLarge`] by a 413. The connection goes on.
@@ -58,7 +59,7 @@ impl Reply<Responder> for Payload {
             // Nobody could write it.
             apology(&UseError::BodyTooShort)
         } else {
-            if self.body_size() == Some(0) {
+            if self.body_size() == Some(0) && self.body_bytes().is_empty() {
                 // Of length 0 it is whole, and needs nobody to say so.
                 self.message_mut().mode = TransferMode::Oneshot;
             }
@@ -75,22 +76,35 @@ where
 {
     async fn answer(self, responder: Responder) {
         let (mut head, body) = self;
+        let mut first = Bytes::new();
         if head.mode() == TransferMode::Oneshot {
+            if !head.status().is_some_and(allows_body) {
+                return head.answer(responder).await;
+            }
+            first = std::mem::take(&mut head.message_mut().body);
             head.set_length(None);
         }
-        if let Err(error) = stream(responder, head, body).await {
+        if let Err(error) = stream(responder, head, first, body).await {
             tracing::debug!(%error, "a streamed answer was cut");
         }
     }
 }
 
 /// An error drops the writer before its end, which cuts the answer.
-async fn stream<S, E>(responder: Responder, head: Payload, body: S) -> Result<(), Box<dyn Error>>
+async fn stream<S, E>(
+    responder: Responder,
+    head: Payload,
+    first: Bytes,
+    body: S,
+) -> Result<(), Box<dyn Error>>
 where
     S: Stream<Item = Result<Bytes, E>>,
     E: Into<Box<dyn Error>>,
 {
     let mut sender = responder.stream(head).await?;
+    if !first.is_empty() {
+        sender.send(first).await?;
+    }
     let mut body = pin!(body);
     while let Some(piece) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
         sender.send(piece.map_err(Into::into)?).await?;

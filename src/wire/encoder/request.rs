@@ -34,7 +34,7 @@ impl Encoder {
         out: &mut impl Output,
     ) -> Result<Begun, UseError> {
         let message = payload.message();
-        if let Some(mistake) = message.mistake {
+        if let Some(mistake) = message.mistake() {
             return Err(mistake);
         }
         if message.status.is_some() {

@@ -54,7 +54,7 @@ impl Encoder {
         out: &mut impl Output,
     ) -> Result<Begun, UseError> {
         let message = payload.message();
-        if let Some(mistake) = message.mistake {
+        if let Some(mistake) = message.mistake() {
             return Err(mistake);
         }
         let status = message.status.ok_or(UseError::WrongKind)?;

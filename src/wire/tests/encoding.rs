@@ -115,6 +115,11 @@ fn responses() {
         ("204 with a body", status(204).body("x"), Err(E::BodyNotAllowed)),
         ("204 with a stream", status(204).length(1), Err(E::BodyNotAllowed)),
         ("204 chunked", status(204).chunked(), Err(E::BodyNotAllowed)),
+        ("a body inside and one that follows", status(200).body("x").chunked(), Err(E::TwoBodies)),
+        ("the same, said in the other order", status(200).chunked().body("x"), Err(E::TwoBodies)),
+        ("a body inside and a length", status(200).length(1).body("x"), Err(E::TwoBodies)),
+        ("a body inside and a length of none", status(204).length(0).body("x"), Err(E::TwoBodies)),
+        ("304 with two", status(304).chunked().body("x"), Err(E::TwoBodies)),
         ("304", status(304), Ok("HTTP/1.1 304 Not Modified\r\nDate: D\r\n\r\n")),
         ("304 keeps the length that they set", status(304).header("Content-Length", "9"), Ok("HTTP/1.1 304 Not Modified\r\nDate: D\r\nContent-Length: 9\r\n\r\n")),
         ("304 drops the body", status(304).body("x"), Ok("HTTP/1.1 304 Not Modified\r\nDate: D\r\n\r\n")),
@@ -292,6 +297,8 @@ fn request(method: &str, uri: &'static str) -> Payload {
 #[rustfmt::skip]
 fn requests() {
     check_requests(Target::Origin, true, vec![
+        ("a body inside and one that follows", Payload::post("/").unwrap().body("x").chunked(), Err(E::TwoBodies)),
+        ("a body inside and a length", Payload::post("/").unwrap().length(1).body("x"), Err(E::TwoBodies)),
         ("P51 P53 get", request("GET", "http://a/b?c").header("A", "b"), Ok("GET /b?c HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n")),
         ("no path", request("GET", "http://a"), Ok("GET / HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("a query alone", request("GET", "http://a?b"), Ok("GET /?b HTTP/1.1\r\nHost: h\r\n\r\n")),
