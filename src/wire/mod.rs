@@ -4,8 +4,8 @@
 //! items, however they are split.
 //!
 //! Inbound, each file a rule: `line` finds the lines, `field` reads field lines, `request_head` and `response_head` the
-//! start line with `target`, `host`, `framing` and `facts`, `head` puts them together, `chunk` and `trailer` read the
-//! chunked coding, `cycle` matches responses to requests, and `decoder` drives them. Outbound is `encoder`.
+//! start line with `target`, `host`, `framing` and `facts`, `head` puts them together, `last` remembers one, `chunk` and `trailer`
+//! read the chunked coding, `cycle` matches responses to requests, and `decoder` drives them. Outbound is `encoder`.
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -24,6 +24,7 @@ mod framing;
 mod head;
 mod host;
 mod item;
+mod last;
 mod leniency;
 mod limits;
 mod line;

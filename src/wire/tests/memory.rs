@@ -62,6 +62,8 @@ fn other_fields_are_not() {
 #[test]
 fn memory_that_nobody_holds_is_reused() {
     let mut decoder = Decoder::requests(Arc::default());
+    // The first head of a connection is held by the thread, too.
+    next(&mut decoder, b"GET /a HTTP/1.1\r\nHost: first\r\n\r\n");
     let one = next(&mut decoder, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
     let place = Arc::as_ptr(one.headers().shared().unwrap());
     drop(one);
@@ -127,9 +129,56 @@ fn limits_hold_for_remembered_fields() {
 #[test]
 fn the_last_head_of_a_connection_is_not_kept() {
     let mut decoder = Decoder::requests(Arc::default());
+    next(&mut decoder, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    let only = next(&mut decoder, head);
-    assert_eq!(Arc::strong_count(only.headers().shared().unwrap()), 1);
+    let last = next(&mut decoder, head);
+    assert_eq!(Arc::strong_count(last.headers().shared().unwrap()), 1);
+}
+
+#[test]
+fn the_first_head_of_the_next_connection_is_shared() {
+    let rules = Arc::<Rules>::default();
+    let first = |head: &[u8]| next(&mut Decoder::requests(rules.clone()), head);
+    let head = b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let one = first(head);
+    let two = first(head);
+    let three = first(head);
+    let line = first(b"PUT /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert!(shares(&one, &two) && shares(&one, &three) && shares(&one, &line));
+    assert_eq!(three.path(), "/a");
+    assert_eq!((line.method().as_str(), line.path()), ("PUT", "/b"));
+    let other = first(b"GET /a HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n");
+    assert!(!shares(&one, &other));
+    assert_eq!(other.headers().text("host"), Some("b"));
+}
+
+/// A connection that goes on with other heads changes nothing for those that began with the same.
+#[test]
+fn what_connections_share_none_of_them_changes() {
+    let rules = Arc::<Rules>::default();
+    let head = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut one = Decoder::requests(rules.clone());
+    let mut two = Decoder::requests(rules.clone());
+    let first = next(&mut one, head);
+    next(&mut two, head);
+    next(&mut one, b"GET /b HTTP/1.1\r\nHost: b\r\n\r\n");
+    let second = next(&mut two, head);
+    assert!(shares(&first, &second));
+    assert_eq!(second.path(), "/a");
+    assert!(shares(&first, &next(&mut Decoder::requests(rules), head)));
+}
+
+#[test]
+fn under_other_rules_nothing_is_remembered() {
+    let strict = Arc::<Rules>::default();
+    let mut rules = Rules::default();
+    rules.leniency.bare_lf = true;
+    let lenient = Arc::new(rules);
+    let head = b"GET /a HTTP/1.1\nHost: a\n\n";
+    for _ in 0..3 {
+        next(&mut Decoder::requests(lenient.clone()), head);
+        assert!(Decoder::requests(strict.clone()).decode(head).is_err());
+    }
 }
 
 #[test]
@@ -334,7 +383,8 @@ fn answer(pick: u16) -> (Payload, Headers, Answering, &'static [u8]) {
 }
 
 proptest! {
-    /// What a connection remembers of its last head changes nothing that is told of the next one.
+    /// What a connection remembers of its last head, and a thread of the first one of a connection, changes nothing that
+    /// is told of the next one.
     #[test]
     fn nobody_can_tell_that_lines_are_repeated(
         changes in prop::collection::vec((0..LINES.len(), 0..8_usize), 1..30),
@@ -355,6 +405,8 @@ proptest! {
             let head = lines(picks);
             let one = told(&mut with, &head);
             prop_assert_eq!(&one, &told(&mut without, &head), "{:?}", head.escape_ascii());
+            let first = told(&mut fresh(), &head);
+            prop_assert_eq!(&first, &told(&mut fresh().forgetful(), &head), "{:?}", head.escape_ascii());
             if !one.contains("Facts") {
                 picks = before;
                 (with, without) = (fresh(), fresh().forgetful());

@@ -1,0 +1,195 @@
+//! The memory of the last head.
+//!
+//! Peers repeat themselves: on one connection most heads are equal to the one before, or differ in the request line, or
+//! in a field or two, and only these are parsed. So the next bytes are compared with the last head first. A hit shares
+//! what was parsed then; it is a function of the bytes and the rules alone, gives what parsing them again would give,
+//! and never decides an error.
+//!
+//! The first request of a connection is compared with the first of the one before it on this thread: those who connect
+//! for each request repeat themselves, too, and idle connections whose heads are equal hold one between them.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::facts::Facts;
+use super::field;
+use super::framing::Framing;
+use super::limits::Limits;
+use super::line::Scan;
+use super::response_head::StatusLine;
+use super::rules::Rules;
+use crate::payload::{self, Block, Message, StartLine, give_block, take_block};
+
+/// A larger head is forgotten once it was delivered, so that an idle connection stays small.
+const KEPT: usize = 4096;
+
+/// The head that came last.
+#[derive(Debug, Default)]
+pub(super) struct Last {
+    /// The start line with its end. Empty while nothing is known.
+    line: Vec<u8>,
+    /// What `line` says, once it has come twice: to keep what comes once would cost an allocation a head.
+    start: Option<Known>,
+    /// The field lines.
+    fields: Arc<Block>,
+}
+
+/// A parsed start line, to be shared.
+#[derive(Debug)]
+enum Known {
+    Request(Arc<StartLine>, Framing, Facts),
+    Response(StatusLine),
+}
+
+/// The fields of a head.
+#[derive(Debug)]
+pub(super) struct Fields {
+    pub(super) block: Arc<Block>,
+    /// Bytes of the whole head.
+    pub(super) len: usize,
+    /// They are those of the head before.
+    same: bool,
+    /// What they say of the host was judged with another start line.
+    pub(super) host: bool,
+}
+
+impl Fields {
+    /// Those that were parsed now.
+    pub(super) fn new(block: Arc<Block>, len: usize) -> Self {
+        Self {
+            block,
+            len,
+            same: false,
+            host: false,
+        }
+    }
+}
+
+thread_local! {
+    /// The first head of the connection that had one last, and the rules that it was read by.
+    static FIRST: RefCell<Option<(Arc<Rules>, Arc<Last>)>> = const { RefCell::new(None) };
+}
+
+impl Last {
+    /// What the first head of a connection may be like.
+    pub(super) fn of_thread(rules: &Arc<Rules>) -> Option<Arc<Self>> {
+        let first = |first: &RefCell<Option<(Arc<Rules>, Arc<Self>)>>| {
+            let first = first.borrow();
+            let (by, last) = first.as_ref()?;
+            Arc::ptr_eq(by, rules).then(|| Arc::clone(last))
+        };
+        // The thread may be ending.
+        FIRST.try_with(first).ok().flatten()
+    }
+
+    /// The first head of a connection was this.
+    pub(super) fn keep(self: &Arc<Self>, rules: &Arc<Rules>) {
+        let kept = Some((Arc::clone(rules), Arc::clone(self)));
+        // The thread may be ending.
+        let _ = FIRST.try_with(|first| first.replace(kept));
+    }
+
+    /// The head, if the same bytes come again; and how long it is.
+    pub(super) fn recall(
+        &self,
+        input: &[u8],
+        message: &mut Message,
+    ) -> Option<(Option<(Framing, Facts)>, usize)> {
+        let known = self.start.as_ref()?;
+        let rest = input.strip_prefix(self.line.as_slice())?;
+        if !rest.starts_with(self.fields.raw()) {
+            return None;
+        }
+        let asked = match known {
+            Known::Request(line, framing, facts) => {
+                message.start.set_received(Arc::clone(line));
+                Some((*framing, *facts))
+            }
+            Known::Response(line) => {
+                line.clone().put(message);
+                None
+            }
+        };
+        message.headers.set_received(Arc::clone(&self.fields));
+        let len = self.line.len().saturating_add(self.fields.raw().len());
+        Some((asked, len))
+    }
+
+    /// The fields, if the same come again behind another start line, or if some lines do, at their places. Only when they
+    /// are looked at for the first time.
+    pub(super) fn recall_fields(
+        &self,
+        scan: &Scan,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Option<Fields> {
+        if !scan.is_at_fields() || self.line.is_empty() {
+            return None;
+        }
+        let rest = input.get(scan.start()..)?;
+        // A longer line may carry the same fields over the limit: then the scan finds the error.
+        let len = |fields: usize| {
+            let len = scan.start().saturating_add(fields);
+            (len <= limits.head).then_some(len)
+        };
+        let raw = self.fields.raw();
+        if rest.starts_with(raw)
+            && let Some(len) = len(raw.len())
+        {
+            return Some(Fields {
+                block: Arc::clone(&self.fields),
+                len,
+                same: true,
+                host: true,
+            });
+        }
+        let mut block = take_block();
+        let found = field::index_by(&self.fields, rest, Arc::make_mut(&mut block));
+        if let Some((fields, anew)) = found
+            && let Some(len) = len(fields)
+        {
+            return Some(Fields {
+                block,
+                len,
+                same: false,
+                host: !anew.contains(payload::Known::Host),
+            });
+        }
+        give_block(block);
+        None
+    }
+
+    /// This head was the last. None if it is too large to be kept.
+    pub(super) fn learn(
+        last: Option<Arc<Self>>,
+        line: &[u8],
+        read: &Fields,
+        message: &Message,
+        asked: Option<(Framing, Facts)>,
+    ) -> Option<Arc<Self>> {
+        if line.len() > KEPT || read.block.capacity() > KEPT {
+            return None;
+        }
+        let again = read.same && last.as_ref().is_some_and(|last| last.line == line);
+        let mut last = last.unwrap_or_default();
+        if Arc::get_mut(&mut last).is_none() {
+            // Another connection has it.
+            last = Arc::default();
+        }
+        if let Some(last) = Arc::get_mut(&mut last) {
+            last.start = again.then(|| match asked {
+                Some((framing, facts)) => {
+                    let line = message.start.line().clone();
+                    Known::Request(Arc::new(line), framing, facts)
+                }
+                None => Known::Response(StatusLine::of(message)),
+            });
+            last.line.clear();
+            last.line.extend_from_slice(line);
+            if !Arc::ptr_eq(&last.fields, &read.block) {
+                give_block(std::mem::replace(&mut last.fields, Arc::clone(&read.block)));
+            }
+        }
+        Some(last)
+    }
+}
