@@ -32,6 +32,10 @@ pub(super) async fn keep(ceiling: Arc<Ceiling>, workers: Vec<Addr<Worker>>) {
             let Some((held, session)) = all.into_iter().max_by_key(|(held, _)| *held) else {
                 break;
             };
+            if !ceiling.is_passed() {
+                // It was left while the workers were asked.
+                break;
+            }
             tracing::warn!(held, "memory ceiling passed: the largest session is cut");
             // Answered when it holds nothing any more; if it has gone, it does not either.
             let _ = session.send(Shed).await;

@@ -179,7 +179,13 @@ impl Link {
     /// Tells the server what waits here for the socket and for the handler.
     pub(super) fn account(&self) {
         if let Some(stake) = &self.stake {
-            stake.hold(self.outbound.buffer.len() + self.ledger.waiting());
+            // What the end of the connection dropped stays in the ledger: nobody wants its credit any more.
+            let inbound = if self.inbox.is_empty() {
+                0
+            } else {
+                self.ledger.waiting()
+            };
+            stake.hold(self.outbound.buffer.len() + inbound);
         }
     }
 

@@ -126,7 +126,14 @@ impl Drop for Stake {
 
 #[cfg(test)]
 mod tests {
+    use actix::AsyncContext as _;
+    use bytes::Bytes;
+
     use super::*;
+    use crate::error::CloseReason;
+    use crate::session::HttpSession;
+    use crate::session::inbound::Inbound;
+    use crate::session::link::Link;
 
     /// What a service lets go counts no longer, whether its session has a turn or not.
     #[test]
@@ -149,6 +156,23 @@ mod tests {
         drop((stake, one));
         assert_eq!(ceiling.held.load(Ordering::Relaxed), 40);
         drop(other);
+        assert_eq!(ceiling.held.load(Ordering::Relaxed), 0);
+    }
+
+    /// What a session dropped with its connection is not held, and another session must not go for it.
+    #[actix::test]
+    async fn what_is_dropped_counts_no_longer() {
+        let chunk = || Inbound::Chunk(Bytes::from_static(&[0; 1000]));
+        let address = actix::Context::<HttpSession>::new().address();
+        let ceiling = Arc::new(Ceiling::new(10));
+        let mut link = Link::new(&address, Arc::default(), None);
+        link.stake = Some(Stake::new(ceiling.clone()));
+        link.receive(chunk());
+        link.end_turn();
+        assert!(ceiling.is_passed());
+        link.abort(CloseReason::Disposed, false);
+        link.receive(chunk());
+        link.end_turn();
         assert_eq!(ceiling.held.load(Ordering::Relaxed), 0);
     }
 }
