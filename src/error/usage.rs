@@ -21,7 +21,7 @@ pub enum UseError {
     /// A Host field that is repeated or not `uri-host [":" port]` (RFC 9110 section 7.2).
     #[error("host field repeated or malformed")]
     InvalidHost,
-    /// Header fields that add up to more than 4 GiB.
+    /// Header fields that add up to more than 4 GiB, or are too many for a `HeaderMap` (some 25,000).
     #[error("header fields too large")]
     HeadersTooLarge,
     /// `apply` of a request on a server session, or of a response on a client session.

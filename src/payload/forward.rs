@@ -4,11 +4,15 @@ use http::{Method, Uri};
 
 use super::{Headers, Known, Payload, TransferMode, allows_body};
 
-/// Fields that are about one connection, besides Connection and what it names (RFC 9110 section 7.6.1). Framing is not
-/// among the fields of a payload that the next connection has to know.
-const HOP_BY_HOP: [&str; 6] = [
+/// Fields that are about one connection, besides Connection and what it names (RFC 9110 section 7.6.1), and those by which
+/// a client and this intermediary know each other (section 11.7). Framing is not among the fields of a payload that the
+/// next connection has to know.
+const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
     "proxy-connection",
     "te",
     "transfer-encoding",
@@ -18,7 +22,8 @@ const HOP_BY_HOP: [&str; 6] = [
 impl Payload {
     /// The message as an intermediary passes it on (RFC 9110 section 7.6): another message, with the same method or
     /// status, the end-to-end fields in their order, and a body of the same mode, which is shared where it is inside. An
-    /// answer to HEAD that told no length still tells none.
+    /// answer to HEAD that told no length still tells none. What authenticates a client to this intermediary stays here;
+    /// whoever asks another proxy sets `Proxy-Authorization` anew.
     ///
     /// Of a request the target is path and query (so an OPTIONS of `http://host` becomes one of `/`, not of `*`), and Host
     /// is left to the session that sends it. Via is left to the caller, who knows its name.

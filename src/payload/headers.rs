@@ -263,11 +263,12 @@ impl TryFrom<&Headers> for HeaderMap {
     type Error = UseError;
 
     fn try_from(headers: &Headers) -> Result<Self, UseError> {
-        let mut map = Self::with_capacity(headers.len());
+        let full = |_| UseError::HeadersTooLarge;
+        let mut map = Self::try_with_capacity(headers.len()).map_err(full)?;
         for (name, value) in headers.block().iter() {
             let name = HeaderName::from_bytes(name).map_err(|_| UseError::InvalidName)?;
             let value = HeaderValue::from_bytes(value).map_err(|_| UseError::InvalidValue)?;
-            map.append(name, value);
+            map.try_append(name, value).map_err(full)?;
         }
         Ok(map)
     }
