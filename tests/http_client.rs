@@ -880,6 +880,21 @@ async fn redirects_without_end() {
     );
 }
 
+/// A redirect is followed although its body does not end.
+#[actix::test]
+async fn the_body_of_a_redirect_is_not_waited_for() {
+    let server = Server::new().await.answering(|line| match line {
+        "GET / HTTP/1.1" => {
+            "HTTP/1.1 302 Found\r\nLocation: /next\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nso far\r\n".to_owned()
+        }
+        _ => OK.to_owned(),
+    });
+    let client = HttpClient::builder().redirects(1).build();
+    let answer = client.request(server.get("/")).await.expect("an answer");
+    assert_eq!(answer.status(), Some(StatusCode::OK));
+    assert_eq!((server.lines().len(), server.accepted()), (2, 2));
+}
+
 /// RFC 9112 section 3.2.2: a proxy gets whole URLs, with its own credentials and the Host of the server.
 #[actix::test]
 async fn a_proxy_gets_whole_urls() {

@@ -34,8 +34,9 @@ pub use error::{Blame, ClientError, ClientErrorKind};
 use pool::{Lease, Pool};
 pub use proxy::Proxy;
 
-/// How much of the body of a redirect is read, so that its connection can be used again.
+/// How much of the body of a redirect is read, and for how long, so that its connection can be used again.
 const REDIRECT_BODY: usize = 64 << 10;
+const REDIRECT_TIME: Duration = Duration::from_secs(1);
 
 /// Asks servers, and keeps the connections for later requests.
 ///
@@ -247,8 +248,10 @@ impl HttpClient {
                 },
             };
             if let Some(mut body) = reply.body {
-                // One that is long or cut costs its connection.
-                drop(body.bytes(REDIRECT_BODY).await);
+                // One that is long, slow or cut costs its connection.
+                let rest =
+                    pin!(async { body.bytes(REDIRECT_BODY).await.map_err(ClientError::new) });
+                drop(alarm::within(REDIRECT_TIME, &self.0.arbiter, rest).await);
             }
             request = next.clone();
             reply = match upload {
