@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use crate::error::{TlsError, UseError, WireError};
 
-/// Which clock ran out. Each is a field of [`Timeouts`](crate::Timeouts).
+/// Which clock ran out. Each is a field of [`Timeouts`](crate::Timeouts), but for the age of a connection, which is
+/// [`SessionOptions::max_age`](crate::SessionOptions::max_age).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Deadline {
@@ -32,9 +33,6 @@ pub enum Deadline {
     /// A write without progress.
     #[error("the peer took no output for `Timeouts::write`")]
     Write,
-    /// Closing with the peer still talking.
-    #[error("the peer was still sending after `Timeouts::linger`")]
-    Linger,
 }
 
 /// Why an exchange was cancelled: somebody did not want it any more. Nothing is wrong with the messages.

@@ -13,7 +13,6 @@ impl Deadline {
             Self::Age => "age",
             Self::Idle => "idle",
             Self::Write => "write",
-            Self::Linger => "linger",
         }
     }
 }
@@ -32,7 +31,6 @@ impl CancelCause {
             Self::Deadline(Deadline::Age) => "timeout_age",
             Self::Deadline(Deadline::Idle) => "timeout_idle",
             Self::Deadline(Deadline::Write) => "timeout_write",
-            Self::Deadline(Deadline::Linger) => "timeout_linger",
             Self::Shutdown => "shutdown",
             Self::Memory => "memory",
             Self::Local => "local",

@@ -33,7 +33,8 @@ pub struct Exchange {
     pub head_out: u64,
     /// Bytes of the sent body, framing not counted.
     pub bytes_out: u64,
-    /// Whether the same request can be sent again without doing anything twice.
+    /// On a client, whether the same request can be sent again without doing anything twice: it was not sent, or its method
+    /// is idempotent and no response had begun. A server cannot know what its handler has done: there it is `false`.
     pub retry_safe: bool,
     /// Whether its connection had carried another exchange before. A connection that ends then may have been closed before
     /// the request came; a new one that ends was closed because of it.

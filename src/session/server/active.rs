@@ -205,7 +205,6 @@ impl Active {
             Answer::Open(_) | Answer::Raw => ExchangePhase::Answering,
             Answer::Sent { .. } => ExchangePhase::Answered,
         };
-        self.exchange.retry_safe = self.answer == Answer::Pending;
         self.exchange.reused = reused;
         self.exchange.ended = now;
     }
