@@ -394,6 +394,30 @@ async fn a_reset_is_noticed_without_credit() {
     assert_notices_a_reset(GET.repeat(40), silent, |info| info.inbound_queued == 31).await;
 }
 
+/// A reset is noticed behind urgent data, which HTTP has none of.
+#[actix::test]
+async fn a_reset_is_noticed_behind_urgent_data() {
+    let (near, far) = tcp_pair().await;
+    let mute = |_, session: &mut SessionContext| session.mute();
+    let (session, mut heard) = accept(near, SessionOptions::default(), mute);
+    let mut peer = Peer::new(far);
+    peer.send(GET).await;
+    heard.expect(&["apply GET / []"]).await;
+    for _ in 0..3 {
+        let sent = socket2::SockRef::from(&peer.io).send_out_of_band(b"!");
+        assert_eq!(sent.expect("a socket"), 1);
+        // It is seen by then.
+        for _ in 0..100 {
+            session.send(Inspect).await.expect("alive");
+        }
+    }
+    socket2::SockRef::from(&peer.io)
+        .set_linger(Some(Duration::ZERO))
+        .expect("a socket");
+    drop(peer);
+    assert_eq!(heard.rest().await, ["cancelled PeerReset Waiting"]);
+}
+
 /// A reset is noticed while an offered upgrade holds what follows it.
 #[actix::test]
 async fn a_reset_is_noticed_while_held() {

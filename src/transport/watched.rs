@@ -112,15 +112,13 @@ async fn watch<H: Half>(half: Arc<H>, half_closed: bool) -> io::Result<Hangup> {
     } else {
         Interest::PRIORITY | Interest::ERROR
     };
-    loop {
-        let ready = half.ready(interest).await?;
-        if ready.is_error() {
-            return Ok(Hangup::Reset);
-        }
-        if ready.is_read_closed() && !half_closed {
-            return Ok(Hangup::HalfClosed);
-        }
-        // Urgent data, which HTTP has none of.
-        std::future::pending::<()>().await;
+    let ready = half.ready(interest).await?;
+    if ready.is_error() {
+        return Ok(Hangup::Reset);
     }
+    if ready.is_read_closed() && !half_closed {
+        return Ok(Hangup::HalfClosed);
+    }
+    // Not urgent data: tokio does not ask the kernel for them.
+    std::future::pending().await
 }
