@@ -10,9 +10,9 @@ use std::time::Duration;
 use actix::prelude::*;
 use common::Peer;
 use http_actors::{
-    CommonLog, ContentsLog, Dispose, HttpHandler, HttpRequest, HttpServer, JsonLog, LocalAddrs,
-    Payload, Responder, Running, ServerNotify, SessionContext, Sessions, SetHandler, SetLogger,
-    StatusCode, handler_fn,
+    CommonLog, ContentsLog, Dispose, HttpHandler, HttpRequest, HttpServer, JsonLog, Limits,
+    LocalAddrs, Payload, Responder, Running, ServerNotify, SessionContext, SessionOptions,
+    Sessions, SetHandler, SetLogger, StatusCode, handler_fn,
 };
 use tokio::net::TcpStream;
 
@@ -39,6 +39,25 @@ async fn the_threads_of_a_server_that_nobody_waits_for() {
     drop(running);
     handle.do_send(Dispose);
     assert_eq!(gone.recv().await, None);
+}
+
+/// What is set alone holds, whether all options are set before or after it.
+#[actix::test]
+async fn options_may_be_set_in_any_order() {
+    let limits = || Limits {
+        start_line: 20,
+        ..Limits::default()
+    };
+    for server in [
+        hi().limits(limits()).options(SessionOptions::default()),
+        hi().options(SessionOptions::default()).limits(limits()),
+    ] {
+        let (_running, address) = run(server);
+        let mut peer = connect(address).await;
+        peer.send("GET /long-enough HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await;
+        peer.until("HTTP/1.1 414 ").await;
+    }
 }
 
 /// A server of one worker has its port alone. That of several shares it among them.

@@ -16,6 +16,8 @@ use crate::transport::Tap;
 #[must_use = "a builder does nothing until it builds"]
 pub struct ClientBuilder {
     options: SessionOptions,
+    idle: Idle,
+    tap: Option<Arc<dyn Tap>>,
     connections: usize,
     max_idle: usize,
     max_body: usize,
@@ -24,10 +26,18 @@ pub struct ClientBuilder {
     proxy: Proxy,
 }
 
+#[derive(Clone, Copy)]
+enum Idle {
+    OfOptions,
+    Set(Option<Duration>),
+}
+
 impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
             options: SessionOptions::for_client(),
+            idle: Idle::OfOptions,
+            tap: None,
             connections: 32,
             max_idle: 32,
             max_body: 16 << 20,
@@ -39,7 +49,8 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Limits, clocks and buffers of the sessions: [`SessionOptions::for_client`]. The idle time is one of them.
+    /// Limits, clocks and buffers of the sessions: [`SessionOptions::for_client`]. The idle time is one of them;
+    /// [`idle_timeout`](Self::idle_timeout) and [`tap`](Self::tap) take precedence, in any order.
     pub fn options(mut self, options: SessionOptions) -> Self {
         self.options = options;
         self
@@ -60,7 +71,7 @@ impl ClientBuilder {
 
     /// How long an idle connection is kept: 60 s. `None` keeps it until the server closes it.
     pub fn idle_timeout(mut self, idle: impl Into<Option<Duration>>) -> Self {
-        self.options.timeouts.idle = idle.into();
+        self.idle = Idle::Set(idle.into());
         self
     }
 
@@ -91,7 +102,7 @@ impl ClientBuilder {
 
     /// What sees the bytes of every connection, secrets included: for debugging. None by default.
     pub fn tap(mut self, tap: impl Tap) -> Self {
-        self.options.tap = Some(Arc::new(tap));
+        self.tap = Some(Arc::new(tap));
         self
     }
 
@@ -116,9 +127,14 @@ impl ClientBuilder {
 
     /// A client on this arbiter, from any thread.
     pub fn build_on(self, arbiter: ArbiterHandle) -> HttpClient {
+        let mut options = self.options;
+        if let Idle::Set(idle) = self.idle {
+            options.timeouts.idle = idle;
+        }
+        options.tap = self.tap.or(options.tap);
         HttpClient(Arc::new(Inner {
             arbiter,
-            options: Arc::new(self.options),
+            options: Arc::new(options),
             pool: Pool::new(self.connections, self.max_idle),
             max_body: self.max_body,
             timeout: self.timeout,

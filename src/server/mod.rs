@@ -74,8 +74,12 @@ pub struct HttpServer {
     bindings: Vec<Binding>,
     settings: Settings,
     options: SessionOptions,
+    /// What was set of the options one by one, which holds whatever comes first.
+    edits: Vec<Edit>,
     notify: Option<Box<dyn ServerNotify>>,
 }
+
+type Edit = Box<dyn FnOnce(&mut SessionOptions) + Send>;
 
 /// A socket to listen on, and what makes the TLS of its connections.
 #[derive(Debug)]
@@ -141,6 +145,7 @@ impl HttpServer {
             bindings: Vec::new(),
             settings: Settings::default(),
             options: SessionOptions::default(),
+            edits: Vec::new(),
             notify: None,
         }
     }
@@ -309,58 +314,56 @@ impl HttpServer {
 
     // Its sessions.
 
-    /// All that can be set of a session at once.
+    /// All that can be set of a session at once. What one of the methods below sets takes precedence, in any order.
     pub fn options(mut self, options: SessionOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Bounds on what clients send.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.options.limits = limits;
+    fn edit(mut self, edit: impl FnOnce(&mut SessionOptions) + Send + 'static) -> Self {
+        self.edits.push(Box::new(edit));
         self
+    }
+
+    /// Bounds on what clients send.
+    pub fn limits(self, limits: Limits) -> Self {
+        self.edit(move |options| options.limits = limits)
     }
 
     /// Deviations from the RFC that are tolerated.
-    pub fn leniency(mut self, leniency: Leniency) -> Self {
-        self.options.leniency = leniency;
-        self
+    pub fn leniency(self, leniency: Leniency) -> Self {
+        self.edit(move |options| options.leniency = leniency)
     }
 
     /// How long clients may take.
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.options.timeouts = timeouts;
-        self
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.edit(move |options| options.timeouts = timeouts)
     }
 
     /// What happens when a client closes its sending side while an answer is owed.
-    pub fn half_close(mut self, half_close: HalfClose) -> Self {
-        self.options.half_close = half_close;
-        self
+    pub fn half_close(self, half_close: HalfClose) -> Self {
+        self.edit(move |options| options.half_close = half_close)
     }
 
     /// How much may wait in a session.
-    pub fn buffers(mut self, buffers: Buffers) -> Self {
-        self.options.buffers = buffers;
-        self
+    pub fn buffers(self, buffers: Buffers) -> Self {
+        self.edit(move |options| options.buffers = buffers)
     }
 
     /// What hears of each exchange when it is over.
-    pub fn logger(mut self, logger: impl Logger) -> Self {
-        self.options.logger = Some(Arc::new(logger));
-        self
+    pub fn logger(self, logger: impl Logger) -> Self {
+        self.edit(move |options| options.logger = Some(Arc::new(logger)))
     }
 
     /// What sees the bytes of every connection, secrets included: for debugging. None by default.
-    pub fn tap(mut self, tap: impl Tap) -> Self {
-        self.options.tap = Some(Arc::new(tap));
-        self
+    pub fn tap(self, tap: impl Tap) -> Self {
+        self.edit(move |options| options.tap = Some(Arc::new(tap)))
     }
 
     // Running.
 
-    /// Starts to serve. The returned future ends when the server does: by a signal, or by a
-    /// [`Dispose`](crate::Dispose) message to its [`handle`](Running::handle).
+    /// Starts to serve. The returned future ends when the server does: by a signal, or by a [`Drain`](crate::Drain) or a
+    /// [`Dispose`](crate::Dispose) sent to its [`handle`](Running::handle).
     ///
     /// # Panics
     /// Outside of an actix system.

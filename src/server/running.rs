@@ -38,9 +38,13 @@ impl Running {
             factory,
             bindings,
             settings,
-            options,
+            mut options,
+            edits,
             mut notify,
         } = server;
+        for edit in edits {
+            edit(&mut options);
+        }
         let ceiling = settings.memory.map(|limit| Arc::new(Ceiling::new(limit)));
         let (end, ended) = oneshot::channel();
         let mut arbiters = Vec::new();

@@ -51,7 +51,8 @@ use crate::session::{HandlerFactory, HttpSession, SessionContext};
 #[derive(Debug, Clone)]
 pub struct Service {
     recipient: Recipient<HttpRequest>,
-    bodies: Bodies,
+    limit: usize,
+    streaming: bool,
 }
 
 impl Service {
@@ -59,14 +60,16 @@ impl Service {
     pub fn new(recipient: Recipient<HttpRequest>) -> Self {
         Self {
             recipient,
-            bodies: Bodies::Collected(COLLECTED),
+            limit: COLLECTED,
+            streaming: false,
         }
     }
 
-    /// Bodies up to this many bytes are collected: 1 MiB. Larger ones are answered by 413.
+    /// Bodies up to this many bytes are collected: 1 MiB. Larger ones are answered by 413. Bodies that are
+    /// [streamed](Self::streaming) are bounded by [`Limits::body`](crate::Limits::body) alone.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.bodies = Bodies::Collected(bytes);
+        self.limit = bytes;
         self
     }
 
@@ -74,7 +77,7 @@ impl Service {
     /// [`HttpRequest::body`], which holds the peer while it is not read.
     #[must_use]
     pub fn streaming(mut self) -> Self {
-        self.bodies = Bodies::Streamed;
+        self.streaming = true;
         self
     }
 }
@@ -83,7 +86,12 @@ impl HandlerFactory for Service {
     type Handler = Receiver<Forward>;
 
     fn handler(&self, _session: Addr<HttpSession>) -> Self::Handler {
-        Receiver::new(Forward(self.recipient.clone()), self.bodies)
+        let bodies = if self.streaming {
+            Bodies::Streamed
+        } else {
+            Bodies::Collected(self.limit)
+        };
+        Receiver::new(Forward(self.recipient.clone()), bodies)
     }
 }
 
