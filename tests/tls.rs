@@ -14,8 +14,9 @@ use common::{Heard, Peer, Recorder, socket_path};
 use http_actors::test_util::Tape;
 use http_actors::{
     Apply, Cancel, CancelCause, Deadline, Dispose, Drain, FailureReason, Finish,
-    HandlerFactory as _, HttpHandler, HttpServer, HttpSession, Origin, Payload, Route, Running,
-    SendChunk, SessionContext, SessionOptions, Sessions, StatusCode, Timeouts, TlsError, TlsInfo,
+    HandlerFactory as _, HttpHandler, HttpRequest, HttpServer, HttpSession, Origin, Payload, Route,
+    Running, SendChunk, SessionContext, SessionOptions, Sessions, StatusCode, Timeouts, TlsError,
+    TlsInfo, handler_fn,
 };
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -159,22 +160,32 @@ async fn what_was_agreed() {
         } else {
             authority.server(host)
         };
-        let (_running, address) = serve(server);
-        let (factory, mut heard) = Recorder::script(move |_, session| {
-            let told = told(session.tls());
-            assert_eq!(told, format!("TLSv1.3 {sni} http/1.1 1"));
+        // To a handler, and to a function.
+        let (_running, address) = serve(server.clone());
+        let function = handler_fn(async |request: HttpRequest| {
+            let answer = Payload::response(StatusCode::OK).body(told(request.tls.as_deref()));
+            drop(request.responder.respond(answer));
         });
-        let origin = format!("https://{host}:{}/", address.port());
-        let origin = Origin::try_from(origin.as_str()).expect("a URL");
-        let session = HttpSession::connect(origin, &factory, options(config));
-        session.do_send(Apply(Payload::get("/").expect("a path")));
-        let told = format!("TLSv1.3 {sni} http/1.1 {shows}");
-        heard
-            .expect(&[
-                &format!("apply 200 [{told}]"),
-                &format!("completed 200 in {} out 0", told.len()),
-            ])
-            .await;
+        let functions = HttpServer::new(function).signals(false).workers(1);
+        let functions = functions.bind_rustls("127.0.0.1:0", server);
+        let functions = functions.expect("a port").run();
+        for port in [address.port(), functions.addresses()[0].port()] {
+            let (factory, mut heard) = Recorder::script(move |_, session| {
+                let told = told(session.tls());
+                assert_eq!(told, format!("TLSv1.3 {sni} http/1.1 1"));
+            });
+            let origin = format!("https://{host}:{port}/");
+            let origin = Origin::try_from(origin.as_str()).expect("a URL");
+            let session = HttpSession::connect(origin, &factory, options(config.clone()));
+            session.do_send(Apply(Payload::get("/").expect("a path")));
+            let told = format!("TLSv1.3 {sni} http/1.1 {shows}");
+            heard
+                .expect(&[
+                    &format!("apply 200 [{told}]"),
+                    &format!("completed 200 in {} out 0", told.len()),
+                ])
+                .await;
+        }
     }
 }
 

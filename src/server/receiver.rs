@@ -72,6 +72,7 @@ impl<S: Serve> Receiver<S> {
             body,
             responder: session.responder(),
             peer: session.peer(),
+            tls: session.shared_tls(),
         };
         self.service.serve(request, session);
     }

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 use actix::Addr;
@@ -20,7 +19,6 @@ use super::response::apology;
 use crate::error::UseError;
 use crate::payload::{Headers, Payload, TransferMode, allows_body};
 use crate::session::{BodySender, HttpSession, Incoming, Responder, SessionContext};
-use crate::transport::TlsInfo;
 
 /// Up to how many bytes a body that is there already leaves together with its head.
 const SMALL: u64 = 64 << 10;
@@ -45,7 +43,7 @@ type Failed = Box<dyn Error>;
 /// ```
 ///
 /// The request has its body as an [`Incoming`], which is an `http_body::Body`, trailers included, and holds the peer while
-/// it is not read. In its extensions are the [`Peer`](crate::Peer) and, with TLS, an `Arc` of the [`TlsInfo`]. The body of
+/// it is not read. In its extensions are the [`Peer`](crate::Peer) and, with TLS, an `Arc` of the [`TlsInfo`](crate::TlsInfo). The body of
 /// the response is asked for more when there is room. Its length, where it knows it, becomes the `Content-Length`; its
 /// trailers are sent where it does not, to HTTP/1.1 peers.
 ///
@@ -63,13 +61,7 @@ where
     B: Body + 'static,
     B::Error: Into<Failed>,
 {
-    move |_session| {
-        let service = Tower {
-            service: service.clone(),
-            tls: None,
-        };
-        Receiver::new(service, Bodies::Streamed)
-    }
+    move |_session| Receiver::new(Tower(service.clone()), Bodies::Streamed)
 }
 
 /// Calls the service.
@@ -78,11 +70,7 @@ where
     reason = "what factories make, and nobody needs to name"
 )]
 #[derive(Debug)]
-pub struct Tower<S> {
-    service: S,
-    /// Copied once.
-    tls: Option<Arc<TlsInfo>>,
-}
+pub struct Tower<S>(S);
 
 impl<S, B> Serve for Tower<S>
 where
@@ -92,13 +80,10 @@ where
     B::Error: Into<Failed>,
 {
     fn serve(&mut self, mut request: HttpRequest, session: &mut SessionContext) {
-        if self.tls.is_none() {
-            self.tls = session.tls().cloned().map(Arc::new);
-        }
         let asked = Asked::of(&request.request);
         let body = request.take_body();
-        let peer = request.peer;
-        let (service, tls) = (self.service.clone(), self.tls.clone());
+        let (peer, tls) = (request.peer, request.tls.take());
+        let service = self.0.clone();
         session.spawn(async move {
             let called = async {
                 let mut request = Request::<Bytes>::try_from(request.request)?.map(|_| body);

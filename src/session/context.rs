@@ -312,6 +312,11 @@ impl SessionContext {
         self.link.tls.as_deref()
     }
 
+    /// The same, to be kept.
+    pub(crate) fn shared_tls(&self) -> Option<Arc<TlsInfo>> {
+        self.link.tls.clone()
+    }
+
     /// The exchange that is going on.
     pub fn exchange(&self) -> Option<MessageId> {
         self.end.current()
