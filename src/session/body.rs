@@ -71,14 +71,18 @@ impl BodySender {
 
     /// Waits until the exchange is over: the peer has gone, a deadline has passed, the session was disposed. At once, and
     /// not only when something is sent.
-    pub async fn closed(&self) {
-        Accompany::to_the_end(&self.session, self.message).await;
+    ///
+    /// The future does not borrow: made once and pinned, it is raced with many sends.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        Accompany::to_the_end(self.session.clone(), self.message)
     }
 
     /// Waits until the session is asked to [`Leave`](crate::Leave), as a [`Drain`](crate::Drain) does, or the exchange is
     /// over. A body that has no end of its own is to be brought to one then.
-    pub async fn leaving(&self) {
-        Departure::of(&self.session, self.message).await;
+    ///
+    /// The future does not borrow, as that of [`closed`](Self::closed).
+    pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
+        Departure::of(self.session.clone(), self.message)
     }
 
     /// The session and the message.

@@ -272,7 +272,7 @@ pub(crate) struct Accompany {
 
 impl Accompany {
     /// Resolves when the exchange of this message is over.
-    pub(crate) async fn to_the_end(session: &Addr<HttpSession>, message: MessageId) {
+    pub(crate) async fn to_the_end(session: Addr<HttpSession>, message: MessageId) {
         let (mut sender, over) = oneshot::channel::<()>();
         // Dropped with the exchange; over when nobody waits any more.
         let task = Box::pin(async move { sender.closed().await });
@@ -291,7 +291,7 @@ pub(crate) struct Departure {
 
 impl Departure {
     /// Resolves then.
-    pub(crate) async fn of(session: &Addr<HttpSession>, message: MessageId) {
+    pub(crate) async fn of(session: Addr<HttpSession>, message: MessageId) {
         let (told, over) = oneshot::channel();
         session.do_send(Self { message, told });
         let _ = over.await;

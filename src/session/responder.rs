@@ -104,14 +104,18 @@ impl Responder {
 
     /// Waits until the exchange is over: the client has gone, a deadline has passed, the session was disposed, or the answer
     /// of somebody else is complete. Whoever works long on an answer races the work with this (D1).
-    pub async fn closed(&self) {
-        Accompany::to_the_end(&self.session, self.exchange).await;
+    ///
+    /// The future does not borrow: made once and pinned, it is raced with many sends.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        Accompany::to_the_end(self.session.clone(), self.exchange)
     }
 
     /// Waits until the session is asked to [`Leave`](crate::Leave), as a [`Drain`](crate::Drain) does, or the exchange is
     /// over. What has no end of its own is to be brought to one then.
-    pub async fn leaving(&self) {
-        Departure::of(&self.session, self.exchange).await;
+    ///
+    /// The future does not borrow, as that of [`closed`](Self::closed).
+    pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
+        Departure::of(self.session.clone(), self.exchange)
     }
 
     /// Sends an informational (1xx) response before the answer.

@@ -78,14 +78,19 @@ impl EventSender {
 
     /// Waits until the exchange is over: the reader has left, or was cut. At once, and not only when something is sent. A
     /// reader that only closes its sending side is given up as [`HalfClose`](crate::HalfClose) says.
-    pub async fn closed(&self) {
-        self.words.closed().await;
+    ///
+    /// The future does not borrow: made once and pinned, it is raced with many sends.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let words = self.words.clone();
+        async move { words.closed().await }
     }
 
     /// Waits until the session is asked to [`Leave`](crate::Leave), as a [`Drain`](crate::Drain) does, or the exchange is
     /// over. Who finishes the stream then loses nothing: the reader comes back, to another server.
-    pub async fn leaving(&self) {
-        Departure::of(&self.session, self.message).await;
+    ///
+    /// The future does not borrow, as that of [`closed`](Self::closed).
+    pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
+        Departure::of(self.session.clone(), self.message)
     }
 
     /// Ends the stream, when all that was sent is on its way.
