@@ -134,6 +134,7 @@ pub(crate) struct Released {
 
 /// Why nobody got the connection.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotUpgraded {
     /// The session did not take the payload. Nothing was sent.
     #[error(transparent)]

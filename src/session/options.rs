@@ -159,6 +159,7 @@ impl Default for Timeouts {
 /// TCP does not say whether such a peer still reads. The handler hears
 /// [`half_closed`](crate::HttpHandler::half_closed) at once, whatever is set here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HalfClose {
     /// The exchange is cancelled at once.
     Abort,

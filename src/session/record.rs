@@ -19,6 +19,7 @@ pub trait Logger: Send + Sync + 'static {
 
 /// How much of the messages is kept for the log until the exchange is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Detail {
     /// The [`Exchange`] alone.
     Exchange,
