@@ -135,8 +135,18 @@ fn is_ours(name: &[u8]) -> bool {
     )
 }
 
+/// What an application does not say of the connection.
+const OURS: [&[u8]; 5] = [
+    b"close",
+    b"keep-alive",
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+];
+
 /// One Connection line: the application's members, each once, `close` and `keep-alive` replaced by what is true, and
-/// `upgrade` where Upgrade is offered (RFC 9110 section 7.8).
+/// `upgrade` where Upgrade is offered (RFC 9110 section 7.8). Fields that are for every recipient are not named there (RFC
+/// 9110 section 7.6.1): an intermediary would take the framing away.
 fn connection(headers: &Headers, persistence: Persistence, out: &mut Vec<u8>) {
     let ours = persistence.token();
     if !headers.has(Known::Connection) && !headers.has(Known::Upgrade) {
@@ -150,8 +160,7 @@ fn connection(headers: &Headers, persistence: Persistence, out: &mut Vec<u8>) {
     let empty = out.len();
     let given = || headers.known(Known::Connection).flat_map(members);
     for (at, member) in given().enumerate() {
-        let is_ours =
-            member.eq_ignore_ascii_case(b"close") || member.eq_ignore_ascii_case(b"keep-alive");
+        let is_ours = OURS.iter().any(|ours| member.eq_ignore_ascii_case(ours));
         let repeated = given()
             .take(at)
             .any(|earlier| earlier.eq_ignore_ascii_case(member));

@@ -297,6 +297,7 @@ fn request(method: &str, uri: &'static str) -> Payload {
 #[rustfmt::skip]
 fn requests() {
     check_requests(Target::Origin, true, vec![
+        ("connection members that are for everybody", Payload::get("/").unwrap().header("Connection", "close, Host, content-length, X").header("Connection", "transfer-encoding"), Ok("GET / HTTP/1.1\r\nHost: h\r\nConnection: X, close\r\n\r\n")),
         ("a body inside and one that follows", Payload::post("/").unwrap().body("x").chunked(), Err(E::TwoBodies)),
         ("a body inside and a length", Payload::post("/").unwrap().length(1).body("x"), Err(E::TwoBodies)),
         ("P51 P53 get", request("GET", "http://a/b?c").header("A", "b"), Ok("GET /b?c HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n")),
