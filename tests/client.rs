@@ -1012,6 +1012,7 @@ async fn what_is_safe_to_repeat() {
         (post("/"), "", false),
         (Payload::put("/").expect("a path"), "", true),
         (get("/"), partial, false),
+        (get("/"), "HTTP/1.1 200 OK\r\nno field\r\n\r\n", false),
     ] {
         let (near, far) = tokio::io::duplex(1 << 16);
         let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();

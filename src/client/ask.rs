@@ -191,8 +191,15 @@ impl HttpHandler for Conversation {
 }
 
 impl Asker for Conversation {
-    fn turned_away(mut self: Box<Self>, refused: Refused<Payload>) {
-        self.lease.give_back(None);
+    fn turned_away(
+        mut self: Box<Self>,
+        refused: Refused<Payload>,
+        session: Option<&mut SessionContext>,
+    ) {
+        match session {
+            Some(session) => self.release(session),
+            None => drop(self.lease.give_back(None)),
+        }
         self.answer(Err(refused.into()));
     }
 }

@@ -22,10 +22,11 @@ use actix_rt::ArbiterHandle;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
+use http::Version;
 use tokio::sync::oneshot;
 
 use crate::error::{BodyError, UseError};
-use crate::payload::{Payload, TransferMode, is_idempotent};
+use crate::payload::{Known, Payload, TransferMode, is_idempotent};
 use crate::session::{HandlerFactory, HttpHandler, HttpSession, Incoming, SessionOptions, Way};
 use crate::transport::Origin;
 use ask::{Reply, ask};
@@ -247,7 +248,9 @@ impl HttpClient {
                     None => break,
                 },
             };
-            if let Some(mut body) = reply.body {
+            if let Some(mut body) = reply.body
+                && may_be_short(&reply.head)
+            {
                 // One that is long, slow or cut costs its connection.
                 let rest =
                     pin!(async { body.bytes(REDIRECT_BODY).await.map_err(ClientError::new) });
@@ -296,6 +299,9 @@ impl HttpClient {
 
     /// Waits for the right to a connection.
     async fn lease(&self, request: Payload) -> Result<(Lease, Payload), ClientError> {
+        if let Some(mistake) = request.mistake() {
+            return Err(ClientError::unsent(mistake, request));
+        }
         let host = self.0.pool.host(request.uri(), |origin| self.way(origin));
         match host {
             Ok(host) => Ok((host.lease().await, request)),
@@ -340,6 +346,18 @@ impl HttpClient {
         message.trailers = body.take_trailers().map(Box::new);
         Ok(head)
     }
+}
+
+/// Whether to read the body of a redirect, for the sake of a connection that is kept behind it.
+fn may_be_short(head: &Payload) -> bool {
+    let headers = head.headers();
+    let kept =
+        head.version() == Version::HTTP_11 && !headers.known_has(Known::Connection, b"close");
+    let framed = headers.has(Known::TransferEncoding)
+        || head
+            .body_size()
+            .is_some_and(|size| size <= REDIRECT_BODY as u64);
+    kept && framed
 }
 
 /// The handler of a session that was made for a request that never came to it.

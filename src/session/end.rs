@@ -318,9 +318,28 @@ impl End {
     pub(super) fn half_closed(&mut self, link: &mut Link, rest: Rest) {
         match (self, rest) {
             (Self::Server(server), rest) => server.half_closed(link, rest),
-            (Self::Client(_), Rest::Read) => link.over = Some(io::ErrorKind::UnexpectedEof),
+            (Self::Client(client), Rest::Read) => {
+                let broken = client.connection.broken;
+                link.over = Some(broken.unwrap_or(io::ErrorKind::UnexpectedEof));
+            }
             // What it sent may still be the whole response. Nothing is sent to it meanwhile.
             (Self::Client(client), Rest::Unread) => client.connection.left = true,
+        }
+    }
+
+    /// The handler panicked: its session ends.
+    pub(super) fn panicked(&mut self, link: &mut Link) {
+        match self {
+            Self::Server(server) => server.end_failed(link, FailureReason::HandlerPanicked),
+            Self::Client(client) => client.panicked(link),
+        }
+    }
+
+    /// A write failed. The server of a client may have answered before it left: that is read first.
+    pub(super) fn write_failed(&mut self, link: &mut Link, kind: io::ErrorKind) {
+        match self {
+            Self::Server(server) => server.broken(link),
+            Self::Client(client) => client.write_failed(link, kind),
         }
     }
 
@@ -339,10 +358,11 @@ impl End {
         at!(self, idle_query(link));
     }
 
-    /// A server: no part of another request has come.
+    /// Nothing has come that was not handed over; at a client, nothing whole.
     pub(super) fn no_request(&mut self, link: &mut Link) {
-        if let Self::Server(server) = self {
-            server.no_request(link);
+        match self {
+            Self::Server(server) => server.no_request(link),
+            Self::Client(client) => client.connection.looked(),
         }
     }
 

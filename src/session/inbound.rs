@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::HttpSession;
+use super::context::SessionContext;
 use super::handler::HttpHandler;
 use super::handoff::{self, Offer};
 use super::meter::Stamp;
@@ -135,7 +136,8 @@ impl Credit {
 #[rtype(result = "()")]
 pub(crate) struct IdleFor(pub(crate) std::time::Duration);
 
-/// Has a part of another request come? Answered by [`NoRequest`], or by that request.
+/// Look once more: has anything come? At a server a part of another request: answered by [`NoRequest`], or by that request.
+/// At a client something that it did not ask for: always answered by [`NoRequest`], behind what was found.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct RequestQuery;
@@ -193,8 +195,12 @@ pub(crate) struct Ask {
 
 /// The handler of one exchange.
 pub(crate) trait Asker: HttpHandler + Send + fmt::Debug {
-    /// The session did not take the request.
-    fn turned_away(self: Box<Self>, refused: Refused<Payload>);
+    /// The session did not take the request. It is given if it is this one's to give back.
+    fn turned_away(
+        self: Box<Self>,
+        refused: Refused<Payload>,
+        session: Option<&mut SessionContext>,
+    );
 }
 
 impl Ask {
@@ -218,7 +224,7 @@ impl Ask {
 impl Drop for Ask {
     fn drop(&mut self) {
         if let Some((request, asker)) = self.content.take() {
-            asker.turned_away(Refused::new(RefusedReason::Closing, request));
+            asker.turned_away(Refused::new(RefusedReason::Closing, request), None);
         }
     }
 }

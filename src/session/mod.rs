@@ -65,7 +65,7 @@ use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
 use actix_rt::ArbiterHandle;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::error::{CancelCause, CloseReason, FailureReason};
+use crate::error::{CancelCause, CloseReason};
 use crate::payload::Payload;
 use crate::transport::{self, Halves, Origin};
 
@@ -278,7 +278,7 @@ impl HttpSession {
         if called.is_err() {
             // The handler's state is unknown: it is never called again.
             self.handler = Box::new(Broken);
-            self.context.end_failed(FailureReason::HandlerPanicked);
+            self.context.end.panicked(&mut self.context.link);
             self.context.link.close(CloseReason::Aborted, true);
         } else if apply {
             self.context.promise_continue();
@@ -348,7 +348,7 @@ impl HttpSession {
                 tracing::debug!(%error, peer = %self.context.link.peer, "a write failed");
                 self.context
                     .end
-                    .broken(&mut self.context.link, error.kind());
+                    .write_failed(&mut self.context.link, error.kind());
             }
             Poll::Pending => return true,
         }

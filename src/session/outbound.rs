@@ -185,6 +185,11 @@ impl Outbound {
         below.unwrap_or_else(|| self.buffer.total())
     }
 
+    /// Whether the peer has sent anything that was not read; None if only a read can tell.
+    pub(super) fn has_input(&self) -> Option<bool> {
+        self.io.as_ref().and_then(|io| io.has_input())
+    }
+
     /// Drops what waits; with `reset`, so that the peer notices.
     pub(super) fn abort(&mut self, reset: bool) {
         self.buffer.discard();

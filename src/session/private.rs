@@ -179,11 +179,11 @@ impl Handler<inbound::Ask> for HttpSession {
         };
         // The pool lends a session to one at a time; if the handler changed during an exchange, its end would be lost.
         if self.context.exchange().is_some() {
-            return asker.turned_away(Refused::new(RefusedReason::Busy, request));
+            return asker.turned_away(Refused::new(RefusedReason::Busy, request), None);
         }
         match self.context.apply(request) {
             Ok(_) => self.handler = asker,
-            Err(refused) => asker.turned_away(refused),
+            Err(refused) => asker.turned_away(refused, Some(&mut self.context)),
         }
         self.settle();
     }

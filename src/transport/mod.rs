@@ -71,6 +71,11 @@ pub(crate) trait Write: AsyncWrite + Send + Unpin {
     fn taken(&self) -> Option<u64> {
         None
     }
+
+    /// Whether a read would find anything now: data, or the end. None if the transport cannot tell without one.
+    fn has_input(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// The two halves and what is known of the other end.
@@ -137,6 +142,10 @@ where
 
 /// What is left in the place of a half that was handed over.
 impl Read for tokio::io::Empty {}
-impl Write for tokio::net::unix::OwnedWriteHalf {}
+impl Write for tokio::net::unix::OwnedWriteHalf {
+    fn has_input(&self) -> Option<bool> {
+        Some(tcp::has_input(self.as_ref()))
+    }
+}
 impl<T: AsyncRead + Send> Read for tokio::io::ReadHalf<T> {}
 impl<T: AsyncWrite + Send> Write for tokio::io::WriteHalf<T> {}

@@ -283,6 +283,10 @@ impl Write for TapWrite {
     fn taken(&self) -> Option<u64> {
         self.0.taken()
     }
+
+    fn has_input(&self) -> Option<bool> {
+        self.0.has_input()
+    }
 }
 
 impl fmt::Debug for dyn Tap {

@@ -1,6 +1,8 @@
 //! TCP.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -55,6 +57,16 @@ impl Write for TcpWrite {
             half.forget();
         }
     }
+
+    fn has_input(&self) -> Option<bool> {
+        self.0.as_ref().map(|half| has_input(half.as_ref()))
+    }
+}
+
+/// Asks the kernel, because the runtime may not have had the time to.
+pub(super) fn has_input(socket: &impl AsFd) -> bool {
+    let found = SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]);
+    !found.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl AsyncWrite for TcpWrite {

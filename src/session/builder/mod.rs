@@ -27,7 +27,8 @@ use super::HttpSession;
 use super::awaited::{Awaited, Partial};
 use super::deadline::DeadlineTimer;
 use super::inbound::{
-    Batch, Chunk, Closed, Credit, Deliver, Epoch, Failed, Fault, Finish, HalfClosed, Inbound, Rest,
+    Batch, Chunk, Closed, Credit, Deliver, Epoch, Failed, Fault, Finish, HalfClosed, Inbound,
+    NoRequest, Rest,
 };
 use super::meter::Stamp;
 use super::options::SessionOptions;
@@ -65,6 +66,10 @@ pub(crate) struct PayloadBuilder {
     fresh: bool,
     /// The first timer was put off once.
     spared: bool,
+    /// The session wants to know whether anything is there, once that was looked for.
+    queried: bool,
+    /// The connection was reset, and what came before is still to be read.
+    reset: bool,
     /// Bytes that were read since the clock was set.
     progress: usize,
     clock: Option<Clock>,
@@ -136,6 +141,8 @@ impl PayloadBuilder {
             state: State::Reading,
             fresh: false,
             spared: false,
+            queried: false,
+            reset: false,
             progress: 0,
             clock: None,
             deadline: DeadlineTimer::default(),
@@ -188,6 +195,7 @@ impl PayloadBuilder {
                 busy = true;
                 continue;
             }
+            self.answer_query();
             self.set_clock();
             if busy && self.spares_timer() {
                 return again(cx);
@@ -206,8 +214,15 @@ impl PayloadBuilder {
 
     /// Watches the connection while it is not read. Ready when the peer has gone.
     fn poll_hangup(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if self.reset {
+            return Poll::Pending;
+        }
         match ready!(self.read.poll_hangup(cx)) {
             Hangup::HalfClosed => self.session.do_send(HalfClosed(self.epoch, Rest::Unread)),
+            // What the server sent before may be a whole response: the read behind it finds the reset.
+            Hangup::Reset if self.awaited.is_some() && self.state == State::Reading => {
+                self.reset = true;
+            }
             Hangup::Reset => {
                 self.state = State::Refused;
                 self.session
@@ -259,7 +274,9 @@ impl PayloadBuilder {
 
     /// Says how much of a response is here that was not handed over.
     fn note_partial(&self) {
-        if let Some(awaited) = &self.awaited {
+        if let Some(awaited) = &self.awaited
+            && !self.decoder.is_failed()
+        {
             awaited.note(if self.decoder.is_gathering() {
                 Partial::Head
             } else if self.tail.is_empty() || self.decoder.in_body() {
@@ -267,6 +284,14 @@ impl PayloadBuilder {
             } else {
                 Partial::Bytes
             });
+        }
+    }
+
+    /// Nothing could be read just now. A server hears only of nothing: what has come of a request is told when it is whole.
+    fn answer_query(&mut self) {
+        let nothing = self.tail.is_empty() && !self.decoder.in_body();
+        if std::mem::take(&mut self.queried) && (nothing || self.awaited.is_some()) {
+            self.session.do_send(NoRequest(self.epoch));
         }
     }
 
@@ -315,9 +340,13 @@ impl PayloadBuilder {
             self.backlog = self.state == State::Reading;
             return None;
         }
+        let in_body = self.decoder.in_body();
         let Step { consumed, item } = match self.decoder.decode(input.bytes()) {
             Ok(step) => step,
             Err(error) => {
+                if let Some(awaited) = self.awaited.as_ref().filter(|_| !in_body) {
+                    awaited.note(Partial::Bytes);
+                }
                 input.skip(input.bytes().len());
                 self.state = State::Refused;
                 return Some(Inbound::Fault(Fault::Wire(error)));

@@ -7,7 +7,7 @@ use super::clock::Clock;
 use super::{LINGER, PayloadBuilder, State};
 use crate::session::handoff;
 use crate::session::inbound::{
-    Credit, IdleFor, Linger, Mute, NoRequest, Release, Released, RequestQuery, Resume, Unmute,
+    Credit, IdleFor, Linger, Mute, Release, Released, RequestQuery, Resume, Unmute,
 };
 use crate::transport::ReadHalf;
 
@@ -58,9 +58,7 @@ impl Handler<RequestQuery> for PayloadBuilder {
     type Result = ();
 
     fn handle(&mut self, _: RequestQuery, _: &mut Self::Context) {
-        if self.tail.is_empty() && !self.decoder.in_body() {
-            self.session.do_send(NoRequest(self.epoch));
-        }
+        self.queried = true;
     }
 }
 

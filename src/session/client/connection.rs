@@ -9,9 +9,10 @@ use std::sync::Arc;
 use actix::Addr;
 
 use crate::session::HttpSession;
-use crate::session::awaited::Awaited;
+use crate::session::awaited::{Awaited, Partial};
 use crate::session::connection;
 use crate::session::deadline::DeadlineTimer;
+use crate::session::inbound::RequestQuery;
 use crate::session::link::Link;
 use crate::transport::{ConnectError, Halves};
 
@@ -25,12 +26,24 @@ pub(in crate::session) struct Connection {
     connect: Option<Connect>,
     /// See [`keeper`](Self::keeper).
     keeper: Option<Arc<Addr<HttpSession>>>,
-    /// The server sends no more; what it sent may still be unread.
+    /// The server sends no more, or takes no more; what it sent may still be unread.
     pub(in crate::session) left: bool,
+    /// A write failed so.
+    pub(in crate::session) broken: Option<io::ErrorKind>,
+    /// Whether the builder has looked for what nobody asked for.
+    look: Look,
     /// What was sent over it, for its builder.
     pub(super) awaited: Awaited,
-    /// Runs while a connection is being opened, or while a request waits for leave to send its body.
+    /// Runs while a connection is being opened, while a request waits for leave to send its body, or when a write failed.
     pub(super) deadline: DeadlineTimer,
+}
+
+/// Between two exchanges, where only the builder can tell what has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Needed,
+    Asked,
+    Done,
 }
 
 pub(super) enum State {
@@ -47,6 +60,8 @@ impl Connection {
             connect: Some(connect),
             keeper: None,
             left: false,
+            broken: None,
+            look: Look::Needed,
             awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
         }
@@ -59,6 +74,8 @@ impl Connection {
             connect: None,
             keeper: None,
             left: false,
+            broken: None,
+            look: Look::Needed,
             awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
         }
@@ -76,9 +93,48 @@ impl Connection {
     pub(in crate::session) fn attach(&mut self, link: &mut Link, halves: Halves) {
         self.state = State::Open;
         self.left = false;
+        self.broken = None;
+        self.look = Look::Needed;
         self.deadline.set(None);
         self.awaited = Awaited::default();
         connection::attach(link, halves, self.awaited.clone());
+    }
+
+    /// Whether the server has sent something between two exchanges, which is the answer to nothing (RFC 9112 section 6.3),
+    /// or its end. `carried` requests were sent, and answered. None if that is not known yet: then it is asked.
+    pub(super) fn has_stray(&mut self, link: &Link, carried: u64) -> Option<bool> {
+        if self.awaited.has(carried + 1, Partial::Bytes) {
+            return Some(true);
+        }
+        if let Some(input) = link.outbound.has_input() {
+            return Some(input);
+        }
+        match std::mem::replace(&mut self.look, Look::Needed) {
+            Look::Done => return Some(false),
+            Look::Asked => {}
+            Look::Needed => link.tell(RequestQuery),
+        }
+        self.look = Look::Asked;
+        None
+    }
+
+    /// Leave to send a body came, or will not.
+    pub(super) fn stop_waiting(&mut self) {
+        if self.broken.is_none() {
+            self.deadline.set(None);
+        }
+    }
+
+    /// The builder has looked.
+    pub(in crate::session) fn looked(&mut self) {
+        if self.look == Look::Asked {
+            self.look = Look::Done;
+        }
+    }
+
+    /// Whether the builder is looking.
+    pub(super) fn is_looking(&self) -> bool {
+        self.look == Look::Asked
     }
 
     /// The address of the session, which it keeps for as long as there is a connection. A pool knows that weakly, and needs

@@ -1,6 +1,7 @@
 //! The other ends of an exchange at a client: cancelled, failed, and with its connection.
 
 use std::io;
+use std::time::Duration;
 
 use super::connection::State;
 use super::{Client, Receiving};
@@ -8,6 +9,14 @@ use crate::error::{CancelCause, CloseReason, Deadline, FailureReason};
 use crate::payload::MessageId;
 use crate::session::exchange::Outcome;
 use crate::session::link::Link;
+
+/// How long what a server sent before it took no more is waited for, where the transport does not say that this is over.
+const BROKEN: Duration = Duration::from_secs(1);
+
+/// Why the others fail that were sent over a connection, when it is cut for the sake of one.
+pub(super) fn aborted() -> FailureReason {
+    FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted)
+}
 
 impl Client {
     /// Cancels one exchange: unsent, it is removed and the connection is not touched (P81); sent, the connection is cut,
@@ -23,11 +32,7 @@ impl Client {
             flight.end(Outcome::Cancelled(CancelCause::Local));
         }
         if sent {
-            self.hang_up(
-                link,
-                FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-                true,
-            );
+            self.hang_up(link, aborted(), true);
         }
     }
 
@@ -46,11 +51,7 @@ impl Client {
             flight.end(Outcome::Cancelled(cause));
         }
         if self.sent > 0 {
-            self.hang_up(
-                link,
-                FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-                true,
-            );
+            self.hang_up(link, aborted(), true);
         }
     }
 
@@ -67,11 +68,7 @@ impl Client {
             flight.end(Outcome::Cancelled(cause));
         }
         if at < self.sent {
-            self.hang_up(
-                link,
-                FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-                true,
-            );
+            self.hang_up(link, aborted(), true);
         }
     }
 
@@ -82,11 +79,7 @@ impl Client {
         } else if let Some(flight) = self.front() {
             flight.end(Outcome::Failed(reason));
         }
-        self.hang_up(
-            link,
-            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-            true,
-        );
+        self.hang_up(link, aborted(), true);
     }
 
     /// Ends everything, and the session.
@@ -117,11 +110,38 @@ impl Client {
         if let Some(flight) = self.front() {
             flight.end(Outcome::Cancelled(CancelCause::Deadline(Deadline::Write)));
         }
-        self.hang_up(
-            link,
-            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-            true,
-        );
+        self.hang_up(link, aborted(), true);
+    }
+
+    /// The server takes no more. It may have answered before: what came is read to its end, which says that it is over.
+    pub(in crate::session) fn write_failed(&mut self, link: &mut Link, kind: io::ErrorKind) {
+        link.outbound.buffer.discard();
+        for flight in self.sent() {
+            flight.ends_at = None;
+        }
+        if self.connection.broken.is_none() {
+            self.connection.left = true;
+            self.connection.broken = Some(kind);
+            self.connection.deadline.set_after(Some(BROKEN));
+        }
+    }
+
+    /// Nothing came of a connection that takes no more. A handler that is slow has its time.
+    pub(super) fn give_up(&mut self, link: &mut Link, kind: io::ErrorKind) {
+        let waits = self
+            .front()
+            .is_some_and(|flight| flight.response != Receiving::Waiting);
+        if waits || self.is_muted() || !link.inbox.is_empty() {
+            self.connection.deadline.set_after(Some(BROKEN));
+        } else {
+            self.hang_up(link, FailureReason::ConnectionClosed(kind), true);
+        }
+    }
+
+    /// The handler panicked: nothing is asked for any more.
+    pub(in crate::session) fn panicked(&mut self, link: &mut Link) {
+        self.end_failed(link, FailureReason::HandlerPanicked);
+        self.fail_all(FailureReason::HandlerPanicked);
     }
 
     /// Cuts the connection. Requests that were sent and not answered fail, each by itself (B15); those that wait go

@@ -143,6 +143,11 @@ impl Flight {
             && matches!(self.request, Sending::Queued | Sending::Expecting)
     }
 
+    /// Whether its body waits for leave that may still come.
+    pub(super) fn waits_for_leave(&self) -> bool {
+        self.request == Sending::Expecting && self.response == Receiving::Waiting
+    }
+
     /// Whether the request asks the server for leave to send its body.
     pub(super) fn expects(payload: &Payload) -> bool {
         payload.headers().known_has(Known::Expect, b"100-continue")

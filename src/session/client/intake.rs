@@ -1,9 +1,11 @@
 //! The receiving half of the client end: responses, in the order of the wire.
 
 use std::io;
+use std::time::Duration;
 
 use http::StatusCode;
 
+use super::ends::aborted;
 use super::{Client, Flight, Receiving};
 use crate::error::{CancelCause, FailureReason};
 use crate::payload::{Payload, TransferMode};
@@ -14,6 +16,9 @@ use crate::session::link::Link;
 use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
 use crate::wire::Facts;
+
+/// How soon an idle time of next to nothing is looked at again.
+const AGAIN: Duration = Duration::from_millis(10);
 
 impl Client {
     pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
@@ -67,7 +72,9 @@ impl Client {
         }
         let body = response.body_bytes().len() as u64;
         link.bytes_in += body;
+        let mut refused = false;
         if let Some(flight) = self.front() {
+            refused = flight.waits_for_leave();
             flight.payload = None;
             flight.status = Some(status);
             flight.head_in = facts.head_bytes as u64;
@@ -86,6 +93,10 @@ impl Client {
                 self.delivered = true;
             }
         }
+        if refused {
+            // The leave that would be taken as given after a while was not given.
+            self.connection.stop_waiting();
+        }
         Step::Apply(response)
     }
 
@@ -100,11 +111,7 @@ impl Client {
                 Fault::Deadline(deadline) => Outcome::Cancelled(CancelCause::Deadline(deadline)),
             });
         }
-        self.hang_up(
-            link,
-            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-            true,
-        );
+        self.hang_up(link, aborted(), true);
         Intake::Again
     }
 
@@ -157,15 +164,20 @@ impl Client {
             self.sent -= 1;
         }
         if exchange.outcome == Outcome::Completed {
-            let aborted = FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted);
             // A request that the server did not want to hear to its end cannot be taken back.
             let cut = !sent;
             match taker {
                 Some(taker) if !cut => {
-                    self.fail_all(aborted);
+                    self.fail_all(aborted());
                     link.hand_off(taker);
                 }
-                _ if cut || !persist => self.hang_up(link, aborted, cut),
+                _ if cut || !persist => self.hang_up(link, aborted(), cut),
+                // Kept for no time at all.
+                _ if self.flights.is_empty()
+                    && link.options.timeouts.idle == Some(Duration::ZERO) =>
+                {
+                    self.hang_up(link, aborted(), false);
+                }
                 _ => {}
             }
         }
@@ -183,11 +195,7 @@ impl Client {
                 Loss::Gone => Outcome::Failed(FailureReason::LostPiece),
             });
         }
-        self.hang_up(
-            link,
-            FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted),
-            true,
-        );
+        self.hang_up(link, aborted(), true);
     }
 
     /// The builder has read nothing for the idle time.
@@ -200,14 +208,15 @@ impl Client {
         } else {
             idle.saturating_sub(self.idle_since.elapsed())
         };
-        if left.is_zero() {
+        if left.is_zero() && self.sent == 0 {
             self.hang_up(
                 link,
                 FailureReason::ConnectionClosed(io::ErrorKind::TimedOut),
                 false,
             );
         } else {
-            link.tell(IdleFor(left));
+            // A time of nothing is over as soon as nothing is awaited.
+            link.tell(IdleFor(left.max(AGAIN)));
         }
     }
 }

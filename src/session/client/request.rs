@@ -9,6 +9,7 @@ use http::Method;
 use tokio::time::Instant;
 
 use super::connection::State;
+use super::ends::aborted;
 use super::{Client, Flight, Sending, Through};
 use crate::error::{FailureReason, Refused, RefusedReason, UseError};
 use crate::payload::{Headers, Known, MessageId, Payload};
@@ -138,17 +139,17 @@ impl Client {
             return Poll::Pending;
         }
         std::task::ready!(self.connection.deadline.poll(cx));
-        self.grant_body(link);
+        match self.connection.broken {
+            Some(kind) => self.give_up(link, kind),
+            None => self.grant_body(link),
+        }
         Poll::Ready(())
     }
 
     /// Leave to send the body came, or is taken as given.
     pub(super) fn grant_body(&mut self, link: &mut Link) {
-        self.connection.deadline.set(None);
-        if let Some(flight) = self
-            .sent()
-            .find(|flight| matches!(flight.request, Sending::Expecting))
-        {
+        self.connection.stop_waiting();
+        if let Some(flight) = self.sent().find(|flight| flight.waits_for_leave()) {
             flight.request = Sending::Open;
             let id = flight.id;
             link.events.push_back(Event::NeedBody(id));
@@ -158,6 +159,14 @@ impl Client {
     /// Sends the requests whose turn has come. They leave by the write that follows, in the same turn.
     pub(in crate::session) fn send(&mut self, link: &mut Link) {
         while self.connection.is_open() && self.may_send(link) {
+            if self.sent == 0 && self.carried > 0 {
+                match self.connection.has_stray(link, self.carried) {
+                    Some(false) => {}
+                    // What waits goes over another connection.
+                    Some(true) => return self.hang_up(link, aborted(), true),
+                    None => return,
+                }
+            }
             self.send_next(link);
         }
     }
@@ -178,6 +187,7 @@ impl Client {
         link.is_open()
             && link.over.is_none()
             && !self.connection.left
+            && !self.connection.is_looking()
             && link.outbound.room() == Room::Open
             && (quiet
                 || link.options.pipeline
@@ -274,9 +284,10 @@ impl Client {
             }
             return Err(Refused::new(mistake, ()));
         }
+        let broken = self.connection.broken;
         if let Some(flight) = self.sending() {
             flight.request = Sending::Done;
-            flight.ends_at = Some(link.outbound.buffer.end());
+            flight.ends_at = broken.is_none().then(|| link.outbound.buffer.end());
         }
         self.unasked = true;
         link.weigh();
