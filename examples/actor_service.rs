@@ -1,8 +1,8 @@
-//! An actor that exists already becomes an HTTP service. Look at `handle(HttpRequest)`: that is all there is to add. One
-//! route is answered at once, one later, one by another actor on another thread.
+//! Turns an existing actor into an HTTP service. Look at `handle(HttpRequest)`: nothing else had to be added. One route
+//! is answered at once, one later, one by another actor on another thread.
 //!
-//! `cargo run --example actor_service [LISTEN]`, then `curl -d 5 http://127.0.0.1:8080/add`, `curl http://127.0.0.1:8080/later`,
-//! `curl http://127.0.0.1:8080/square`.
+//! `cargo run --example actor_service [LISTEN]`, then `curl -d 5 http://127.0.0.1:8080/add`,
+//! `curl http://127.0.0.1:8080/later`, `curl http://127.0.0.1:8080/square`.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! An axum `Router`, each of its connections a session. Look at `slow`: it is dropped where it stands when its client
-//! goes away.
+//! An axum `Router` on connections that are sessions. Look at `slow`: it is dropped when its client goes away.
 //!
 //! `cargo run --features tower --example axum [LISTEN]`, then
 //! `curl http://127.0.0.1:8080/hello/Ann`, `curl -N http://127.0.0.1:8080/events`,

@@ -1,4 +1,4 @@
-//! The smallest server. Look at how little of it is not the answer itself.
+//! The smallest server. Look at how little code it needs besides the answer itself.
 //!
 //! `cargo run --example hello [LISTEN]`, then open <http://127.0.0.1:8080/> or `curl -v http://127.0.0.1:8080/`.
 

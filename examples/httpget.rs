@@ -1,9 +1,9 @@
-//! A small curl on `HttpClient`. Look at `exchange`: a body that goes out as it comes in, and one that is sent from a file
+//! A small curl on `HttpClient`. Look at `exchange`: it writes a body out while it comes in, and sends one from a file
 //! or a pipe, each no faster than the other end takes it.
 //!
-//! Bodies go to stdout, or to a file with a progress bar on a terminal, and nothing else does. Several URLs go one after
-//! another over one client; one that fails does not stop the next. The exit code is 0 if every exchange was completed,
-//! whatever its status, 1 if not, and 2 for wrong usage.
+//! Only bodies go to stdout, or to a file, with a progress bar on a terminal. Several URLs are requested one after
+//! another over one client; if one fails, the next is still requested. The exit code is 0 if every exchange was
+//! completed, whatever its status, 1 if not, and 2 for wrong usage.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};

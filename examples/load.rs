@@ -1,11 +1,12 @@
-//! A load generator. Look at `Asker`: a handler that asks again when it is told that an exchange ended, so that as many
-//! requests are under way as were begun.
+//! A load generator. Look at `Asker`: a handler that sends the next request when it hears that an exchange has ended,
+//! so that the number of requests under way stays the same.
 //!
-//! It sends GET, a request at a time on each connection, or `--pipeline` of them; with `--client` they go through one
-//! `HttpClient` instead of a session for each connection. What is measured goes to stdout, as one line of JSON:
+//! It sends GET requests, one at a time on each connection, or `--pipeline` of them. With `--client` they go through
+//! one `HttpClient` instead of a session for each connection. The measurements go to stdout, as one line of JSON:
 //! `requests`, `secs`, `rps`, `user_us` and `sys_us` (processor time of this program for each request), `bytes` of
-//! bodies, `mib_s`, `errors` (exchanges that failed or whose status is not 2xx; none is repeated), `p50_us` and `p99_us`
-//! (from the begin of an exchange to its end, within 2 %), `rss_kib`. The exit code is 0 if there was no error.
+//! bodies, `mib_s`, `errors` (exchanges that failed or whose status is not 2xx; none is repeated), `p50_us` and
+//! `p99_us` (from the beginning of an exchange to its end, within 2 %), `rss_kib`. The exit code is 0 if there was no
+//! error.
 
 use std::cell::RefCell;
 use std::process::ExitCode;

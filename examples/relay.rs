@@ -1,6 +1,8 @@
 //! A reverse proxy: a server session and a client session, joined by their messages. Look at the two calls of
-//! `deliver_body_to`: a body goes from session to session by itself, no faster than its reader takes it, and what is cut
-//! at one end is cut at the other. `cargo run --example relay -- URL [LISTEN]`, as `relay http://127.0.0.1:9090`
+//! `deliver_body_to`: a body goes from session to session by itself, no faster than its reader takes it, and a body
+//! that is cut at one end is cut at the other.
+//!
+//! `cargo run --example relay -- URL [LISTEN]`, for example with the URL `http://127.0.0.1:9090`.
 
 use actix::Addr;
 use http_actors::{

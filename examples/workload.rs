@@ -1,8 +1,8 @@
-//! The server that benchmarks, conformance and fault runs use. Look at `Body`: how a handler sends a body of any length
-//! in constant memory, and how it holds an upload while its echo is not taken.
+//! The server behind the benchmarks, and behind the conformance and fault tests. Look at `Body`: how a handler sends a
+//! body of any length in constant memory, and how it stops reading an upload while its echo is not taken.
 //!
-//! It listens, then prints `listening on ADDR`, which scripts read; with `--cert` and `--key`, for HTTPS. SIGTERM ends it with exit code 0. Routes (the query is ignored, HEAD
-//! works wherever GET does):
+//! It listens, then prints `listening on ADDR`, which scripts read; with `--cert` and `--key` it serves HTTPS. SIGTERM
+//! ends it with exit code 0. Routes (the query is ignored, HEAD works wherever GET does):
 //!
 //! | route | answer |
 //! | --- | --- |
