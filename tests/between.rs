@@ -206,7 +206,7 @@ async fn an_answer_outlives_a_reset() {
         stream.write_all(&[b'x'; READ]).expect("written");
         may_go.recv().expect("the test runs");
         // What is left unread makes the close a reset.
-        let rest = [b'x'; LENGTH - READ];
+        let rest = vec![b'x'; LENGTH - READ];
         stream.write_all(&rest).expect("written");
     });
     let mut options = SessionOptions::for_client();
