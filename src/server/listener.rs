@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::os::unix::net::UnixListener as StdUnixListener;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
@@ -101,14 +102,15 @@ impl Listener {
         })
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Halves> {
-        match self {
+    /// For one task only.
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Halves>> {
+        Poll::Ready(Ok(match self {
             Self::Tcp(port) => {
-                let (stream, remote) = port.listener.accept().await?;
-                Ok(port.split(stream, Some(remote)))
+                let (stream, remote) = ready!(port.listener.poll_accept(cx))?;
+                port.split(stream, Some(remote))
             }
-            Self::Unix(listener) => Ok(split(listener.accept().await?.0)),
-        }
+            Self::Unix(listener) => split(ready!(listener.poll_accept(cx))?.0),
+        }))
     }
 
     /// Has the kernel begin no new connections, on a socket that is this server's alone. Returns how long those that it

@@ -1,11 +1,13 @@
 //! One arbiter's share of a server: it accepts connections and makes sessions of them.
 
 use std::cell::RefCell;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
@@ -98,18 +100,19 @@ impl Shared {
         let mut over = false;
         let mut back_off = BACK_OFF;
         loop {
-            let accepted = tokio::select! {
+            let accepted = poll_fn(|cx| {
                 // ORDER: a connection first: the kernel is told to begin no more when it seems to have none.
-                biased;
-                accepted = listener.accept() => accepted,
-                () = &mut last, if !over => {
-                    over = true;
-                    continue;
+                if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                    return Poll::Ready(Some(accepted));
                 }
-                rest = async { listener.accept_rest().transpose() }, if over => match rest {
-                    Some(accepted) => accepted,
-                    None => return,
-                },
+                over = over || last.as_mut().poll(cx).is_ready();
+                if over {
+                    return Poll::Ready(listener.accept_rest().transpose());
+                }
+                Poll::Pending
+            });
+            let Some(accepted) = accepted.await else {
+                return;
             };
             match accepted {
                 Ok(halves) => {

@@ -19,6 +19,7 @@ use super::link::Link;
 use super::meter::{self, Role};
 use super::options::SessionOptions;
 use super::pair;
+use super::place::Place;
 use super::server::Server;
 use super::tenure::Tenure;
 use crate::transport::{self, ConnectError, Halves, Origin, Scheme};
@@ -42,12 +43,13 @@ pub(super) fn open<T>(
     let address = session.address();
     // An address costs two allocations, so no more of them than need be.
     let (handler, beside) = make(address.clone());
+    let now = Instant::now();
     // Made where it stays, as far as that goes: it is half of a KiB.
     let mut actor = HttpSession::new(
         handler,
         SessionContext {
-            link: Link::new(&address, options, Some(write)),
-            end: End::Server(Server::new(Instant::now())),
+            link: Link::new(&address, options, Some(write), now),
+            end: End::Server(Server::new(now)),
         },
     );
     let link = &mut actor.context.link;
@@ -61,8 +63,8 @@ pub(super) fn open<T>(
     link.counted = Some(meter::Connection::open(Role::Server));
     let wiring = wiring(read, address, Epoch::default(), &link.options);
     pair::spawn(
-        Box::pin(builder.into_future(PayloadBuilder::of_requests(wiring, tenure))),
-        Box::pin(session.into_future(actor)),
+        Place::new(builder.into_future(PayloadBuilder::of_requests(wiring, tenure, now))),
+        Place::new(session.into_future(actor)),
     );
     beside
 }
@@ -161,7 +163,7 @@ fn client(
     options: Arc<SessionOptions>,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> HttpSession {
-    let mut link = Link::new(address, options, None);
+    let mut link = Link::new(address, options, None, Instant::now());
     if let Some(halves) = halves {
         end.connection.attach(&mut link, halves);
     }

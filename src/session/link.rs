@@ -117,6 +117,7 @@ impl Link {
         address: &Addr<HttpSession>,
         options: Arc<SessionOptions>,
         write: Option<transport::WriteHalf>,
+        now: Instant,
     ) -> Self {
         Self {
             address: address.downgrade(),
@@ -125,7 +126,7 @@ impl Link {
             over: None,
             peer: Peer::default(),
             tls: None,
-            opened: Instant::now(),
+            opened: now,
             phase: Phase::Open,
             inbox: Inbox::default(),
             ledger: Ledger::default(),

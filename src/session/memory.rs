@@ -128,6 +128,7 @@ impl Drop for Stake {
 mod tests {
     use actix::AsyncContext as _;
     use bytes::Bytes;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::error::CloseReason;
@@ -165,7 +166,7 @@ mod tests {
         let chunk = || Inbound::Chunk(Bytes::from_static(&[0; 1000]));
         let address = actix::Context::<HttpSession>::new().address();
         let ceiling = Arc::new(Ceiling::new(10));
-        let mut link = Link::new(&address, Arc::default(), None);
+        let mut link = Link::new(&address, Arc::default(), None, Instant::now());
         link.stake = Some(Stake::new(ceiling.clone()));
         link.receive(chunk());
         link.end_turn();

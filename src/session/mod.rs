@@ -40,6 +40,7 @@ mod options;
 mod outbound;
 mod outbuf;
 mod pair;
+mod place;
 mod private;
 mod record;
 mod reply;

@@ -25,11 +25,11 @@ thread_local! {
     static APART: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// Starts both in one task. They come in their boxes, so that each is moved once.
-pub(super) fn spawn<B, S>(builder: Pin<Box<B>>, session: Pin<Box<S>>)
+/// Starts both in one task.
+pub(super) fn spawn<B, S>(builder: B, session: S)
 where
-    B: Future<Output = ()> + 'static,
-    S: Future<Output = ()> + 'static,
+    B: Future<Output = ()> + Unpin + 'static,
+    S: Future<Output = ()> + Unpin + 'static,
 {
     #[cfg(test)]
     if APART.get() {
@@ -37,7 +37,7 @@ where
         actix_rt::spawn(session);
         return;
     }
-    actix_rt::spawn(Box::pin(Pair::new(builder, session)));
+    actix_rt::spawn(Pair::new(builder, session));
 }
 
 /// The future of that task. It stays in the task in which it is polled first.
@@ -49,7 +49,7 @@ struct Pair<B, S> {
 }
 
 impl<B, S> Pair<B, S> {
-    fn new(builder: Pin<Box<B>>, session: Pin<Box<S>>) -> Self {
+    fn new(builder: B, session: S) -> Self {
         let state = Arc::new(State {
             // An actor begins by being polled.
             bits: AtomicU8::new(BUILDER | SESSION),
@@ -73,8 +73,8 @@ impl<B, S> Pair<B, S> {
 
 impl<B, S> Future for Pair<B, S>
 where
-    B: Future<Output = ()>,
-    S: Future<Output = ()>,
+    B: Future<Output = ()> + Unpin,
+    S: Future<Output = ()> + Unpin,
 {
     type Output = ();
 
@@ -107,11 +107,11 @@ where
 struct Half<F> {
     bit: u8,
     /// Freed as soon as it is over.
-    actor: Option<Pin<Box<F>>>,
+    actor: Option<F>,
     waker: Waker,
 }
 
-impl<F: Future<Output = ()>> Half<F> {
+impl<F: Future<Output = ()> + Unpin> Half<F> {
     fn is_over(&self) -> bool {
         self.actor.is_none()
     }
@@ -129,7 +129,7 @@ impl<F: Future<Output = ()>> Half<F> {
             return false;
         }
         let mut cx = Context::from_waker(&self.waker);
-        if actor.as_mut().poll(&mut cx).is_ready() {
+        if Pin::new(actor).poll(&mut cx).is_ready() {
             self.actor = None;
         }
         true

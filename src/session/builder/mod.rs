@@ -17,6 +17,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
 use bytes::BytesMut;
+use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use clock::Clock;
@@ -100,13 +101,15 @@ pub(super) struct Wiring {
 
 impl PayloadBuilder {
     /// For the server end: the first head is awaited from now on.
-    pub(super) fn of_requests(wiring: Wiring, tenure: Tenure) -> Self {
+    pub(super) fn of_requests(wiring: Wiring, tenure: Tenure, now: Instant) -> Self {
         let head = wiring.options.timeouts.head;
         let decoder = Decoder::requests(wiring.rules.clone());
         let mut builder = Self::new(wiring, decoder, tenure);
         builder.fresh = true;
         builder.clock = Some(Clock::FirstHead);
-        builder.deadline.set_after(head);
+        builder
+            .deadline
+            .set(head.and_then(|head| now.checked_add(head)));
         builder
     }
 
