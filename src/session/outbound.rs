@@ -9,12 +9,15 @@ use tokio::time::Instant;
 
 use super::deadline::RareDeadline;
 use super::meter;
-use super::options::SessionOptions;
+use super::options::{Buffers, SessionOptions};
 use super::outbuf::OutBuf;
 use super::waiter::Waiter;
 use crate::error::RefusedReason;
 use crate::transport;
 use crate::wire::Encoder;
+
+/// How many times the mark waits for a socket that takes all at once: a fifth of the processor time of 256 MiB.
+const FAST: usize = 4;
 
 /// Whether there is room for more output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +45,8 @@ pub(super) struct Outbound {
     io: Option<transport::WriteHalf>,
     options: Arc<SessionOptions>,
     throttled: Option<Instant>,
+    /// The socket took all at once when there was more than the mark: it gets more until it does not.
+    fast: bool,
     waiters: Vec<Box<dyn Waiter>>,
     stall: RareDeadline,
     /// How many bytes the socket had taken when the stall clock was set last.
@@ -60,6 +65,7 @@ impl Outbound {
             io,
             options,
             throttled: None,
+            fast: false,
             waiters: Vec::new(),
             stall: RareDeadline::default(),
             seen: 0,
@@ -86,13 +92,27 @@ impl Outbound {
     }
 
     pub(super) fn is_below_high_water(&self) -> bool {
-        self.buffer.len() <= self.options.buffers.high_water
+        self.buffer.len() <= self.high_water()
+    }
+
+    /// The mark, higher for a socket that is fast: long writes cost the kernel less.
+    fn high_water(&self) -> usize {
+        let Buffers {
+            high_water,
+            hard_cap,
+            ..
+        } = self.options.buffers;
+        if self.fast {
+            high_water.max((high_water.saturating_mul(FAST)).min(hard_cap / 2))
+        } else {
+            high_water
+        }
     }
 
     /// To be called after something was added or written.
     pub(super) fn weigh(&mut self) -> Flow {
         let waiting = self.buffer.len();
-        if self.throttled.is_none() && waiting > self.options.buffers.high_water {
+        if self.throttled.is_none() && waiting > self.high_water() {
             self.throttled = Some(Instant::now());
             Flow::Throttled
         } else if self.throttled.is_some() && waiting <= self.options.buffers.low_water {
@@ -126,7 +146,10 @@ impl Outbound {
         };
         if !self.buffer.is_empty() {
             self.unflushed = true;
-            ready!(self.buffer.poll_write(&mut **io, cx))?;
+            let much = self.buffer.len() > self.options.buffers.high_water;
+            let written = self.buffer.poll_write(&mut **io, cx);
+            self.fast = written.is_ready() && (much || self.fast);
+            ready!(written)?;
         }
         if self.unflushed {
             ready!(Pin::new(&mut **io).poll_flush(cx))?;
@@ -148,6 +171,7 @@ impl Outbound {
 
     pub(super) fn attach(&mut self, io: transport::WriteHalf) {
         self.io = Some(io);
+        self.fast = false;
     }
 
     /// Gives the connection away.
@@ -204,6 +228,7 @@ impl Outbound {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
     use super::*;
@@ -229,6 +254,8 @@ mod tests {
             Poll::Pending
         }
     }
+
+    impl transport::Write for Valve {}
 
     impl transport::Write for Hoard {
         fn taken(&self) -> Option<u64> {
@@ -258,6 +285,81 @@ mod tests {
         }
         std::future::poll_fn(|cx| outbound.poll_stall(cx)).await;
         assert_eq!(begun.elapsed().as_secs(), patience.as_secs());
+    }
+
+    /// Takes all, or nothing.
+    struct Valve(Arc<AtomicBool>);
+
+    impl tokio::io::AsyncWrite for Valve {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            data: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.0.load(Ordering::Relaxed) {
+                Poll::Ready(Ok(data.len()))
+            } else {
+                Poll::Pending
+            }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// How much is taken of a sender that goes on while there is room.
+    fn fill(outbound: &mut Outbound) -> usize {
+        let before = outbound.buffer.len();
+        while outbound.room() == Room::Open {
+            crate::wire::Output::body(&mut outbound.buffer, &vec![0; 10_000].into());
+            let _ = outbound.weigh();
+        }
+        outbound.buffer.len() - before
+    }
+
+    /// A socket that takes all at once gets more at a time, until it does not.
+    #[test]
+    fn a_fast_socket_gets_more_at_a_time() {
+        let open = Arc::new(AtomicBool::new(true));
+        let options = Arc::<SessionOptions>::default();
+        let buffers = options.buffers;
+        let io = transport::WriteHalf::new(Valve(open.clone()));
+        let mut outbound = Outbound::new(Some(io), options);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut flush = |outbound: &mut Outbound| {
+            let flushed = outbound.poll_flush(&mut cx).is_ready();
+            let _ = outbound.weigh();
+            flushed
+        };
+        let piece = 10_000;
+        let usual = fill(&mut outbound);
+        assert!((buffers.high_water..buffers.high_water + piece).contains(&(usual - 1)));
+        assert!(flush(&mut outbound));
+        let fast = buffers.high_water * FAST;
+        let more = fill(&mut outbound);
+        assert!((fast..fast + piece).contains(&(more - 1)), "{more}");
+        assert!(flush(&mut outbound));
+        // Once it stands still, the usual mark holds for what waits already.
+        crate::wire::Output::body(&mut outbound.buffer, &vec![0; usual].into());
+        let _ = outbound.weigh();
+        assert_eq!(outbound.room(), Room::Open);
+        open.store(false, Ordering::Relaxed);
+        assert!(!flush(&mut outbound));
+        assert_eq!(outbound.room(), Room::Throttled);
+        open.store(true, Ordering::Relaxed);
+        // And the cap is kept, whatever the mark.
+        let mut options = SessionOptions::default();
+        options.buffers.hard_cap = buffers.high_water;
+        let io = transport::WriteHalf::new(Valve(open.clone()));
+        let mut outbound = Outbound::new(Some(io), options.into());
+        assert_eq!(fill(&mut outbound), usual);
+        assert!(flush(&mut outbound));
+        assert_eq!(fill(&mut outbound), usual);
     }
 
     /// Senders that do not wait for room leave nothing behind, however many pieces they send.
