@@ -994,7 +994,7 @@ async fn refused_requests() {
     assert_eq!(kind(&refused.expect_err("no url")), "Unusable(InvalidUrl)");
     assert_eq!(
         UseError::InvalidUrl.to_string(),
-        "url is malformed, has no host, is of another origin, or carries a user"
+        "url is malformed, has no host, belongs to another origin, or contains user information"
     );
 }
 
