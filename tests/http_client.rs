@@ -994,7 +994,7 @@ async fn refused_requests() {
     assert_eq!(kind(&refused.expect_err("no url")), "Unusable(InvalidUrl)");
     assert_eq!(
         UseError::InvalidUrl.to_string(),
-        "url is malformed, has no host, belongs to another origin, or contains user information"
+        "url is malformed, has no host, belongs to another origin, or has user information"
     );
 }
 

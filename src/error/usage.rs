@@ -17,7 +17,7 @@ pub enum UseError {
     InvalidReason,
     /// A URL that does not parse, has no host where one is needed, belongs to another origin, or contains user
     /// information.
-    #[error("url is malformed, has no host, belongs to another origin, or contains user information")]
+    #[error("url is malformed, has no host, belongs to another origin, or has user information")]
     InvalidUrl,
     /// A Host field that is repeated or not `uri-host [":" port]` (RFC 9110 section 7.2).
     #[error("host field repeated or malformed")]

@@ -1,7 +1,7 @@
 //! One task for the two actors of a server connection.
 //!
-//! They would run as two tasks just as well. In one, what the builder reads is handled, answered and written while its
-//! memory is in the cache: with thousands of busy connections other builders would come between.
+//! Two tasks would do as well. In one, what the builder reads is handled, answered and written while its memory is in
+//! the cache. With thousands of busy connections, other builders would come in between.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// How often the two may hand each other work before the rest of the arbiter gets a turn.
+/// How often the two may give each other work before the rest of the arbiter gets a turn.
 const ROUNDS: u32 = 4;
 
 /// The builder was woken.
@@ -21,7 +21,7 @@ const POLLING: u8 = 4;
 
 #[cfg(test)]
 thread_local! {
-    /// Two tasks instead, to compare with.
+    /// Whether to use two tasks instead, to compare with.
     static APART: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
