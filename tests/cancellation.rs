@@ -1,4 +1,4 @@
-//! What one end gives up, the other hears, in each phase of an exchange (N5, D1): two sessions over loopback TCP.
+//! What one end gives up, the other hears, in each phase of an exchange (N5): two sessions over loopback TCP.
 
 mod common;
 

@@ -496,7 +496,7 @@ async fn misbehaving_servers() {
     }
 }
 
-/// B24, D9: a response cut short is an error; a close before it says whether the request can be repeated.
+/// B24: a response cut short is an error; a close before it says whether the request can be repeated.
 #[actix::test]
 async fn servers_that_leave() {
     let rows = [

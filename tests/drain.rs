@@ -1,4 +1,4 @@
-//! The orderly end of a server (N9, B32, D2).
+//! The orderly end of a server (N9, B32).
 
 mod common;
 

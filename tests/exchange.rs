@@ -515,7 +515,7 @@ async fn a_truncated_body_is_a_failure() {
     );
 }
 
-/// D7: an early answer to a short body of known length: the rest is drained and the connection kept.
+/// An early answer to a short body of known length: the rest is drained and the connection kept.
 #[actix::test]
 async fn an_early_answer_drains_a_short_body() {
     let mut served = serve(hello);
@@ -539,7 +539,7 @@ async fn an_early_answer_drains_a_short_body() {
         .await;
 }
 
-/// D7: an early answer to a long body, or one of unknown length: the close is announced, and the answer arrives although
+/// An early answer to a long body, or one of unknown length: the close is announced, and the answer arrives although
 /// the body is not read.
 #[actix::test]
 async fn an_early_answer_to_a_long_body_closes() {
@@ -594,7 +594,7 @@ async fn bodies_over_the_limit() {
 }
 
 mod expect_continue {
-    //! RFC 9110 section 10.1.1 and its many ways to go wrong (D13).
+    //! RFC 9110 section 10.1.1 and its many ways to go wrong.
 
     use super::*;
     use http_actors::{MuteGuard, Responder, Version};

@@ -654,7 +654,7 @@ async fn a_broken_upload_is_cut() {
     assert!(!seen.contains("0\r\n\r\n"), "{seen}");
 }
 
-/// D7: a final response that comes early ends the upload and is returned whole; then the connection is closed.
+/// A final response that comes early ends the upload and is returned whole; then the connection is closed.
 #[actix::test]
 async fn an_early_response_ends_the_upload() {
     for body in ["hi", &"x".repeat(20_000)] {

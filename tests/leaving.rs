@@ -1,4 +1,4 @@
-//! The orderly end of a session, at both ends (N9), and connections that are rotated (D15).
+//! The orderly end of a session, at both ends (N9), and connections that are rotated.
 
 mod common;
 
@@ -302,7 +302,7 @@ async fn a_client_leaves_at_once_or_is_cut() {
     );
 }
 
-/// D15: a connection that has had its share of requests, or its time, ends in an orderly way.
+/// A connection that has had its share of requests, or its time, ends in an orderly way.
 #[actix::test]
 async fn connections_are_rotated() {
     tokio::time::pause();

@@ -61,7 +61,7 @@ async fn a_reset_cancels_the_exchange_at_once() {
     }
 }
 
-/// D13: a half-closed peer gets its answer, and the handler knows.
+/// A half-closed peer gets its answer, and the handler knows.
 #[actix::test]
 async fn a_half_closed_peer_gets_its_answer() {
     let mut served = serve(silent);
@@ -387,7 +387,7 @@ mod deadlines {
         assert_passed(since, Duration::from_secs(75));
     }
 
-    /// N6, D3: a body that drips: each byte earns what it takes at the least rate, so one byte at a time is no way to stay.
+    /// N6: a body that drips: each byte earns what it takes at the least rate, so one byte at a time is no way to stay.
     #[actix::test]
     async fn a_dripping_body_gets_408() {
         tokio::time::pause();

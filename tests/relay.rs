@@ -161,7 +161,7 @@ async fn relays_leave_to_send() {
     );
 }
 
-/// D4: a reader that stops holds the server behind, through both sessions.
+/// A reader that stops holds the server behind, through both sessions.
 #[actix::test]
 async fn a_slow_reader_holds_the_server_behind() {
     let (behind, origin) = behind();
@@ -191,7 +191,7 @@ async fn a_slow_reader_holds_the_server_behind() {
     }
 }
 
-/// D1: a client that leaves in mid-answer is noticed by the server behind.
+/// A client that leaves in mid-answer is noticed by the server behind.
 #[actix::test]
 async fn a_client_that_leaves_is_noticed_behind() {
     let (behind, origin) = behind();

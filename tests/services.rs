@@ -377,7 +377,7 @@ async fn a_function_may_have_the_responder() {
     assert!(peer.rest().await.starts_with("HTTP/1.1 500 "));
 }
 
-/// Nobody works for a peer that has gone (D1): the future is dropped when the exchange ends.
+/// Nobody works for a peer that has gone: the future is dropped when the exchange ends.
 #[actix::test]
 async fn a_function_ends_with_its_exchange() {
     tokio::time::pause();

@@ -77,7 +77,7 @@ async fn events_are_written_as_readers_parse_them() {
     peer.send(GET).await;
 }
 
-/// D2: a stream without an end is brought to one when its session is to leave, and nothing is cut.
+/// A stream without an end is brought to one when its session is to leave, and nothing is cut.
 #[actix::test]
 async fn a_sender_hears_that_its_session_is_to_leave() {
     let (events, mut peer, session) = open_on().await;

@@ -30,7 +30,7 @@ pub struct ServerActor {
     pub(super) files: Vec<SocketFile>,
     pub(super) notify: Option<Box<dyn ServerNotify>>,
     pub(super) ended: Option<oneshot::Sender<()>>,
-    /// Who asked for the report of the current drain.
+    /// The senders that wait for the report of the current drain.
     pub(super) draining: Vec<oneshot::Sender<DrainReport>>,
     /// Keeps the memory ceiling, if there is one.
     pub(super) keeper: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,

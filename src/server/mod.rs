@@ -374,7 +374,7 @@ impl HttpServer {
 
     // Running.
 
-    /// Starts to serve. The returned future ends when the server does: by a signal, or by a [`Drain`](crate::Drain) or
+    /// Starts to serve. The returned future ends when the server does: by a signal, or by a [`Drain`] or
     /// a [`Dispose`](crate::Dispose) sent to its [`handle`](Running::handle).
     ///
     /// # Panics

@@ -1,5 +1,5 @@
-//! Trailer sections (RFC 9110 section 6.5, RFC 9112 section 7.1.2): the field gate again, and the names that may not
-//! stand there because they would have changed how the head was understood.
+//! Trailer sections (RFC 9110 section 6.5, RFC 9112 section 7.1.2): the field gate again, and the names that are
+//! forbidden there because they would have changed how the head was understood.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub(super) fn is_forbidden(name: &[u8]) -> bool {
             .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
 }
 
-/// Reads the section, the blank line included: its length and the fields, if there are any. `None` while incomplete.
+/// Reads the section, the blank line included: its length, and the fields if there are any. `None` while incomplete.
 pub(super) fn read(
     scan: &mut Scan,
     input: &[u8],
