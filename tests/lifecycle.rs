@@ -284,7 +284,7 @@ mod deadlines {
         }
     }
 
-    /// Whether this much time has passed, with the resolution that is promised.
+    /// Whether this much time has passed, with the promised resolution.
     fn assert_passed(since: Instant, expected: Duration) {
         let passed = since.elapsed();
         assert!(
@@ -427,7 +427,7 @@ mod deadlines {
         assert_passed(since, Duration::from_secs(30));
     }
 
-    /// The clock of a whole exchange, off by default: what the peer is told says who was slow, and an answer that had begun
+    /// The clock of a whole exchange, off by default: the answer says which side was slow, and an answer that had begun
     /// is cut.
     #[actix::test]
     async fn an_exchange_has_its_time() {
@@ -583,7 +583,7 @@ mod deadlines {
         assert!(served.heard.so_far().is_empty());
     }
 
-    /// Output of which the socket takes nothing: cut, and told so.
+    /// Output that the socket does not take: cut, and told.
     #[actix::test]
     async fn a_peer_that_never_reads_is_cut() {
         tokio::time::pause();

@@ -1,5 +1,5 @@
-//! The relay of `examples/relay.rs`: one interface for both ends is enough to join them. Nothing is collected, in either
-//! direction, and what is cut at one end is cut at the other.
+//! The relay of `examples/relay.rs`: one interface for both ends is enough to join them. Nothing is collected, in
+//! either direction, and what is cut at one end is cut at the other.
 
 mod common;
 #[path = "../examples/relay.rs"]
@@ -25,7 +25,7 @@ fn relay(origin: Origin) -> (Running, SocketAddr) {
     (running, address)
 }
 
-/// What stands behind the relay.
+/// The server behind the relay.
 struct Behind {
     left: usize,
     trailers: Option<Headers>,
@@ -292,7 +292,8 @@ async fn heads_are_passed_on() {
     );
 }
 
-/// Whether the body is wanted is asked behind: an answer that comes instead of leave is passed on, no body is asked for.
+/// The server behind is asked whether it wants the body. If it answers instead, that is passed on, and no body is asked
+/// for.
 #[actix::test]
 async fn leave_may_be_refused() {
     let (mut peer, listener, _relay) = between().await;

@@ -48,7 +48,7 @@ pub enum ClientErrorKind {
     TooManyRedirects,
 }
 
-/// Who has to change something.
+/// Who has to change something for a request to succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Blame {

@@ -87,7 +87,8 @@ pub enum WireError {
     /// Content-Length together with Transfer-Encoding (RFC 9112 section 6.1).
     #[error("content-length together with transfer-encoding")]
     ContentLengthWithTransferEncoding,
-    /// A Transfer-Encoding that is empty, malformed, repeated, or in which `chunked` is not last (RFC 9112 section 6.1).
+    /// A Transfer-Encoding that is empty, malformed, repeated, or in which `chunked` is not last (RFC 9112 section
+    /// 6.1).
     #[error("malformed transfer-encoding")]
     InvalidTransferEncoding,
     /// A well-formed transfer coding other than `chunked` (RFC 9112 section 6.1).

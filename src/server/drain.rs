@@ -14,7 +14,7 @@ use crate::transport::Peer;
 /// Requests that are going on, and those that come within the window, are answered. Answers that begin after the drain
 /// say `Connection: close`, and their connections close after them. An answer whose head is out is finished as it
 /// began, and its connection stays for the rest of the window. What is not over at the deadline is cut. The server's
-/// future ends after that.
+/// future ends when all sessions have ended.
 ///
 /// Connections that were handed over ([`Upgraded`](crate::Upgraded)) are not waited for, and end with the server. Bring
 /// them to an end yourself, for example when a handler hears `leaving`.

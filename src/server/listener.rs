@@ -227,8 +227,8 @@ mod tests {
         next.accept().expect("the connection is there");
     }
 
-    /// P89: what is accepted has the options that were asked for, from whichever socket it got them, and is told both of
-    /// its addresses.
+    /// P89: what is accepted has the options that were asked for, from whichever socket it got them, and is told both
+    /// of its addresses.
     #[tokio::test]
     async fn p89_options_and_addresses() {
         let after = Duration::from_secs(42);

@@ -42,7 +42,7 @@ use crate::payload::{Headers, MessageId, Payload, TransferMode};
 #[must_use = "the body of a response that is dropped before its end closes its connection"]
 pub struct Incoming {
     shared: Arc<Shared>,
-    /// Where the rest comes from; none if it is all here.
+    /// Where the rest comes from. `None` if it is all here.
     source: Option<Source>,
     /// How many bytes are still to be read, if the length was announced.
     left: Option<u64>,

@@ -308,7 +308,7 @@ impl Link {
         }
     }
 
-    /// An exchange is over. Whoever still gets its body sees that it is not whole.
+    /// An exchange is over. An actor that still gets its body sees that it is not whole.
     pub(super) fn cut_body(&mut self, exchange: MessageId) {
         self.sink.take_if(|sink| sink.exchange == exchange);
     }

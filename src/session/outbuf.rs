@@ -39,7 +39,7 @@ pub(super) struct OutBuf {
     total: u64,
 }
 
-/// A large piece that goes out before the byte `at` of the small buffer.
+/// A large piece that is sent before the byte `at` of the small buffer.
 #[derive(Debug)]
 struct Splice {
     at: usize,
@@ -174,7 +174,8 @@ impl OutBuf {
             .unwrap_or_default();
     }
 
-    /// Moves what waits to the front once more than half of a large buffer is behind us. Amortised: each byte moves once.
+    /// Moves what waits to the front once more than half of a large buffer was written. Amortised: each byte moves
+    /// once.
     #[inline(never)]
     fn compact(&mut self) {
         if self.written > self.small.len() / 2 {

@@ -136,7 +136,7 @@ impl<F: Future<Output = ()>> Half<F> {
     }
 }
 
-/// Who was woken. It is also the builder's waker: one allocation less.
+/// Which actor was woken. It is also the builder's waker: one allocation less.
 struct State {
     /// Of the constants above. Each change is seen by the next: a wake either finds the task being polled, or wakes it.
     bits: AtomicU8,
@@ -253,7 +253,7 @@ mod tests {
         }
     }
 
-    /// Notes what it hears, answers with the path, and with much where that is asked for.
+    /// Notes what it hears, answers with the path, and with much if that is asked for.
     struct Notes(Rc<RefCell<Vec<String>>>);
 
     impl Notes {

@@ -237,8 +237,8 @@ mod tests {
         assert_eq!(told.recv().await, Some(None));
     }
 
-    /// Nothing is sent to a server that was seen to leave, although what it sent before is not read yet. What waits goes
-    /// over the next connection, which there is none of here.
+    /// Nothing is sent to a server that was seen to leave, although what it sent before is not read yet. What waits
+    /// goes over the next connection, which there is none of here.
     #[actix::test]
     async fn nothing_follows_the_end_of_the_server() {
         let (near, mut far) = tokio::io::duplex(1 << 10);

@@ -17,8 +17,8 @@ const GATHERED: usize = 16 << 10;
 /// [`SessionContext::deliver_body_to`](crate::SessionContext::deliver_body_to).
 ///
 /// The answer to [`Part::Data`] is the credit: the next part is sent when the answer came, so an actor that answers
-/// late slows the peer down. [`Part::End`] follows when all data were answered. [`Part::Cut`] follows at once. Nobody
-/// waits for the answers to these two.
+/// late slows the peer down. [`Part::End`] follows when all data were answered. [`Part::Cut`] is sent at once when the
+/// exchange ends before the body is complete. Nobody waits for the answers to these two.
 ///
 /// An [`HttpSession`](crate::HttpSession) takes parts too, as the body of its Stream or Chunked message with that id,
 /// and answers when there is room. A client session keeps the first part of a request whose body was not asked for yet,

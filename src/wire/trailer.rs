@@ -10,7 +10,7 @@ use super::line::{Bounds, Scan};
 use crate::error::WireError;
 use crate::payload::{Block, Headers};
 
-/// Framing, routing, authentication, conditions and control (RFC 9110 section 6.5.1). `content-*` and `if-*` come on top.
+/// Framing, routing, authentication, conditions and control (RFC 9110 section 6.5.1). `content-*` and `if-*` are added.
 const FORBIDDEN: [&[u8]; 30] = [
     b"age",
     b"authorization",

@@ -96,8 +96,9 @@ impl Encoder {
     /// Ends the body. Trailers to a peer that cannot take them are dropped.
     ///
     /// # Errors
-    /// [`UseError::BodyTooShort`] if bytes are still owed, [`UseError::TrailersNotAllowed`] for trailers on a body of known
-    /// length or with a forbidden name, [`UseError::BodyNotAllowed`] if no body is open. The body stays open then.
+    /// [`UseError::BodyTooShort`] if bytes are still owed, [`UseError::TrailersNotAllowed`] for trailers on a body of
+    /// known length or with a forbidden name, [`UseError::BodyNotAllowed`] if no body is open. The body stays open
+    /// then.
     pub(crate) fn finish(
         &mut self,
         trailers: Option<&Headers>,
