@@ -45,11 +45,11 @@ const REDIRECT_TIME: Duration = Duration::from_secs(1);
 /// the client was made for. Connections are kept by scheme, host and port. When the last clone is dropped, idle ones
 /// are closed.
 ///
-/// A request is sent once more, on a new connection, if its connection had been idle before and died before any of the
-/// answer came. That holds only for an idempotent method (RFC 9110 section 9.2.2) with the body inside; no other
-/// request is sent twice. Dropping the future of a request cancels it and closes its connection. Informational
-/// responses are dropped; a [`session`](Self::session) hears them. A URL with user information is refused: see
-/// [`Payload::basic_auth_as`].
+/// A request is sent once more, on a new connection, if its connection had carried another exchange before and died
+/// before any of the answer came. That holds only for an idempotent method (RFC 9110 section 9.2.2) with the body
+/// inside; no other request is sent twice. Dropping the future of a request cancels it and closes its connection.
+/// Informational responses are dropped; a [`session`](Self::session) hears them. A URL with user information is
+/// refused: see [`Payload::basic_auth_as`].
 ///
 /// ```no_run
 /// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
@@ -178,8 +178,7 @@ impl HttpClient {
         Ok(self.open(way, move |session| Box::new(factory.handler(session))))
     }
 
-    /// Pinned where it was made: a future that is passed on by value is copied, and takes its place twice in its
-    /// caller.
+    /// Pinned where it was made: a future that is passed on by value is copied, and takes up space twice in its caller.
     async fn within<T>(
         &self,
         future: Pin<&mut impl Future<Output = Result<T, ClientError>>>,

@@ -63,7 +63,7 @@ impl SessionContext {
         }
     }
 
-    /// Begins the last HTTP message of the connection, and returns a future of the connection; see
+    /// Offers or accepts a switch to another protocol, and returns a future of the connection; see
     /// [`HandOff`](crate::HandOff).
     ///
     /// Await the future in a task or an actor of your own, not in [`spawn`](Self::spawn): what runs there is dropped

@@ -53,7 +53,7 @@ impl End {
         at!(self, apply(link, payload))
     }
 
-    /// Begins the last HTTP message on this connection.
+    /// Begins a message that switches to another protocol.
     pub(super) fn hand_off(
         &mut self,
         link: &mut Link,

@@ -71,7 +71,7 @@ pub enum ExchangePhase {
     Queued,
     /// Client: the request is being sent.
     Sending,
-    /// The request was delivered, or its body was still coming.
+    /// Server: the request was delivered, and its body was still coming.
     Receiving,
     /// The request was complete, and the answer had not begun.
     Waiting,
@@ -84,8 +84,9 @@ pub enum ExchangePhase {
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// As it should: the answer is complete and on its way. If another request waits, up to the high-water mark of the
-    /// outbound buffer may still wait for the socket; otherwise the socket has taken everything.
+    /// As it should. At a server the answer is complete and on its way: if another request waits, up to the high-water
+    /// mark of the outbound buffer may still wait for the socket; otherwise the socket has taken everything. At a
+    /// client the response was delivered whole, and the socket has taken the whole request.
     Completed,
     /// Somebody did not want it any more.
     Cancelled(CancelCause),

@@ -27,7 +27,7 @@ use crate::payload::{Headers, MessageId, Payload};
 #[rtype(result = "Result<MessageId, Refused<Payload>>")]
 pub struct Apply(pub Payload);
 
-/// Begins the last HTTP message of the connection, and asks for the connection.
+/// Offers or accepts a switch to another protocol, and asks for the connection.
 ///
 /// At a server the message is a 101 to a request that offers an upgrade, or a 2xx to CONNECT. At a client it is a
 /// request with an Upgrade field, or CONNECT.
@@ -60,7 +60,7 @@ impl HandOff {
 #[derive(Message)]
 #[rtype(result = "Result<MessageId, Refused<Payload>>")]
 pub struct HandOffTo {
-    /// The last HTTP message of this end on the connection.
+    /// The request or response that switches.
     pub payload: Payload,
     /// The actor that gets the connection.
     pub taker: Recipient<Upgraded>,

@@ -80,8 +80,7 @@ impl Responder {
         Answer { receipt }
     }
 
-    /// Answers with the last HTTP message of the connection; see [`HandOff`](crate::HandOff). Resolves to the
-    /// connection.
+    /// Answers by a switch to another protocol; see [`HandOff`](crate::HandOff). Resolves to the connection.
     pub fn hand_off(mut self, payload: Payload) -> Upgrade {
         self.spent = true;
         let (taker, upgrade) = Upgrade::new();

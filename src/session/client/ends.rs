@@ -126,7 +126,8 @@ impl Client {
         }
     }
 
-    /// Nothing more came on a connection whose write failed. A slow handler gets the time that it needs.
+    /// Gives up a connection whose write failed, if nothing more comes on it. A slow handler gets the time that it
+    /// needs.
     pub(super) fn give_up(&mut self, link: &mut Link, kind: io::ErrorKind) {
         let waits = self
             .front()
