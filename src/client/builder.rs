@@ -102,7 +102,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sees the bytes of every connection, secrets included: for debugging. None by default.
+    /// The tap, which sees the bytes of every connection, secrets included: for debugging. None by default.
     pub fn tap(mut self, tap: impl Tap) -> Self {
         self.tap = Some(Arc::new(tap));
         self

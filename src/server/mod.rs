@@ -318,7 +318,7 @@ impl HttpServer {
         self
     }
 
-    /// Is told of the life of the server.
+    /// The receiver of notifications about the life of the server.
     pub fn notify(mut self, notify: impl ServerNotify) -> Self {
         self.notify = Some(Box::new(notify));
         self
@@ -362,12 +362,12 @@ impl HttpServer {
         self.edit(move |options| options.buffers = buffers)
     }
 
-    /// Is told of each exchange when it is over.
+    /// The logger, which gets each exchange when it is over.
     pub fn logger(self, logger: impl Logger) -> Self {
         self.edit(move |options| options.logger = Some(Arc::new(logger)))
     }
 
-    /// Sees the bytes of every connection, secrets included: for debugging. None by default.
+    /// The tap, which sees the bytes of every connection, secrets included: for debugging. None by default.
     pub fn tap(self, tap: impl Tap) -> Self {
         self.edit(move |options| options.tap = Some(Arc::new(tap)))
     }

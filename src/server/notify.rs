@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-/// Is told of the life of a server (P112). Called in the server actor.
+/// Receives notifications about the life of a server (P112). Called in the server actor.
 #[allow(
     unused_variables,
     reason = "the defaults do nothing, and named arguments are documentation"

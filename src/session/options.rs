@@ -26,9 +26,9 @@ pub struct SessionOptions {
     pub half_close: HalfClose,
     /// Bounds on what waits in the session.
     pub buffers: Buffers,
-    /// Is told of each exchange when it is over, at a server. `None` by default.
+    /// The logger of a server, which gets each exchange when it is over. `None` by default.
     pub logger: Option<Arc<dyn Logger>>,
-    /// Sees the bytes of the connection. `None` by default.
+    /// The tap, which sees the bytes of the connection. `None` by default.
     pub tap: Option<Arc<dyn Tap>>,
     /// Requests on one server connection: no limit. The answer to the last of them says `Connection: close`. Use it
     /// with `max_age` so that connections behind a load balancer do not stay where they are for ever.

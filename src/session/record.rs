@@ -6,7 +6,7 @@ use super::exchange::Exchange;
 use crate::payload::{Headers, Payload};
 use crate::transport::Peer;
 
-/// Is told of each exchange once, when it is over (P115).
+/// Logs exchanges: each is told once, when it is over (P115).
 pub trait Logger: Send + Sync + 'static {
     /// How much of the messages the log needs. The session keeps no more than that.
     fn detail(&self) -> Detail {
