@@ -72,7 +72,7 @@ async fn main() -> std::io::Result<()> {
         .route("/zeros/{kib}", get(zeros))
         .route("/events", get(events))
         .route("/slow", get(slow));
-    // For those who never ask by half a connection: a client that closes its side has gone.
+    // Right for clients that never half-close: a client that closes its side has gone.
     let server = HttpServer::new(tower_handler(router))
         .half_close(HalfClose::Abort)
         .bind(address)?

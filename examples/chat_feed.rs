@@ -10,7 +10,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 use http_actors::{BodySender, HttpRequest, HttpServer, Method, Payload, StatusCode};
 
-/// Everybody who listens, and the next number.
+/// Everybody that listens, and the next number.
 #[derive(Default)]
 struct Room {
     listeners: Vec<tokio::sync::mpsc::Sender<Bytes>>,
@@ -70,7 +70,7 @@ async fn feed(mut body: BodySender, mut lines: tokio::sync::mpsc::Receiver<Bytes
             return;
         }
     }
-    // Said goodbye to: the stream ends well.
+    // The channel is closed: the stream ends well.
     let _ = body.finish().await;
 }
 

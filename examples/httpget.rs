@@ -65,7 +65,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// Where bodies go: to a thread, because whoever reads them may not, and time goes on.
+/// Writes bodies in a thread: their reader may be slow, and time goes on.
 struct Output {
     pieces: mpsc::Sender<(Bytes, oneshot::Sender<io::Result<()>>)>,
     is_file: bool,
@@ -115,7 +115,7 @@ impl Output {
     }
 }
 
-/// What went wrong: with one exchange, or with the output, which is then of no use to the next either.
+/// What went wrong: with one exchange, or with the output, which is then of no use to the next one either.
 enum Trouble {
     Exchange(Error),
     Output(io::Error),
@@ -171,7 +171,7 @@ async fn exchange(
     Ok(head)
 }
 
-/// The length of the body to send, if that is known: then it can be read again, where a redirect asks for it.
+/// The length of the body to send, if it is known: then it can be read again for a redirect.
 fn length(path: &Path) -> io::Result<Option<u64>> {
     if path == Path::new("-") {
         return Ok(None);
@@ -180,7 +180,7 @@ fn length(path: &Path) -> io::Result<Option<u64>> {
     Ok(about.is_file().then_some(about.len()))
 }
 
-/// The body to send, read by a thread as it is asked for.
+/// Opens the body to send. A thread reads it as it is asked for.
 fn open(
     path: &Path,
     length: Option<u64>,
@@ -193,7 +193,7 @@ fn open(
         STDIN.call_once(|| {});
         Box::new(io::stdin())
     } else {
-        // A file that grows meanwhile is sent as long as it was.
+        // A file that grows meanwhile is sent at the length that it had.
         Box::new(File::open(path)?.take(length.unwrap_or(u64::MAX)))
     };
     let (sender, mut pieces) = mpsc::channel(1);
@@ -233,7 +233,7 @@ fn client(flags: &Flags) -> Result<HttpClient, Error> {
         .build())
 }
 
-/// Trusts what is in this file, and nobody else.
+/// Trusts the certificates in this file, and no others.
 #[cfg(feature = "rustls")]
 fn trusting(path: &Path) -> Result<Route, Error> {
     use rustls::pki_types::{CertificateDer, pem::PemObject as _};
@@ -252,7 +252,7 @@ fn trusting(_: &Path) -> Result<Route, Error> {
     Err("built without TLS".into())
 }
 
-/// What became of an exchange. Nobody may read it: that is no failure.
+/// Tells the outcome of an exchange. If nobody reads it, that is no failure.
 fn tell(flags: &Flags, url: &str, outcome: &Result<Payload, Trouble>) {
     let mut text = Vec::new();
     match outcome {

@@ -53,11 +53,11 @@ fn url(text: &str) -> Result<Uri, String> {
     Ok(url)
 }
 
-/// What all who ask have in common.
+/// What all askers share.
 struct Run {
     url: Uri,
     tally: RefCell<Tally>,
-    /// Told when nothing is under way.
+    /// Notified when nothing is under way.
     idle: Notify,
 }
 
@@ -80,7 +80,7 @@ impl Run {
         Some(Payload::request(Method::GET, self.url.clone()))
     }
 
-    /// An exchange ended: whole and so long, with so many bytes, or by an error.
+    /// An exchange ended: whole, in this time and with this many bytes, or by an error.
     fn end(&self, result: Option<(Duration, u64)>) {
         let tally = &mut *self.tally.borrow_mut();
         match result {
@@ -135,7 +135,7 @@ impl HttpHandler for Asker {
     }
 }
 
-/// Who asks.
+/// The askers: sessions, or one client.
 enum Askers {
     Sessions {
         sessions: Vec<Addr<HttpSession>>,
@@ -173,7 +173,7 @@ impl Askers {
         Self::Sessions { sessions, pipeline }
     }
 
-    /// Has so many requests made, and waits for the last.
+    /// Makes this many requests, and waits for the last.
     async fn ask(&self, run: &Rc<Run>, requests: u64) {
         if requests == 0 {
             return;
@@ -237,7 +237,7 @@ impl Times {
         self.0[Self::range(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))] += 1;
     }
 
-    /// The microseconds that so many of a hundred exchanges took at most.
+    /// The time in microseconds that this many of a hundred exchanges took at most.
     fn percentile(&self, percent: u64) -> u32 {
         let mut left = (self.0.iter().sum::<u64>() * percent).div_ceil(100);
         for (range, count) in (0..).zip(&self.0) {
@@ -258,7 +258,7 @@ fn ticks() -> Option<(u32, u32)> {
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
-/// Memory in use, in KiB; nothing where there is no `/proc`.
+/// Memory in use, in KiB. `None` without `/proc`.
 fn rss() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status

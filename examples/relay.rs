@@ -10,7 +10,7 @@ use http_actors::{
     Refused, SessionContext, SessionOptions, StatusCode, Unsent,
 };
 
-/// Hears the client.
+/// Handles the client.
 struct Front {
     back: Addr<HttpSession>,
 }
@@ -20,7 +20,7 @@ impl HttpHandler for Front {
         let request = request.forward().header("Via", "1.1 relay");
         let body = request.id();
         self.back.do_send(Apply(request));
-        // Refused where none is coming: the payload has it inside.
+        // Refused if no body is coming: then the payload has it inside.
         let _ = session.deliver_body_to(body, self.back.clone().recipient());
     }
 
@@ -36,14 +36,14 @@ impl HttpHandler for Front {
     }
 }
 
-/// The client is gone: what still goes on behind is for nobody.
+/// The client has gone: nobody wants the exchange with the server behind any more.
 impl Drop for Front {
     fn drop(&mut self) {
         self.back.do_send(Dispose);
     }
 }
 
-/// Hears the server behind.
+/// Handles the server behind.
 struct Back {
     front: Addr<HttpSession>,
 }

@@ -58,7 +58,7 @@ impl Door {
             && fields.get("Sec-WebSocket-Version") == Some(b"13")
             // 16 bytes in base64 (RFC 6455 section 4.1).
             && key.len() == 24;
-        // The session has a word in it too: a request with a body, or without Upgrade in its Connection, offers nothing.
+        // The session decides too: a request with a body, or without Upgrade in its Connection, offers nothing.
         match offered.then(|| session.hand_off(switch)) {
             Some(Ok(upgrade)) => drop(actix::spawn(Socket::open(upgrade, self.room.clone()))),
             _ => session.respond(
@@ -96,8 +96,8 @@ impl Socket {
     }
 }
 
-/// Passes on what comes, each line when the room has taken the one before it. Pings and the peer's close are answered by
-/// the stream itself, which ends then.
+/// Passes on what comes, each line when the room has taken the one before it. The stream itself answers pings and the
+/// peer's close, and then ends.
 async fn read(
     mut input: impl Stream<Item = Result<Frame, Error>> + Unpin,
     socket: Addr<Socket>,
@@ -139,7 +139,7 @@ impl Actor for Socket {
     }
 }
 
-/// Everybody who is here, and the next number.
+/// Everybody in the room, and the next number.
 #[derive(Default)]
 struct Room {
     guests: HashMap<Addr<Socket>, u64>,

@@ -91,13 +91,13 @@ enum Body {
     Count {
         bytes: u64,
     },
-    /// The request is read, then answered so.
+    /// The request is read, then answered with this status.
     Drain {
         status: StatusCode,
     },
     /// A chunk and a trailer field.
     Trailed,
-    /// So many bytes, in chunks of this.
+    /// This many bytes, in chunks of this size.
     Bytes {
         left: u64,
         piece: Bytes,
@@ -110,7 +110,7 @@ struct Workload {
     muted: bool,
 }
 
-/// What bodies are made of. An answer of up to this size is given whole.
+/// The content of bodies. An answer of up to this size is given whole.
 static FILL: [u8; MEBIBYTE] = [b'x'; MEBIBYTE];
 const MEBIBYTE: usize = 1 << 20;
 

@@ -1,8 +1,9 @@
-//! HTTP/1.1 sessions as [actix](https://docs.rs/actix) actors, at both ends of a connection.
+//! HTTP/1.1 servers and clients for [actix](https://docs.rs/actix). Each connection is an actor.
 //!
-//! A connection is an actor, [`HttpSession`]. What comes in on it arrives at one handler of your own; what goes out is sent
-//! by that handler, or by message from any other actor or thread. Every queue that a peer can fill has a bound, every phase a deadline, every
-//! exchange one end that is told. The guide in `docs/guide/` teaches it by programs; this page is the tour of the types.
+//! The actor is an [`HttpSession`], with one handler that you write. Incoming data arrives as calls of that handler.
+//! Outgoing data is sent by the handler, or by message from any other actor or thread. Every queue that a peer can fill
+//! has a bound, every phase has a deadline, and every exchange has one end that your handler is told. The guide in
+//! `docs/guide/` teaches the crate by small programs. This page is a tour of the types.
 //!
 //! # A server
 //!
@@ -34,35 +35,39 @@
 //!
 //! # The model
 //!
-//! 1. One connection is one session, on the thread that accepted it. It has one handler, which a factory made.
-//! 2. One request and its answer are an *exchange*. A server has one at a time on a connection, in the order of the wire.
-//! 3. The handler hears `apply`, then the body by `chunk` until `finished`, or with the body inside if that is short.
-//! 4. It answers by a call on its [`SessionContext`], or gives a [`Responder`] away and somebody else does.
-//! 5. A message has its body inside, a length, or is chunked: [`Payload`] follows from what you say of its length.
-//! 6. Who sends a body waits for room ([`BodySender::send`]); who does not read one holds its sender back.
-//! 7. An exchange ends in exactly one of `completed`, `cancelled` and `failed`, after everything else of it.
+//! 1. One connection is one session, on the thread that accepted it. It has one handler, made by a factory.
+//! 2. One request and its answer are an *exchange*. A server has one at a time on a connection, in the order of the
+//!    wire.
+//! 3. The handler gets `apply`, then the body as `chunk`s up to `finished`. A short body is inside the payload instead.
+//! 4. The handler answers by a call on its [`SessionContext`], or gives a [`Responder`] to something else that answers.
+//! 5. A message has its body inside, announces a length, or is chunked. You choose when you build the [`Payload`].
+//! 6. If you send a body, you wait for room ([`BodySender::send`]). If you do not read a body, its sender is held back.
+//! 7. An exchange ends in exactly one of `completed`, `cancelled` and `failed`, after everything else of it, unless the
+//!    handler panicked.
 //! 8. A peer that leaves is noticed at once, and the work for it is dropped. An answer that was cut never looks whole.
-//! 9. What a session cannot take comes back to whoever awaits, as [`Refused`], with the reason.
-//! 10. What two readers could understand differently is refused, and nothing behind it is read as a request.
+//! 9. What a session cannot take comes back to the sender that awaits it, as [`Refused`], with the reason.
+//! 10. What two readers could understand differently is refused, and nothing after it is read as a request.
 //!
 //! # The types, in reading order
 //!
 //! * **Messages**: [`Payload`], its [`Headers`], its [`TransferMode`].
-//! * **Serving**: [`HttpServer`]. Its handler is an async function ([`handler_fn`]), an actor ([`HttpServer::to_actor`],
-//!   [`Service`], by [`HttpRequest`]), a tower service (`tower_handler`), or an [`HttpHandler`] of your own, which says in
-//!   which order what is told. [`SessionContext`] is the session as that handler sees it.
-//! * **Answering from elsewhere**: [`Responder`] and [`BodySender`], bound to one request. [`sse`] is events for browsers.
-//!   The messages below them are [`Apply`], [`SendChunk`], [`Finish`], [`Write`] and [`Cancel`].
-//! * **Bodies that come in**: [`Incoming`] as a stream; [`SessionContext::deliver_body_to`] for another actor, as
-//!   [`BodyPart`] messages, which a session takes too.
+//! * **Serving**: [`HttpServer`]. Its handler is an async function ([`handler_fn`]), an actor
+//!   ([`HttpServer::to_actor`], [`Service`], by [`HttpRequest`]), a tower service (`tower_handler`), or an
+//!   [`HttpHandler`] of your own. [`SessionContext`] is the session as that handler sees it.
+//! * **Answering from elsewhere**: [`Responder`] and [`BodySender`], bound to one request. [`sse`] is events for
+//!   browsers. The messages below them are [`Apply`], [`SendChunk`], [`Finish`], [`Write`] and [`Cancel`].
+//! * **Incoming bodies**: [`Incoming`] is a stream; [`SessionContext::deliver_body_to`] gives the body to another actor
+//!   as [`BodyPart`] messages. A session takes those too.
 //! * **Asking**: [`HttpClient`] for any server, with [`ClientBuilder`], [`Proxy`], [`ClientError`].
 //!   [`HttpSession::connect`] for one server, by [`Origin`] and [`Route`].
 //! * **How an exchange ended**: [`Exchange`], [`Cancelled`], [`Failure`], by [`CancelCause`] and [`FailureReason`].
-//! * **What can be set**: [`SessionOptions`] with [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
-//! * **Ending**: [`Drain`] for a server and [`Leave`] for a session cut nothing before their time; [`Dispose`] does.
+//! * **Options**: [`SessionOptions`] with [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
+//! * **Ending**: [`Drain`] for a server and [`Leave`] for a session cut nothing before their deadline; [`Dispose`]
+//!   cuts.
 //! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
 //! * **Watching**: [`Inspect`] a session, the [`Sessions`] of a server, [`Watch`] for the end of one, a [`Tap`] for the
-//!   bytes. [`CommonLog`], [`JsonLog`], [`ContentsLog`] or a [`Logger`] of your own. Spans and metrics: [`observability`].
+//!   bytes. [`CommonLog`], [`JsonLog`], [`ContentsLog`] or a [`Logger`] of your own. Spans and metrics:
+//!   [`observability`].
 //! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`].
 //! * **Testing**: `test_util` has connections in memory that cut, stall and break.
 //! * **Without actors**: [`HttpCodec`], for a `Framed` of tokio-util.
@@ -73,10 +78,10 @@
 //! | --- | --- | --- |
 //! | `rustls` | yes | TLS at both ends; without it `https` fails, and is never spoken in plain text |
 //! | `tower` | no | `tower_handler`: axum routers and other tower services as handlers |
-//! | `metrics` | no | counters and times, by the facade `metrics` |
+//! | `metrics` | no | counters and times, through the facade `metrics` |
 //! | `test-util` | no | the module `test_util`, for tests of handlers |
 //!
-//! `unsafe` code is forbidden. Rust 1.88 or later, on Unix.
+//! `unsafe` code is forbidden. The crate needs Rust 1.88 or later and Unix.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -122,7 +127,7 @@ pub use transport::{
 };
 pub use wire::{Leniency, Limits};
 
-/// The snippets of the README and of the guide, compiled; those that end by themselves are run.
+/// The snippets of the README and of the guide, compiled. Those that end by themselves are also run.
 #[cfg(all(doctest, feature = "rustls"))]
 mod guide {
     macro_rules! chapters {

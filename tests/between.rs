@@ -1,4 +1,4 @@
-//! Between two exchanges of a client, and at the end of its connection: what the server sent that nobody asked for is no
+//! Between two exchanges of a client, and at the end of its connection: what the server sent without a request is no
 //! answer, and what it answered before it left is one.
 
 mod common;
@@ -39,7 +39,7 @@ fn holding(guard: Rc<RefCell<Option<MuteGuard>>>) -> (impl http_actors::HandlerF
     })
 }
 
-/// All that is on its way arrives: what goes round by the kernel ten times is behind it.
+/// Lets everything on its way arrive: it is there after ten trips through the kernel.
 async fn settle() {
     let (mut near, mut far) = tcp_pair().await;
     for _ in 0..10 {
@@ -48,7 +48,7 @@ async fn settle() {
     }
 }
 
-/// Sends a response behind another that the handler holds up: it is there before the next request goes out.
+/// Sends a response after another one that the handler holds up: it is there before the next request is sent.
 async fn assert_is_no_answer<C, S>(client: C, server: S)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -163,8 +163,8 @@ async fn what_came_while_the_arbiter_was_busy() {
     }
 }
 
-/// A server that answers, and leaves with the request unread, resets the connection: a write that fails by that does not
-/// take the answer with it.
+/// A server that answers, and leaves with the request unread, resets the connection. A write that fails because of that
+/// does not lose the answer.
 #[actix::test]
 async fn an_answer_outlives_a_write_that_fails() {
     let (left, has_left) = mpsc::channel();

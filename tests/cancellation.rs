@@ -1,4 +1,4 @@
-//! What one end gives up, the other hears, in each phase of an exchange (N5, D1): two sessions over loopback TCP.
+//! What one end gives up, the other hears, in each phase of an exchange (N5): two sessions over loopback TCP.
 
 mod common;
 
@@ -11,7 +11,7 @@ use http_actors::{
 /// How far the exchange is when it is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The request waits behind another, which is not answered.
+    /// The request waits for another one, which is not answered.
     Queued,
     /// Half of the request body has arrived.
     Sending,
@@ -21,7 +21,7 @@ enum Phase {
     Answering,
 }
 
-/// Who gives up, and how.
+/// Which side gives up, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Act {
     ClientCancels,
@@ -82,8 +82,8 @@ async fn brought_to(phase: Phase) -> Ends {
     }
 }
 
-/// The ends of the exchange at the client and at the server, once each. A request that was not sent is nothing that the
-/// server could hear of, and the one before it goes on.
+/// The ends of the exchange at the client and at the server, once each. The server cannot hear of a request that was
+/// not sent, and the one before it goes on.
 #[actix::test]
 async fn every_phase_both_ways() {
     use Act::{ClientCancels, ClientDisposes, ServerCancels, ServerDisposes};

@@ -16,7 +16,7 @@ use http_actors::{
 };
 use tokio::io::AsyncWriteExt as _;
 
-/// A client session over a pipe, and the server end in the hands of the test.
+/// A client session over a pipe, and the server end for the test.
 struct Asking {
     session: Addr<HttpSession>,
     server: Peer,
@@ -123,7 +123,7 @@ async fn the_clock_of_a_response_ends_with_its_head() {
     asking.heard.expect(&[late]).await;
 }
 
-/// P72, P79: a request goes out, its response comes in, and it says which request it answers.
+/// P72, P79: a request is sent, its response comes in, and it says which request it answers.
 #[actix::test]
 async fn a_request_and_its_response() {
     let mut asking = ask();
@@ -496,7 +496,7 @@ async fn misbehaving_servers() {
     }
 }
 
-/// B24, D9: a response cut short is an error; a close before it says whether the request can be repeated.
+/// B24: a response cut short is an error; a close before it says whether the request can be repeated.
 #[actix::test]
 async fn servers_that_leave() {
     let rows = [
@@ -753,7 +753,7 @@ async fn what_was_not_sent_goes_over_the_next_connection() {
         .await;
 }
 
-/// B23: what was awaited on a connection that is gone frames nothing on the next: a GET behind a HEAD has its body.
+/// B23: what was awaited on a connection that is gone frames nothing on the next: a GET after a HEAD has its body.
 #[actix::test]
 async fn a_connection_begins_without_what_the_one_before_awaited() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -800,7 +800,7 @@ async fn a_connection_is_opened_by_the_first_request() {
     listener.accept().await.expect("a connection");
 }
 
-/// What only the framing of a request shows to be wrong fails it when its turn comes, and the next one goes out.
+/// What only the framing of a request shows to be wrong fails it when its turn comes, and the next one is sent.
 #[actix::test]
 async fn requests_that_cannot_be_framed() {
     let mut asking = ask();
@@ -886,7 +886,7 @@ async fn slow_servers() {
     apply(&asking.session, post("/").body(vec![b'x'; 200_000])).await;
     asking.heard.expect(&["throttled"]).await;
     let end = asking.heard.next().await;
-    // What waited goes with the connection, and so does the want of room.
+    // What waited is dropped with the connection, and so there is room again.
     let end = if end == "unthrottled" {
         asking.heard.next().await
     } else {

@@ -341,7 +341,7 @@ async fn over_a_socket() {
     tokio::join!(serve, ask);
 }
 
-/// More requests than the codec remembers: none is read behind the one that it had to refuse, or answers would go to the
+/// More requests than the codec remembers: none is read after the one that it had to refuse, or answers would go to the
 /// wrong ones. Those before it are answered.
 #[tokio::test]
 async fn nothing_is_read_behind_a_request_that_is_not_remembered() {

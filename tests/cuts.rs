@@ -31,8 +31,8 @@ fn options(options: SessionOptions) -> SessionOptions {
     }
 }
 
-/// All that was heard, a line each, with the pieces of bodies joined: their borders mean nothing. Whether the peer closed
-/// before an exchange was over is the peer's to say.
+/// Everything that was heard, one line each, with the pieces of bodies joined: their boundaries mean nothing. It
+/// depends on the peer whether it closed before an exchange was over.
 async fn all(heard: &mut Heard) -> String {
     let mut text = String::new();
     let mut in_body = false;

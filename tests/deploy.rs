@@ -1,8 +1,8 @@
 //! Restarts under load: behind `HAProxy` and nginx, on an inherited socket, and on a shared port.
 //!
-//! Servers are processes of the example `workload`. The load is a number of clients, each with one request at a time, GET
-//! and POST in turn; a request that was begun and has no answer 200 is lost. The configurations of the balancers
-//! (`foreign/haproxy.cfg`, `foreign/nginx-balancer.conf`) are those that `docs/deploying.md` speaks of.
+//! Servers are processes of the example `workload`. The load is a number of clients, each with one request at a time,
+//! GET and POST in turn. A request that was begun and has no answer 200 is lost. The configurations of the balancers
+//! (`foreign/haproxy.cfg`, `foreign/nginx-balancer.conf`) are those in `docs/deploying.md`.
 //!
 //! The ignored tests print the figures of that page: `cargo test --test deploy -- --ignored --nocapture`.
 
@@ -479,7 +479,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 struct Connection {
     io: BufReader<TcpStream>,
-    /// Who answered last, by what the balancer says.
+    /// The server that answered last, according to the balancer.
     served_by: String,
 }
 

@@ -1,4 +1,4 @@
-//! The orderly end of a server (N9, B32, D2).
+//! The orderly end of a server (N9, B32).
 
 mod common;
 
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// For what should have happened long before.
+/// Enough time for what should have happened long before.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -103,8 +103,8 @@ fn drain(server: &Addr<ServerActor>, window: Duration) -> JoinHandle<DrainReport
     actix::spawn(async { report.await.expect("alive") })
 }
 
-/// Requests that go on are finished, idle connections answer once more within the window and close behind it, nothing new
-/// is accepted, nothing is cut, and the server's future ends well.
+/// Requests in progress are finished, idle connections answer once more within the window and close after it, nothing
+/// new is accepted, nothing is cut, and the server's future ends well.
 #[actix::test]
 async fn nothing_is_lost() {
     let mut served = serve(2);
@@ -260,7 +260,7 @@ async fn asked_after_the_report() {
     let mut peer = served.connect().await;
     peer.send(GET.replace("\r\n\r\n", "\r\nExpect: nothing\r\n\r\n"))
         .await;
-    // The answer is the last word of the server, which reads on for a while.
+    // The answer is the last thing that the server sends; it reads on for a while.
     peer.until("\r\n\r\n").await;
     let drain = Drain {
         window: Duration::ZERO,

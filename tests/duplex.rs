@@ -1,5 +1,5 @@
-//! Both directions of a connection at once: neither waits for the other for ever, and an end of the one is not taken for
-//! an end of the other.
+//! Both directions of a connection at once: neither waits for the other for ever, and the end of one is not taken for
+//! the end of the other.
 
 mod common;
 
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
-/// A client session over a pipe, and the server end in the hands of the test.
+/// A client session over a pipe, and the server end for the test.
 struct Asking {
     session: Addr<HttpSession>,
     server: Peer,
@@ -138,8 +138,8 @@ async fn a_refused_request_that_still_waits_is_cut() {
     assert!(asking.server.exactly(0).await.is_empty());
 }
 
-/// A server that takes nothing more costs the exchange that it belongs to, and its connection. What waits goes over the
-/// next one, which there is none of here.
+/// A server that takes nothing more costs the current exchange and its connection. What waits goes over the next
+/// connection, which does not exist here.
 #[actix::test]
 async fn output_that_stands_still_is_not_the_next_ones_fault() {
     tokio::time::pause();
@@ -241,7 +241,7 @@ async fn a_guard_of_nothing_takes_nothing_back() {
     assert!(heard.try_recv().is_err(), "it is muted");
 }
 
-/// An answer that was complete goes out, whatever becomes of the request behind it.
+/// A complete answer is sent, whatever happens to the request after it.
 #[actix::test]
 async fn a_complete_answer_outlives_the_next_exchange() {
     let mut served = serve(|request, session: &mut SessionContext| {

@@ -515,7 +515,7 @@ async fn a_truncated_body_is_a_failure() {
     );
 }
 
-/// D7: an early answer to a short body of known length: the rest is drained and the connection kept.
+/// An early answer to a short body of known length: the rest is drained and the connection kept.
 #[actix::test]
 async fn an_early_answer_drains_a_short_body() {
     let mut served = serve(hello);
@@ -539,7 +539,7 @@ async fn an_early_answer_drains_a_short_body() {
         .await;
 }
 
-/// D7: an early answer to a long body, or one of unknown length: the close is announced, and the answer arrives although
+/// An early answer to a long body, or one of unknown length: the close is announced, and the answer arrives although
 /// the body is not read.
 #[actix::test]
 async fn an_early_answer_to_a_long_body_closes() {
@@ -594,7 +594,7 @@ async fn bodies_over_the_limit() {
 }
 
 mod expect_continue {
-    //! RFC 9110 section 10.1.1 and its many ways to go wrong (D13).
+    //! RFC 9110 section 10.1.1 and its many ways to go wrong.
 
     use super::*;
     use http_actors::{MuteGuard, Responder, Version};
@@ -604,7 +604,7 @@ mod expect_continue {
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
     const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
-    /// The 100 goes out when `apply` has returned, and the body is never Oneshot.
+    /// The 100 is sent when `apply` has returned, and the body is never Oneshot.
     #[actix::test]
     async fn is_granted_by_a_handler_that_waits_for_the_body() {
         let mut served = serve(|_, _: &mut SessionContext| {});
@@ -668,7 +668,7 @@ mod expect_continue {
         assert_eq!(sorted(&served.peer.rest().await), sorted(HI_CLOSE));
     }
 
-    /// Whoever took the right to answer decides on the body too.
+    /// If a responder was given away, it decides about the body too.
     #[actix::test]
     async fn waits_for_the_responder() {
         let taken: &'static Mutex<Option<Responder>> = Box::leak(Box::default());
@@ -697,7 +697,7 @@ mod expect_continue {
         served.peer.expect(HI).await;
     }
 
-    /// A muted exchange asks for the body when the last mute is taken back, whoever holds the right to answer.
+    /// A muted exchange asks for the body when the last mute is taken back, even if a responder was given away.
     #[actix::test]
     async fn waits_for_the_unmute() {
         let taken: &'static Mutex<Option<(Responder, MuteGuard, MuteGuard)>> =
@@ -755,8 +755,7 @@ mod expect_continue {
             .await;
     }
 
-    /// A streamed answer that says no does not ask for the body. Whether that comes now is the peer's affair, so the
-    /// connection closes.
+    /// A streamed answer that refuses does not ask for the body. The peer may send it or not, so the connection closes.
     #[actix::test]
     async fn is_not_granted_before_a_streamed_refusal() {
         let mut served = serve(|_, session: &mut SessionContext| {
@@ -841,7 +840,7 @@ async fn a_bad_body_does_not_take_back_a_complete_answer() {
     );
 }
 
-/// An interim response is no answer: who spends the right to answer on one leaves a 500, and no client that waits.
+/// An interim response is no answer: a responder that is spent on one gives a 500, and no client that waits.
 #[actix::test]
 async fn a_responder_does_not_answer_by_an_interim_response() {
     let mut served = serve(|_, session: &mut SessionContext| {

@@ -1,14 +1,14 @@
-//! Foreign clients against the examples: curl, Python's http.client, netcat and openssl, over loopback TCP; and a foreign
-//! server, nginx, behind one.
+//! Foreign clients against the examples: curl, Python's http.client, netcat and openssl, over loopback TCP; and a
+//! foreign server, nginx, behind one.
 //!
-//! The rows are in `foreign/*.txt`, the Python cases in `foreign/client.py`. A test starts one
-//! server, tries every row and reports those that failed by name. A client that is not installed
-//! is named with its package, and its rows are left out; where `CI` is set that is a failure. Nothing here waits for time to pass: the limits that are
-//! given to the clients only end a test that hangs.
+//! The rows are in `foreign/*.txt`, the Python cases in `foreign/client.py`. A test starts one server, tries every row
+//! and reports by name those that failed. If a client is not installed, the test names its package and leaves its rows
+//! out; if `CI` is set, that is a failure. Nothing here waits for time to pass: the limits that the clients get only
+//! end a test that hangs.
 //!
-//! The notation of the rows: cells stand between `|`; `BASE`, `HOST` and `PORT` in arguments
-//! become the server's; `\r`, `\n`, `\t`, `\0`, `\xNN` are bytes, `{5*ab}` repeats, `{noise 5}` is
-//! so many bytes without a pattern; and in what is received `...` is anything within one line.
+//! The notation of the rows: cells are separated by `|`; `BASE`, `HOST` and `PORT` in arguments become the server's;
+//! `\r`, `\n`, `\t`, `\0`, `\xNN` are bytes, `{5*ab}` repeats, `{noise 5}` is that many bytes without a pattern; and in
+//! what is received `...` is anything within one line.
 
 #[path = "common/example.rs"]
 mod example;
@@ -102,8 +102,8 @@ fn curl_on_chat_feed() {
     assert_eq!(passed_on.expect("it is passed on"), "1 127.0.0.1: hi there");
 }
 
-/// The relay in front of a server of ours. What the rows say of bytes and connections holds through it too; the borders
-/// of chunks mean nothing, and may move.
+/// The relay in front of a server of ours. What the rows say about bytes and connections is true through it too. The
+/// boundaries of chunks mean nothing, and may move.
 #[test]
 fn curl_by_relay() {
     let behind = Server::workload(&[]);

@@ -1,4 +1,4 @@
-//! The connection in other hands, after 101 and after a 2xx to CONNECT, at both ends (N14).
+//! A connection that is handed over, after 101 and after a 2xx to CONNECT, at both ends (N14).
 
 mod common;
 
@@ -298,7 +298,7 @@ async fn a_taker_that_has_gone() {
     served.heard.rest().await;
 }
 
-/// A client session over a pipe that has offered to switch, and the server end in the hands of the test.
+/// A client session over a pipe that has offered to switch, and the server end for the test.
 struct Offering {
     session: Addr<HttpSession>,
     server: Peer<DuplexStream>,
@@ -437,8 +437,8 @@ async fn an_offer_that_is_cancelled() {
     assert_eq!(asking.heard.next().await, "cancelled Local Waiting");
 }
 
-/// A handler that disposes the session, or panics, when it hears that the server has switched: nobody gets the connection,
-/// whoever waits hears of it, and the session ends.
+/// A handler that disposes the session, or panics, when it hears that the server has switched: nobody gets the
+/// connection, those who wait hear of it, and the session ends.
 #[actix::test]
 async fn an_offer_that_the_handler_drops() {
     let dispose: fn(&mut SessionContext) = SessionContext::dispose;
@@ -457,7 +457,7 @@ async fn an_offer_that_the_handler_drops() {
     }
 }
 
-/// Nothing is sent behind an offer before it is answered, pipelining or not; what waited when the server switched fails,
+/// Nothing is sent after an offer before it is answered, pipelining or not. What waited when the server switched fails,
 /// and was never sent.
 #[actix::test]
 async fn requests_behind_an_offer() {

@@ -26,7 +26,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 /// Long enough for everything that happens at all, on a clock that stands still while something does.
 const EVER: Duration = Duration::from_secs(20);
 
-/// A server in the hands of the test.
+/// A server that the test controls.
 struct Server {
     listener: TcpListener,
     url: String,
@@ -196,8 +196,8 @@ async fn requests_wait_for_a_connection() {
     peer.replace(served);
 }
 
-/// Promise 17: an idempotent request is sent once more if its kept connection died before the answer, any other is not; and
-/// none on a connection that was new.
+/// Promise 17: an idempotent request is sent once more if its kept connection died before the answer. No other request
+/// is, and none whose connection was new.
 #[actix::test]
 async fn the_second_try() {
     // Name, request, whether its connection is new, how many connections there are in the end.
@@ -255,7 +255,7 @@ async fn the_second_try() {
     }
 }
 
-/// Promise 16: what a server sends beyond an answer is the answer to nobody.
+/// Promise 16: what a server sends beyond an answer answers nothing.
 #[actix::test]
 async fn surplus_bytes_answer_nobody() {
     let server = Server::new().await;
@@ -331,7 +331,7 @@ async fn no_second_try_of_an_answer_that_began() {
     }
 }
 
-/// What fails behind a redirect is not the request that was given, which was answered: nobody is told to repeat it.
+/// What fails after a redirect is not the request that was given, which was answered: nobody is told to repeat it.
 #[actix::test]
 async fn nothing_comes_back_from_behind_a_redirect() {
     let server = Server::new().await;
@@ -531,7 +531,7 @@ async fn ends_and_cuts() {
     }
 }
 
-/// To drop a request, or a body before its end, is to close its connection, and gives the seat back.
+/// Dropping a request, or a body before its end, closes its connection and gives the seat back.
 #[actix::test]
 async fn dropped_requests() {
     let server = Server::new().await;
@@ -654,7 +654,7 @@ async fn a_broken_upload_is_cut() {
     assert!(!seen.contains("0\r\n\r\n"), "{seen}");
 }
 
-/// D7: a final response that comes early ends the upload and is returned whole; then the connection is closed.
+/// A final response that comes early ends the upload and is returned whole; then the connection is closed.
 #[actix::test]
 async fn an_early_response_ends_the_upload() {
     for body in ["hi", &"x".repeat(20_000)] {
@@ -826,8 +826,8 @@ async fn redirects() {
     }
 }
 
-/// A redirect that repeats the body of an upload is followed by whoever can make it again, up to the limit, and is the
-/// answer to everybody else.
+/// A redirect that repeats the body of an upload is followed, up to the limit, if the body can be made again. Otherwise
+/// the redirect is the answer.
 #[actix::test]
 async fn uploads_are_repeated() {
     let pieces = || stream::iter([Piece::Ok(Bytes::from("abc"))]);
@@ -994,7 +994,7 @@ async fn refused_requests() {
     assert_eq!(kind(&refused.expect_err("no url")), "Unusable(InvalidUrl)");
     assert_eq!(
         UseError::InvalidUrl.to_string(),
-        "url is malformed, has no host, is of another origin, or carries a user"
+        "url is malformed, has no host, belongs to another origin, or has user information"
     );
 }
 
@@ -1175,7 +1175,7 @@ async fn any_thread() {
     assert!(error.is_retry_safe() && error.into_payload().is_some());
 }
 
-/// Threads in a hurry share the connections that there may be, and each gets the answers to its own requests.
+/// Busy threads share the connections that are allowed, and each gets the answers to its own requests.
 #[actix::test]
 async fn many_threads() {
     let server = Server::new().await.answering(|line| {
@@ -1220,7 +1220,7 @@ fn clients_and_their_futures_go_anywhere() {
     error::<ClientError>();
 }
 
-/// Who has many requests under way has as many of these.
+/// One of these for each request under way.
 #[actix::test]
 async fn the_future_of_a_request_is_small() {
     let client = HttpClient::new();
@@ -1229,7 +1229,7 @@ async fn the_future_of_a_request_is_small() {
     assert!(size <= 1024, "{size} bytes");
 }
 
-/// A server of somebody else.
+/// A server that belongs to somebody else.
 #[actix::test]
 async fn pythons_server() {
     use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! The orderly end of a session, at both ends (N9), and connections that are rotated (D15).
+//! The orderly end of a session, at both ends (N9), and connections that are rotated.
 
 mod common;
 
@@ -105,8 +105,8 @@ async fn a_request_that_has_begun_is_answered() {
     }
 }
 
-/// The rest of a request that was answered early is still read behind the window: a close would reset the connection, and
-/// could take the answer from the peer.
+/// The rest of a request that was answered early is still read after the window: a close would reset the connection,
+/// and could take the answer from the peer.
 #[actix::test]
 async fn the_rest_of_a_request_is_read() {
     tokio::time::pause();
@@ -142,7 +142,7 @@ async fn a_request_that_stops_is_cut() {
     assert_eq!(left.await.expect("alive").cut.len(), 0);
 }
 
-/// What is being answered finishes, however far it was, long after the window; the connection closes behind it.
+/// What is being answered finishes, however far it was, long after the window. Then the connection closes.
 #[actix::test]
 async fn an_exchange_is_finished() {
     tokio::time::pause();
@@ -302,7 +302,7 @@ async fn a_client_leaves_at_once_or_is_cut() {
     );
 }
 
-/// D15: a connection that has had its share of requests, or its time, ends in an orderly way.
+/// A connection that has had its share of requests, or its time, ends in an orderly way.
 #[actix::test]
 async fn connections_are_rotated() {
     tokio::time::pause();
@@ -342,7 +342,7 @@ async fn connections_are_rotated() {
     assert_eq!(since.elapsed().as_secs(), 60);
 }
 
-/// A raw answer cannot be made to announce the close; the connection closes behind it all the same.
+/// A raw answer cannot be made to announce the close. The connection closes after it all the same.
 #[actix::test]
 async fn a_raw_answer_is_the_last() {
     tokio::time::pause();

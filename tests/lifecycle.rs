@@ -61,7 +61,7 @@ async fn a_reset_cancels_the_exchange_at_once() {
     }
 }
 
-/// D13: a half-closed peer gets its answer, and the handler knows.
+/// A half-closed peer gets its answer, and the handler knows.
 #[actix::test]
 async fn a_half_closed_peer_gets_its_answer() {
     let mut served = serve(silent);
@@ -284,7 +284,7 @@ mod deadlines {
         }
     }
 
-    /// Whether this much time has passed, with the resolution that is promised.
+    /// Whether this much time has passed, with the promised resolution.
     fn assert_passed(since: Instant, expected: Duration) {
         let passed = since.elapsed();
         assert!(
@@ -387,7 +387,7 @@ mod deadlines {
         assert_passed(since, Duration::from_secs(75));
     }
 
-    /// N6, D3: a body that drips: each byte earns what it takes at the least rate, so one byte at a time is no way to stay.
+    /// N6: a body that drips: each byte earns what it takes at the least rate, so one byte at a time is no way to stay.
     #[actix::test]
     async fn a_dripping_body_gets_408() {
         tokio::time::pause();
@@ -427,7 +427,7 @@ mod deadlines {
         assert_passed(since, Duration::from_secs(30));
     }
 
-    /// The clock of a whole exchange, off by default: what the peer is told says who was slow, and an answer that had begun
+    /// The clock of a whole exchange, off by default: the answer says which side was slow, and an answer that had begun
     /// is cut.
     #[actix::test]
     async fn an_exchange_has_its_time() {
@@ -583,7 +583,7 @@ mod deadlines {
         assert!(served.heard.so_far().is_empty());
     }
 
-    /// Output of which the socket takes nothing: cut, and told so.
+    /// Output that the socket does not take: cut, and told.
     #[actix::test]
     async fn a_peer_that_never_reads_is_cut() {
         tokio::time::pause();

@@ -503,8 +503,8 @@ async fn the_longest_duration_is_for_ever() {
     assert_eq!(served.peer.rest().await, HI);
 }
 
-/// Who reads no answer before the whole upload is sent gets the early answer all the same: what is sent behind it is read.
-/// Not for ever.
+/// A client that reads no answer before it has sent the whole upload still gets the early answer: what it sends after
+/// that is read. Not for ever.
 #[actix::test]
 async fn an_early_answer_survives_the_upload() {
     const SIZE: usize = 16 << 20;

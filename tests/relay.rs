@@ -1,5 +1,5 @@
-//! The relay of `examples/relay.rs`: one interface for both ends is enough to join them. Nothing is collected, in either
-//! direction, and what is cut at one end is cut at the other.
+//! The relay of `examples/relay.rs`: one interface for both ends is enough to join them. Nothing is collected, in
+//! either direction, and what is cut at one end is cut at the other.
 
 mod common;
 #[path = "../examples/relay.rs"]
@@ -25,7 +25,7 @@ fn relay(origin: Origin) -> (Running, SocketAddr) {
     (running, address)
 }
 
-/// What stands behind the relay.
+/// The server behind the relay.
 struct Behind {
     left: usize,
     trailers: Option<Headers>,
@@ -161,7 +161,7 @@ async fn relays_leave_to_send() {
     );
 }
 
-/// D4: a reader that stops holds the server behind, through both sessions.
+/// A reader that stops holds the server behind, through both sessions.
 #[actix::test]
 async fn a_slow_reader_holds_the_server_behind() {
     let (behind, origin) = behind();
@@ -191,7 +191,7 @@ async fn a_slow_reader_holds_the_server_behind() {
     }
 }
 
-/// D1: a client that leaves in mid-answer is noticed by the server behind.
+/// A client that leaves in mid-answer is noticed by the server behind.
 #[actix::test]
 async fn a_client_that_leaves_is_noticed_behind() {
     let (behind, origin) = behind();
@@ -292,7 +292,8 @@ async fn heads_are_passed_on() {
     );
 }
 
-/// Whether the body is wanted is asked behind: an answer that comes instead of leave is passed on, no body is asked for.
+/// The server behind is asked whether it wants the body. If it answers instead, that is passed on, and no body is asked
+/// for.
 #[actix::test]
 async fn leave_may_be_refused() {
     let (mut peer, listener, _relay) = between().await;

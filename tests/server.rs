@@ -265,7 +265,7 @@ async fn handlers_and_loggers_can_be_replaced() {
     );
 }
 
-/// What a log writes to, in the hands of the test.
+/// The writer of a log, which the test can read.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -569,7 +569,7 @@ mod actor {
         assert!(peer.until("\r\n\r\n").await.starts_with("HTTP/1.1 413 "));
     }
 
-    /// An actor that is gone is answered for.
+    /// If the actor is gone, the server answers.
     #[actix::test]
     async fn an_actor_that_is_gone_is_answered_for() {
         struct Mortal;

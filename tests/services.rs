@@ -113,7 +113,7 @@ async fn a_function_returns_no_head_alone() {
     }
 }
 
-/// Whoever is slow to read the echo is slow to be read: what is under way is bounded.
+/// A peer that reads the echo slowly is read slowly: what is under way is bounded.
 #[actix::test]
 async fn a_function_gets_the_body_as_it_comes() {
     tokio::time::pause();
@@ -155,7 +155,8 @@ async fn a_body_that_nobody_reads_holds_the_peer() {
         .await;
 }
 
-/// What is dropped unread goes by the rules for early answers: a short rest is read for nothing, a long one is not.
+/// A body that is dropped unread follows the rules for early answers: a short rest is read and dropped, a long one is
+/// not.
 #[actix::test]
 async fn a_body_that_nobody_wants_is_dropped() {
     let deaf = handler_fn(async |(_, body): (Payload, Incoming)| {
@@ -212,7 +213,7 @@ async fn a_body_is_read_on_another_thread() {
         .await;
 }
 
-/// A 100 goes out when the body is first waited for, and not if it is not.
+/// A 100 is sent when the body is first waited for, and not if it is not.
 #[actix::test]
 async fn leave_to_send_is_given_by_whoever_reads() {
     let collect = handler_fn(async |(request, mut body): (Payload, Incoming)| {
@@ -315,7 +316,7 @@ async fn what_is_inside_comes_before_the_stream() {
     );
 }
 
-/// What would go out without framing does not go out: the client would take it for the next answer (CWE-113).
+/// What would be sent without framing is not sent: the client would take it for the next answer (CWE-113).
 #[actix::test]
 async fn two_bodies_are_a_mistake() {
     let both = handler_fn(async |request: Payload| {
@@ -377,7 +378,7 @@ async fn a_function_may_have_the_responder() {
     assert!(peer.rest().await.starts_with("HTTP/1.1 500 "));
 }
 
-/// Nobody works for a peer that has gone (D1): the future is dropped when the exchange ends.
+/// Nobody works for a peer that has gone: the future is dropped when the exchange ends.
 #[actix::test]
 async fn a_function_ends_with_its_exchange() {
     tokio::time::pause();

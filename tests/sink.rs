@@ -1,4 +1,4 @@
-//! A body in the hands of another actor (N7), at both ends; and a session as the actor that gets it.
+//! A body that is given to another actor (N7), at both ends; and a session as the actor that gets it.
 
 mod common;
 
@@ -334,8 +334,8 @@ async fn a_sink_that_dies() {
         .await;
 }
 
-/// An actor that wants no more: a server's answer goes its way, what is left of the request is dropped unheard. A client
-/// cancels.
+/// An actor that wants no more: a server's answer is not affected, and the rest of the request is dropped unheard. A
+/// client cancels.
 #[actix::test]
 async fn no_more() {
     let mut parts = Parts::new();
@@ -558,7 +558,7 @@ async fn answering(answer: Payload) -> (Served, MessageId) {
     (served, begun.expect("asked"))
 }
 
-/// A session takes parts as the body of its answer, whoever sends them, and of no other message.
+/// A session takes parts as the body of its answer, from any sender, and of no other message.
 #[actix::test]
 async fn a_server_session_as_the_sink() {
     let (mut served, message) = answering(ok().chunked()).await;

@@ -290,7 +290,7 @@ async fn a_cut_exchange() {
     assert_eq!(exchange.handles, 0);
 }
 
-/// What the crate has to say of an exchange is said in its span, whoever noticed it.
+/// What the crate says about an exchange is said in its span, whichever part noticed it.
 #[actix::test]
 async fn a_failed_exchange() {
     let (spans, _guard) = Spans::listen(Level::INFO);

@@ -77,7 +77,7 @@ async fn events_are_written_as_readers_parse_them() {
     peer.send(GET).await;
 }
 
-/// D2: a stream without an end is brought to one when its session is to leave, and nothing is cut.
+/// A stream without an end is brought to one when its session is to leave, and nothing is cut.
 #[actix::test]
 async fn a_sender_hears_that_its_session_is_to_leave() {
     let (events, mut peer, session) = open_on().await;
@@ -93,7 +93,7 @@ async fn a_sender_hears_that_its_session_is_to_leave() {
     });
     let (left, ()) = tokio::join!(left, async {
         events.leaving().await;
-        // Who asks later hears it too.
+        // A later call hears it too.
         events.leaving().await;
         events.send(Event::data("2")).await.expect("taken");
         events.finish().await.expect("taken");
@@ -147,7 +147,7 @@ async fn a_silence_is_broken() {
     }
 }
 
-/// What a reader does not take, is waited for; no comments heap up either. In the end the session cuts it.
+/// The sender waits for what a reader does not take, and no comments pile up either. In the end the session cuts it.
 #[actix::test]
 async fn a_slow_reader_holds_the_sender() {
     tokio::time::pause();

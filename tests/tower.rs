@@ -185,7 +185,7 @@ async fn a_download_is_held_by_whoever_reads_it() {
     assert_eq!(told.recv().await, Some("dropped"));
 }
 
-/// Nobody works for a peer that has gone (D1).
+/// Nobody works for a peer that has gone.
 #[actix::test]
 async fn a_service_ends_with_its_exchange() {
     tokio::time::pause();

@@ -241,8 +241,8 @@ async fn a_tap_sees_what_is_in_the_tunnel() {
     assert!(text.ends_with("< /a TLSv1.3\n"), "{text}");
 }
 
-/// A connection that became no tunnel is closed: the proxy keeps it open, and declines or says nothing until the request
-/// is dropped.
+/// A connection that did not become a tunnel is closed: the proxy keeps it open, and declines or says nothing until the
+/// request is dropped.
 #[actix::test]
 async fn what_is_no_tunnel_is_closed() {
     let authority = Authority::new();

@@ -198,8 +198,8 @@ impl HttpHandler for Bytes {
     }
 }
 
-/// N15: clients that do not read make the server hold their answers. When all is too much, the largest goes, then the next,
-/// until it fits; the others are not touched.
+/// N15: clients that do not read make the server hold their answers. When the total is too much, the largest session is
+/// cut, then the next, until it fits. The others are not touched.
 #[actix::test]
 async fn the_largest_goes_first() {
     const MIB: usize = 1 << 20;

@@ -1,5 +1,5 @@
-//! The chat of `examples/websocket.rs`, with client sessions that hand their connections over too: the same interface at
-//! both ends of a WebSocket.
+//! The chat of `examples/websocket.rs`, with client sessions that hand their connections over too: the same interface
+//! at both ends of a WebSocket.
 
 #[path = "../examples/websocket.rs"]
 #[allow(dead_code, reason = "it has a `main` of its own")]
@@ -138,7 +138,8 @@ async fn guest(doors: &impl HandlerFactory) -> WebSocketStream<DuplexStream> {
     socket
 }
 
-/// Who only listens is kept for as long as it answers pings, in a busy room too; who does not is dropped.
+/// A reader that only listens is kept for as long as it answers pings, in a busy room too. One that does not is
+/// dropped.
 #[actix::test]
 async fn signs_of_life() {
     tokio::time::pause();

@@ -1,5 +1,5 @@
 //! What a request for a file gets: the preconditions in the order of RFC 9110 section 13.2.2, then the range of section
-//! 14.2. One range is served; of several the whole file is sent, as a server may.
+//! 14.2. One range is served. For several the whole file is sent, as a server may.
 
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

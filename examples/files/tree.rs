@@ -1,9 +1,9 @@
-//! From the path of a request to what is open on the disk.
+//! From the path of a request to an open file or folder on the disk.
 //!
-//! The path is cut at its slashes, then each name is decoded, and they are opened one inside the other. None leads up or
-//! out: a name that begins with a dot is not served (so neither are `..` and hidden files; `.well-known`, RFC 8615, is),
-//! nor is one with a slash or a NUL in it, an empty one, or a symbolic link, wherever it leads. A backslash is a letter.
-//! No path is looked at first and opened then, so nobody can exchange a name in between.
+//! The path is cut at its slashes, then each name is decoded, and the names are opened one inside the other. None leads
+//! up or out: a name that begins with a dot is not served (which excludes `..` and hidden files; `.well-known`, RFC
+//! 8615, is served), nor is one with a slash or a NUL in it, an empty one, or a symbolic link, wherever it leads. A
+//! backslash is a letter. No path is checked first and opened later, so nobody can exchange a name in between.
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -1,8 +1,8 @@
-//! A page that shows every session of a server under load, and ends one at a click. Look at `Monitor::look`: a session that
-//! does not answer in time is silent on the page, and holds nobody up.
+//! A page that shows every session of a server under load, and ends one at a click. Look at `Monitor::look`: a session
+//! that does not answer in time is silent on the page, and holds nobody up.
 //! `cargo run --release --example monitor -- --load 1000`, then open <http://127.0.0.1:8081/>.
 //!
-//! The page is a server of its own, on a port that is for its operators alone. `load.rs` is what there is to see.
+//! The page is a server of its own, on a port that is only for its operators. `load.rs` makes something to see.
 
 mod load;
 mod monitor;

@@ -74,14 +74,14 @@ impl Monitor {
         loop {
             tokio::select! {
                 _ = clock.tick() => {}
-                // Who comes first does not wait for the clock.
+                // The first watcher does not wait for the clock.
                 () = self.wanted.notified(), if self.seen.borrow().is_none() => clock.reset(),
             }
             let watched = self.seen.receiver_count() > 0;
             let answers = if watched {
                 self.look(&last).await
             } else {
-                // Who comes back finds the numbers of before.
+                // A watcher that comes back finds the same numbers as before.
                 last.open()
             };
             let done = self.tally.0.load(Ordering::Relaxed);
@@ -90,12 +90,12 @@ impl Monitor {
         }
     }
 
-    /// Asks every session, a few at a time and none for long: the server has other things to do, and one that hangs shall
-    /// not hide the others.
+    /// Asks every session, a few at a time and none for long: the server has other things to do, and a session that
+    /// hangs must not hide the others.
     async fn look(&self, last: &View) -> Vec<Answer> {
         let sessions = match timeout(PATIENCE, self.server.send(Sessions)).await {
             Ok(listed) => listed.unwrap_or_default(),
-            // A worker hangs. Those that were there will do.
+            // A worker hangs. The sessions of the last look will do.
             Err(_late) => last
                 .open()
                 .into_iter()

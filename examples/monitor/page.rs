@@ -14,7 +14,7 @@ use http_actors::{
 
 use super::monitor::{Monitor, Tally};
 
-/// A server of the page. Whoever reaches it may end sessions: it is to listen where only operators are.
+/// A server of the page. Anybody that can reach it may end sessions, so it must listen where only operators are.
 pub(crate) fn monitor(server: Addr<ServerActor>, tally: Tally) -> HttpServer {
     let monitor = Arc::new(Monitor::new(server, tally));
     actix::spawn(monitor.clone().run());
@@ -29,7 +29,7 @@ async fn serve(monitor: &Monitor, request: HttpRequest) -> Result<(), Box<dyn Er
     } = request;
     let mut path = request.path().split('/').skip(1);
     let answer = match (path.next(), path.next(), path.next()) {
-        // A name may have been pointed here by anybody, whose pages would then be of the same origin.
+        // Anybody can point a name here, and pages of that name would then have the same origin.
         _ if !is_by_address(host(&request)) => plain(StatusCode::MISDIRECTED_REQUEST),
         (Some(""), None, None) => page(),
         (Some("feed"), None, None) => return feed(monitor, responder).await,
@@ -40,7 +40,7 @@ async fn serve(monitor: &Monitor, request: HttpRequest) -> Result<(), Box<dyn Er
     Ok(())
 }
 
-/// Differences, to whatever this reader was told last: who is slow is told less often.
+/// Sends differences to what this reader was told last: a slow reader is told less often.
 async fn feed(monitor: &Monitor, responder: Responder) -> Result<(), Box<dyn Error>> {
     let events = EventSender::open(responder).await?;
     let mut views = monitor.watch();
@@ -59,7 +59,7 @@ fn end(monitor: &Monitor, request: &Payload, id: &str) -> Payload {
     if *request.method() != Method::POST {
         return plain(StatusCode::METHOD_NOT_ALLOWED).header("Allow", "POST");
     }
-    // Browsers say whose page asks; others cannot be made to ask by a page.
+    // Browsers say which page asks; other programs cannot be made to ask by a page.
     if request.headers().text("Origin") != Some(&format!("http://{}", host(request))) {
         return plain(StatusCode::FORBIDDEN);
     }

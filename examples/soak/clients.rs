@@ -42,7 +42,7 @@ impl Ask {
         count(counter);
         self.rest = Rest::default();
         self.plans.borrow_mut().remove(&exchange.id);
-        // The client may be past caring.
+        // The client may no longer be interested.
         let _ = self.ended.send(());
     }
 }

@@ -1,8 +1,8 @@
-//! A server and its clients in one process, and what can go wrong between them, for as long as you like. Look at `main`
-//! for what must hold when all is over. `cargo run --release --example soak -- --seconds 60 --seed 7`
+//! A server and its clients in one process, and everything that can go wrong between them, for as long as you like.
+//! Look at `main` for what must be true when all is over. `cargo run --release --example soak -- --seconds 60 --seed 7`
 //!
-//! Bodies go both ways in every mode. Where a byte arrives it is compared with what was sent there. A body may be cut, but
-//! then it must not look whole. Exits with 1 if a row of the last table does not hold.
+//! Bodies go both ways in every mode. Each byte that arrives is compared with what was sent there. A body may be cut,
+//! but then it must not look whole. Exits with 1 if a row of the last table is not right.
 
 mod clients;
 mod plan;

@@ -173,7 +173,7 @@ impl Plan {
         }
     }
 
-    /// The connection in other hands: the body goes both ways.
+    /// The connection after the hand-off: the body goes both ways.
     pub(crate) async fn shout(self, io: Upgraded, tally: &Tally) {
         let (mut read, mut write) = tokio::io::split(io);
         let body = self.body();

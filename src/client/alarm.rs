@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use super::error::{ClientError, ClientErrorKind};
 use crate::error::RefusedReason;
 
-/// Gives the future up when the time is over: its owner drops it then. The clock runs on the arbiter, because the caller may be on a thread that has
-/// none.
+/// Gives the future up when the time is over; its owner drops it then. The clock runs on the arbiter, because the
+/// caller may be on a thread that has none.
 pub(super) async fn within<T>(
     time: Duration,
     arbiter: &ArbiterHandle,

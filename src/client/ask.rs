@@ -1,4 +1,4 @@
-//! One exchange on a session that was lent for it: the handler at the session, and whoever waits for the answer.
+//! One exchange on a leased session: the handler at the session, and the future that waits for the answer.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use crate::session::{
     Incoming, SessionContext,
 };
 
-/// A response: whole, or with a body that is coming.
+/// A response: whole, or with a body that is still coming.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) head: Payload,
@@ -26,7 +26,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// Both parts, where the body is a stream even if it is there already.
+    /// Head and body. The body is a stream even if it is there already.
     pub(super) fn parts(self) -> (Payload, Incoming) {
         let Self { mut head, body } = self;
         let body = body.map_or_else(|| Incoming::inside(&mut head), |body| *body);
@@ -34,8 +34,7 @@ impl Reply {
     }
 }
 
-/// Sends a request on a session that was lent for it. `writer` gets the body to write, if the request has one that
-/// follows.
+/// Sends a request on a leased session. If the request has a body that follows, `writer` gets the writer for it.
 pub(super) fn ask(
     session: Arc<Addr<HttpSession>>,
     lease: Lease,
@@ -63,7 +62,7 @@ pub(super) fn ask(
     }
 }
 
-/// Waits for the answer. Dropped before, it cancels the exchange.
+/// Waits for the answer. If it is dropped before, it cancels the exchange.
 #[derive(Debug)]
 pub(super) struct Pending {
     session: Arc<Addr<HttpSession>>,
@@ -78,7 +77,7 @@ impl Future for Pending {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = std::task::ready!(Pin::new(&mut self.answer).poll(cx));
         self.over = true;
-        // Only a session that was torn down in mid-call says nothing.
+        // Only a session that was torn down in mid-call gives no answer.
         Poll::Ready(answer.unwrap_or_else(|_| {
             Err(ClientError::new(super::ClientErrorKind::Refused(
                 RefusedReason::Closing,
@@ -111,14 +110,14 @@ struct Conversation {
 impl Conversation {
     fn answer(&mut self, answer: Result<Reply, ClientError>) {
         if let Some(sender) = self.answer.take() {
-            // Nobody waits any more: a body that is in it cancels the exchange by its drop.
+            // If nobody waits any more, the drop of a body in the answer cancels the exchange.
             drop(sender.send(answer));
         }
     }
 
     /// Gives the session back if it can be used again, and ends it if not.
     ///
-    /// ORDER: before the end is told, so that whoever asks again finds this connection.
+    /// ORDER: before the end is told, so that the next request finds this connection.
     fn release(&mut self, session: &mut SessionContext) {
         if !self.lease.give_back(session.reusable()) {
             session.dispose();
@@ -162,7 +161,7 @@ impl HttpHandler for Conversation {
         if let Some(writer) = self.writer.take()
             && let Some(body) = session.body()
         {
-            // Nobody there to write: the drop of the body cancels the exchange.
+            // If nobody is there to write, the drop of the body cancels the exchange.
             drop(writer.send(body));
         }
     }

@@ -1,4 +1,4 @@
-//! What can be set of a client.
+//! The options of a client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::{HttpClient, Inner, Proxy};
 use crate::session::SessionOptions;
 use crate::transport::Tap;
 
-/// Makes an [`HttpClient`]; see [`HttpClient::builder`].
+/// Builds an [`HttpClient`]; see [`HttpClient::builder`].
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct ClientBuilder {
@@ -49,15 +49,16 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Limits, clocks and buffers of the sessions: [`SessionOptions::for_client`]. The idle time is one of them;
-    /// [`idle_timeout`](Self::idle_timeout) and [`tap`](Self::tap) take precedence, in any order.
+    /// Limits, clocks and buffers of the sessions: [`SessionOptions::for_client`].
+    ///
+    /// What [`idle_timeout`](Self::idle_timeout) and [`tap`](Self::tap) set takes precedence, in any order.
     pub fn options(mut self, options: SessionOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Connections to one origin at once: 32, and at least 1. Beyond, requests wait for their turn, first in, first out,
-    /// without a limit on how many or how long.
+    /// Connections to one origin at once: 32, and at least 1. Beyond that requests wait for their turn, first in, first
+    /// out, without a limit on how many or how long.
     pub fn connections_per_origin(mut self, connections: usize) -> Self {
         self.connections = connections.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
@@ -81,9 +82,9 @@ impl ClientBuilder {
         self
     }
 
-    /// The time of a whole request, with the wait for a connection, redirects and the second try: none. For
-    /// [`stream`](HttpClient::stream) and [`upload`](HttpClient::upload) it ends where they return; from there on the body
-    /// has [`Timeouts::body`](crate::Timeouts::body).
+    /// Time for a whole request, including the wait for a connection, redirects and the second try: none. For
+    /// [`stream`](HttpClient::stream) and [`upload`](HttpClient::upload) it ends when they return; from then on
+    /// [`Timeouts::body`](crate::Timeouts::body) applies to the body.
     pub fn timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.timeout = time.into();
         self
@@ -91,28 +92,29 @@ impl ClientBuilder {
 
     /// How many redirects are followed: 0, so that a 3xx is an answer like any other.
     ///
-    /// 301 and 302 make a GET of a POST, 303 of everything but HEAD; 307 and 308 repeat method and body. Authorization,
-    /// Cookie and Proxy-Authorization do not go to another origin. A redirect that cannot be followed is returned as it
-    /// is: one without a usable Location, from https to http, or with a body to repeat that cannot be made again, as
-    /// [`upload_from`](HttpClient::upload_from) can. One too many is an error.
+    /// 301 and 302 turn a POST into a GET, 303 turns everything but HEAD into a GET; 307 and 308 repeat method and
+    /// body. Authorization, Cookie and Proxy-Authorization are not sent to another origin. A redirect that cannot be
+    /// followed is returned as it is: one without a usable Location, from https to http, or with a body to repeat that
+    /// cannot be made again (as [`upload_from`](HttpClient::upload_from) can). If there are more redirects than this,
+    /// that is an error.
     pub fn redirects(mut self, limit: usize) -> Self {
         self.redirects = limit;
         self
     }
 
-    /// What sees the bytes of every connection, secrets included: for debugging. None by default.
+    /// The tap, which sees the bytes of every connection, secrets included: for debugging. None by default.
     pub fn tap(mut self, tap: impl Tap) -> Self {
         self.tap = Some(Arc::new(tap));
         self
     }
 
-    /// The proxy to go through: none. The environment counts only if [`Proxy::from_env`] is set here.
+    /// The proxy to go through: none. The environment counts only if you pass [`Proxy::from_env`] here.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = proxy;
         self
     }
 
-    /// A client on the current arbiter.
+    /// Builds a client on the current arbiter.
     ///
     /// # Panics
     /// Outside of an actix arbiter.
@@ -125,7 +127,7 @@ impl ClientBuilder {
         self.build_on(arbiter)
     }
 
-    /// A client on this arbiter, from any thread.
+    /// Builds a client on this arbiter, from any thread.
     pub fn build_on(self, arbiter: ArbiterHandle) -> HttpClient {
         let mut options = self.options;
         if let Idle::Set(idle) = self.idle {

@@ -8,7 +8,7 @@ use crate::error::{BodyError, CancelCause, FailureReason, Refused, RefusedReason
 use crate::payload::Payload;
 use crate::session::{Cancelled, Failure};
 
-/// A request that a client could not bring to its end: why, and whether it may be sent again.
+/// Why a client could not complete a request, and whether it may be sent again.
 ///
 /// Texts never contain bytes of the server or credentials.
 pub struct ClientError {
@@ -25,7 +25,7 @@ pub enum ClientErrorKind {
     /// The request cannot be sent as it is.
     #[error("unusable request: {0}")]
     Unusable(#[from] UseError),
-    /// The session did not take the request. `Closing`: the arbiter of the client is gone.
+    /// The session did not take the request. `Closing` means that the arbiter of the client is gone.
     #[error("the session refused the request: {0}")]
     Refused(RefusedReason),
     /// The exchange was cancelled.
@@ -37,10 +37,10 @@ pub enum ClientErrorKind {
     /// The response began and did not come to its end, or is longer than `max_body`.
     #[error("{0}")]
     Body(#[from] BodyError),
-    /// The stream that was to be the body of the request ended in an error.
+    /// The stream that gives the body of the request ended in an error.
     #[error("the body to send failed: {0}")]
     Upload(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The time of the whole request ran out.
+    /// The time for the whole request ran out.
     #[error("no answer within `ClientBuilder::timeout`")]
     TimedOut,
     /// More redirects than are followed.
@@ -48,15 +48,15 @@ pub enum ClientErrorKind {
     TooManyRedirects,
 }
 
-/// Who has to change something.
+/// Who has to change something for a request to succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Blame {
-    /// The code that asked.
+    /// The calling code.
     Caller,
     /// The server, or the proxy.
     Server,
-    /// The way to it, or the time that was given.
+    /// The way to the server, or the time that was given.
     Network,
 }
 
@@ -70,7 +70,7 @@ impl ClientError {
         }
     }
 
-    /// Nothing was sent of this request.
+    /// An error of a request of which nothing was sent.
     pub(super) fn unsent(kind: impl Into<ClientErrorKind>, payload: Payload) -> Self {
         Self {
             retry_safe: true,
@@ -97,8 +97,8 @@ impl ClientError {
         }
     }
 
-    /// The same behind a redirect that was followed: what failed is another request than the one that was given, and that
-    /// was answered.
+    /// The same error after a redirect that was followed: the request that failed is not the one that was given, and
+    /// that one was answered.
     pub(super) fn behind_redirect(self, idempotent: bool) -> Self {
         Self {
             retry_safe: self.retry_safe && idempotent,
@@ -112,8 +112,8 @@ impl ClientError {
         &self.kind
     }
 
-    /// Whether the same request can be sent again without doing anything twice: nothing of it was sent, or its method is
-    /// idempotent and no answer began.
+    /// Whether the same request can be sent again without doing anything twice: nothing of it was sent, or its method
+    /// is idempotent and no answer began.
     pub fn is_retry_safe(&self) -> bool {
         self.retry_safe
     }
@@ -134,8 +134,8 @@ impl ClientError {
         }
     }
 
-    /// The request, if it was not answered and its body was inside: as it was given, ready to be sent again. Behind a
-    /// redirect that was followed there is none.
+    /// The request, ready to be sent again, if it was not answered and its body was inside. After a redirect that was
+    /// followed there is none.
     pub fn into_payload(self) -> Option<Payload> {
         self.payload
     }

@@ -1,7 +1,7 @@
 //! The client: requests to any server, over sessions that are kept and shared. Floor 4.
 //!
-//! A request leases a session of its origin, sends it one message and waits for one answer. What is not here: caches,
-//! cookies, content codings.
+//! A request leases a session of its origin, sends it one message and waits for one answer. There are no caches, no
+//! cookies and no content codings.
 
 mod alarm;
 mod ask;
@@ -39,15 +39,17 @@ pub use proxy::Proxy;
 const REDIRECT_BODY: usize = 64 << 10;
 const REDIRECT_TIME: Duration = Duration::from_secs(1);
 
-/// Asks servers, and keeps the connections for later requests.
+/// Sends requests to any server, and keeps the connections for later ones.
 ///
-/// Cheap to clone, and usable from any thread, with or without a runtime: the sessions run on the arbiter that the client
-/// was made for. Connections are kept by scheme, host and port. When the last clone is dropped, idle ones are closed.
+/// It is cheap to clone, and usable from any thread, with or without a runtime: the sessions run on the arbiter that
+/// the client was made for. Connections are kept by scheme, host and port. When the last clone is dropped, idle ones
+/// are closed.
 ///
-/// A request whose connection was idle before, and died before any of the answer came, is sent once more on a new
-/// connection, if its method is idempotent (RFC 9110 section 9.2.2) and its body is inside; no other is sent twice. To drop
-/// the future of a request is to cancel it: its connection is closed. Informational responses are not told; a
-/// [`session`](Self::session) hears them. A URL with user information is refused: see [`Payload::basic_auth_as`].
+/// A request is sent once more, on a new connection, if its connection had carried another exchange before and died
+/// before any of the answer came. That holds only for an idempotent method (RFC 9110 section 9.2.2) with the body
+/// inside; no other request is sent twice. Dropping the future of a request cancels it and closes its connection.
+/// Informational responses are dropped; a [`session`](Self::session) hears them. A URL with user information is
+/// refused: see [`Payload::basic_auth_as`].
 ///
 /// ```no_run
 /// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
@@ -73,7 +75,7 @@ struct Inner {
 }
 
 impl HttpClient {
-    /// A client whose sessions run on the current arbiter, with the defaults of [`ClientBuilder`].
+    /// Makes a client whose sessions run on the current arbiter, with the defaults of [`ClientBuilder`].
     ///
     /// # Panics
     /// Outside of an actix arbiter.
@@ -85,12 +87,12 @@ impl HttpClient {
         Self::builder().build()
     }
 
-    /// A client whose sessions run on this arbiter.
+    /// Makes a client whose sessions run on this arbiter.
     pub fn on(arbiter: ArbiterHandle) -> Self {
         Self::builder().build_on(arbiter)
     }
 
-    /// A client with options.
+    /// Makes a client with options.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
@@ -98,8 +100,8 @@ impl HttpClient {
     /// Sends a request and collects the response: body and trailers are inside the payload.
     ///
     /// # Errors
-    /// [`ClientError`]: why, and whether the request may be sent again. A body over `max_body` is
-    /// [`BodyError::TooLarge`], and its connection is closed.
+    /// [`ClientError`] says why, and whether the request may be sent again. A body over `max_body` is
+    /// [`BodyError::TooLarge`]; the connection closes unless the body has come whole already.
     pub async fn request(&self, request: Payload) -> Result<Payload, ClientError> {
         let answer = pin!(async {
             let reply = self.send(request).await?;
@@ -108,7 +110,7 @@ impl HttpClient {
         self.within(answer).await
     }
 
-    /// Sends a request and returns the response when its head is there. The body follows as a stream.
+    /// Sends a request and returns the response as soon as its head is there. The body follows as a stream.
     ///
     /// # Errors
     /// As [`request`](Self::request), up to the head.
@@ -117,13 +119,15 @@ impl HttpClient {
         self.within(reply).await.map(Reply::parts)
     }
 
-    /// [`stream`](Self::stream) for a request whose body comes from a stream: chunked, or of the
-    /// [`length`](Payload::length) that the payload announces.
+    /// Sends a request whose body comes from a stream, and returns the response like [`stream`](Self::stream).
     ///
-    /// The stream is asked for more only when there is room. An `Err` of it cuts the request, so that the server sees that
-    /// it is not whole. A final response that comes early is returned. If it is a 2xx, the rest of the request is sent while
-    /// the response is read, or before it is returned if it came whole; any other ends the upload, and the connection
-    /// closes after it. So does one that closes the connection.
+    /// The body is chunked, or has the [`length`](Payload::length) that the payload announces. The stream is asked for
+    /// more only when there is room. If it gives an `Err`, the request is cut, so that the server sees that it is not
+    /// whole.
+    ///
+    /// A final response that comes early is returned. If it is a 2xx, the rest of the request is still sent: while the
+    /// response is read, or, if the response came whole, before it is returned. Any other response, and one that closes
+    /// the connection, ends the upload, and the connection closes after it.
     ///
     /// # Errors
     /// As [`stream`](Self::stream); [`ClientErrorKind::Upload`] with the error of the stream.
@@ -140,8 +144,8 @@ impl HttpClient {
         self.within(reply).await.map(Reply::parts)
     }
 
-    /// [`upload`](Self::upload) of a body that can be made again: a redirect that repeats method and body is followed, by
-    /// a new stream from its beginning.
+    /// Like [`upload`](Self::upload), for a body that can be made again. A redirect that repeats method and body is
+    /// followed, with a new stream from the beginning.
     ///
     /// # Errors
     /// As [`upload`](Self::upload).
@@ -159,11 +163,13 @@ impl HttpClient {
         self.within(reply).await.map(Reply::parts)
     }
 
-    /// A session of your own with the server of this URL: with the options of the client, outside of its pool. The factory
-    /// makes the handler on the arbiter of the client; the address is there at once.
+    /// Makes a session of your own with the server of this URL, with the options of the client, but outside of its
+    /// pool.
+    ///
+    /// The factory makes the handler on the arbiter of the client. The address is there at once.
     ///
     /// # Errors
-    /// If there is no way to the server of this URL.
+    /// If the URL is not usable.
     pub fn session<F>(&self, url: &str, factory: F) -> Result<Addr<HttpSession>, ClientError>
     where
         F: HandlerFactory + Send + 'static,
@@ -172,7 +178,7 @@ impl HttpClient {
         Ok(self.open(way, move |session| Box::new(factory.handler(session))))
     }
 
-    /// Pinned where it was made: a future that is handed on by value is copied, and stands twice in who awaits it.
+    /// Pinned where it was made: a future that is passed on by value is copied, and takes up space twice in its caller.
     async fn within<T>(
         &self,
         future: Pin<&mut impl Future<Output = Result<T, ClientError>>>,
@@ -198,7 +204,7 @@ impl HttpClient {
         self.follow(copy, reply, never).await
     }
 
-    /// Sends a request whose body comes from a stream, and follows redirects for as long as there is another stream to
+    /// Sends a request whose body comes from a stream. Follows redirects for as long as there is another stream to
     /// repeat it with.
     async fn send_with<S, E>(
         &self,
@@ -221,7 +227,7 @@ impl HttpClient {
         self.follow(copy, reply, again).await
     }
 
-    /// Follows redirects from the response to this request on.
+    /// Follows redirects, from the response to this request on.
     async fn follow<S, E>(
         &self,
         mut request: Payload,
@@ -251,7 +257,7 @@ impl HttpClient {
             if let Some(mut body) = reply.body
                 && may_be_short(&reply.head)
             {
-                // One that is long, slow or cut costs its connection.
+                // A body that is long, slow or cut costs its connection.
                 let rest =
                     pin!(async { body.bytes(REDIRECT_BODY).await.map_err(ClientError::new) });
                 drop(alarm::within(REDIRECT_TIME, &self.0.arbiter, rest).await);
@@ -277,7 +283,7 @@ impl HttpClient {
         upload::upload(pending, writer, body).await
     }
 
-    /// Sends a request; once more if its connection was not what it seemed to be.
+    /// Sends a request, and once more if its connection was stale.
     async fn send_once(&self, request: Payload) -> Result<Reply, ClientError> {
         let (lease, request) = self.lease(request).await?;
         let session = lease.idle_session().unwrap_or_else(|| self.connect(&lease));
@@ -310,11 +316,11 @@ impl HttpClient {
     }
 
     fn connect(&self, lease: &Lease) -> Arc<Addr<HttpSession>> {
-        // It is asked with a handler of its own at once.
+        // It gets a handler of its own with its first request.
         Arc::new(self.open(lease.host.way.clone(), |_| Box::new(Unasked)))
     }
 
-    /// The way to an origin: which proxy is in between.
+    /// The way to an origin: through which proxy, if any.
     fn way(&self, origin: Origin) -> Way {
         let proxy = self.0.proxy.of(&origin).cloned();
         Way { origin, proxy }
@@ -348,7 +354,7 @@ impl HttpClient {
     }
 }
 
-/// Whether to read the body of a redirect, for the sake of a connection that is kept behind it.
+/// Whether to read the body of a redirect, so that its connection can be kept.
 fn may_be_short(head: &Payload) -> bool {
     let headers = head.headers();
     let kept =

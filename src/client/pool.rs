@@ -1,9 +1,9 @@
 //! The sessions of a client, by origin.
 //!
-//! A session is lent to one request at a time. How many there are is a semaphore, whose queue is the queue of those that
-//! wait, first in, first out; a wait that is dropped leaves nothing behind. Idle sessions are known weakly, by what each keeps
-//! for as long as its connection is open: when that is closed the session ends by itself. An origin is forgotten with the
-//! last lease and the last session of it. No lock is held while anything is awaited.
+//! A session is lent to one request at a time. A semaphore bounds how many there are, and its queue is the queue of the
+//! requests that wait, first in, first out; a dropped wait leaves nothing behind. Idle sessions are known weakly, by
+//! what each keeps for as long as its connection is open: when that is closed the session ends by itself. An origin is
+//! forgotten with its last lease and its last session. No lock is held while anything is awaited.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::transport::Origin;
 /// All origins that are in use.
 pub(super) struct Pool {
     hosts: Mutex<HashMap<Origin, Weak<Host>>>,
-    /// The one that was asked last: most are asked more than once in a row.
+    /// The origin that was asked last: most are asked more than once in a row.
     last: Mutex<Weak<Host>>,
     connections: usize,
     max_idle: usize,
@@ -30,13 +30,13 @@ pub(super) struct Pool {
 pub(super) struct Host {
     pub(super) way: Way,
     seats: Arc<Semaphore>,
-    /// The last one given back comes last; none once the client is gone.
+    /// The one that was given back last is at the end. `None` once the client is gone.
     idle: Mutex<Option<Vec<Weak<Addr<HttpSession>>>>>,
     max_idle: usize,
     pool: Weak<Pool>,
 }
 
-/// The right to one connection of an origin, and, for whoever has it, the origin itself.
+/// The right to one connection of an origin. It also holds the origin.
 pub(super) struct Lease {
     pub(super) host: Arc<Host>,
     seat: Option<OwnedSemaphorePermit>,
@@ -52,13 +52,13 @@ impl Pool {
         })
     }
 
-    /// The origin of a URL, which is made known by whoever asks first, and the way to it.
+    /// The origin of a URL, and the way to it. The first request makes the origin known.
     pub(super) fn host(
         self: &Arc<Self>,
         uri: &Uri,
         way: impl FnOnce(Origin) -> Way,
     ) -> Result<Arc<Host>, UseError> {
-        // A statement of its own ends the lock: to drop a host takes one.
+        // A statement of its own ends the lock here: dropping a host takes one.
         let last = lock(&self.last).upgrade();
         if let Some(host) = last.filter(|host| host.way.origin.begins(uri)) {
             return Ok(host);
@@ -89,7 +89,7 @@ impl Pool {
     }
 }
 
-/// The last clone of the client is gone: so are its idle connections.
+/// When the last clone of the client is gone, so are its idle connections.
 impl Drop for Pool {
     fn drop(&mut self) {
         let hosts = std::mem::take(&mut *lock(&self.hosts));
@@ -107,7 +107,7 @@ impl Host {
     pub(super) async fn lease(self: Arc<Self>) -> Lease {
         let seat = match self.seats.clone().try_acquire_owned() {
             Ok(seat) => Some(seat),
-            // Only a closed semaphore errs, and nobody closes it.
+            // Only a closed semaphore fails, and nobody closes it.
             Err(_) => self.seats.clone().acquire_owned().await.ok(),
         };
         Lease { host: self, seat }
@@ -137,10 +137,10 @@ impl Lease {
         std::iter::from_fn(|| idle.pop()).find_map(|session| session.upgrade())
     }
 
-    /// Ends the lease. With a session that can be used again; false if that is not wanted.
+    /// Ends the lease, with a session if it can be used again. False if the pool does not want it.
     pub(super) fn give_back(&mut self, session: Option<&Arc<Addr<HttpSession>>>) -> bool {
         let kept = session.is_some_and(|session| self.host.keep(session));
-        // ORDER: whoever waits finds the session that was given back.
+        // ORDER: a request that waits for the seat finds the session that was given back.
         self.seat = None;
         kept
     }

@@ -1,4 +1,4 @@
-//! Proxies: which one, for whom, and what it is told.
+//! Proxies: which one to use for which servers, and what it is sent.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::payload::basic_value;
 use crate::session::Through;
 use crate::transport::{Origin, Scheme};
 
-/// Which proxy a client goes through, and for which servers it does not.
+/// The proxy that a client goes through, and the servers for which it does not.
 ///
 /// A proxy is named by an `http` URL, in which `http://` may be left out. User and password in it become
 /// `Proxy-Authorization: Basic`, which is sent to the proxy only.
@@ -30,11 +30,11 @@ pub struct Proxy {
 
 type Hop = (Origin, Through);
 
-/// Which servers are asked without the proxy.
+/// Servers that are asked without the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Exempt {
     All,
-    /// A host and all below it, on this port or any.
+    /// A host and everything below it, on this port or any.
     Host(String, Option<u16>),
 }
 
@@ -42,7 +42,7 @@ impl Proxy {
     /// A proxy for `http` URLs. It is sent whole URLs (RFC 9112 section 3.2.2).
     ///
     /// # Errors
-    /// [`UseError::InvalidUrl`] if this is no URL of an http proxy.
+    /// [`UseError::InvalidUrl`] if this is not the URL of an http proxy.
     pub fn http(url: &str) -> Result<Self, UseError> {
         Ok(Self {
             http: Some(hop(url)?),
@@ -63,9 +63,10 @@ impl Proxy {
         })
     }
 
-    /// What the environment says: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, or the same in capitals.
+    /// The proxy that the environment names: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, or the same in
+    /// capitals.
     ///
-    /// `HTTP_PROXY` does not count where `REQUEST_METHOD` is set: in a CGI program it is a field of the request.
+    /// `HTTP_PROXY` is ignored if `REQUEST_METHOD` is set: in a CGI program it is a field of the request.
     ///
     /// # Errors
     /// As [`http`](Self::http).
@@ -73,7 +74,7 @@ impl Proxy {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
-    /// The same from any source of variables.
+    /// Like [`from_env`](Self::from_env), from any source of variables.
     ///
     /// # Errors
     /// As [`http`](Self::http).
@@ -102,8 +103,8 @@ impl Proxy {
         Ok(proxy.except(&variable("no_proxy").unwrap_or_default()))
     }
 
-    /// Servers that are asked without the proxy: host names and addresses, separated by commas. A name covers all below
-    /// it, with or without a dot in front; `name:port` only that port; `*` everything.
+    /// Names servers that are asked without the proxy: host names and addresses, separated by commas. A name covers
+    /// everything below it, with or without a leading dot; `name:port` covers only that port; `*` covers everything.
     #[must_use]
     pub fn except(mut self, list: &str) -> Self {
         let members = list.split(',').map(str::trim);
@@ -141,10 +142,10 @@ fn exempt(member: &str) -> Exempt {
         return Exempt::All;
     }
     let (name, port) = match member.rsplit_once(':') {
-        // More colons than one: an IPv6 address without brackets has no port.
+        // With more than one colon this is an IPv6 address without brackets, which has no port.
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => match port.parse() {
             Ok(port) => (name, Some(port)),
-            // No port, and so no server that this could be.
+            // Not a port, so this names no server.
             Err(_) => (member, None),
         },
         _ => (member, None),
@@ -174,7 +175,7 @@ fn hop(url: &str) -> Result<Hop, UseError> {
         let value = basic_value(&decoded(url.username())?, &password);
         Some(value.ok_or(UseError::InvalidUrl)?)
     };
-    // Both fail only where there can be no user information.
+    // Both fail only if there can be no user information.
     let _ = (url.set_username(""), url.set_password(None));
     let origin = Origin::try_from(url.as_str())?;
     Ok((origin, Through { authorization }))
@@ -202,7 +203,7 @@ mod tests {
         &'static str,
     );
 
-    /// What the environment says, the URL that is asked for, and the proxy, with what it is told.
+    /// The environment, the URL that is asked for, and the proxy, with what it is sent.
     #[test]
     fn the_environment() {
         let told = |variables: &[(&str, &str)], origin: &str| {

@@ -7,10 +7,10 @@ use url::Url;
 use crate::payload::{Headers, Payload, TransferMode};
 use crate::transport::Origin;
 
-/// What is meant for one origin and for no other.
+/// Fields that are meant for one origin and no other.
 const SECRETS: [&str; 3] = ["Authorization", "Cookie", "Proxy-Authorization"];
 
-/// What describes a body that is not sent again.
+/// Fields that describe a body that is not sent again.
 const OF_THE_BODY: [&str; 8] = [
     "Content-Encoding",
     "Content-Language",
@@ -22,8 +22,8 @@ const OF_THE_BODY: [&str; 8] = [
     "Transfer-Encoding",
 ];
 
-/// The request that follows from a redirect. `None` if the response is no redirect, or none that is followed: without a
-/// Location that can be used, or from https to http. A body that is not inside has to be made again.
+/// The request that follows from a redirect. `None` if the response is no redirect, or one that is not followed:
+/// without a usable Location, or from https to http. A body that is not inside has to be made again.
 pub(super) fn next(mut request: Payload, response: &Payload) -> Option<Payload> {
     let then = then(request.method(), response.status()?)?;
     let location = response.headers().text("location")?;
@@ -34,7 +34,7 @@ pub(super) fn next(mut request: Payload, response: &Payload) -> Option<Payload> 
         return None;
     }
     let uri: Uri = to.as_str().parse().ok()?;
-    // User information in a Location is not taken on trust.
+    // User information in a Location is not trusted.
     let crosses = Origin::try_from(&uri).ok()? != Origin::try_from(request.uri()).ok()?;
     let message = request.message_mut();
     match then {
@@ -54,7 +54,7 @@ pub(super) fn next(mut request: Payload, response: &Payload) -> Option<Payload> 
     Some(request)
 }
 
-/// What becomes of the method, and with it of the body.
+/// What happens to the method, and with it to the body.
 enum Then {
     Repeat,
     Become(Method),

@@ -13,11 +13,11 @@ use super::error::{ClientError, ClientErrorKind};
 use crate::error::{RefusedReason, UseError};
 use crate::session::BodySender;
 
-/// What a stream may fail with.
+/// The error of a stream.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Writes the body until it is whole or the final response is there. A response that comes early and says that all is well
-/// may depend on the rest, which is written while its body is read; any other means that nobody wants the rest.
+/// Writes the body until it is whole or the final response is there. An early response that says that all is well may
+/// depend on the rest, which is then written while the response is read. Any other means that nobody wants the rest.
 pub(super) async fn upload<S, E>(
     mut pending: Pending,
     writer: oneshot::Receiver<BodySender>,
@@ -37,7 +37,7 @@ where
         }
     };
     if let Some(coming) = &mut reply.body {
-        // At rest it keeps the request open: cut now, the response would be lost.
+        // At rest the task keeps the request open: if it were cut now, the response would be lost.
         let runs = reply
             .head
             .status()
@@ -47,15 +47,15 @@ where
     Ok(reply)
 }
 
-/// The response has begun: nobody is there to hear of it.
+/// The response has begun: nobody else hears of the error.
 async fn log(writing: Pin<Box<impl Future<Output = Result<(), ClientError>>>>) {
     if let Err(error) = writing.await {
         tracing::debug!(%error, "an upload was cut");
     }
 }
 
-/// An error drops the body before its end, and the server sees that it is cut. What the session has to say comes as the
-/// answer.
+/// An error drops the body before its end, and the server sees that it is cut. What the session says about it comes as
+/// the answer.
 async fn write<S, E>(writer: oneshot::Receiver<BodySender>, body: S) -> Result<(), ClientError>
 where
     S: Stream<Item = Result<Bytes, E>>,

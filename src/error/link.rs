@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::error::{TlsError, UseError, WireError};
 
-/// Which clock ran out. Each is a field of [`Timeouts`](crate::Timeouts), but for the age of a connection, which is
+/// The clock that ran out. Each is a field of [`Timeouts`](crate::Timeouts), except the age of a connection, which is
 /// [`SessionOptions::max_age`](crate::SessionOptions::max_age).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
@@ -15,23 +15,23 @@ pub enum Deadline {
     /// The whole head of a message.
     #[error("the head of a message took longer than `Timeouts::head`")]
     Head,
-    /// Silence inside a body.
+    /// Too little of a body.
     #[error("too little of a body came within `Timeouts::body`")]
     Body,
-    /// The begin of a response.
+    /// The beginning of a response.
     #[error("no response began within `Timeouts::response`")]
     Response,
     /// A whole exchange.
     #[error("the exchange took longer than `Timeouts::exchange`")]
     Exchange,
-    /// The age of a connection that has no request.
+    /// The age of a connection without a request.
     #[error("the connection reached `SessionOptions::max_age`")]
     Age,
     /// No request on an open connection.
     #[error("no request came within `Timeouts::idle`")]
     Idle,
     /// A write without progress.
-    #[error("the peer took no output for `Timeouts::write`")]
+    #[error("the peer took no output within `Timeouts::write`")]
     Write,
 }
 
@@ -39,7 +39,7 @@ pub enum Deadline {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum CancelCause {
-    /// The peer closed its sending side and took nothing for the time that the policy allows.
+    /// The peer closed its sending side, and the [`HalfClose`](crate::HalfClose) policy gave it no more time.
     #[error("the peer closed its sending side, and `HalfClose` gave it no more time")]
     PeerHalfClosed,
     /// The peer reset the connection, or a write to it failed.
@@ -51,11 +51,11 @@ pub enum CancelCause {
     /// The server is shutting down.
     #[error("this end shut down")]
     Shutdown,
-    /// The server passed its memory ceiling, and this session held most.
-    #[error("`memory_ceiling` was passed, and this session held most")]
+    /// The server exceeded its memory ceiling, and this session held the most.
+    #[error("the server exceeded `memory_ceiling`, and this session held the most")]
     Memory,
-    /// `cancel` or `dispose` on this end.
-    #[error("cancelled on this end")]
+    /// `cancel` or `dispose` at this end.
+    #[error("cancelled at this end")]
     Local,
 }
 
@@ -66,25 +66,25 @@ pub enum FailureReason {
     /// The peer broke the protocol.
     #[error("protocol violation by the peer: {0}")]
     Protocol(#[from] WireError),
-    /// This end broke its own announcement, for example by a short body.
+    /// This end broke its own announcement, for example by a body that is too short.
     #[error("this end cannot complete the message: {0}")]
     Usage(#[from] UseError),
-    /// The outbound buffer met its hard cap by data that nobody waited for.
+    /// Data that nobody awaited reached the hard cap of the outbound buffer.
     #[error("data were sent without waiting for room, beyond `Buffers::hard_cap`")]
     Overrun,
-    /// A [`Responder`](crate::Responder) was dropped without an answer.
+    /// The last [`Responder`](crate::Responder) was dropped without an answer.
     #[error("the last `Responder` was dropped without an answer")]
     Unanswered,
     /// The handler panicked.
     #[error("the handler panicked")]
     HandlerPanicked,
-    /// A body piece was lost on its way to the session.
+    /// A piece of a body was lost on its way to the session, or to the actor that gets the body.
     #[error("a piece of the body was lost on its way to the session, or to the actor that gets it")]
     LostPiece,
     /// No connection could be opened.
     #[error("cannot connect: {}", link(*.0))]
     ConnectFailed(io::ErrorKind),
-    /// The peer could not be authenticated, or not be spoken to in TLS. Nothing was sent to it.
+    /// The peer could not be authenticated, or does not speak TLS. Nothing was sent to it.
     #[error("cannot make a secure connection: {0}")]
     AuthFailed(TlsError),
     /// A proxy did not make the tunnel to the server.
@@ -95,7 +95,7 @@ pub enum FailureReason {
     ConnectionClosed(io::ErrorKind),
 }
 
-/// The kind in words that say what it means for a connection.
+/// The kind, in words that say what it means for a connection.
 fn link(kind: io::ErrorKind) -> String {
     let meaning = match kind {
         io::ErrorKind::NotFound => return "no such host or socket".to_owned(),
@@ -107,7 +107,7 @@ fn link(kind: io::ErrorKind) -> String {
     format!("{kind}, {meaning}")
 }
 
-/// Why a body that was being received did not come to its end.
+/// Why the body of a received message did not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum BodyError {
@@ -117,7 +117,7 @@ pub enum BodyError {
     /// Its exchange failed.
     #[error("the body was cut: {0}")]
     Failed(#[source] FailureReason),
-    /// It is longer than it may be to be collected.
+    /// It is longer than the collecting side allows.
     #[error("the body is longer than the {0} bytes that are collected")]
     TooLarge(usize),
 }
@@ -138,22 +138,22 @@ pub enum CloseReason {
     /// The peer broke the protocol.
     #[error("protocol violation by the peer: {0}")]
     Refused(WireError),
-    /// An exchange was cancelled or failed in a way that leaves the connection without a known position.
+    /// An exchange was cancelled or failed in a way that makes the position on the connection unknown.
     #[error("closed to cut an exchange")]
     Aborted,
     /// A clock ran out.
     #[error("{0}")]
     Deadline(Deadline),
-    /// HTTP ended with an upgrade or a tunnel; the connection lives on in other hands.
+    /// HTTP ended with an upgrade or a tunnel; the connection was handed over.
     #[error("handed over to another protocol")]
     HandedOff,
-    /// `dispose` on this end.
-    #[error("disposed on this end")]
+    /// `dispose` at this end.
+    #[error("disposed at this end")]
     Disposed,
     /// The server is shutting down.
     #[error("this end shut down")]
     Shutdown,
-    /// The server passed its memory ceiling, and this session held most.
-    #[error("`memory_ceiling` was passed, and this session held most")]
+    /// The server exceeded its memory ceiling, and this session held the most.
+    #[error("the server exceeded `memory_ceiling`, and this session held the most")]
     Memory,
 }

@@ -1,8 +1,9 @@
-//! Errors, by whose fault they are.
+//! Errors, by who caused them.
 //!
-//! * [`WireError`]: the peer broke the protocol or a limit. One function maps it to the status the peer sees.
-//! * [`UseError`] and [`Refused`]: the caller asked for what cannot be done. `Refused` gives the message back.
-//! * [`FailureReason`], [`CancelCause`], [`CloseReason`]: what happened to the link. [`TlsError`]: why it is not secure.
+//! * [`WireError`]: the peer broke the protocol or a limit. One function maps it to the status that the peer sees.
+//! * [`UseError`] and [`Refused`]: the caller asked for something impossible. `Refused` gives the message back.
+//! * [`FailureReason`], [`CancelCause`], [`CloseReason`]: what happened to the link. [`TlsError`]: why it is not
+//!   secure.
 //!
 //! Texts are lower-case, without a full stop, and never contain bytes of the peer.
 

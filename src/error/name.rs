@@ -1,9 +1,9 @@
-//! Causes and reasons as words: for logs, spans and metrics, which are searched for them.
+//! Causes and reasons as words, for logs, spans and metrics, in which people search for them.
 
 use crate::error::{CancelCause, Deadline, FailureReason};
 
 impl Deadline {
-    /// A word for it, which stays the same: `head`, `body`, `response`, `exchange`, `age`, `idle`, `write`, `linger`.
+    /// A stable word for it: `head`, `body`, `response`, `exchange`, `age`, `idle`, `write`, `linger`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Head => "head",
@@ -18,7 +18,7 @@ impl Deadline {
 }
 
 impl CancelCause {
-    /// A word for it, which stays the same: that of the variant in small letters, and for a deadline `timeout_` and its
+    /// A stable word for it: the name of the variant in small letters; for a deadline `timeout_` and its
     /// [name](Deadline::name).
     pub fn name(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl CancelCause {
 }
 
 impl FailureReason {
-    /// A word for it, which stays the same: that of the variant in small letters.
+    /// A stable word for it: the name of the variant in small letters.
     pub fn name(self) -> &'static str {
         match self {
             Self::Protocol(_) => "protocol",

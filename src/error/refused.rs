@@ -1,17 +1,17 @@
-//! The answer "no" to a behaviour, with what was not taken.
+//! Refusals of a behaviour, with what was not taken.
 
 use std::fmt;
 
 use crate::error::UseError;
 
-/// A behaviour that the session did not take: why, and the message back.
+/// What a session did not take: the reason, and the message back.
 ///
 /// Nothing of a refused message was sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refused<M> {
     /// Why.
     pub reason: RefusedReason,
-    /// What was not taken.
+    /// The message that was not taken.
     pub message: M,
 }
 
@@ -24,7 +24,7 @@ impl<M> Refused<M> {
         }
     }
 
-    /// The same refusal of something else.
+    /// Maps the message and keeps the reason.
     pub fn map<N>(self, with: impl FnOnce(M) -> N) -> Refused<N> {
         Refused {
             reason: self.reason,
@@ -33,7 +33,7 @@ impl<M> Refused<M> {
     }
 }
 
-// Written out so that `M` needs no `Debug`, and so that a payload's contents never land in a log by accident.
+// Written out so that `M` needs no `Debug`, and so that the contents of a payload never get into a log by accident.
 impl<M> fmt::Debug for Refused<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refused")
@@ -50,12 +50,12 @@ impl<M> fmt::Display for Refused<M> {
 
 impl<M> std::error::Error for Refused<M> {}
 
-/// Why a session refused a behaviour.
+/// Why a session refused a message or a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefusedReason {
-    /// There is no message to which this could belong.
-    #[error("no message is open to which this could belong")]
+    /// There is no message that this could belong to.
+    #[error("no message is open that this could belong to")]
     NotOpen,
     /// The connection is closing or closed.
     #[error("the connection is closing or closed")]
@@ -63,7 +63,7 @@ pub enum RefusedReason {
     /// The queue is full, or another message with a body is still open.
     #[error("the session is busy: its queue is full, or another body is open")]
     Busy,
-    /// The message that this belongs to has ended, or its turn has not come.
+    /// The message that this belongs to is over, or its turn has not come.
     #[error("the message has ended, or its turn has not come")]
     NotYourTurn,
     /// The request was answered already.
@@ -72,7 +72,7 @@ pub enum RefusedReason {
     /// The open message takes no body data.
     #[error("the message takes no body data")]
     NoBody,
-    /// The data go past the announced length.
+    /// The data exceed the announced length.
     #[error("more body data than announced")]
     TooLong,
     /// The outbound buffer is at its hard cap.

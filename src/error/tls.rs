@@ -1,15 +1,15 @@
-//! Why a secure connection did not come about.
+//! Why there is no secure connection.
 
 use thiserror::Error;
 
-/// What went wrong in a TLS handshake. No request and no plain text is ever sent after it.
+/// What went wrong in a TLS handshake. After that, no request and no plain text is ever sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The certificate is signed by nobody that is trusted.
+    /// The certificate is not signed by a trusted issuer.
     #[error("the certificate is of an issuer that is not trusted")]
     UnknownIssuer,
-    /// The certificate is for another name, or the host is none that a certificate can be for.
+    /// The certificate is for another name, or the host is not one that a certificate can be for.
     #[error("the certificate is not for the host that was asked for")]
     WrongName,
     /// The certificate is not valid any more, or not yet.
@@ -19,13 +19,13 @@ pub enum TlsError {
     #[error("the certificate cannot be used: malformed, revoked, or for another purpose")]
     BadCertificate,
     /// The peer ended the handshake with an alert.
-    #[error("the peer refused the handshake, for a certificate or a version perhaps")]
+    #[error("the peer refused the handshake, perhaps because of a certificate or a version")]
     Refused,
     /// What the peer sent is not TLS.
     #[error("the peer does not speak TLS")]
     NotTls,
-    /// The peer chose a protocol that is not HTTP/1.1.
-    #[error("the peer wants another protocol than HTTP/1.1")]
+    /// The peer chose a protocol other than HTTP/1.1.
+    #[error("the peer wants a protocol other than HTTP/1.1")]
     OtherProtocol,
     /// The platform has no certificates to verify with.
     #[error("the platform has no trusted certificates: install them, or set `Route::tls`")]

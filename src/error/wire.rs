@@ -1,11 +1,11 @@
-//! What a peer can do wrong on the wire: one variant a cause.
+//! Mistakes that a peer can make on the wire, one variant for each cause.
 
 use thiserror::Error;
 
 /// A violation of RFC 9110 or RFC 9112, or of one of our limits, by the peer.
 ///
-/// Where an answer is owed, the connection answers with the status that belongs to the cause, announces the close
-/// and reads nothing further as a message. [`status`](Self::status) is that mapping.
+/// If an answer is owed, the server answers with the status of the cause, announces the close and reads nothing further
+/// as a message. [`status`](Self::status) is that mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum WireError {
@@ -42,7 +42,7 @@ pub enum WireError {
     /// A line feed without a carriage return in a protocol line (RFC 9112 section 2.2).
     #[error("bare line feed in a protocol line")]
     BareLf,
-    /// A field line that folds over (RFC 9112 section 5.2).
+    /// A folded field line (RFC 9112 section 5.2).
     #[error("folded field line")]
     ObsFold,
     /// A field line without a colon.
@@ -87,7 +87,8 @@ pub enum WireError {
     /// Content-Length together with Transfer-Encoding (RFC 9112 section 6.1).
     #[error("content-length together with transfer-encoding")]
     ContentLengthWithTransferEncoding,
-    /// A Transfer-Encoding that is empty, malformed, repeated, or in which `chunked` is not last (RFC 9112 section 6.1).
+    /// A Transfer-Encoding that is empty, malformed, repeated, or in which `chunked` is not last (RFC 9112 section
+    /// 6.1).
     #[error("malformed transfer-encoding")]
     InvalidTransferEncoding,
     /// A well-formed transfer coding other than `chunked` (RFC 9112 section 6.1).

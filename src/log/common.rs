@@ -8,16 +8,16 @@ use super::{Sink, part, quoted, user};
 use crate::payload::Headers;
 use crate::session::{Logger, Record};
 
-/// One line an exchange (P116):
+/// Logs one line for each exchange, in the combined log format (P116).
 ///
 /// ```text
 /// 127.0.0.1 - user [06/Nov/1994:08:49:37 +0000] "GET /path?query HTTP/1.1" 200 12 "referer" "user-agent"
 /// ```
 ///
-/// The time is that of the request, in UTC. The bytes are those of the response body (B31). An exchange that has no
-/// status, because it ended before it was answered, has `-` there. What the client sent is escaped, so that it cannot
-/// forge an entry: quotes, backslashes, control characters and everything beyond ASCII are `\"`, `\\`, `\n` or `\xff`. A
-/// space in the user's name is `_`.
+/// The time is that of the request, in UTC. The bytes are those of the response body (B31). If an exchange ended before
+/// it was answered, it has no status, and `-` is written. What the client sent is escaped, so that it cannot forge an
+/// entry: quotes, backslashes, control characters and everything beyond ASCII become `\"`, `\\`, `\n` or `\xff`. A
+/// space in the user's name becomes `_`.
 ///
 /// ```no_run
 /// use http_actors::{CommonLog, HttpHandler, HttpServer};

@@ -6,8 +6,8 @@ use super::Sink;
 use crate::payload::Headers;
 use crate::session::{Detail, Logger, Record};
 
-/// Both messages of an exchange, with their heads and Oneshot bodies (P117). For debugging: it keeps a copy of every body
-/// until the exchange is over, and writes credentials as they came.
+/// Logs both messages of an exchange, with their heads and Oneshot bodies (P117). For debugging: it keeps a copy of
+/// every body until the exchange is over, and writes credentials as they came.
 #[derive(Debug)]
 pub struct ContentsLog<W> {
     out: Sink<W>,

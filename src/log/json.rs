@@ -1,4 +1,4 @@
-//! A line of JSON an exchange.
+//! A line of JSON for each exchange.
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::{Sink, part, user};
 use crate::session::{Exchange, Logger, Record};
 
-/// One JSON object (RFC 8259) a line, for each exchange (N13).
+/// Logs one JSON object (RFC 8259) on one line for each exchange.
 ///
-/// All fields are always there, in this order, and keep their names and types. `null` is what is not known.
+/// All fields are always there, in this order, and keep their names and types. An unknown value is `null`.
 ///
 /// | field | type | what |
 /// | --- | --- | --- |
@@ -22,13 +22,14 @@ use crate::session::{Exchange, Logger, Record};
 /// | `cause` | string or null | why not completed: [`CancelCause::name`](crate::CancelCause::name) or [`FailureReason::name`](crate::FailureReason::name) |
 /// | `head_in`, `body_in` | number | bytes of the request, framing not counted |
 /// | `head_out`, `body_out` | number | bytes of the answer, framing not counted |
-/// | `answer_us` | number or null | microseconds from the delivery of the request to the begin of the answer |
+/// | `answer_us` | number or null | microseconds from the delivery of the request to the beginning of the answer |
 /// | `duration_us` | number | microseconds from the delivery of the request to the end of the exchange |
 /// | `reused` | bool | whether the connection had carried another exchange before |
-/// | `referer`, `user_agent` | string or null | those fields of the request; of repeated ones the first |
+/// | `referer`, `user_agent` | string or null | those fields of the request; if repeated, the first |
 ///
 /// Control characters, C1 ones included, and the line separators U+2028 and U+2029 are escaped, so that an entry is one
-/// line to every reader and harmless to a terminal. Bytes that are not UTF-8 become U+FFFD: JSON has no other word for them.
+/// line to every reader and harmless to a terminal. Bytes that are not UTF-8 become U+FFFD, because JSON cannot express
+/// them.
 ///
 /// ```no_run
 /// use http_actors::{HttpHandler, HttpServer, JsonLog};
@@ -97,7 +98,7 @@ fn entry(record: &Record<'_>, time: SystemTime) -> String {
     entry.0
 }
 
-/// An object that is being written.
+/// An object while it is written.
 struct Entry(String);
 
 impl Entry {
@@ -243,7 +244,7 @@ mod tests {
         );
     }
 
-    /// What a client sends can neither end the string, nor the line, nor reach a terminal.
+    /// What a client sends can end neither the string nor the line, and cannot reach a terminal.
     #[test]
     fn hostile_text() {
         for (text, expected) in [

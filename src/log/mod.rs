@@ -15,7 +15,7 @@ pub use common::CommonLog;
 pub use contents::ContentsLog;
 pub use json::JsonLog;
 
-/// Writes nothing; what a server without a logger does (P115).
+/// Logs nothing, like a server without a logger (P115).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DiscardLog;
 
@@ -57,12 +57,12 @@ fn user(headers: &Headers) -> Option<String> {
         .filter(|user| !user.is_empty())
 }
 
-/// Parts of an IMF-fixdate, whose parts have fixed places.
+/// Part of an IMF-fixdate, whose parts have fixed places.
 fn part(date: &str, range: Range<usize>) -> &str {
     date.get(range).unwrap_or("-")
 }
 
-/// Bytes of the peer, such that they can end neither the entry nor the quotes that they stand in.
+/// Bytes of the peer, escaped so that they can end neither the entry nor the quotes around them.
 fn quoted(text: &[u8]) -> impl std::fmt::Display {
     text.escape_ascii()
 }

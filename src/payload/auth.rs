@@ -5,12 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::trim_ows;
 
-/// What `Authorization: Basic` carries. The `Debug` form hides the password.
+/// The credentials of `Authorization: Basic`. The `Debug` form hides the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// What stands before the first colon.
+    /// The part before the first colon.
     pub user: String,
-    /// What stands after it, further colons included (B29).
+    /// The part after the first colon, further colons included (B29).
     pub password: String,
 }
 
@@ -22,7 +22,7 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The value of an Authorization field. `None` where the grammar has no place for it: a user with a colon, or a control
+/// The value of an Authorization field. `None` if the grammar does not allow it: a user with a colon, or a control
 /// character.
 pub(crate) fn basic_value(user: &str, password: &str) -> Option<String> {
     let controls = user.chars().chain(password.chars()).any(char::is_control);

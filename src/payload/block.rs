@@ -1,14 +1,15 @@
 //! The bytes of a header section and an index over them.
 //!
 //! One block serves both directions. An inbound block holds the message's own copy of its header section, line ends and
-//! blank line included, and indexes it without an allocation a field. An outbound one holds `name: value CRLF` lines, ready to be copied
-//! to the wire. A block checks nothing: [`Headers`](super::Headers) and the wire floor do so before they push.
+//! blank line included, and indexes it without an allocation for each field. An outbound one holds `name: value CRLF`
+//! lines, ready to be copied to the wire. A block checks nothing: [`Headers`](super::Headers) and the wire floor do so
+//! before they push.
 
 use std::ops::Range;
 
 use super::known::{Known, KnownSet};
 
-/// One field line: where its name and value stand in the block.
+/// One field line: where its name and value are in the block.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
     name: u32,
@@ -18,31 +19,31 @@ pub(crate) struct Field {
     known: Option<Known>,
 }
 
-/// Where in a line its parts stand.
+/// Where the parts of a line are.
 #[derive(Debug)]
 pub(crate) struct Line {
-    /// With its end.
+    /// The length of the line with its end.
     pub(crate) len: usize,
-    /// The length of the name, with which it begins.
+    /// The length of the name, with which the line begins.
     pub(crate) name: usize,
     pub(crate) value: Range<usize>,
 }
 
 /// Field lines over one piece of memory.
 ///
-/// A cleared block remembers the lines that it had to send. Answers repeat themselves: a line that comes again at its
-/// place is taken as it stands, which saves the checks of its bytes, the copy and the index, 300 of the 360 instructions
+/// A cleared block remembers the lines that it had to send. Answers repeat themselves: if a line comes again at its
+/// place, it is taken as it is. That saves the checks of its bytes, the copy and the index, 300 of the 360 instructions
 /// of a line.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Block {
-    /// The lines of this section, `bytes` long, and behind them those that are remembered.
+    /// The lines of this section, `bytes` long, then those that are remembered.
     raw: Vec<u8>,
-    /// Their index: `count` of this section, then the remembered.
+    /// Their index: `count` of this section, then the remembered ones.
     fields: Vec<Field>,
     bytes: usize,
     count: usize,
     known: KnownSet,
-    /// Whether `raw` is nothing but field lines in the form in which we send them.
+    /// Whether `raw` is an inbound section, which is not in the form in which we send lines.
     foreign: bool,
 }
 
@@ -67,9 +68,9 @@ impl Block {
         self.bytes = section.len();
     }
 
-    /// Fills itself with the section at the front of `input`, and indexes it by that of another block: a line that
-    /// stands where it stood in the other is not parsed again. Returns the length of the section, and what names were
-    /// parsed anew. None if the section is not whole, has another number of lines, or one that `parse` does not take.
+    /// Fills itself with the section at the front of `input`, and indexes it by the index of another block: a line at
+    /// the same place with the same bytes is not parsed again. Returns the length of the section, and which names were
+    /// parsed anew. `None` if the section is not whole, has another number of lines, or one that `parse` does not take.
     pub(crate) fn revise(
         &mut self,
         other: &Self,
@@ -123,7 +124,7 @@ impl Block {
         self.fields.truncate(self.count);
     }
 
-    /// Adds this line if it is the next that is remembered: then it can be sent, because it was sent before.
+    /// Adds this line if it is the next one that is remembered: it may be sent, because it was sent before.
     pub(crate) fn repeat(&mut self, name: &[u8], value: &[u8]) -> bool {
         let Some(&field) = self.fields.get(self.count) else {
             return false;
@@ -199,7 +200,7 @@ impl Block {
         true
     }
 
-    /// Keeps only the fields for which `keep` says so. Returns how many went.
+    /// Keeps only the fields for which `keep` returns true. Returns how many were removed.
     pub(crate) fn retain(&mut self, keep: impl Fn(&[u8], &[u8]) -> bool) -> usize {
         if self.iter().all(|(name, value)| keep(name, value)) {
             return 0;
@@ -239,7 +240,7 @@ impl Block {
         (!self.foreign).then(|| self.raw())
     }
 
-    /// All bytes of the block: of an inbound one the section as it was received, the blank line included.
+    /// All bytes of the block. For an inbound one this is the section as it was received, the blank line included.
     pub(crate) fn raw(&self) -> &[u8] {
         self.raw.get(..self.bytes).unwrap_or_default()
     }

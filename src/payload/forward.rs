@@ -4,9 +4,9 @@ use http::{Method, Uri};
 
 use super::{Headers, Known, Payload, TransferMode, allows_body};
 
-/// Fields that are about one connection, besides Connection and what it names (RFC 9110 section 7.6.1), and those by which
-/// a client and this intermediary know each other (section 11.7). Framing is not among the fields of a payload that the
-/// next connection has to know.
+/// Fields about one connection, besides Connection and what it names (RFC 9110 section 7.6.1), and those by which a
+/// client and this intermediary authenticate each other (section 11.7). Transfer-Encoding is one of them: the next
+/// connection frames the body by the mode of the payload.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -20,13 +20,15 @@ const HOP_BY_HOP: [&str; 9] = [
 ];
 
 impl Payload {
-    /// The message as an intermediary passes it on (RFC 9110 section 7.6): another message, with the same method or
-    /// status, the end-to-end fields in their order, and a body of the same mode, which is shared where it is inside. An
-    /// answer to HEAD that told no length still tells none. What authenticates a client to this intermediary stays here;
-    /// whoever asks another proxy sets `Proxy-Authorization` anew.
+    /// Returns the message as an intermediary passes it on (RFC 9110 section 7.6).
     ///
-    /// Of a request the target is path and query (so an OPTIONS of `http://host` becomes one of `/`, not of `*`), and Host
-    /// is left to the session that sends it. Via is left to the caller, who knows its name.
+    /// This is another message, with the same method or status, the end-to-end fields in their order, and a body of the
+    /// same mode, which is shared if it is inside. An answer to HEAD that told no length still tells none. Fields that
+    /// authenticate the client to this intermediary are left out. If you ask another proxy, set `Proxy-Authorization`
+    /// anew.
+    ///
+    /// The target of a request becomes path and query, so an OPTIONS of `http://host` becomes one of `/`, not of `*`.
+    /// The session that sends it adds Host. You add Via, because you know your name.
     ///
     /// ```
     /// use http_actors::{Payload, TransferMode};
@@ -56,7 +58,7 @@ impl Payload {
             }
         }
         match self.mode() {
-            // An answer to HEAD that tells no length is not one to a body of none.
+            // An answer to HEAD that tells no length is not one to an empty body.
             TransferMode::Oneshot if self.is_reticent() => forward.chunked(),
             TransferMode::Oneshot => forward.body(self.body_bytes().clone()),
             TransferMode::Stream => forward.length(self.body_size().unwrap_or_default()),
@@ -64,7 +66,7 @@ impl Payload {
         }
     }
 
-    /// Whether this answers a HEAD, and says nothing of a body.
+    /// Whether this answers a HEAD and says nothing about a body.
     pub(crate) fn is_reticent(&self) -> bool {
         self.status().is_some_and(allows_body)
             && *self.method() == Method::HEAD
@@ -72,7 +74,7 @@ impl Payload {
     }
 }
 
-/// Without what only a proxy needs. A target in authority form stays: it has nothing else.
+/// The target without the parts that only a proxy needs. One in authority form stays: it has nothing else.
 fn target(uri: &Uri) -> Uri {
     uri.path_and_query()
         .map_or_else(|| uri.clone(), |target| Uri::from(target.clone()))

@@ -1,4 +1,4 @@
-//! The two byte classes that both the caller's fields and the peer's are held to (RFC 9110 section 5).
+//! The two byte classes for fields, both of the caller and of the peer (RFC 9110 section 5).
 
 /// `token = 1*tchar` (RFC 9110 section 5.6.2).
 pub(crate) fn is_token(text: &[u8]) -> bool {
@@ -10,7 +10,7 @@ pub(crate) fn is_tchar(byte: u8) -> bool {
     TCHAR[byte as usize]
 }
 
-/// A byte that may stand in a field value: VCHAR, obs-text, SP, HTAB (RFC 9110 section 5.5).
+/// A byte that may be in a field value: VCHAR, obs-text, SP, HTAB (RFC 9110 section 5.5).
 fn is_field_byte(byte: u8) -> bool {
     FIELD[byte as usize]
 }

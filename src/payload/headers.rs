@@ -11,11 +11,11 @@ use super::known::{Known, KnownSet};
 use super::pool::give_block;
 use crate::error::UseError;
 
-/// Header fields, or trailer fields: ordered, looked up without regard to case, and kept as they were sent.
+/// Header or trailer fields: ordered, looked up without regard to case, and kept as they were sent.
 ///
-/// Unlike a map it keeps the order, the case of the names and every repeated line (P34 in the form of B26), so that a
-/// message can be passed on as it came. Fields that were received are slices of one copy of the head; fields that are
-/// to be sent are kept in the form in which they go out.
+/// Unlike a map, it keeps the order, the case of the names and every repeated line (P34 in the form of B26), so that a
+/// message can be passed on as it came. Fields that were received are slices of one copy of the head. Fields that are
+/// to be sent are kept in the form in which they are sent.
 ///
 /// ```
 /// use http_actors::Headers;
@@ -33,13 +33,13 @@ use crate::error::UseError;
 #[derive(Clone, Default)]
 pub struct Headers {
     own: Block,
-    /// A received head, possibly shared with the connection's memory of it. Reading prefers it; the first change
-    /// copies it to `own`.
+    /// A received head, possibly shared with the connection's memory of it. Reads prefer it; the first change copies it
+    /// to `own`.
     shared: Option<Arc<Block>>,
 }
 
 impl Headers {
-    /// No fields, no allocation.
+    /// Makes an empty section, without an allocation.
     pub fn new() -> Self {
         Self::default()
     }
@@ -70,7 +70,7 @@ impl Headers {
         self.own.capacity()
     }
 
-    /// Forgets all fields and keeps the memory.
+    /// Removes all fields and keeps the memory.
     pub fn clear(&mut self) {
         if let Some(block) = self.shared.take() {
             give_block(block);
@@ -78,7 +78,7 @@ impl Headers {
         self.own.clear();
     }
 
-    /// How many field lines there are.
+    /// The number of field lines.
     pub fn len(&self) -> usize {
         self.block().len()
     }
@@ -115,13 +115,13 @@ impl Headers {
         self.get(name).is_some()
     }
 
-    /// The members of a comma-separated list field over all of its lines, trimmed, empty ones left out
-    /// (RFC 9110 section 5.6.1). For fields without quoted strings, such as Connection.
+    /// The members of a comma-separated list field, over all of its lines, trimmed and without empty ones (RFC 9110
+    /// section 5.6.1). For fields without quoted strings, such as Connection.
     pub fn list<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.get_all(name).flat_map(members)
     }
 
-    /// Name, as it was written, and value of every line, in order.
+    /// Every line in order: its name as it was written, and its value.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
         // A name is a token, so it is ASCII; the default is never taken.
         self.block()
@@ -129,10 +129,10 @@ impl Headers {
             .map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
-    /// Adds a line and keeps those that are there.
+    /// Adds a line and keeps existing ones. White space around the value is cut off.
     ///
     /// # Errors
-    /// [`UseError::InvalidName`] or [`UseError::InvalidValue`]: nothing is added. White space around the value is cut.
+    /// [`UseError::InvalidName`] or [`UseError::InvalidValue`]; then nothing is added.
     pub fn append(
         &mut self,
         name: impl AsRef<[u8]>,
@@ -151,10 +151,10 @@ impl Headers {
         }
     }
 
-    /// Sets a field: lines with this name go, the new one comes last.
+    /// Sets a field: existing lines with this name are removed, the new one is the last.
     ///
     /// # Errors
-    /// As [`append`](Self::append); nothing changes then.
+    /// As [`append`](Self::append); then nothing changes.
     pub fn insert(
         &mut self,
         name: impl AsRef<[u8]>,
@@ -232,7 +232,7 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Two header sections are equal if the same lines stand in the same order; the case of names does not count.
+/// Two header sections are equal if they have the same lines in the same order. The case of names does not count.
 impl PartialEq for Headers {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len()

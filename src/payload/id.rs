@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Names one message, request or response, for as long as the process runs. Never used twice.
+/// The id of one message, request or response. It is never used twice while the process runs.
 ///
 /// It takes the place of Pony's object identity in [`Cancel`](crate::Cancel) (P47).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,7 +36,7 @@ impl MessageId {
     }
 }
 
-/// An id that is made when somebody asks for it: most messages are never named.
+/// An id that is made when it is first asked for: most messages are never named.
 #[derive(Debug, Default)]
 pub(crate) struct LazyId(AtomicU64);
 

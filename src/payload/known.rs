@@ -14,7 +14,7 @@ pub(crate) enum Known {
 }
 
 impl Known {
-    /// Tells a known name by its length and first letter: most fields of a head are dismissed without a comparison.
+    /// Finds a known name by its length and first letter: most fields of a head are dismissed without a comparison.
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
         let (candidate, text): (Self, &[u8]) = match (name.len(), name.first()? | 0x20) {
             (4, b'h') => (Self::Host, b"host"),
@@ -35,7 +35,7 @@ impl Known {
 pub(crate) struct KnownSet(u8);
 
 impl KnownSet {
-    /// How long the body is, and whether the connection persists: what the encoder writes itself.
+    /// The fields about the length of the body and the persistence of the connection: the encoder writes them itself.
     pub(crate) const FRAMING: Self = Self::of(&[
         Known::Connection,
         Known::ContentLength,

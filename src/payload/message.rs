@@ -1,4 +1,4 @@
-//! What a payload's box holds.
+//! The content of a payload's box.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,7 +13,7 @@ use crate::error::UseError;
 pub(crate) struct Message {
     /// Made when first asked for; a message that nobody names needs none.
     pub(crate) id: LazyId,
-    /// Of a response delivered to a client: the request that it answers.
+    /// For a response delivered to a client: the request that it answers.
     pub(crate) request_id: Option<MessageId>,
     /// `None` for a request.
     pub(crate) status: Option<StatusCode>,
@@ -49,14 +49,14 @@ impl Default for Message {
 }
 
 impl Message {
-    /// What the session refuses the payload with: the first mistake of a builder call, or a body inside where another is
-    /// announced. That one would go out without its framing, and the peer would take it for the next message.
+    /// Why a session refuses the payload: the first mistake of a builder call, or a body inside that contradicts the
+    /// announced one. That body would be sent without its framing, and the peer would take it for the next message.
     pub(crate) fn mistake(&self) -> Option<UseError> {
         let two = self.mode != TransferMode::Oneshot && !self.body.is_empty();
         self.mistake.or(two.then_some(UseError::TwoBodies))
     }
 
-    /// Back to the default, keeping the memory of the headers. Field by field, because most are what they should be.
+    /// Resets to the default, keeping the memory of the headers. Field by field, because most are what they should be.
     pub(crate) fn clear(&mut self) {
         self.id = LazyId::default();
         self.request_id = None;

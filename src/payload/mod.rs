@@ -1,4 +1,4 @@
-//! One HTTP message and its parts. Floor 0: knows nothing of the wire, of actors or of sockets.
+//! One HTTP message and its parts. Floor 0: it knows nothing of the wire, of actors or of sockets.
 
 mod auth;
 mod block;
@@ -35,10 +35,10 @@ pub(crate) use start::StartLine;
 
 /// One HTTP message: a request or a response, with its headers and, in Oneshot mode, its body.
 ///
-/// A payload is built by chained calls, handed to a session by [`Apply`](crate::Apply), and frozen from then on because
-/// the session owns it (P3, P47). It is `Send` and as small as a pointer.
+/// You build a payload by chained calls and hand it to a session by [`Apply`](crate::Apply). From then on the session
+/// owns it, and it is frozen (P3, P47). It is `Send` and as small as a pointer.
 ///
-/// How the body travels follows from what was said of its length (P37 to P39):
+/// How the body travels depends on what you say about its length (P37 to P39):
 ///
 /// | call | mode | on the wire |
 /// | --- | --- | --- |
@@ -58,9 +58,9 @@ pub(crate) use start::StartLine;
 /// # Ok::<(), http_actors::UseError>(())
 /// ```
 ///
-/// A builder call that gets what cannot be sent (a value with a line break, say) adds nothing; the first such mistake is
-/// kept and the session refuses the payload with it, as it does one that has a body inside and announces another.
-/// [`mistake`](Self::mistake) tells beforehand.
+/// A builder call with something that cannot be sent, such as a value with a line break, adds nothing. The first such
+/// mistake is kept, and the session refuses the payload with it. It also refuses a payload that has a body inside and
+/// announces another. [`mistake`](Self::mistake) tells you beforehand.
 pub struct Payload(Option<Box<Message>>);
 
 impl Payload {
@@ -68,7 +68,7 @@ impl Payload {
         Self(Some(pool::take()))
     }
 
-    /// A request.
+    /// Makes a request.
     pub fn request(method: Method, uri: Uri) -> Self {
         let mut payload = Self::empty();
         let line = payload.message_mut().start.line_mut();
@@ -77,14 +77,14 @@ impl Payload {
         payload
     }
 
-    /// A response.
+    /// Makes a response.
     pub fn response(status: StatusCode) -> Self {
         let mut payload = Self::empty();
         payload.message_mut().status = Some(status);
         payload
     }
 
-    /// A GET request.
+    /// Makes a GET request.
     ///
     /// # Errors
     /// [`UseError::InvalidUrl`] if the URL does not parse. The same holds for the other methods below.
@@ -92,7 +92,7 @@ impl Payload {
         Self::with_method(Method::GET, url)
     }
 
-    /// A HEAD request.
+    /// Makes a HEAD request.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -100,7 +100,7 @@ impl Payload {
         Self::with_method(Method::HEAD, url)
     }
 
-    /// A POST request.
+    /// Makes a POST request.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -108,7 +108,7 @@ impl Payload {
         Self::with_method(Method::POST, url)
     }
 
-    /// A PUT request.
+    /// Makes a PUT request.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -116,7 +116,7 @@ impl Payload {
         Self::with_method(Method::PUT, url)
     }
 
-    /// A PATCH request.
+    /// Makes a PATCH request.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -124,7 +124,7 @@ impl Payload {
         Self::with_method(Method::PATCH, url)
     }
 
-    /// A DELETE request.
+    /// Makes a DELETE request.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -140,7 +140,7 @@ impl Payload {
 
     // Building.
 
-    /// Adds a header line and keeps those that are there.
+    /// Adds a header line and keeps existing ones.
     #[must_use]
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         let message = self.message_mut();
@@ -150,8 +150,8 @@ impl Payload {
         self
     }
 
-    /// Sets `Authorization: Basic` (RFC 7617), which the server can read back: nothing is hidden. A user with a colon or a
-    /// control character in either is a mistake.
+    /// Sets `Authorization: Basic` (RFC 7617), which the server can read back: nothing is hidden. A user with a colon
+    /// is a mistake, and so is a control character in user or password.
     ///
     /// ```
     /// use http_actors::Payload;
@@ -194,21 +194,21 @@ impl Payload {
         self
     }
 
-    /// The body follows in pieces and its length is not known: `set_length(None)`.
+    /// Says that the body follows in pieces and its length is not known: `set_length(None)`.
     #[must_use]
     pub fn chunked(mut self) -> Self {
         self.set_length(None);
         self
     }
 
-    /// The body follows in pieces and is `length` bytes long: `set_length(Some(length))`.
+    /// Says that the body follows in pieces and is `length` bytes long: `set_length(Some(length))`.
     #[must_use]
     pub fn length(mut self, length: u64) -> Self {
         self.set_length(Some(length));
         self
     }
 
-    /// Says that the body follows in pieces: of an unknown length (Chunked, P37) or a known one (Stream, P38).
+    /// Says that the body follows in pieces, of an unknown length (Chunked, P37) or a known one (Stream, P38).
     pub fn set_length(&mut self, length: Option<u64>) {
         let message = self.message_mut();
         (message.mode, message.length) = match length {
@@ -217,7 +217,7 @@ impl Payload {
         };
     }
 
-    /// A reason phrase other than the one that belongs to the status.
+    /// Sets a reason phrase other than the usual one of the status.
     #[must_use]
     pub fn reason(mut self, reason: impl Into<Bytes>) -> Self {
         let reason = reason.into();
@@ -230,7 +230,8 @@ impl Payload {
         self
     }
 
-    /// Speaks HTTP/1.0 or HTTP/1.1 (the default). A server answers in HTTP/1.1 whatever is set (RFC 9110 section 2.5).
+    /// Sets the version, HTTP/1.0 or HTTP/1.1 (the default). A server always answers in HTTP/1.1 (RFC 9110 section
+    /// 2.5).
     #[must_use]
     pub fn with_version(mut self, version: Version) -> Self {
         self.message_mut().start.set_version(version);
@@ -245,12 +246,12 @@ impl Payload {
 
     // Reading.
 
-    /// The identity of this message. Made when first asked for, so that it can be known before `apply`.
+    /// The id of this message. It is made when first asked for, so you can know it before `apply`.
     pub fn id(&self) -> MessageId {
         self.message().id.get()
     }
 
-    /// Of a response that a client session delivered: the id of the request that it answers.
+    /// For a response that a client session delivered: the id of the request that it answers.
     pub fn request_id(&self) -> Option<MessageId> {
         self.message().request_id
     }
@@ -260,17 +261,17 @@ impl Payload {
         self.message().status.is_none()
     }
 
-    /// The method of a request. Of a received response: the method of the request that it answers.
+    /// The method of a request. For a received response: the method of the request that it answers.
     pub fn method(&self) -> &Method {
         &self.message().start.line().method
     }
 
-    /// The target of a request, as it stood in the request line. Of a response: `/`.
+    /// The target of a request, as in the request line. For a response: `/`.
     pub fn uri(&self) -> &Uri {
         &self.message().start.line().uri
     }
 
-    /// The path of the target: what stands between the authority and the query.
+    /// The path of the target: the part between the authority and the query.
     pub fn path(&self) -> &str {
         self.uri().path()
     }
@@ -305,7 +306,7 @@ impl Payload {
         &self.message().headers
     }
 
-    /// The header fields, to change.
+    /// The header fields, mutable.
     pub fn headers_mut(&mut self) -> &mut Headers {
         &mut self.message_mut().headers
     }
@@ -325,12 +326,12 @@ impl Payload {
         &self.message().body
     }
 
-    /// The Oneshot body, taken out.
+    /// Takes the Oneshot body out.
     pub fn into_body(mut self) -> Bytes {
         std::mem::take(&mut self.message_mut().body)
     }
 
-    /// The length of the body in bytes: `None` for Chunked (P40).
+    /// The length of the body in bytes. `None` for Chunked (P40).
     pub fn body_size(&self) -> Option<u64> {
         let message = self.message();
         match message.mode {
@@ -340,13 +341,13 @@ impl Payload {
         }
     }
 
-    /// Whether the message comes with a body (P46 in the form of B8): never for 1xx, 204 and 304.
+    /// Whether the message comes with a body (P46 in the form of B8). Never for 1xx, 204 and 304.
     pub fn has_body(&self) -> bool {
         let message = self.message();
         message.status.is_none_or(allows_body) && self.body_size().is_none_or(|size| size > 0)
     }
 
-    /// Whether this is a response behind which the answer still follows.
+    /// Whether this is a response after which the answer still follows.
     pub(crate) fn is_interim(&self) -> bool {
         self.status().is_some_and(|status| {
             status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
@@ -363,8 +364,8 @@ impl Payload {
         auth::basic(self.headers().get("authorization")?)
     }
 
-    /// What a session would refuse this payload with, as far as the payload alone says: the first mistake of a builder
-    /// call, or a body inside where another is announced.
+    /// Why a session would refuse this payload, as far as the payload alone tells: the first mistake of a builder call,
+    /// or a body inside when another is announced.
     pub fn mistake(&self) -> Option<UseError> {
         self.message().mistake()
     }
@@ -386,7 +387,7 @@ impl Payload {
     }
 }
 
-/// Methods whose repetition does no harm (RFC 9110 section 9.2.2).
+/// Whether repeating a request with this method does no harm (RFC 9110 section 9.2.2).
 pub(crate) fn is_idempotent(method: &Method) -> bool {
     matches!(
         *method,

@@ -1,7 +1,7 @@
 //! Message boxes, and blocks of received heads, that a thread keeps for reuse.
 //!
-//! A payload is one box. Taking it from here and giving it back costs a few instructions where an allocation costs a
-//! hundred, and the memory of its header block comes with it. Worth 400 instructions a request when it was tried.
+//! A payload is one box. Taking it from here and giving it back costs a few instructions; an allocation costs a
+//! hundred. The memory of its header block comes with it. This was worth 400 instructions a request when it was tried.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use super::message::Message;
 /// How many boxes a thread keeps.
 const KEPT: usize = 64;
 
-/// A box whose header memory grew past this goes back to the allocator.
+/// A box whose header memory grew beyond this goes back to the allocator.
 const LARGEST: usize = 4096;
 
-/// And so does a block. Less, because an idle connection holds the block of its last head, and it need not be its own
-/// that grew.
+/// The same for a block. It is less, because an idle connection holds the block of its last head, which another
+/// connection may have made grow.
 const LARGEST_BLOCK: usize = 1024;
 
 thread_local! {
@@ -47,7 +47,7 @@ pub(super) fn give(mut message: Box<Message>) {
     });
 }
 
-/// A block that nobody else holds, with anything in it.
+/// A block that nobody else holds, with any content.
 pub(crate) fn take_block() -> Arc<Block> {
     BLOCKS
         .try_with(|blocks| blocks.borrow_mut().pop())
@@ -56,7 +56,7 @@ pub(crate) fn take_block() -> Arc<Block> {
         .unwrap_or_default()
 }
 
-/// Gives a block back, unless somebody else still holds it: then the last one does.
+/// Gives a block back, unless somebody else still holds it: then the last holder does.
 pub(crate) fn give_block(block: Arc<Block>) {
     if Arc::strong_count(&block) > 1 || block.capacity() > LARGEST_BLOCK {
         return;

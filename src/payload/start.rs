@@ -1,10 +1,10 @@
-//! Method, target and version of a message: its own, or those of a request line that came before.
+//! Method, target and version of a message: its own, or those of an earlier, equal request line.
 
 use std::sync::Arc;
 
 use http::{Method, Uri, Version};
 
-/// What the start lines of requests and responses have between them.
+/// What the start lines of requests and responses have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct StartLine {
     pub(crate) method: Method,
@@ -22,14 +22,14 @@ impl Default for StartLine {
     }
 }
 
-/// A start line, possibly shared with the connection's memory of it. Worth 250 instructions a request that repeats
-/// itself: a `Uri` is cloned, moved and dropped at the cost of three pieces of shared memory.
+/// A start line, possibly shared with the connection's memory of it. This is worth 250 instructions for a repeated
+/// request: a `Uri` is cloned, moved and dropped at the cost of three pieces of shared memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Start {
     own: StartLine,
-    /// Reading prefers it; the first change copies it to `own`.
+    /// Reads prefer it; the first change copies it to `own`.
     shared: Option<Arc<StartLine>>,
-    /// Whether `own` may be other than the default.
+    /// Whether `own` may differ from the default.
     touched: bool,
 }
 
@@ -62,7 +62,7 @@ impl Start {
         }
     }
 
-    /// Back to the default.
+    /// Resets to the default.
     pub(crate) fn clear(&mut self) {
         self.shared = None;
         if std::mem::take(&mut self.touched) {

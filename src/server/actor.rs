@@ -1,4 +1,4 @@
-//! The server as an actor: what it can be asked while it runs.
+//! The server as an actor: the messages that it takes while it runs.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -24,17 +24,17 @@ use crate::session::{Dispose, HandlerFactory, HttpSession, Logger};
 /// A running server. Its address is [`Running::handle`](crate::Running::handle).
 pub struct ServerActor {
     pub(super) workers: Vec<Addr<Worker>>,
-    /// Those of the workers.
+    /// The arbiters of the workers.
     pub(super) arbiters: Vec<Arbiter>,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) files: Vec<SocketFile>,
     pub(super) notify: Option<Box<dyn ServerNotify>>,
     pub(super) ended: Option<oneshot::Sender<()>>,
-    /// Who asked for the report of the drain that is going on.
+    /// The senders that wait for the report of the current drain.
     pub(super) draining: Vec<oneshot::Sender<DrainReport>>,
     /// Keeps the memory ceiling, if there is one.
     pub(super) keeper: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// What it came to.
+    /// The report of the drain, when it is over.
     pub(super) report: Option<DrainReport>,
     pub(super) ending: Ending,
 }
@@ -61,7 +61,7 @@ impl Actor for ServerActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // The server runs on when nobody keeps its address.
+        // The server keeps running when nobody keeps its address.
         ctx.spawn(std::future::pending::<()>().into_actor(self));
         if let Some(keeper) = self.keeper.take() {
             ctx.spawn(keeper.into_actor(self));
@@ -86,8 +86,7 @@ impl Actor for ServerActor {
     }
 }
 
-/// Asks where the server listens, in the order of `bind` (P112). Unix sockets have no such address and are not among
-/// them.
+/// Asks where the server listens, in the order of `bind` (P112). Unix sockets have no such address and are left out.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<SocketAddr>")]
 pub struct LocalAddrs;
@@ -100,13 +99,13 @@ impl Handler<LocalAddrs> for ServerActor {
     }
 }
 
-/// Makes the handlers of connections accepted from now on by another factory; those that are open keep theirs (P110).
+/// Changes the handler factory for connections accepted from now on (P110). Open connections keep their handlers.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SetHandler(BoxFactory);
 
 impl SetHandler {
-    /// The new factory.
+    /// Wraps the new factory.
     pub fn new<F: HandlerFactory + Send + Clone + 'static>(factory: F) -> Self {
         Self(BoxFactory::new(factory))
     }
@@ -127,18 +126,18 @@ impl Handler<SetHandler> for ServerActor {
     }
 }
 
-/// Logs the exchanges of connections accepted from now on elsewhere; those that are open keep their logger (P110).
+/// Changes the logger for connections accepted from now on (P110). Open connections keep theirs.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SetLogger(Option<Arc<dyn Logger>>);
 
 impl SetLogger {
-    /// The new logger.
+    /// Wraps the new logger.
     pub fn new(logger: impl Logger) -> Self {
         Self(Some(Arc::new(logger)))
     }
 
-    /// No logger.
+    /// Stops logging.
     pub fn none() -> Self {
         Self(None)
     }
@@ -159,7 +158,7 @@ impl Handler<SetLogger> for ServerActor {
     }
 }
 
-/// Lists the open sessions, in no order. Ask each by [`Inspect`](crate::Inspect) for its state.
+/// Lists the open sessions, in no order. Send [`Inspect`](crate::Inspect) to one to learn its state.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<Addr<HttpSession>>")]
 pub struct Sessions;
@@ -197,7 +196,7 @@ impl Handler<Drain> for ServerActor {
 impl ServerActor {
     /// All workers have drained.
     fn retired(reports: Vec<Option<DrainReport>>, server: &mut Self, ctx: &mut Context<Self>) {
-        // A worker that drains already has no report for who asks again.
+        // A worker that drains already has no report for a second request.
         let Some(report) = reports.into_iter().collect::<Option<Vec<_>>>() else {
             return;
         };
@@ -208,7 +207,7 @@ impl ServerActor {
             "drained"
         );
         for sender in server.draining.drain(..) {
-            // Who does not wait any more does not want to know.
+            // If nobody waits any more, nobody wants to know.
             let _ = sender.send(report.clone());
         }
         server.report = Some(report);
@@ -224,7 +223,7 @@ impl ServerActor {
     }
 }
 
-/// That time from now; a time that lies beyond the end of time is a year away.
+/// That time from now. A time beyond the end of time becomes a year.
 fn after(time: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(time)
@@ -252,7 +251,7 @@ impl Handler<Dispose> for ServerActor {
 }
 
 impl ServerActor {
-    /// Asks every worker, and ends with their answers. One that has ended has none.
+    /// Asks every worker, and resolves to their answers. A worker that has ended has none.
     fn ask_all<M>(&self, message: impl Fn() -> M) -> ResponseFuture<Vec<M::Result>>
     where
         M: Message + Send + 'static,
@@ -274,7 +273,7 @@ impl ServerActor {
         })
     }
 
-    /// Tells every worker, and ends when all have done it.
+    /// Tells every worker, and resolves when all have done it.
     fn tell_all<M>(&self, message: impl Fn() -> M) -> ResponseFuture<()>
     where
         M: Message<Result = ()> + Send + 'static,

@@ -10,14 +10,14 @@ use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use super::listener::ShareSocket;
 use super::socket_file::SocketFile;
 
-/// A bound socket, and what is needed to make one more for another worker.
+/// A bound socket, and what is needed to make one more of it for another worker.
 #[derive(Debug)]
 pub(super) enum Socket {
     /// Bound, not yet listening; every worker gets a socket of its own on the same port.
     Bound {
         socket: RawSocket,
         address: SocketAddr,
-        /// Other processes may listen on it too.
+        /// Whether other processes may listen on it too.
         share: bool,
     },
     /// Listening already; the workers share it.
@@ -26,12 +26,12 @@ pub(super) enum Socket {
     Unix { socket: RawSocket, file: SocketFile },
 }
 
-/// What came of a socket: a listener for each worker, and the file to remove when the server ends.
+/// What a socket became: a listener for each worker, and the file to remove when the server ends.
 type Listening = (Vec<ShareSocket>, Option<SocketFile>);
 
 impl Socket {
-    /// Binds. Unless it is to be shared, the port is refused if another process listens on it, and is this one's alone
-    /// until several workers share it.
+    /// Binds. Unless it is to be shared, the port is refused if another process listens on it, and belongs to this
+    /// process alone until several workers share it.
     pub(super) fn bind(address: SocketAddr, share: bool) -> io::Result<Self> {
         match bound(address, share) {
             Ok((socket, address)) => Ok(Self::Bound {
@@ -110,7 +110,7 @@ const SHARES: bool = cfg!(all(
     not(target_os = "illumos")
 ));
 
-/// Where there are fewer sockets than workers, the workers accept from the same one.
+/// If there are fewer sockets than workers, the workers accept from the same one.
 fn spread(mut listeners: Vec<ShareSocket>, workers: usize) -> io::Result<Vec<ShareSocket>> {
     while listeners.len() < workers {
         let Some(first) = listeners.first() else {
@@ -122,7 +122,7 @@ fn spread(mut listeners: Vec<ShareSocket>, workers: usize) -> io::Result<Vec<Sha
     Ok(listeners)
 }
 
-/// The error with the address that it is about: who starts several listeners is to know which one it was.
+/// The error with its address: a program that starts several listeners must know which one failed.
 fn refused(address: impl Display, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
@@ -144,7 +144,7 @@ fn bound(address: SocketAddr, share: bool) -> io::Result<(RawSocket, SocketAddr)
     #[cfg(not(unix))]
     let _ = share;
     if address.is_ipv6() {
-        // So that 0.0.0.0 and [::] can be listened on at once.
+        // So that a program can listen on 0.0.0.0 and [::] at once.
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;

@@ -8,20 +8,22 @@ use actix::Message;
 use crate::session::{Exchange, Left};
 use crate::transport::Peer;
 
-/// Stops a server without cutting anything (N9). Answered when it has ended.
+/// Stops a server without cutting anything. Answered when it has ended.
 ///
-/// What stands in the backlog is accepted, then the server accepts no more. Every session is asked to
-/// [`Leave`](crate::Leave): requests that are going on, and those that come within the window, are answered, with
-/// `Connection: close`. What is not over at the deadline is cut. The server's future ends behind it.
+/// The server accepts what is in the backlog, and then no more. Every session is asked to [`Leave`](crate::Leave).
+/// Requests that are going on, and those that come within the window, are answered. Answers that begin after the drain
+/// say `Connection: close`, and their connections close after them. An answer whose head is out is finished as it
+/// began, and its connection stays for the rest of the window. What is not over at the deadline is cut. The server's
+/// future ends when all sessions have ended.
 ///
-/// Connections that were handed over ([`Upgraded`](crate::Upgraded)) are not waited for, and end with the server: whoever
-/// has them is to bring them to an end, when its handler hears `leaving` say.
+/// Connections that were handed over ([`Upgraded`](crate::Upgraded)) are not waited for, and end with the server. Bring
+/// them to an end yourself, for example when a handler hears `leaving`.
 ///
 /// A second `Drain` may bring the times forward; both get the same report. [`Dispose`](crate::Dispose) cuts at once.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "DrainReport")]
 pub struct Drain {
-    /// How long connections without a request stay, for one that may be on its way.
+    /// How long connections without a request stay, because one may be on its way.
     pub window: Duration,
     /// How long exchanges may go on.
     pub deadline: Duration,
@@ -51,7 +53,7 @@ pub struct DrainReport {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Cut {
-    /// Whose it was.
+    /// The addresses of its connection.
     pub peer: Peer,
     /// How far it had come.
     pub exchange: Exchange,

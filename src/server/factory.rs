@@ -1,4 +1,4 @@
-//! A handler factory of any type, that can go to every worker.
+//! A handler factory of any type, which can be sent to every worker.
 
 use actix::Addr;
 

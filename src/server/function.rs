@@ -14,12 +14,12 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 
 /// Makes handlers that call an async function for each request.
 ///
-/// What the function takes says how it gets the body, and what it returns is the answer:
+/// What the function takes decides how it gets the body, and what it returns is the answer:
 ///
 /// | takes | the body | returns |
 /// | --- | --- | --- |
-/// | [`Payload`] | is inside, up to 1 MiB; larger ones are answered by 413 | the answer, see [`IntoResponse`] |
-/// | `(Payload, Incoming)` | comes as it is read, which holds the peer back | the same |
+/// | [`Payload`] | is inside, up to 1 MiB; larger ones are answered with a 413 | the answer, see [`IntoResponse`] |
+/// | `(Payload, Incoming)` | comes while it is read, and waits otherwise | the same |
 /// | [`HttpRequest`] | as before, see [`take_body`](HttpRequest::take_body) | `()`: it answers by the `responder` |
 ///
 /// ```no_run
@@ -35,12 +35,14 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 /// }
 /// ```
 ///
-/// The future runs on the arbiter of the connection, so it need not be `Send`; what blocks in it holds up all connections
-/// there. It is dropped where it stands when the exchange ends before it does: the peer has gone, the session was
-/// disposed, a deadline has passed. A peer that only closes its sending side is given up as [`HalfClose`](crate::HalfClose)
-/// says. What must not be cut short belongs into a task of its own.
+/// The function, with what it captures, is cloned for every connection. Its future runs on the arbiter of the
+/// connection, so it need not be `Send`. If it blocks, it holds up all connections there.
 ///
-/// A function that panics is answered for by a 500, and its connection closes.
+/// The future is dropped where it stands when the exchange ends before it does: the peer has gone, the session was
+/// disposed, a deadline has passed. [`HalfClose`](crate::HalfClose) decides about a peer that only closes its sending
+/// side. Work that must not be cut short needs a task of its own.
+///
+/// If the function panics, the client gets a 500, and its connection closes.
 pub fn handler_fn<F, A, R>(
     function: F,
 ) -> impl Fn(Addr<HttpSession>) -> Receiver<Function<F, A>> + Clone + Send + 'static
@@ -63,7 +65,7 @@ pub trait FromRequest: Request {}
 
 impl<A: Request> FromRequest for A {}
 
-/// The part of [`FromRequest`] that is of nobody's concern.
+/// The private part of [`FromRequest`].
 #[allow(unnameable_types, reason = "it seals a trait")]
 pub trait Request: Sized + 'static {
     /// What is left to answer with: the responder, or nothing if the function has it.

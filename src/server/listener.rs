@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::transport::{Acceptor, Halves, Peer, split, split_tcp};
 
-/// How long a TCP handshake that has begun is waited for before the port is closed: the round trip to a peer not too far
-/// away. One that takes longer ends in a reset.
+/// How long a begun TCP handshake is waited for before the port is closed: a round trip to a peer not too far away. One
+/// that takes longer ends in a reset.
 const HANDSHAKE: Duration = Duration::from_millis(50);
 
 /// What a worker is to accept from, on its way there.
@@ -56,17 +56,17 @@ pub(super) struct Port {
     listener: TcpListener,
     /// Other processes may accept from it too.
     given: bool,
-    /// The address of this end of every connection, unless it listens on all that the machine has.
+    /// The local address of every connection, unless the server listens on all addresses of the machine.
     local: Option<SocketAddr>,
     options: Tcp,
-    /// What is accepted has the options of the listening socket.
+    /// Whether accepted sockets have the options of the listening one.
     inherits: bool,
 }
 
 impl Port {
     fn new(listener: StdTcpListener, given: bool, options: Tcp) -> io::Result<Self> {
-        // Accepted sockets are set up by the listening one, as Linux has it: two system calls of thirteen less for a
-        // connection of one request. Not on a socket that is another's too.
+        // On Linux accepted sockets inherit the options of the listening one, which saves two of the thirteen system
+        // calls of a connection with one request. Not for a socket that is shared with another process.
         let inherits = cfg!(target_os = "linux") && !given;
         if inherits {
             options.apply(&SockRef::from(&listener))?;
@@ -85,7 +85,7 @@ impl Port {
         if !self.inherits
             && let Err(error) = self.options.apply(&SockRef::from(&stream))
         {
-            // The peer is gone already; the session will find that out.
+            // The peer has gone already; the session will find out.
             tracing::debug!(%error, "socket options could not be set");
         }
         let local = self.local.or_else(|| stream.local_addr().ok());
@@ -113,8 +113,8 @@ impl Listener {
         }))
     }
 
-    /// Has the kernel begin no new connections, on a socket that is this server's alone. Returns how long those that it
-    /// has begun may take to be there.
+    /// Tells the kernel to begin no new connections, on a socket that belongs to this server alone. Returns how long
+    /// the connections that it has begun may take to get here.
     pub(super) fn begin_no_more(&self) -> Duration {
         let Self::Tcp(Port {
             given: false,
@@ -130,8 +130,7 @@ impl Listener {
         HANDSHAKE
     }
 
-    /// Takes one more connection of those that stand in the backlog, whether the reactor knows of it or not; none when
-    /// there is none.
+    /// Takes one more connection from the backlog, whether the reactor knows of it or not. `None` if there is none.
     pub(super) fn accept_rest(&self) -> io::Result<Option<Halves>> {
         let socket = match self {
             Self::Tcp(port) => SockRef::from(&port.listener),
@@ -150,8 +149,8 @@ impl Listener {
     }
 }
 
-/// Has the kernel drop what would begin a connection: a client tries again a second later, and finds the port closed, or
-/// another process there. What it had accepted by the time of the close would be reset.
+/// Makes the kernel drop what would begin a connection. A client tries again a second later, and finds the port closed,
+/// or another process there. What the kernel had accepted by the time of the close would be reset.
 #[cfg(target_os = "linux")]
 fn begin_no_more(listener: &SockRef<'_>) -> io::Result<()> {
     /// Classic BPF over a TCP segment.
@@ -230,8 +229,8 @@ mod tests {
         next.accept().expect("the connection is there");
     }
 
-    /// P89: what is accepted has the options that were asked for, from whichever socket it got them, and is told both of
-    /// its addresses.
+    /// P89: what is accepted has the options that were asked for, from whichever socket it got them, and is told both
+    /// of its addresses.
     #[tokio::test]
     async fn p89_options_and_addresses() {
         let after = Duration::from_secs(42);

@@ -49,8 +49,8 @@ pub use tower::tower_handler;
 
 /// Serves HTTP on one or more addresses, each connection by an [`HttpSession`] with a handler of its own.
 ///
-/// Every worker is an arbiter with a listener of its own on the same address, so that a connection lives on one thread
-/// from `accept` on.
+/// Every worker is an arbiter with its own listener on the same address, so a connection lives on one thread from
+/// `accept` on.
 ///
 /// ```no_run
 /// use http_actors::{HttpHandler, HttpServer, Payload, SessionContext, StatusCode};
@@ -74,21 +74,21 @@ pub struct HttpServer {
     bindings: Vec<Binding>,
     settings: Settings,
     options: SessionOptions,
-    /// What was set of the options one by one, which holds whatever comes first.
+    /// Options that were set one by one. They take precedence over `options`, in any order.
     edits: Vec<Edit>,
     notify: Option<Box<dyn ServerNotify>>,
 }
 
 type Edit = Box<dyn FnOnce(&mut SessionOptions) + Send>;
 
-/// A socket to listen on, and what makes the TLS of its connections.
+/// A socket to listen on, and the TLS acceptor for its connections.
 #[derive(Debug)]
 struct Binding {
     socket: Socket,
     tls: Option<Acceptor>,
 }
 
-/// What the server, and not the single session, is told.
+/// Settings of the server, as opposed to those of a session.
 #[derive(Debug, Clone)]
 struct Settings {
     workers: usize,
@@ -129,7 +129,7 @@ impl fmt::Debug for HttpServer {
 }
 
 impl HttpServer {
-    /// A server whose handlers are made by a closure, one for each connection.
+    /// Makes a server whose handlers are made by a closure, one for each connection.
     pub fn new<F, H>(factory: F) -> Self
     where
         F: Fn(Addr<HttpSession>) -> H + Send + Clone + 'static,
@@ -138,7 +138,7 @@ impl HttpServer {
         Self::with_factory(factory)
     }
 
-    /// A server whose handlers are made by a factory type.
+    /// Makes a server whose handlers are made by a factory.
     pub fn with_factory<F: HandlerFactory + Send + Clone + 'static>(factory: F) -> Self {
         Self {
             factory: BoxFactory::new(factory),
@@ -150,25 +150,28 @@ impl HttpServer {
         }
     }
 
-    /// A server whose requests go to an actor, as [`HttpRequest`] messages with their bodies collected. See
-    /// [`Service::streaming`] for bodies that come as they are read.
+    /// Makes a server whose requests go to an actor, as [`HttpRequest`] messages with their bodies collected.
+    ///
+    /// See [`Service::streaming`] for bodies that are passed on while they arrive.
     pub fn to_actor(recipient: Recipient<HttpRequest>) -> Self {
         Self::with_factory(Service::new(recipient))
     }
 
     // Where to listen.
 
-    /// Listens on every address that this resolves to. Port 0 picks one; [`LocalAddrs`] tells which.
+    /// Listens on every address that this resolves to. Port 0 picks a free port; [`LocalAddrs`] tells which.
     ///
     /// # Errors
-    /// If an address cannot be resolved or bound; `AddrInUse` also when another process listens there. The text names the
-    /// address.
+    /// If an address cannot be resolved or bound; `AddrInUse` also when another process listens there. The text names
+    /// the address.
     pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Self> {
         self.bind_with(address, None)
     }
 
-    /// The same for HTTPS. `http/1.1` and `http/1.0` are offered by ALPN if the configuration names no protocol; a client that
-    /// agrees on another is not served. See [`Timeouts::handshake`].
+    /// Like [`bind`](Self::bind), for HTTPS.
+    ///
+    /// If the configuration names no protocol, `http/1.1` and `http/1.0` are offered by ALPN. A client that agrees on
+    /// another protocol is not served. See [`Timeouts::handshake`].
     ///
     /// # Errors
     /// Those of [`bind`](Self::bind).
@@ -209,8 +212,10 @@ impl HttpServer {
         }
     }
 
-    /// Listens on a socket that is listening already, for example one passed by the service manager. Another process may
-    /// accept from it at the same time, or go on when this one ends; [`backlog`](Self::backlog) does not change it.
+    /// Listens on a socket that is listening already, for example one passed by the service manager.
+    ///
+    /// Another process may accept from it at the same time, or go on when this one ends. [`backlog`](Self::backlog)
+    /// does not change it.
     ///
     /// # Errors
     /// If the socket cannot be made non-blocking.
@@ -222,11 +227,14 @@ impl HttpServer {
         Ok(self)
     }
 
-    /// Listens on a Unix socket. Its file is removed when the server ends; one that an earlier server left behind is
-    /// replaced. Who may connect is decided by the permissions of the file and of its folder.
+    /// Listens on a Unix socket.
+    ///
+    /// Its file is removed when the server ends. A file that an earlier server left behind is replaced. The permissions
+    /// of the file and of its folder decide which processes may connect.
     ///
     /// # Errors
-    /// `AddrInUse` if somebody listens there, or if the file is not a socket; otherwise why the file cannot be made.
+    /// `AddrInUse` if something listens there, or if the file is not a socket; otherwise the reason why the file cannot
+    /// be made.
     pub fn bind_uds(mut self, path: impl AsRef<Path>) -> io::Result<Self> {
         self.bindings.push(Binding {
             socket: Socket::unix(path.as_ref())?,
@@ -237,20 +245,21 @@ impl HttpServer {
 
     // The server.
 
-    /// How many arbiters serve: as many as there are cores. At least one.
+    /// Number of workers, each an arbiter: as many as there are cores. At least one.
     pub fn workers(mut self, workers: usize) -> Self {
         self.settings.workers = workers.max(1);
         self
     }
 
-    /// How many connections are served at once, in the whole process: 25,000, or 64 less than the descriptor limit if that
-    /// is less, or half of a limit below 128. Beyond it connections wait, one accepted for each worker and the others in the backlog.
+    /// Connections that are served at once, in the whole process: 25,000, or 64 less than the descriptor limit if that
+    /// is less, or half of a limit below 128. Beyond that connections wait, one accepted for each worker and the others
+    /// in the backlog.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.max_connections = connections.max(1);
         self
     }
 
-    /// How many connections the kernel keeps until they are accepted: 1024.
+    /// Connections that the kernel keeps until they are accepted: 1024.
     pub fn backlog(mut self, connections: u16) -> Self {
         self.settings.backlog = i32::from(connections);
         self
@@ -262,39 +271,42 @@ impl HttpServer {
         self
     }
 
-    /// TCP keep-alive probes after this long without traffic (P89). Off by default: the session's own clocks are shorter.
+    /// TCP keep-alive probes after this long without traffic (P89). Off by default: the session's own clocks are
+    /// shorter.
     pub fn keepalive(mut self, after: Option<Duration>) -> Self {
         self.settings.keepalive = after;
         self
     }
 
-    /// Lets other processes of the same user listen on the same port, for rolling restarts: false. Call it before `bind`.
+    /// Lets other processes of the same user listen on the same port, for rolling restarts: false. Call it before
+    /// `bind`.
     ///
-    /// Where it is false a port that is taken is refused. The workers of a server share its port by the same option, so
-    /// where there are several, a process of the same user that asks to share gets in even then: the kernel knows no other
-    /// way.
+    /// If it is false, a port that is taken is refused. The workers of a server share its port by the same socket
+    /// option. So if there are several workers, a process of the same user that asks to share gets in all the same: the
+    /// kernel knows no other way.
     ///
-    /// Each has a backlog of its own. One that drains accepts what stands in it. What stands in that of one that is killed
-    /// is reset, unless Linux is told to pass it on (`net.ipv4.tcp_migrate_req`).
+    /// Each process has its own backlog. A process that drains accepts what is in its backlog. If a process is killed,
+    /// its backlog is reset, unless Linux is told to pass it on (`net.ipv4.tcp_migrate_req`).
     pub fn share_port(mut self, share: bool) -> Self {
         self.settings.share_port = share;
         self
     }
 
-    /// Whether SIGINT and SIGTERM end the server: true. The first drains it, a second one cuts what is left. They do not
-    /// end the process: not while the server runs, and not afterwards, because a program that has begun to watch a signal
-    /// does so for good. What follows the end of the server is the program's own affair.
+    /// Whether SIGINT and SIGTERM end the server: true. The first drains it, a second one cuts what is left.
+    ///
+    /// The signals do not end the process, neither while the server runs nor afterwards: once a program watches a
+    /// signal, it does so for good. What happens after the server has ended is up to your program.
     pub fn signals(mut self, signals: bool) -> Self {
         self.settings.signals = signals;
         self
     }
 
-    /// How many bytes all sessions together may hold for sockets and handlers that do not take them: no limit.
+    /// Bytes that all sessions together may hold for sockets and handlers that do not take them: no limit.
     ///
-    /// Beyond it the session that holds most is cut, with [`CancelCause::Memory`](crate::CancelCause::Memory), and the
-    /// next, until the rest fits (N15). Bodies that are being collected, and what waits in an
-    /// [`Incoming`](crate::Incoming), are counted while their exchange goes on. The bounds of each session hold
-    /// all the same. What the application itself keeps, and what waits in a mailbox, is not counted.
+    /// Beyond it the session that holds most is cut, with [`CancelCause::Memory`](crate::CancelCause::Memory), then the
+    /// next, until the rest fits. Bodies that are being collected, and what waits in an [`Incoming`](crate::Incoming),
+    /// are counted while their exchange goes on. The bounds of each session still apply. What the application itself
+    /// keeps, and what waits in a mailbox, is not counted.
     pub fn memory_ceiling(mut self, bytes: usize) -> Self {
         self.settings.memory = Some(bytes);
         self
@@ -306,7 +318,7 @@ impl HttpServer {
         self
     }
 
-    /// What hears of the life of the server.
+    /// The receiver of notifications about the life of the server.
     pub fn notify(mut self, notify: impl ServerNotify) -> Self {
         self.notify = Some(Box::new(notify));
         self
@@ -314,7 +326,7 @@ impl HttpServer {
 
     // Its sessions.
 
-    /// All that can be set of a session at once. What one of the methods below sets takes precedence, in any order.
+    /// All options of the sessions at once. What one of the methods below sets takes precedence, in any order.
     pub fn options(mut self, options: SessionOptions) -> Self {
         self.options = options;
         self
@@ -350,20 +362,20 @@ impl HttpServer {
         self.edit(move |options| options.buffers = buffers)
     }
 
-    /// What hears of each exchange when it is over.
+    /// The logger, which gets each exchange when it is over.
     pub fn logger(self, logger: impl Logger) -> Self {
         self.edit(move |options| options.logger = Some(Arc::new(logger)))
     }
 
-    /// What sees the bytes of every connection, secrets included: for debugging. None by default.
+    /// The tap, which sees the bytes of every connection, secrets included: for debugging. None by default.
     pub fn tap(self, tap: impl Tap) -> Self {
         self.edit(move |options| options.tap = Some(Arc::new(tap)))
     }
 
     // Running.
 
-    /// Starts to serve. The returned future ends when the server does: by a signal, or by a [`Drain`](crate::Drain) or a
-    /// [`Dispose`](crate::Dispose) sent to its [`handle`](Running::handle).
+    /// Starts to serve. The returned future ends when the server does: by a signal, or by a [`Drain`] or
+    /// a [`Dispose`](crate::Dispose) sent to its [`handle`](Running::handle).
     ///
     /// # Panics
     /// Outside of an actix system.

@@ -1,20 +1,20 @@
-//! The life of a server, told.
+//! Notifications about the life of a server.
 
 use std::io;
 use std::net::SocketAddr;
 
-/// Hears of the life of a server (P112). Called in the server actor.
+/// Receives notifications about the life of a server (P112). Called in the server actor.
 #[allow(
     unused_variables,
     reason = "the defaults do nothing, and named arguments are documentation"
 )]
 pub trait ServerNotify: 'static {
-    /// The server listens on these addresses, and on its Unix sockets, which have none.
+    /// The server listens on these addresses. Its Unix sockets have none.
     fn listening(&mut self, addresses: &[SocketAddr]) {}
 
     /// The server could not start to listen.
     fn not_listening(&mut self, error: &io::Error) {}
 
-    /// The server has ended: it listens no more and its connections are closed.
+    /// The server has ended: it no longer listens, and its connections are closed.
     fn closed(&mut self) {}
 }

@@ -1,4 +1,4 @@
-//! What every service does with a request first: takes it in whole, or passes it on with a body that is still coming.
+//! What every service does with a request first: it collects it, or passes it on with a body that is still coming.
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -11,10 +11,10 @@ use crate::session::{
 };
 use crate::wire::refusal;
 
-/// How large a body is collected, in bytes.
+/// Bytes up to which a body is collected.
 pub(super) const COLLECTED: usize = 1 << 20;
 
-/// Answers the requests of one connection, each when it was received.
+/// Answers the requests of one connection, one at a time.
 #[allow(unnameable_types, reason = "a bound of handlers that nobody names")]
 pub trait Serve: 'static {
     /// A request was received, or its head was.

@@ -18,9 +18,9 @@ pub(super) struct Registry {
 
 #[derive(Debug)]
 struct Entry {
-    /// None while it is being made.
+    /// `None` while the session is being made.
     session: Option<WeakAddr<HttpSession>>,
-    /// What it holds, where that matters.
+    /// How much the session holds, if that is counted.
     holding: Option<Holding>,
     /// The worker ends when the last of these is gone.
     _tracked: TaskTrackerToken,
@@ -33,7 +33,7 @@ impl Entry {
 }
 
 impl Registry {
-    /// A connection begins. Its session is told by [`name`](Self::name).
+    /// A connection begins. [`name`](Self::name) gives its session later.
     pub(super) fn enter(
         self: &Rc<Self>,
         holding: Option<Holding>,

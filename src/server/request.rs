@@ -1,4 +1,4 @@
-//! A request for whoever is the service.
+//! A request for an actor or a function.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use crate::transport::{Peer, TlsInfo};
 
 /// A request for an actor or a function, with the right to answer it.
 ///
-/// Whoever gets this answers now, later, or passes the responder on.
+/// You can answer now or later, or pass the responder on.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 #[non_exhaustive]
 pub struct HttpRequest {
     /// The request. Its body is inside, unless `body` has it.
     pub request: Payload,
-    /// The body, if it is still coming; never where bodies are collected.
+    /// The body, if it is still coming. `None` if bodies are collected.
     pub body: Option<Incoming>,
     /// The right to answer.
     pub responder: Responder,
-    /// Who asks.
+    /// The addresses of the connection.
     pub peer: Peer,
-    /// What was agreed in the TLS handshake, the certificate of the client if it showed one; `None` without TLS.
+    /// What was agreed in the TLS handshake, with the certificate of the client if it showed one; `None` without TLS.
     pub tls: Option<Arc<TlsInfo>>,
 }
 
 impl HttpRequest {
-    /// The body as a stream, whatever way it comes. Once: after that it is empty.
+    /// Takes the body as a stream, whether it was collected or is still coming. A second call gives an empty one.
     pub fn take_body(&mut self) -> Incoming {
         self.body
             .take()

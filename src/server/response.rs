@@ -14,14 +14,14 @@ use crate::session::Responder;
 
 /// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
 ///
-/// * A [`Payload`] with its body inside. One that announces a body instead, chunked or of a length, is an error.
+/// * A [`Payload`] with its body inside. One that announces a body instead, chunked or with a length, is an error.
 /// * The head and a `Stream` of `Result<Bytes, E>` that is its body, chunked if the head has no
-///   [`length`](Payload::length). A body inside the payload comes first. The stream is polled when there is room for more,
-///   and not at all if the status allows no body. An error in it cuts the answer so that the client sees that it is not
-///   whole.
+///   [`length`](Payload::length). A body inside the payload is sent first. The stream is polled when there is room for
+///   more, and not at all if the status allows no body. An error in it cuts the answer, so that the client sees that it
+///   is not whole.
 /// * Nothing, if the function took the whole [`HttpRequest`](crate::HttpRequest) and answers by its responder.
-/// * A `Result` of one of these. An error is logged and answered by a 500 that does not tell what it was;
-///   [`BodyError::TooLarge`] by a 413. The connection goes on.
+/// * A `Result` of one of these. An error is logged and answered with a 500 that does not tell what it was;
+///   [`BodyError::TooLarge`] with a 413. The connection goes on.
 ///
 /// ```
 /// use http_actors::{Payload, StatusCode, handler_fn};
@@ -36,7 +36,7 @@ pub trait IntoResponse<Right>: Reply<Right> {}
 
 impl<Right, T: Reply<Right>> IntoResponse<Right> for T {}
 
-/// The part of [`IntoResponse`] that is of nobody's concern.
+/// The private part of [`IntoResponse`].
 #[allow(unnameable_types, reason = "it seals a trait")]
 pub trait Reply<Right> {
     #[doc(hidden)]
@@ -60,7 +60,7 @@ impl Reply<Responder> for Payload {
             apology(&UseError::BodyTooShort)
         } else {
             if self.body_size() == Some(0) && self.body_bytes().is_empty() {
-                // Of length 0 it is whole, and needs nobody to say so.
+                // With length 0 it is whole, and nobody has to say so.
                 self.message_mut().mode = TransferMode::Oneshot;
             }
             self

@@ -22,7 +22,7 @@ use crate::session::{Ceiling, Dispose};
 
 /// A running server: a future that ends when the server does.
 ///
-/// Dropping it does not stop the server, whose threads end when it does.
+/// Dropping it does not stop the server, whose threads go on until it ends.
 #[must_use = "await it, or the program may end before the server"]
 #[derive(Debug)]
 pub struct Running {
@@ -112,14 +112,14 @@ impl Running {
         self.handle.clone()
     }
 
-    /// Where the server listens, in the order of `bind`, without its Unix sockets.
+    /// The TCP addresses on which the server listens, in the order of `bind`.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 }
 
 impl Future for Running {
-    /// Ok when the server was stopped; an error if it could not start.
+    /// `Ok` when the server was stopped; an error if it could not start.
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -135,7 +135,7 @@ impl Future for Running {
 struct Prepared {
     addresses: Vec<SocketAddr>,
     files: Vec<SocketFile>,
-    /// For each worker what it accepts from.
+    /// For each worker, what it accepts from.
     shares: Vec<Vec<Share>>,
 }
 
@@ -166,7 +166,8 @@ fn prepare(bindings: Vec<Binding>, settings: &Settings) -> io::Result<Prepared> 
     Ok(prepared)
 }
 
-/// Drains the server on SIGINT and SIGTERM, and stops it on the second. The signals are watched from this call on, not from the first poll.
+/// Drains the server on SIGINT and SIGTERM, and stops it on the second. The signals are watched from this call on, not
+/// from the first poll.
 fn stop_on_signal(server: WeakAddr<ServerActor>, drain: Drain) {
     match Signals::new() {
         Ok(mut signals) => drop(actix_rt::spawn(async move {

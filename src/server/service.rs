@@ -9,12 +9,12 @@ use super::request::HttpRequest;
 use super::response::plain;
 use crate::session::{HandlerFactory, HttpSession, SessionContext};
 
-/// Makes the handlers that pass the requests of a server to an actor; see
+/// Makes handlers that pass the requests of a server to an actor; see
 /// [`HttpServer::to_actor`](crate::HttpServer::to_actor).
 ///
-/// A connection has one request at a time at the actor, so what waits in its mailbox is bounded by the number of
-/// connections, each of which has a place there whatever the mailbox's capacity. If the actor is gone, requests are
-/// answered by a 503.
+/// A connection has one request at a time at the actor. So what waits in its mailbox is bounded by the number of
+/// connections. Each connection has a place there, whatever the mailbox's capacity. If the actor is gone, requests are
+/// answered with a 503.
 ///
 /// ```no_run
 /// use actix::prelude::*;
@@ -65,7 +65,7 @@ impl Service {
         }
     }
 
-    /// Bodies up to this many bytes are collected: 1 MiB. Larger ones are answered by 413. Bodies that are
+    /// Bytes up to which a body is collected: 1 MiB. Larger ones are answered with a 413. Bodies that are
     /// [streamed](Self::streaming) are bounded by [`Limits::body`](crate::Limits::body) alone.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
@@ -73,8 +73,8 @@ impl Service {
         self
     }
 
-    /// Requests are passed on when their heads are there. What is still to come of a body is in
-    /// [`HttpRequest::body`], which holds the peer while it is not read.
+    /// Passes requests on when their heads are there. The rest of the body is in [`HttpRequest::body`]. While it is not
+    /// read, the peer is held back.
     #[must_use]
     pub fn streaming(mut self) -> Self {
         self.streaming = true;

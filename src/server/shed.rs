@@ -20,7 +20,7 @@ impl Handler<Largest> for Worker {
     }
 }
 
-/// Keeps the ceiling, for ever: whenever it is passed, the largest session goes, and the next, until it is kept.
+/// Keeps the ceiling, for ever: when it is passed, the largest session is cut, then the next, until it is kept.
 pub(super) async fn keep(ceiling: Arc<Ceiling>, workers: Vec<Addr<Worker>>) {
     loop {
         ceiling.passed().await;
@@ -33,11 +33,11 @@ pub(super) async fn keep(ceiling: Arc<Ceiling>, workers: Vec<Addr<Worker>>) {
                 break;
             };
             if !ceiling.is_passed() {
-                // It was left while the workers were asked.
+                // The total fell below it while the workers were asked.
                 break;
             }
             tracing::warn!(held, "memory ceiling passed: the largest session is cut");
-            // Answered when it holds nothing any more; if it has gone, it does not either.
+            // Answered when it holds nothing any more. A session that has gone holds nothing either.
             let _ = session.send(Shed).await;
         }
     }

@@ -1,4 +1,4 @@
-//! A tower service as the service: an axum `Router`, say.
+//! A tower service as the service, for example an axum `Router`.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -20,13 +20,13 @@ use crate::error::UseError;
 use crate::payload::{Headers, Payload, TransferMode, allows_body};
 use crate::session::{BodySender, HttpSession, Incoming, Responder, SessionContext};
 
-/// Up to how many bytes a body that is there already leaves together with its head.
+/// Up to how many bytes a complete body is sent together with its head.
 const SMALL: u64 = 64 << 10;
 
 /// What a service, or a body, may fail with.
 type Failed = Box<dyn Error>;
 
-/// Makes handlers that pass each request to a clone of a tower service, an axum `Router` for example.
+/// Makes handlers that pass each request to a clone of a tower service, for example an axum `Router`.
 ///
 /// ```no_run
 /// use axum::Router;
@@ -42,15 +42,17 @@ type Failed = Box<dyn Error>;
 /// }
 /// ```
 ///
-/// The request has its body as an [`Incoming`], which is an `http_body::Body`, trailers included, and holds the peer while
-/// it is not read. In its extensions are the [`Peer`](crate::Peer) and, with TLS, an `Arc` of the [`TlsInfo`](crate::TlsInfo). The body of
-/// the response is asked for more when there is room. Its length, where it knows it, becomes the `Content-Length`; its
-/// trailers are sent where it does not, to HTTP/1.1 peers.
+/// The body of the request is an [`Incoming`], which is an `http_body::Body`, trailers included. While it is not read,
+/// the peer is held back. The extensions of the request have the [`Peer`](crate::Peer) and, with TLS, an `Arc` of the
+/// [`TlsInfo`](crate::TlsInfo). The body of the response is asked for more when there is room. If it knows its length,
+/// that becomes the `Content-Length`. If it does not, its trailers are sent to HTTP/1.1 peers.
 ///
 /// The future of the service and the body of its response run on the arbiter of the connection and need not be `Send`.
 /// They are dropped where they stand when the exchange ends before them: the peer has gone, a deadline has passed, the
-/// session was disposed. A peer that only closes its sending side is given up as [`HalfClose`](crate::HalfClose) says. A service that fails or panics is answered for by a 500; a body that does is cut, so that the
-/// client sees that it is not whole. The service cannot take over the connection: a 101 is answered for by a 500.
+/// session was disposed. [`HalfClose`](crate::HalfClose) decides about a peer that only closes its sending side.
+///
+/// If the service fails or panics, the client gets a 500. If a body does, it is cut, so that the client sees that it is
+/// not whole. The service cannot take over the connection: a 101 becomes a 500.
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub fn tower_handler<S, B>(
     service: S,
@@ -111,7 +113,7 @@ where
     service.call(request).await.map_err(Into::into)
 }
 
-/// What an answer must know of its request.
+/// What an answer has to know about its request.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     head: bool,
@@ -148,7 +150,7 @@ where
     }
 }
 
-/// The head. How long the body is, is known best by the body; where there is none, by the service.
+/// Makes the head. The body knows its length best; without a body, the service does.
 fn head(parts: &Parts, exact: Option<u64>, asked: Asked) -> Result<Payload, UseError> {
     if parts.status.is_informational() {
         return Err(UseError::InvalidStatus);
@@ -216,7 +218,7 @@ where
     }
 }
 
-/// The next frame, if it is there: then it, or that there is none.
+/// The next frame if it is there already, or that there is none.
 async fn ready_frame<B: Body>(
     mut body: Pin<&mut B>,
 ) -> Option<Option<Result<Frame<B::Data>, B::Error>>> {
@@ -229,7 +231,7 @@ async fn ready_frame<B: Body>(
     .await
 }
 
-/// Ends a body by its trailers.
+/// Ends a body with its trailers.
 async fn finish<D>(sender: BodySender, frame: Frame<D>, allowed: bool) -> Result<(), Failed> {
     match frame.into_trailers() {
         Ok(trailers) if allowed => Ok(sender.finish_with(Headers::try_from(&trailers)?).await?),

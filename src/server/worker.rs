@@ -29,7 +29,7 @@ use crate::transport::{Acceptor, Halves};
 const BACK_OFF: Duration = Duration::from_millis(100);
 const BACK_OFF_MOST: Duration = Duration::from_secs(1);
 
-/// How many TLS handshakes go on at once: what they cost is spent on peers that nothing is known of.
+/// How many TLS handshakes go on at once: they cost much, and nothing is known of their peers.
 const HANDSHAKES: usize = 256;
 
 pub(super) struct Worker {
@@ -38,7 +38,7 @@ pub(super) struct Worker {
     shared: Rc<Shared>,
 }
 
-/// What the accept loops of a worker work with.
+/// What the accept loops of a worker share.
 struct Shared {
     factory: RefCell<BoxFactory>,
     options: RefCell<Arc<SessionOptions>>,
@@ -94,7 +94,7 @@ impl Worker {
 }
 
 impl Shared {
-    /// Accepts until the server is drained, and then what stands in the backlog. Nothing that `accept` returns ends it.
+    /// Accepts until the server is drained, and then what is in the backlog. Nothing that `accept` returns ends it.
     async fn accept(self: Rc<Self>, listener: Listener, tls: Option<Acceptor>) {
         let mut last = pin!(self.last(&listener));
         let mut over = false;
@@ -117,8 +117,8 @@ impl Shared {
             match accepted {
                 Ok(halves) => {
                     back_off = BACK_OFF;
-                    // ORDER: accepted first and then made to wait: a worker that waited for a slot before it accepted
-                    // could hold the last one while the connection stands at another's listener.
+                    // ORDER: accept first and wait then: a worker that waited for a slot before it accepted could hold
+                    // the last one while the connection is at another worker's listener.
                     let Ok(permit) = self.slots.clone().acquire_owned().await else {
                         return;
                     };
@@ -137,13 +137,14 @@ impl Shared {
         }
     }
 
-    /// Ends when the server is being drained and every connection that the kernel has begun had its time to be there.
+    /// Resolves when the server is being drained and every connection that the kernel has begun had its time to get
+    /// here.
     async fn last(&self, listener: &Listener) {
         drained(self.leaving.subscribe()).await;
         tokio::time::sleep(listener.begin_no_more()).await;
     }
 
-    /// Serves a connection when its TLS handshake is done, which others do not wait for. Waits for a seat only.
+    /// Serves a connection when its TLS handshake is done, without holding up others. It waits for a seat only.
     async fn shake_hands(
         self: &Rc<Self>,
         tls: Acceptor,
@@ -226,18 +227,18 @@ impl Shared {
         let left = session.send(retire.leave());
         self.parting
             .borrow_mut()
-            // One that has ended had nothing to cut.
+            // A session that has ended had nothing to cut.
             .spawn_local(async { left.await.unwrap_or_default() });
     }
 }
 
-/// Ends when the server is being drained.
+/// Resolves when the server is being drained.
 async fn drained(mut leaving: watch::Receiver<Option<Retire>>) {
     // The sender lives as long as the worker.
     let _ = leaving.wait_for(Option::is_some).await;
 }
 
-/// Ends when a server that is being drained waits no longer for connections without a request.
+/// Resolves when a server that is being drained no longer waits for connections without a request.
 async fn outstayed(mut leaving: watch::Receiver<Option<Retire>>) {
     drained(leaving.clone()).await;
     let since = Instant::now();
@@ -253,7 +254,7 @@ async fn outstayed(mut leaving: watch::Receiver<Option<Retire>>) {
     }
 }
 
-/// Ends at the time of the cut, which may be brought forward.
+/// Resolves at the time of the cut, which may be brought forward.
 async fn cut(mut leaving: watch::Receiver<Option<Retire>>) {
     loop {
         let retire = *leaving.borrow_and_update();
@@ -266,7 +267,7 @@ async fn cut(mut leaving: watch::Receiver<Option<Retire>>) {
     }
 }
 
-/// Errors of `accept` that belong to the one connection that was not made.
+/// Whether an error of `accept` belongs to the one connection that was not made.
 fn is_of_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
     matches!(
@@ -292,8 +293,8 @@ impl Actor for Worker {
     }
 }
 
-/// Accept no more when the backlog is empty, ask every session to leave, and answer when all have left, or at the time of
-/// the cut. Asked again, the sessions are told the new times, and there is no second report.
+/// Stop accepting when the backlog is empty, ask every session to leave, and answer when all have left, or at the time
+/// of the cut. Asked again, the worker passes the new times on to the sessions, and there is no second report.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Option<DrainReport>")]
 pub(super) struct Retire {
@@ -302,7 +303,7 @@ pub(super) struct Retire {
 }
 
 impl Retire {
-    /// Asked again: the earlier times hold.
+    /// Asked again: the earlier times count.
     fn hasten(self, other: Self) -> Self {
         Self {
             window: self.window.min(other.window),
@@ -339,7 +340,8 @@ impl Handler<Retire> for Worker {
         self.shared.tracker.close();
         let shared = self.shared.clone();
         Box::pin(async move {
-            // At the cut the sessions say what they cut. What is left then, handshakes and closes, is nobody's exchange.
+            // At the cut the sessions say what they cut. What is left then, handshakes and closes, belongs to no
+            // exchange.
             tokio::select! {
                 () = shared.tracker.wait() => {}
                 () = cut(shared.leaving.subscribe()) => {}
@@ -354,7 +356,7 @@ impl Handler<Retire> for Worker {
     }
 }
 
-/// Accept no more, cut every session, and answer when the last connection is closed (P111).
+/// Stop accepting, cut every session, and answer when the last connection is closed (P111).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;

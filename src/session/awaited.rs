@@ -1,10 +1,10 @@
 //! The requests that a client has sent, for the builder, which frames each response by its request; and how far the
 //! builder is with the responses, for the session.
 //!
-//! This alone the two actors of a connection do not say by a message: both look at one place. What was sent has to be
-//! known before a byte of the response is decoded, and nobody has to be woken for it: an envelope for each request was 5 %
-//! of the instructions of an exchange, and two of its five allocations. What has come is asked for only when something
-//! ends.
+//! This is the only thing that the two actors of a connection do not say by message: both look at one place. The
+//! requests must be known before a byte of a response is decoded, and nobody has to be woken for that. An envelope for
+//! each request was 5 % of the instructions of an exchange, and two of its five allocations. The responses are asked
+//! for only when something ends.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use crate::wire::{Decoder, Expected};
 
-/// What was sent over one connection and the decoder does not know of yet, and what has come over it.
+/// What was sent over one connection and the decoder does not know yet, and what has come over it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Awaited(Rc<Shared>);
 
@@ -21,7 +21,7 @@ struct Shared {
     sent: RefCell<VecDeque<Expected>>,
     /// Final responses whose head, or all, was handed over.
     answers: Cell<u64>,
-    /// How much of the next one is here.
+    /// How much of the next one has come.
     partial: Cell<Partial>,
 }
 
@@ -55,12 +55,12 @@ impl Awaited {
         self.0.partial.set(Partial::Nothing);
     }
 
-    /// So much is here of the next.
+    /// This much of the next one has come.
     pub(super) fn note(&self, partial: Partial) {
         self.0.partial.set(partial);
     }
 
-    /// Whether so much has come of the response to the request that was sent as this, the first being 1.
+    /// Whether this much has come of the response to the `nth` request, counted from 1.
     pub(super) fn has(&self, nth: u64, much: Partial) -> bool {
         let answers = self.0.answers.get();
         answers >= nth || answers + 1 == nth && self.0.partial.get() >= much

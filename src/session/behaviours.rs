@@ -1,4 +1,5 @@
-//! The messages that a session answers, in the order of `docs/semantics.md`. Each is one call of what does it.
+//! The messages that a session answers, in the order of `docs/semantics.md`. Each is one call of the method that does
+//! it.
 
 use actix::{Context, Handler, ResponseFuture};
 use bytes::Bytes;

@@ -11,11 +11,12 @@ use super::inbound::{Abandon, Accompany, Departure, LastPiece, Parcel, Piece};
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{Headers, MessageId};
 
-/// Writes the body of one Stream or Chunked message. `Send`: it works from any thread.
+/// Writes the body of one Stream or Chunked message, from any thread.
 ///
-/// It is bound to its message: what it sends can never become part of another. Each `send` waits for room, which bounds
-/// what is on its way. Dropped before [`finish`](Self::finish), it cancels the message and the peer sees that it is not
-/// whole. That also makes a dropped wait safe: the pieces are numbered and one that went missing ends the exchange.
+/// It is bound to its message: what it sends can never become part of another one. Each `send` waits for room, which
+/// bounds what is on its way. If it is dropped before [`finish`](Self::finish), the message is cancelled, and the peer
+/// sees that it is not whole. That makes a dropped wait safe too: the pieces are numbered, and a missing one ends the
+/// exchange.
 ///
 /// ```
 /// # use http_actors::{Payload, Refused, Responder, StatusCode};
@@ -54,8 +55,8 @@ impl BodySender {
     /// Sends a piece and waits until there is room for more.
     ///
     /// # Errors
-    /// The data come back: `NotYourTurn` (the message is over), `NoBody`, `TooLong`, `Overrun`, `Closing`. After
-    /// `Closing` on a wait the data had been taken, and what comes back is empty.
+    /// The data come back: `NotYourTurn` (the message is over), `NoBody`, `TooLong`, `Overrun`, `Closing`. If `Closing`
+    /// ends a wait, the data had been taken, and what comes back is empty.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Refused<Bytes>> {
         let (parcel, receipt) = Parcel::new(data.into());
         self.session.do_send(Piece {
@@ -69,18 +70,18 @@ impl BodySender {
             .unwrap_or_else(|_| Err(Refused::new(RefusedReason::Closing, Bytes::new())))
     }
 
-    /// Waits until the exchange is over: the peer has gone, a deadline has passed, the session was disposed. At once, and
-    /// not only when something is sent.
+    /// Waits until the exchange is over: the peer has gone, a deadline has passed, or the session was disposed. It
+    /// resolves at once, not only at the next send.
     ///
-    /// The future does not borrow: made once and pinned, it is raced with many sends.
+    /// The future does not borrow. Make it once, pin it, and race it with many sends.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
         Accompany::to_the_end(self.session.clone(), self.message)
     }
 
-    /// Waits until the session is asked to [`Leave`](crate::Leave), as a [`Drain`](crate::Drain) does, or the exchange is
-    /// over. A body that has no end of its own is to be brought to one then.
+    /// Waits until the session is asked to [`Leave`](crate::Leave), as by a [`Drain`](crate::Drain), or the exchange is
+    /// over. Then bring a body that does not end by itself to an end.
     ///
-    /// The future does not borrow, as that of [`closed`](Self::closed).
+    /// Like that of [`closed`](Self::closed), the future does not borrow.
     pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
         Departure::of(self.session.clone(), self.message)
     }
@@ -125,7 +126,7 @@ impl BodySender {
             number: self.next,
             parcel,
         });
-        // From here on the message ends by itself, well or badly.
+        // From here on the message ends without this handle, well or badly.
         self.finished = true;
         receipt
             .await

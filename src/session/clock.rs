@@ -1,4 +1,4 @@
-//! The `Date` field, rendered once a second by whoever needs it.
+//! The `Date` field, rendered at most once a second.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,9 +19,9 @@ thread_local! {
     };
 }
 
-/// The field line of the second in which `now` is.
+/// The field line for the second that `now` is in.
 ///
-/// The caller has a monotonic time at hand; the wall clock is read only when the second that is rendered is over.
+/// The caller has a monotonic time at hand. The wall clock is read only when the rendered second is over.
 pub(super) fn date_line(now: Instant) -> DateLine {
     DATE.with_borrow_mut(|date| {
         if date.until.is_none_or(|until| now >= until) {

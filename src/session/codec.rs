@@ -1,7 +1,7 @@
 //! The wire as a codec of tokio-util: for a plain `Framed<TcpStream, HttpCodec>`, without actors.
 //!
-//! What one half must know of the other (the method that is being answered, the version and the wishes of the peer)
-//! goes from one to the other inside. The sessions use the two halves directly.
+//! What one half must know about the other (the method that is answered, the version and the wishes of the peer) is
+//! passed on inside. The sessions use the two halves directly.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,7 +23,7 @@ use crate::wire::{
 /// A part of a message.
 #[derive(Debug, Clone)]
 pub enum Frame {
-    /// A head; of a Oneshot message the whole of it.
+    /// A head. For a Oneshot message, the whole message.
     Head(Payload),
     /// Body data of the message that is open.
     Data(Bytes),
@@ -47,18 +47,18 @@ pub enum CodecError {
     /// A response without a request that it could answer.
     #[error("response without a request")]
     Unasked,
-    /// A message behind one that announced the close.
+    /// A message after one that announced the close.
     #[error("the connection closes")]
     Closing,
-    /// More requests read ahead of their answers than the codec remembers.
+    /// More requests were read ahead of their answers than the codec remembers.
     #[error("too many requests without an answer")]
     TooManyPending,
-    /// Too many bytes behind a message after which the protocol may change, and nobody said what they are.
-    #[error("too many bytes behind an upgrade")]
+    /// Too many bytes came after a message that may change the protocol, and nobody said what they are.
+    #[error("too many bytes after an upgrade")]
     Held,
 }
 
-/// HTTP/1.1 for [`Framed`](tokio_util::codec::Framed), either end of a connection.
+/// HTTP/1.1 for [`Framed`](tokio_util::codec::Framed), at either end of a connection.
 ///
 /// ```
 /// use futures_util::{SinkExt as _, StreamExt as _};
@@ -83,18 +83,18 @@ pub enum CodecError {
 /// ```
 ///
 /// The codec never buffers a body: data are frames, of the size in which they arrived. Heads, chunk lines and trailers
-/// are errors at their [`Limits`]. After an error of the decoder nothing is read any more; on the server end one last
+/// beyond their [`Limits`] are errors. After an error of the decoder nothing more is read. At the server end one last
 /// response may still be sent, and it announces the close.
 #[derive(Debug)]
 pub struct HttpCodec {
     decoder: Decoder,
     encoder: Encoder,
     role: Role,
-    /// The open message has no body on the wire, although its payload promises one: its frames go nowhere.
+    /// The open message has no body on the wire, although its payload promises one: its frames are dropped.
     swallow: bool,
     /// The last message that was begun announced the close.
     closing: bool,
-    /// A request was read that the codec cannot remember: those behind it would get its answer.
+    /// A request was read that the codec cannot remember: those after it would get its answer.
     flooded: bool,
     scratch: Vec<u8>,
 }
@@ -110,13 +110,13 @@ enum Role {
 const PENDING: usize = 64;
 
 impl HttpCodec {
-    /// Reads requests, writes responses.
+    /// Makes the server end: reads requests, writes responses.
     pub fn server(limits: Limits, leniency: Leniency) -> Self {
         let rules = Arc::new(Rules { limits, leniency });
         Self::new(Decoder::requests(rules), Role::Server(VecDeque::new()))
     }
 
-    /// Writes requests, reads responses.
+    /// Makes the client end: writes requests, reads responses.
     pub fn client(limits: Limits, leniency: Leniency) -> Self {
         let rules = Arc::new(Rules { limits, leniency });
         Self::new(Decoder::responses(rules), Role::Client)
@@ -134,9 +134,9 @@ impl HttpCodec {
         }
     }
 
-    /// Whether reading has stopped because the protocol may change here: behind a request that offers an upgrade, a
-    /// CONNECT, a `101` or a 2xx to CONNECT. Once it has changed, take the transport out of the `Framed`. Once an offer is
-    /// declined, reading goes on; but `Framed` looks at what it has read already only when more comes.
+    /// Whether reading has stopped because the protocol may change here: after a request that offers an upgrade, a
+    /// CONNECT, a `101` or a 2xx to CONNECT. If the protocol changes, take the transport out of the `Framed`. If the
+    /// offer is declined, reading goes on, but `Framed` looks at what it has read already only when more comes.
     pub fn is_held(&self) -> bool {
         self.decoder.is_held()
     }
@@ -228,10 +228,10 @@ impl HttpCodec {
     }
 }
 
-/// Bytes that may gather behind a message after which the protocol may change.
+/// Bytes that may gather after a message that may change the protocol.
 const HELD: usize = 64 << 10;
 
-/// The Host value for a URL: the port only where it is not the usual one of the scheme (P53).
+/// The Host value for a URL, with the port only if it is not the default of the scheme (P53).
 fn host(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     match (uri.port_u16(), uri.scheme_str()) {
@@ -252,7 +252,7 @@ impl codec::Decoder for HttpCodec {
         let Some(item) = step.item else {
             src.advance(step.consumed);
             if self.is_held() && src.len() > HELD {
-                // `Framed` would read on for ever what nobody decodes.
+                // Otherwise `Framed` would read for ever what nobody decodes.
                 return Err(CodecError::Held);
             }
             return Ok(None);

@@ -41,10 +41,10 @@ pub(super) fn open<T>(
     let session = actix::Context::<HttpSession>::new();
     let builder = actix::Context::<PayloadBuilder>::new();
     let address = session.address();
-    // An address costs two allocations, so no more of them than need be.
+    // An address costs two allocations, so as few as possible are made.
     let (handler, beside) = make(address.clone());
     let now = Instant::now();
-    // Made where it stays, as far as that goes: it is half of a KiB.
+    // Made where it stays, as far as possible: it is half a KiB.
     let mut actor = HttpSession::new(
         handler,
         SessionContext {
@@ -69,7 +69,7 @@ pub(super) fn open<T>(
     beside
 }
 
-/// Where a client session connects to, and who is asked there.
+/// Where a client session connects to, and through what.
 #[derive(Debug, Clone)]
 pub(crate) struct Way {
     pub(crate) origin: Origin,
@@ -212,7 +212,8 @@ fn wiring(
     }
 }
 
-/// The rules of a connection: those of the last one of this thread, if they are the same. A hundred bytes less.
+/// The rules of a connection: those of the last connection on this thread, if they are equal. That saves a hundred
+/// bytes.
 fn rules(options: &SessionOptions) -> Arc<Rules> {
     thread_local! {
         static LAST: RefCell<Arc<Rules>> = RefCell::default();

@@ -1,4 +1,4 @@
-//! What a handler call may touch at once, without a mailbox round.
+//! What a handler call can do at once, without a trip through the mailbox.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -30,9 +30,9 @@ use crate::transport::{Peer, TlsInfo};
 
 /// The session as its handler sees it: every behaviour as a plain call.
 ///
-/// It is a part of the session and cannot be kept; [`address`](Self::address) and [`responder`](Self::responder) are
-/// what to give away. No call on it calls the handler: events that it causes are delivered in order after the current
-/// call returned.
+/// It is a part of the session and cannot be kept. Give away its [`address`](Self::address) or a
+/// [`responder`](Self::responder) instead. No call on it calls the handler. Events that it causes are delivered in
+/// order after the current call has returned.
 #[derive(Debug)]
 pub struct SessionContext {
     pub(super) link: Link,
@@ -55,7 +55,7 @@ impl SessionContext {
         accepted
     }
 
-    /// [`apply`](Self::apply) for callers that have nothing to do about a refusal: it goes to
+    /// [`apply`](Self::apply), if you cannot do anything about a refusal: it goes to
     /// [`HttpHandler::refused`](crate::HttpHandler::refused) (P45).
     pub fn respond(&mut self, payload: Payload) {
         if let Err(refused) = self.apply(payload) {
@@ -63,9 +63,11 @@ impl SessionContext {
         }
     }
 
-    /// Begins the message behind which the connection is no longer HTTP; see [`HandOff`](crate::HandOff). What is returned
-    /// resolves to the connection: give it to a task or an actor. [`spawn`](Self::spawn) is not the place, its futures
-    /// end with the exchange.
+    /// Offers or accepts a switch to another protocol, and returns a future of the connection; see
+    /// [`HandOff`](crate::HandOff).
+    ///
+    /// Await the future in a task or an actor of your own, not in [`spawn`](Self::spawn): what runs there is dropped
+    /// when the exchange ends.
     ///
     /// # Errors
     /// The payload comes back; the reasons are those of [`HandOff`](crate::HandOff).
@@ -76,7 +78,7 @@ impl SessionContext {
         Ok(upgrade)
     }
 
-    /// The same for a taker that exists, who comes back with the payload.
+    /// The same for a taker that exists. It comes back with the payload.
     pub(super) fn hand_off_to(
         &mut self,
         payload: Payload,
@@ -90,8 +92,8 @@ impl SessionContext {
         accepted
     }
 
-    /// Gives body data of the open message; see [`SendChunk`](crate::SendChunk). The data are taken even when the answer
-    /// is [`Room::Throttled`].
+    /// Sends body data of the open message; see [`SendChunk`](crate::SendChunk). The data are taken even when the
+    /// answer is [`Room::Throttled`].
     ///
     /// # Errors
     /// The data come back; the reasons are those of [`SendChunk`](crate::SendChunk).
@@ -123,7 +125,7 @@ impl SessionContext {
         self.end.end_body(&mut self.link, None, Some(trailers))
     }
 
-    /// Stops sending a message or gives up its exchange; see [`Cancel`](crate::Cancel).
+    /// Stops sending a message, or gives up its exchange; see [`Cancel`](crate::Cancel).
     pub fn cancel(&mut self, message: MessageId) {
         self.end.cancel(&mut self.link, message);
     }
@@ -144,13 +146,13 @@ impl SessionContext {
         self.link.leave(leave)
     }
 
-    /// Pauses delivery to this handler, of what waits already too (P8, B39). Calls count; the exchange that is going on
-    /// owns them, and they die with it. No effect between exchanges.
+    /// Pauses delivery to this handler, including data that already waits in the session (P8, B39). Calls are counted.
+    /// They belong to the current exchange and end with it. Between exchanges this has no effect.
     pub fn mute(&mut self) {
         let _ = self.count_mute();
     }
 
-    /// Returns whose mute it is.
+    /// Returns the exchange that the mute belongs to.
     fn count_mute(&mut self) -> Option<MessageId> {
         let (id, first) = self.end.mute()?;
         if first {
@@ -163,23 +165,26 @@ impl SessionContext {
     pub fn unmute(&mut self) {
         if let Some(id) = self.end.unmute() {
             self.link.tell(Unmute(id));
-            // Whoever releases the body asks for it.
+            // Releasing the body asks for it.
             self.end.send_continue(&mut self.link);
         }
     }
 
-    /// [`mute`](Self::mute), taken back when the guard is dropped, wherever that is. Between exchanges it holds nothing.
+    /// A [`mute`](Self::mute) that ends when the guard is dropped, wherever that is. Between exchanges it holds
+    /// nothing.
     pub fn hold(&mut self) -> MuteGuard {
         let held = self.count_mute().unwrap_or_else(MessageId::next);
         MuteGuard::new(self.address(), held)
     }
 
-    /// Gives what is still to come of the inbound body to another actor (N7), as [`BodyPart`]s that carry this id: one at a
-    /// time, each when the one before it was answered. The handler's `chunk`, `trailers` and `finished` are not called for
-    /// it; the end of the exchange is told as ever. What an actor that is gone does not take fails the exchange.
+    /// Gives the rest of the inbound body to another actor, as [`BodyPart`]s that carry this id.
     ///
-    /// If the actor is a session, the id is that of the message whose body this becomes. So two calls join two sessions,
-    /// with backpressure in both directions:
+    /// The actor gets one part at a time, each when it has answered the one before. The handler's `chunk`, `trailers`
+    /// and `finished` are not called for this body; the end of the exchange is told as usual. If the actor is gone, the
+    /// exchange fails.
+    ///
+    /// If the actor is a session, the id is that of the message whose body this becomes. So two calls join two
+    /// sessions, with backpressure in both directions:
     ///
     /// ```
     /// use actix::Addr;
@@ -201,8 +206,8 @@ impl SessionContext {
     /// ```
     ///
     /// # Errors
-    /// The recipient comes back: `NoBody` (none is coming, as where it is inside the payload), `Busy` (somebody has it),
-    /// `Closing`.
+    /// The recipient comes back: `NoBody` (none is coming, for example because it is inside the payload), `Busy` (an
+    /// actor has it already), `Closing`.
     pub fn deliver_body_to(
         &mut self,
         message: MessageId,
@@ -220,7 +225,7 @@ impl SessionContext {
         Err(Refused::new(reason, recipient))
     }
 
-    /// Gives body data of this message, or of the open one.
+    /// Sends body data of this message, or of the open one.
     pub(super) fn give(
         &mut self,
         message: Option<MessageId>,
@@ -232,7 +237,7 @@ impl SessionContext {
         }
     }
 
-    /// Writes raw bytes in answer to this exchange, or to the one that is going on.
+    /// Writes raw bytes in answer to this exchange, or to the current one.
     pub(super) fn give_raw(
         &mut self,
         exchange: Option<MessageId>,
@@ -244,7 +249,7 @@ impl SessionContext {
         }
     }
 
-    /// Takes a part of a body as that of this message. Where it cannot, nobody could complete the message any more.
+    /// Takes a part of a body as that of this message. If it cannot, nobody could complete the message any more.
     pub(super) fn take_part(&mut self, BodyPart { message, part }: BodyPart) -> PartReply {
         if self.end.awaits_its_turn(message) {
             let (seat, waiter) = waiter::seat(|room| room.map_err(|_| NoMore));
@@ -268,24 +273,27 @@ impl SessionContext {
         }
     }
 
-    /// Runs a future on this arbiter for as long as the exchange that is going on: it is dropped when that ends.
-    /// Between exchanges it is dropped at once. It runs in the exchange's span: see
-    /// [`observability`](crate::observability).
+    /// Runs a future on this arbiter for as long as the current exchange: it is dropped when that ends. Between
+    /// exchanges it is dropped at once. It runs in the exchange's span: see [`observability`](crate::observability).
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
         self.end.spawn(future);
     }
 
     // Handles to give away.
 
-    /// A writer for the body of the open message, usable from any thread and bound to that message.
+    /// The writer for the body of the open message, bound to that message and usable from any thread.
+    ///
+    /// There is one writer: if this is called again for the same message, or after
+    /// [`Responder::stream`](crate::Responder::stream), it gives `None`. [`send_chunk`](Self::send_chunk),
+    /// [`finish`](Self::finish) and the messages of other actors still work beside it.
     pub fn body(&mut self) -> Option<BodySender> {
         self.end
             .open_message()
             .map(|message| BodySender::new(self.address(), message))
     }
 
-    /// The right to answer the request that is being handled, to be given to whoever will. If there is no such request,
-    /// or it was answered, the responder's own `respond` says so.
+    /// The right to answer the current request, to be given to any actor or thread. If there is no such request, or it
+    /// was answered already, [`Responder::respond`] is refused.
     pub fn responder(&mut self) -> Responder {
         let address = self.address();
         Responder::new(address, self.end.lend())
@@ -306,8 +314,8 @@ impl SessionContext {
         self.link.peer
     }
 
-    /// What was agreed in the TLS handshake of the connection. `None` without TLS, and for a stream in which the
-    /// application does its own.
+    /// What was agreed in the TLS handshake of the connection. `None` without TLS, and for a stream on which the
+    /// application does its own TLS.
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.link.tls.as_deref()
     }
@@ -317,7 +325,7 @@ impl SessionContext {
         self.link.tls.clone()
     }
 
-    /// The exchange that is going on.
+    /// The current exchange.
     pub fn exchange(&self) -> Option<MessageId> {
         self.end.current()
     }
@@ -327,7 +335,7 @@ impl SessionContext {
         self.link.outbound.room()
     }
 
-    /// How the session is doing; see [`Inspect`](crate::Inspect).
+    /// What the session is doing; see [`Inspect`](crate::Inspect).
     pub fn inspect(&self) -> SessionInfo {
         SessionInfo {
             phase: if self.link.is_open() {
@@ -358,12 +366,12 @@ impl SessionContext {
 
     // For the client.
 
-    /// The request of the exchange that is being told of, if it was not answered and can be sent again as it is.
+    /// The request of the exchange that is being told of, if it was not answered and can be sent again unchanged.
     pub(crate) fn take_unanswered(&mut self) -> Option<Payload> {
         self.end.take_unanswered()
     }
 
-    /// The address of a client session that can be asked again without a new connection, for as long as it can.
+    /// The address of a client session, while it can be asked again without a new connection.
     pub(crate) fn reusable(&mut self) -> Option<&Arc<Addr<HttpSession>>> {
         if !self.link.is_open() {
             return None;
@@ -376,7 +384,7 @@ impl SessionContext {
         self.link.keeping()
     }
 
-    /// An answer cannot be used: without another the client would wait for ever.
+    /// Fails the exchange if its answer cannot be used: otherwise the client would wait for ever.
     pub(super) fn answer_for(&mut self, refused: &Refused<Unsent>) {
         if let (Unsent::Payload(answer), RefusedReason::Unusable(mistake)) =
             (&refused.message, refused.reason)

@@ -1,8 +1,8 @@
 //! How much the builder may hand over, as the session sees it.
 //!
 //! The builder has two counters, bytes and messages, and stops at the end of either, in mid-buffer if need be. The
-//! session grants anew what was delivered to the handler: in halves, so that an envelope is not spent on each message,
-//! and at once when the builder has run out.
+//! session grants again what was delivered to the handler: in halves, so that not every message costs an envelope, and
+//! at once when the builder has run out.
 
 use super::inbound::{Credit, Inbound};
 
@@ -36,10 +36,10 @@ impl Inbound {
     }
 }
 
-/// What is out of the whole credit of a builder. The whole is in the options, and is told where it is asked for.
+/// How much of the builder's credit is used. The whole is in the options, and is passed in.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// What the builder handed over and was not granted anew. Beyond the whole where it overdrew by its last item.
+    /// What the builder handed over and was not granted again. More than the whole if its last item overdrew it.
     used: Credit,
     /// The part of it that was delivered.
     spent: Credit,

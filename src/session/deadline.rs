@@ -9,13 +9,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A deadline that costs nothing to move.
 ///
-/// There is one timer, made when first needed and re-armed only when it fires early; setting a later time writes one
-/// field. So a deadline that is pushed with every request, or every byte, never touches the timer wheel.
+/// There is one timer, made when first needed and re-armed only when it fires early. Setting a later time writes one
+/// field, so a deadline that moves with every request, or every byte, never touches the timer wheel.
 #[derive(Debug, Default)]
 pub(super) struct DeadlineTimer {
     at: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Who is woken by the timer as it stands. While that does not change there is no need to poll it.
+    /// The waker that the timer has. While it stays the same, the timer need not be polled.
     waker: Option<Waker>,
 }
 
@@ -24,7 +24,7 @@ impl DeadlineTimer {
         self.at = at;
     }
 
-    /// From now on; never, if that lies beyond the end of time.
+    /// Sets it from now on. Never, if that lies beyond the end of time.
     pub(super) fn set_after(&mut self, after: Option<Duration>) {
         self.at = after.and_then(|after| Instant::now().checked_add(after));
     }
@@ -33,7 +33,7 @@ impl DeadlineTimer {
         self.at
     }
 
-    /// Whether there is a timer, which costs some to make and nothing to move.
+    /// Whether there is a timer. Making one costs something, moving it nothing.
     pub(super) fn has_timer(&self) -> bool {
         self.sleep.is_some()
     }
@@ -93,7 +93,7 @@ impl RareDeadline {
     }
 }
 
-/// The first of these times, and what it is the time of.
+/// The first of these times, with what belongs to it.
 pub(super) fn earliest<T>(
     times: impl IntoIterator<Item = Option<(Instant, T)>>,
 ) -> Option<(Instant, T)> {

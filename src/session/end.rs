@@ -1,4 +1,4 @@
-//! The end of the connection that a session is: what differs by role, behind one name.
+//! One end of a connection, server or client, behind one name.
 
 use std::future::Future;
 use std::io;
@@ -53,7 +53,7 @@ impl End {
         at!(self, apply(link, payload))
     }
 
-    /// Begins the last message of HTTP on this connection.
+    /// Begins a message that switches to another protocol.
     pub(super) fn hand_off(
         &mut self,
         link: &mut Link,
@@ -116,8 +116,8 @@ impl End {
         at!(self, end_body(link, message, trailers))
     }
 
-    /// Takes a part of a body that another actor passes on. A message that it cannot be part of is cut: whoever sends it
-    /// may not hear of that.
+    /// Takes a part of a body that another actor passes on. If a message cannot take it, the message is cut: the sender
+    /// of the part may not hear of a refusal.
     pub(super) fn take_part(
         &mut self,
         link: &mut Link,
@@ -154,7 +154,7 @@ impl End {
         }
     }
 
-    /// The body is asked for: takes what is kept of it.
+    /// The body is asked for: takes the part that was kept.
     pub(super) fn unpark(&mut self, link: &mut Link, message: MessageId) {
         let Self::Client(client) = self else { return };
         let Some((part, waiter)) = client.unpark(message) else {
@@ -167,12 +167,12 @@ impl End {
         }
     }
 
-    /// The exchange whose inbound body is still to come.
+    /// The exchange whose inbound body is not complete yet.
     pub(super) fn receiving(&mut self) -> Option<MessageId> {
         at!(self, receiving())
     }
 
-    /// Whoever gets the inbound body takes no more of it.
+    /// The actor that gets the inbound body takes no more of it.
     pub(super) fn body_lost(&mut self, link: &mut Link, loss: Loss) {
         at!(self, body_lost(link, loss));
     }
@@ -192,7 +192,7 @@ impl End {
         }
     }
 
-    /// The writer of a body went before its end.
+    /// The writer of a body was dropped before its end.
     pub(super) fn abandon(&mut self, link: &mut Link, message: MessageId) {
         at!(self, abandon(link, message));
     }
@@ -239,9 +239,9 @@ impl End {
         Some(ended)
     }
 
-    /// Gives the builder new credit. A server reads no further while the socket does not take its answers. A client does:
-    /// a server may answer before it has read the whole request, and read no further until its answer is taken (RFC 9112
-    /// section 9.5).
+    /// Gives the builder new credit. A server reads no further while the socket does not take its answers. A client
+    /// does: a server may answer before it has read the whole request, and read no further until its answer is taken
+    /// (RFC 9112 section 9.5).
     pub(super) fn grant(&self, link: &mut Link) {
         if matches!(self, Self::Client(_)) || link.outbound.room() == Room::Open {
             link.grant();
@@ -263,7 +263,7 @@ impl End {
         }
     }
 
-    /// Moves on what moves by itself. Ready when something changed.
+    /// Does what is due without a message. Ready when something changed.
     pub(super) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
         let due = self.due(link);
         link.clock.set(due.map(|(at, _)| at));
@@ -279,14 +279,14 @@ impl End {
         }
     }
 
-    /// Ends when what is going on is over.
+    /// Makes the session end when its exchanges are over.
     pub(super) fn leave(&mut self) {
         if let Self::Server(server) = self {
             server.announce_close();
         }
     }
 
-    /// When something has no more time, and why.
+    /// When the time of something is up, and why.
     fn due(&mut self, link: &Link) -> Option<(Instant, CancelCause)> {
         let cut = link.leaving.as_ref().and_then(|leaving| leaving.cut);
         let cut = cut.map(|at| (at, CancelCause::Shutdown));
@@ -298,7 +298,7 @@ impl End {
         earliest([cut, own])
     }
 
-    /// Waiting output of which the socket took nothing for too long.
+    /// The socket took nothing of the waiting output for too long.
     pub(super) fn stalled(&mut self, link: &mut Link) {
         match self {
             Self::Server(server) => {
@@ -322,7 +322,7 @@ impl End {
                 let broken = client.connection.broken;
                 link.over = Some(broken.unwrap_or(io::ErrorKind::UnexpectedEof));
             }
-            // What it sent may still be the whole response. Nothing is sent to it meanwhile.
+            // What it sent may still be the whole response. Meanwhile nothing is sent to it.
             (Self::Client(client), Rest::Unread) => client.connection.left = true,
         }
     }
@@ -366,7 +366,7 @@ impl End {
         }
     }
 
-    /// Counts a mute of the exchange whose body is coming; returned with whether it is its first.
+    /// Counts a mute of the exchange whose body is coming. Returns its id, and whether this is its first mute.
     pub(super) fn mute(&mut self) -> Option<(MessageId, bool)> {
         at!(self, mute())
     }
@@ -388,7 +388,7 @@ impl End {
         at!(self, span(exchange))
     }
 
-    /// Runs a future for as long as the exchange of this message. Dropped if that is over.
+    /// Runs a future for as long as the exchange of this message. Drops it if that is over.
     pub(super) fn accompany(
         &mut self,
         message: MessageId,
@@ -401,7 +401,7 @@ impl End {
         }
     }
 
-    /// Whether there is a request that was not answered, and whose answer nobody else has the right to.
+    /// Whether there is a request that was not answered, and nobody has the right to answer it.
     pub(super) fn owes_answer(&self) -> bool {
         match self {
             Self::Server(server) => server.owes_answer(),
@@ -421,8 +421,8 @@ impl End {
         at!(self, open_message())
     }
 
-    /// Gives the right to answer away. Without a request to answer, the right to nothing.
-    /// Returned with whether the request is HEAD.
+    /// Lends the right to answer, and tells whether the request is HEAD. Without a request to answer, the right is
+    /// worth nothing.
     pub(super) fn lend(&mut self) -> (MessageId, bool) {
         match self {
             Self::Server(server) => server.lend(),
@@ -430,7 +430,7 @@ impl End {
         }
     }
 
-    /// Takes one of the lent rights to answer back. True if it was the last and no answer had begun.
+    /// Takes back a right to answer that was lent. True if it was the last and no answer had begun.
     pub(super) fn give_back(&mut self, exchange: MessageId) -> bool {
         match self {
             Self::Server(server) => server.give_back(exchange),
@@ -438,7 +438,7 @@ impl End {
         }
     }
 
-    /// Sends the 100 that a peer may wait for, unless somebody else is to decide on that.
+    /// Sends the 100 that a peer may wait for, unless somebody else decides about that.
     pub(super) fn promise_continue(&mut self, link: &mut Link) {
         if let Self::Server(server) = self {
             server.promise_continue(link);
@@ -480,7 +480,7 @@ impl End {
         at!(self, begun())
     }
 
-    /// Whether the session can end when nobody has its address: a client without anything to do or to keep.
+    /// Whether the session can end when nobody has its address: a client with nothing to do or to keep.
     pub(super) fn is_forgettable(&self) -> bool {
         match self {
             Self::Server(_) => false,

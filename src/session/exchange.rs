@@ -10,22 +10,22 @@ use crate::payload::MessageId;
 
 /// How an exchange went, as far as it went.
 ///
-/// Every exchange that was begun, ends in exactly one call of the handler that carries this: `completed`, `cancelled` or
-/// `failed` (N3). It is also what the logs are made of (N13).
+/// Every exchange that was begun ends in exactly one call of the handler that carries this: `completed`, `cancelled` or
+/// `failed`, unless the handler panicked. The logs are made of it too.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// The exchange, named by its request.
+    /// The id of the exchange, which is that of its request.
     pub id: MessageId,
-    /// The answer, once one was accepted.
+    /// The id of the answer, once one was accepted.
     pub answer: Option<MessageId>,
-    /// The status of the answer; on a server, of what the session itself answered where nobody else did.
+    /// The status of the answer. At a server this includes an answer that the session gave itself.
     pub status: Option<StatusCode>,
     /// How far it went.
     pub phase: ExchangePhase,
     /// How it ended.
     pub outcome: Outcome,
-    /// Bytes of the received head: of the request on a server, of the response on a client.
+    /// Bytes of the received head: at a server of the request, at a client of the response.
     pub head_in: u64,
     /// Bytes of the received body, framing not counted.
     pub bytes_in: u64,
@@ -33,28 +33,29 @@ pub struct Exchange {
     pub head_out: u64,
     /// Bytes of the sent body, framing not counted.
     pub bytes_out: u64,
-    /// On a client, whether the same request can be sent again without doing anything twice: it was not sent, or its method
-    /// is idempotent and no response had begun. A server cannot know what its handler has done: there it is `false`.
+    /// At a client, whether the same request can be sent again without doing anything twice: it was not sent, or its
+    /// method is idempotent and no response had begun. At a server it is `false`: the session cannot know what the
+    /// handler did.
     pub retry_safe: bool,
-    /// Whether its connection had carried another exchange before. A connection that ends then may have been closed before
-    /// the request came; a new one that ends was closed because of it.
+    /// Whether the connection had carried another exchange before. If such a connection ends, it may have been closed
+    /// before the request came. If a new one ends, it was closed because of the request.
     pub reused: bool,
-    /// When the request was delivered to the handler; on a client, when it was accepted.
+    /// When the request was delivered to the handler; at a client, when it was accepted.
     pub began: Instant,
     /// When the answer began; `None` if it did not.
     pub answered: Option<Instant>,
-    /// When the exchange ended. Without a logger a server reads the clock once a turn: then what a handler does within one
-    /// call takes no time.
+    /// When the exchange ended. Without a logger a server reads the clock once a turn, so the time that a handler
+    /// spends within one call does not show.
     pub ended: Instant,
 }
 
 impl Exchange {
-    /// From its begin to its end.
+    /// The time from beginning to end.
     pub fn duration(&self) -> Duration {
         self.ended.saturating_duration_since(self.began)
     }
 
-    /// The wall-clock time at which the request was delivered, worked out from the monotonic one.
+    /// The wall-clock time at which the request was delivered, derived from the monotonic one.
     pub fn began_at(&self) -> SystemTime {
         SystemTime::now()
             .checked_sub(self.began.elapsed())
@@ -70,9 +71,9 @@ pub enum ExchangePhase {
     Queued,
     /// Client: the request is being sent.
     Sending,
-    /// The request was delivered, or its body was still coming.
+    /// Server: the request was delivered, and its body was still coming.
     Receiving,
-    /// The request was complete, the answer had not begun.
+    /// The request was complete, and the answer had not begun.
     Waiting,
     /// The answer had begun.
     Answering,
@@ -83,8 +84,9 @@ pub enum ExchangePhase {
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// As it should: the answer is complete and on its way. What the socket has not yet taken of it is at most the
-    /// high-water mark of the outbound buffer, and only if another request waits.
+    /// As it should. At a server the answer is complete and on its way: if another request waits, up to the high-water
+    /// mark of the outbound buffer may still wait for the socket; otherwise the socket has taken everything. At a
+    /// client the response was delivered whole, and the socket has taken the whole request.
     Completed,
     /// Somebody did not want it any more.
     Cancelled(CancelCause),
@@ -93,7 +95,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// A word for it, which stays the same: `completed`, `cancelled`, `failed`.
+    /// A stable word for it: `completed`, `cancelled`, `failed`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -102,7 +104,7 @@ impl Outcome {
         }
     }
 
-    /// The word for what went otherwise than well: that of the cause or the reason.
+    /// The stable word for the cause or the reason, if it did not end well.
     pub fn cause(self) -> Option<&'static str> {
         match self {
             Self::Completed => None,
@@ -116,7 +118,7 @@ impl Outcome {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Cancelled {
-    /// Who did not, and how it was noticed.
+    /// Who did not want it, and how that was noticed.
     pub cause: CancelCause,
     /// How far it had come.
     pub exchange: Exchange,

@@ -1,4 +1,4 @@
-//! What an application writes: one handler a connection.
+//! What an application writes: one handler for each connection.
 
 use actix::Addr;
 use bytes::Bytes;
@@ -10,15 +10,15 @@ use super::unsent::Unsent;
 use crate::error::Refused;
 use crate::payload::{Headers, MessageId, Payload};
 
-/// Receives what comes in on one connection. The same on both ends (P1, P18).
+/// Receives what comes in on one connection, at a server or a client (P1, P18).
 ///
-/// Calls are made in the session actor, one at a time (P19): they must not block. What takes long is answered later,
-/// through a [`Responder`](crate::Responder) or by messages to the session. A call on the
-/// [`SessionContext`] never calls the handler back before the current call has returned.
+/// Calls are made in the session actor, one at a time (P19), so they must not block. If an answer takes long, give it
+/// later, through a [`Responder`](crate::Responder) or by messages to the session. A call on the [`SessionContext`]
+/// never calls the handler back before the current call has returned.
 ///
 /// The order of calls for one message is `apply chunk* trailers? finished`, or `apply` alone if the body is inside the
 /// payload (P30). Messages do not interleave. An exchange ends in exactly one of `completed`, `cancelled` and `failed`,
-/// after everything else of it (N3).
+/// after everything else of it. A handler that panicked is the one exception: it is never called again.
 ///
 /// ```
 /// use http_actors::{HttpHandler, Payload, SessionContext, StatusCode};
@@ -33,13 +33,14 @@ use crate::payload::{Headers, MessageId, Payload};
 /// ```
 #[allow(
     unused_variables,
-    reason = "the defaults do nothing, and named arguments are documentation"
+    reason = "most defaults do nothing, and named arguments are documentation"
 )]
 pub trait HttpHandler: 'static {
     /// A message came in: its head, and its body if the mode is Oneshot (P20).
     fn apply(&mut self, payload: Payload, session: &mut SessionContext);
 
-    /// A piece of the body of the message last applied (P22). Pieces come as they arrived; their borders mean nothing.
+    /// A piece of the body of the message last applied (P22). Pieces come as they arrived; their boundaries mean
+    /// nothing.
     fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {}
 
     /// The trailer fields of the message last applied, if it had any.
@@ -51,35 +52,37 @@ pub trait HttpHandler: 'static {
     /// An informational (1xx) response came; the final one follows. Client only.
     fn informational(&mut self, payload: Payload, session: &mut SessionContext) {}
 
-    /// The session is ready for the body of this message, which was applied in Stream or Chunked mode (P28). Once a message.
+    /// The session is ready for the body of this message (P28). Called once for each message that was applied in Stream
+    /// or Chunked mode.
     fn need_body(&mut self, message: MessageId, session: &mut SessionContext) {}
 
-    /// More output waits than the socket takes: send no more for now (P27).
+    /// More output waits for the socket than the high-water mark: send no more for now (P27).
     fn throttled(&mut self, session: &mut SessionContext) {}
 
-    /// The output has drained: go on (P27). Always follows a `throttled`, unless the connection ends.
+    /// The output has drained: go on (P27). Follows every `throttled`, unless the session ends.
     fn unthrottled(&mut self, session: &mut SessionContext) {}
 
-    /// The peer closed its sending side while an exchange is going on. Not an end: the
-    /// [`half_close`](crate::HalfClose) policy decides what becomes of it.
+    /// The peer closed its sending side while an exchange is going on. This is not an end: the
+    /// [`half_close`](crate::HalfClose) policy decides what happens to the exchange.
     fn half_closed(&mut self, session: &mut SessionContext) {}
 
-    /// The session was asked to [`Leave`](crate::Leave): what has no end of its own, a feed say, is to be brought to one.
+    /// The session was asked to [`Leave`](crate::Leave). Bring whatever does not end by itself, such as a feed, to an
+    /// end.
     fn leaving(&mut self, session: &mut SessionContext) {}
 
-    /// The exchange is over, and all went well.
+    /// The exchange ended, and all went well.
     fn completed(&mut self, exchange: &Exchange, session: &mut SessionContext) {}
 
-    /// The exchange is over: somebody did not want it any more.
+    /// The exchange ended because somebody did not want it any more.
     fn cancelled(&mut self, cancelled: &Cancelled, session: &mut SessionContext) {}
 
-    /// The exchange is over: something was wrong.
+    /// The exchange ended because something was wrong.
     fn failed(&mut self, failure: &Failure, session: &mut SessionContext) {}
 
-    /// A behaviour was refused and its sender does not wait for the answer.
+    /// Something that you or another sender gave to the session was refused, and nobody awaits the answer.
     ///
-    /// By default a final answer that cannot be one (`Unusable`), in the place of which nobody else is to answer, ends its
-    /// exchange: the client gets a 500, the handler hears `failed` with `Usage`. Whoever does otherwise here is to answer.
+    /// By default, if a final response was refused as `Unusable` and nobody else may still answer, the exchange fails:
+    /// the client gets a 500 and `failed` is called with `Usage`. If you override this, you must answer.
     fn refused(&mut self, refused: Refused<Unsent>, session: &mut SessionContext) {
         session.answer_for(&refused);
     }
@@ -92,7 +95,7 @@ pub trait HandlerFactory {
     /// The handler type.
     type Handler: HttpHandler;
 
-    /// Makes a handler. The address may be kept, and used from anywhere.
+    /// Makes a handler. You may keep the address and use it from anywhere.
     fn handler(&self, session: Addr<HttpSession>) -> Self::Handler;
 }
 

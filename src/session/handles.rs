@@ -60,13 +60,13 @@ impl Handler<inbound::Respond> for HttpSession {
             Err(Refused::new(RefusedReason::NotYourTurn, payload))
         };
         if accepted.is_err() && self.context.end.give_back(exchange) {
-            // Nobody else could answer: the right to is spent.
+            // Nobody else could answer: the right to answer is spent.
             self.context.end_failed(FailureReason::Unanswered);
         } else if writer {
             // Claimed: the handler cannot make a second one.
             let _ = self.context.end.open_message();
         }
-        // Settled before the answer: who hears "accepted" finds the consequences in place.
+        // Settled before the answer: a sender that hears "accepted" finds the consequences in place.
         self.settle();
         if let Err(Err(refused)) = sender.send(accepted) {
             self.context.link.refuse(refused.map(Unsent::Payload));
@@ -218,7 +218,7 @@ impl Handler<inbound::Piece> for HttpSession {
             .end
             .check_number(&mut self.context.link, message, number);
         match self.context.give(Some(message), data) {
-            // A sender that does not wait any more has cancelled by its drop.
+            // A sender that no longer waits was dropped, and that cancelled the message.
             Ok(Room::Open) => drop(sender.send(Ok(()))),
             Ok(Room::Throttled) => self
                 .context

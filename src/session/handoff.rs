@@ -1,4 +1,4 @@
-//! The connection in other hands: after `101 Switching Protocols`, and after a 2xx to CONNECT (N14).
+//! A connection that is handed over: after `101 Switching Protocols`, and after a 2xx to CONNECT (N14).
 
 use std::fmt;
 use std::future::Future;
@@ -17,12 +17,12 @@ use crate::error::{Refused, RefusedReason};
 use crate::payload::Payload;
 use crate::transport::{self, Halves, Peer, TlsInfo};
 
-/// A connection that speaks HTTP no longer, with everything that the other end sent behind the last head.
+/// A connection that no longer speaks HTTP, with everything that the other end sent after the last head.
 ///
-/// It is `AsyncRead + AsyncWrite`, `Send`, and a message: an actor gets it by [`HandOff::to`](crate::HandOff::to).
-/// Dropped, it closes. On a server it counts towards `max_connections` for as long as it lives; but it is of the arbiter
-/// that accepted it, and a server that ends stops its arbiters: reads and writes fail from then on. A
-/// [`Drain`](crate::Drain) does not wait for it.
+/// It is `AsyncRead + AsyncWrite`, `Send`, and a message: [`HandOff::to`](crate::HandOff::to) sends it to an actor.
+/// When it is dropped, the connection closes. At a server it counts towards `max_connections` for as long as it lives.
+/// It belongs to the arbiter that accepted it, and a server that ends stops its arbiters: from then on reads and writes
+/// fail. A [`Drain`](crate::Drain) does not wait for it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Upgraded {
@@ -44,7 +44,7 @@ impl Upgraded {
         }
     }
 
-    /// The halves of the connection, if none of the new protocol was read yet.
+    /// The halves of the connection, if nothing of the new protocol was read yet.
     pub(super) fn into_halves(self, tls: Option<Arc<TlsInfo>>) -> Option<Halves> {
         self.unread.is_empty().then_some(Halves {
             read: self.read,
@@ -59,7 +59,7 @@ impl Upgraded {
         self.peer
     }
 
-    /// Bytes of the new protocol that had come already. They are the first that are read.
+    /// Bytes of the new protocol that have come already. They are read first.
     pub fn unread(&self) -> &[u8] {
         &self.unread
     }
@@ -86,7 +86,7 @@ impl AsyncRead for Upgraded {
         let taken = self.unread.len().min(buffer.remaining());
         buffer.put_slice(&self.unread.split_to(taken));
         if !self.unread.has_remaining() {
-            // What it was a part of may be large.
+            // The buffer that it was a part of may be large.
             self.unread = Bytes::new();
         }
         Poll::Ready(Ok(()))
@@ -123,7 +123,7 @@ impl AsyncWrite for Upgraded {
     }
 }
 
-/// What the builder lets go: its half of the connection.
+/// The builder's half of the connection, when it lets go.
 #[derive(Debug)]
 pub(crate) struct Released {
     pub(crate) read: transport::ReadHalf,
@@ -132,7 +132,7 @@ pub(crate) struct Released {
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Why nobody got the connection.
+/// Why the connection was not handed over.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotUpgraded {
@@ -142,7 +142,7 @@ pub enum NotUpgraded {
     /// The server did not switch. Its response went to the handler, and the session goes on.
     #[error("the server answered {0} instead of switching protocols")]
     Declined(StatusCode),
-    /// The exchange, or the connection, ended before that. The handler was told why.
+    /// The exchange, or the connection, ended before the switch. The handler was told why.
     #[error("the exchange ended before the connection could be handed over")]
     Ended,
 }
@@ -150,7 +150,7 @@ pub enum NotUpgraded {
 /// Where the connection goes.
 pub(crate) type Taker = oneshot::Sender<Result<Upgraded, NotUpgraded>>;
 
-/// Resolves to the connection once HTTP is over on it. Dropped before, the connection closes at that point.
+/// Resolves to the connection once HTTP is over on it. If you drop it before, the connection closes at that point.
 #[derive(Debug)]
 #[must_use = "nobody else gets the connection"]
 pub struct Upgrade {
@@ -174,8 +174,10 @@ impl Future for Upgrade {
     }
 }
 
-/// A payload on its way to a session that is to hand its connection over. Dropped on the way, for example with the
-/// mailbox of a session that ended, it says so and goes back.
+/// A payload on its way to a session that is to hand its connection over.
+///
+/// If it is dropped on the way, for example with the mailbox of a session that ended, the payload goes back to its
+/// sender.
 #[derive(Debug)]
 pub(crate) struct Offer {
     content: Option<(Payload, Taker)>,
@@ -200,7 +202,7 @@ impl Drop for Offer {
     fn drop(&mut self) {
         if let Some((payload, taker)) = self.content.take() {
             let refused = Refused::new(RefusedReason::Closing, payload);
-            // Nobody waits any more: then the payload is not missed either.
+            // If nobody waits any more, nobody misses the payload either.
             let _ = taker.send(Err(refused.into()));
         }
     }

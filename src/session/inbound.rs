@@ -32,7 +32,7 @@ impl Epoch {
     }
 }
 
-/// A new inbound message; of a Oneshot message all there is (P10).
+/// A new inbound message. For a Oneshot message, all of it (P10).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Deliver {
@@ -66,7 +66,7 @@ pub(crate) struct HalfClosed(pub(crate) Epoch, pub(crate) Rest);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
     Read,
-    /// More may stand in front of the end.
+    /// More may come before the end.
     Unread,
 }
 
@@ -75,7 +75,7 @@ pub(crate) enum Rest {
 #[rtype(result = "()")]
 pub(crate) struct Closed(pub(crate) Epoch, pub(crate) std::io::ErrorKind);
 
-/// The builder reads no further, for a fault of the peer. Comes after all that was whole before it.
+/// The builder reads no further, because of a fault of the peer. Comes after everything that was whole before it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Failed(pub(crate) Epoch, pub(crate) Fault);
@@ -90,7 +90,7 @@ pub(crate) struct IdleQuery(pub(crate) Epoch);
 #[rtype(result = "()")]
 pub(crate) struct NoRequest(pub(crate) Epoch);
 
-/// The receiving half, let go. Nothing of this builder follows.
+/// The receiving half, released. Nothing of this builder follows.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Released(pub(crate) Epoch, pub(crate) handoff::Released);
@@ -113,7 +113,7 @@ pub(crate) enum Fault {
 
 // From the session to the builder.
 
-/// Room for so many more bytes and messages.
+/// Room for this many more bytes and messages.
 #[derive(Debug, Clone, Copy, Default, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Credit {
@@ -122,7 +122,7 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
-    /// All that may be on its way at once.
+    /// Everything that may be on its way at once.
     pub(crate) fn of(buffers: &Buffers) -> Self {
         Self {
             bytes: buffers.inbound,
@@ -136,8 +136,9 @@ impl Credit {
 #[rtype(result = "()")]
 pub(crate) struct IdleFor(pub(crate) std::time::Duration);
 
-/// Look once more: has anything come? At a server a part of another request: answered by [`NoRequest`], or by that request.
-/// At a client something that it did not ask for: always answered by [`NoRequest`], behind what was found.
+/// Look once more: has anything come? At a server this asks for a part of another request, and is answered by
+/// [`NoRequest`] or by that request. At a client it asks for bytes that answer nothing, and is always answered by
+/// [`NoRequest`], after what was found.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct RequestQuery;
@@ -152,13 +153,13 @@ pub(crate) struct Resume;
 #[rtype(result = "()")]
 pub(crate) struct Release;
 
-/// Do not end with the session: what the peer still sends is read and dropped for a while, so that it sees our last
+/// Do not end with the session. What the peer still sends is read and dropped for a while, so that it sees our last
 /// answer and not a reset (RFC 9112 section 9.6).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Linger;
 
-// To either: to the builder from its session, to the session from a guard that some other actor holds.
+// To either: to the builder from its session, to the session from a guard that another actor holds.
 
 /// Stop delivering (P8).
 #[derive(Debug, Message)]
@@ -172,7 +173,7 @@ pub(crate) struct Unmute(pub(crate) MessageId);
 
 // From a server to its sessions.
 
-/// End now: too much is held, and by this session most of it. Answered when it holds nothing.
+/// End now: too much is held, and this session holds the most. Answered when it holds nothing.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Shed;
@@ -183,19 +184,19 @@ pub(crate) struct Shed;
 pub(crate) struct CutOff;
 // From the pool of a client.
 
-/// A request with a handler of its own: the session has it from this exchange on. It is for a session that nobody else
-/// asks. Dropped on the way, the request goes back.
+/// A request with a handler of its own, which the session has from this exchange on. For a session that nobody else
+/// asks. If it is dropped on the way, the request goes back.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Ask {
     content: Option<(Payload, Box<dyn Asker>)>,
-    /// The span in which it was asked.
+    /// The span of the caller.
     caller: Traced,
 }
 
 /// The handler of one exchange.
 pub(crate) trait Asker: HttpHandler + Send + fmt::Debug {
-    /// The session did not take the request. It is given if it is this one's to give back.
+    /// The session did not take the request. `session` is given if this handler has to give it back.
     fn turned_away(
         self: Box<Self>,
         refused: Refused<Payload>,
@@ -229,7 +230,7 @@ impl Drop for Ask {
     }
 }
 
-// From responders and body writers to the session. They carry their own way back and never use `Addr::send`, whose
+// From responders and body writers to the session. They carry their own way back and never use `Addr::send`: its
 // messages are dropped unhandled when the caller stops waiting (X14).
 
 /// The answer to an exchange.
@@ -238,11 +239,11 @@ impl Drop for Ask {
 pub(crate) struct Respond {
     pub(crate) exchange: MessageId,
     pub(crate) parcel: Parcel<Payload, MessageId>,
-    /// The sender has the writer of the body already: there is no other.
+    /// Whether the sender has the writer of the body already. There is only one.
     pub(crate) writer: bool,
 }
 
-/// The answer to an exchange, behind which the connection is handed over.
+/// The last HTTP answer of a connection that is handed over.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Surrender {
@@ -250,7 +251,7 @@ pub(crate) struct Surrender {
     pub(crate) offer: Offer,
 }
 
-/// Interim word on an exchange: an informational response, or, without one, the 100 that the peer may wait for.
+/// An interim answer: an informational response, or, without one, the 100 that the peer may wait for.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Inform {
@@ -258,17 +259,17 @@ pub(crate) struct Inform {
     pub(crate) payload: Option<Payload>,
 }
 
-/// A responder went without an answer (N4).
+/// A responder was dropped without an answer (N4).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Unanswered(pub(crate) MessageId);
 
-/// The writer of a body went before its end.
+/// The writer of a body was dropped before its end.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Abandon(pub(crate) MessageId);
 
-/// What is to run for as long as the exchange of this message. Dropped if that is over.
+/// A task that runs for as long as the exchange of this message. Dropped if that is over.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Accompany {
@@ -287,7 +288,8 @@ impl Accompany {
     }
 }
 
-/// Asks to be told when the session is asked to leave, or the exchange of this message is over: by the drop of `told`.
+/// Asks to be told when the session is asked to leave, or the exchange of this message is over. Dropping `told` tells
+/// it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Departure {
@@ -313,7 +315,7 @@ pub(crate) struct Piece {
     pub(crate) parcel: Parcel<Bytes, ()>,
 }
 
-/// The end of a body that was sent by pieces.
+/// The end of a body that was sent in pieces.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct LastPiece {
@@ -322,9 +324,9 @@ pub(crate) struct LastPiece {
     pub(crate) parcel: Parcel<Option<Headers>, ()>,
 }
 
-/// What somebody wants taken, with the way back for the answer.
+/// Content that a sender wants taken, with the way back for the answer.
 ///
-/// Dropped on the way, for example with the mailbox of a session that ended, it returns what it carries.
+/// If it is dropped on the way, for example with the mailbox of a session that ended, it returns its content.
 #[derive(Debug)]
 pub(crate) struct Parcel<M, R> {
     content: Option<(M, WayBack<M, R>)>,
@@ -358,7 +360,7 @@ impl<M, R> Parcel<M, R> {
 impl<M, R> Drop for Parcel<M, R> {
     fn drop(&mut self) {
         if let Some((message, sender)) = self.content.take() {
-            // Nobody waits any more: then the message is not missed either.
+            // If nobody waits any more, nobody misses the message either.
             let _ = sender.send(Err(Refused::new(RefusedReason::Closing, message)));
         }
     }

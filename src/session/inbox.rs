@@ -1,11 +1,11 @@
-//! What came in and was not delivered.
+//! What was received and not delivered yet.
 
 use std::collections::VecDeque;
 
 use super::inbound::Inbound;
 
-/// A queue that has a place of its own for the only item, which is all that most connections ever need: an idle one holds
-/// no list, and a request that comes alone goes through none.
+/// A queue with a place of its own for a single item, which is all that most connections ever need. An idle one holds
+/// no list, and a request that comes alone needs none.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     /// None only if `rest` is empty too.

@@ -1,7 +1,7 @@
-//! A body that comes in, as a stream for whoever wants it.
+//! An incoming body, as a stream.
 //!
-//! The handler of the exchange has the [`Feed`], whoever reads has the [`Incoming`]. Between them waits at most one mark of
-//! bytes and a piece: then the session is muted, and TCP does the rest.
+//! The handler of the exchange has the [`Feed`], the reader has the [`Incoming`]. Between them wait at most one
+//! high-water mark of bytes and a piece. Above that the session is muted, and TCP slows the peer down.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,27 +24,27 @@ use super::responder::MuteGuard;
 use crate::error::{BodyError, FailureReason};
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
 
-/// The body of a message that comes in, as a `Stream` of pieces. `Send`: it works on any thread.
+/// The body of an incoming message, as a `Stream` of pieces. `Send`: it works on any thread.
 ///
-/// Pieces come as they arrived; their borders mean nothing. Who reads slowly slows the peer down: at most
-/// [`high_water`](crate::Buffers::high_water) bytes and a piece wait here, and [`inbound`](crate::Buffers::inbound) bytes in
-/// the session. While it holds the session no clock of the peer runs.
+/// Pieces come as they arrived; their boundaries mean nothing. A slow reader slows the peer down: at most
+/// [`high_water`](crate::Buffers::high_water) bytes and a piece wait here, and [`inbound`](crate::Buffers::inbound)
+/// bytes in the session. While this holds the session back, no clock of the peer runs.
 ///
-/// The stream ends by `None` only when the whole body has come. A body that was cut ends in an error, and in `None` after
-/// that.
+/// The stream ends by `None` only when the whole body has come. A body that was cut ends in an error, and in `None`
+/// after that.
 ///
-/// Dropped before the end, the body of a response cancels its exchange, which closes the connection. Of the body of a
-/// request the rest is read and dropped until the answer is complete; then the connection closes if more than 64 KiB, or
-/// an unknown number of bytes, are still to come.
+/// If you drop the body of a response before it has come whole, its exchange is cancelled and the connection closes. If
+/// you drop the body of a request, the rest is read and dropped until the answer is complete. Then the connection
+/// closes if more than 64 KiB, or an unknown number of bytes, are still to come.
 ///
-/// A client that sent `Expect: 100-continue` gets its 100 when the body of its request is first waited for, and before a
-/// streamed answer that is a success, because behind its head no 100 may come.
+/// A client that sent `Expect: 100-continue` gets its 100 when the body of its request is first waited for. A streamed
+/// answer with a success status sends the 100 first, because no 100 may come after the head.
 #[must_use = "the body of a response that is dropped before its end closes its connection"]
 pub struct Incoming {
     shared: Arc<Shared>,
-    /// Where the rest comes from; none if it is all here.
+    /// Where the rest comes from. `None` if it is all here.
     source: Option<Source>,
-    /// How many bytes are still to be read, if that was announced.
+    /// How many bytes are still to be read, if the length was announced.
     left: Option<u64>,
     trailers: Option<Headers>,
     alongside: Option<Alongside>,
@@ -62,13 +62,13 @@ struct Source {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Response,
-    /// With whether the peer waits for leave to send it.
+    /// Whether the peer waits for leave to send it.
     Request {
         waited_for: bool,
     },
 }
 
-/// What goes on while a body comes.
+/// A task that goes on while a body comes.
 enum Alongside {
     Runs(Task),
     /// Kept as it is until the body is over.
@@ -77,7 +77,7 @@ enum Alongside {
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The end of it that the handler has.
+/// The handler's end of an incoming body.
 #[derive(Debug)]
 pub(crate) struct Feed {
     shared: Arc<Shared>,
@@ -90,9 +90,9 @@ struct Shared(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     pieces: VecDeque<Bytes>,
-    /// What they cost.
+    /// What the pieces that wait cost.
     waiting: usize,
-    /// That, for the server's memory ceiling.
+    /// The same cost, counted for the server's memory ceiling.
     keeping: Keeping,
     /// Held while too many wait.
     hold: Option<MuteGuard>,
@@ -103,13 +103,13 @@ struct State {
     reader: Option<Waker>,
 }
 
-/// What a piece costs: its bytes and its place, so that many small ones do not go for nothing.
+/// What a piece costs: its bytes and its place, so that many small ones are not free.
 fn cost(piece: &Bytes) -> usize {
     piece.len() + ITEM
 }
 
 impl State {
-    /// So much waits now.
+    /// Notes how much waits now.
     fn wait_for(&mut self, waiting: usize) {
         self.waiting = waiting;
         self.keeping.hold(waiting);
@@ -121,7 +121,7 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, then wakes whoever reads.
+    /// Changes the state, then wakes the reader.
     fn tell(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
@@ -134,7 +134,7 @@ impl Shared {
 }
 
 impl Feed {
-    /// The body of this response, which answers the exchange that is going on, and who reads it.
+    /// The body of this response, which answers the current exchange, and its reader.
     pub(crate) fn response(
         exchange: MessageId,
         response: &Payload,
@@ -143,7 +143,7 @@ impl Feed {
         Self::new(exchange, response, Side::Response, session)
     }
 
-    /// The body of this request, which is being delivered, and who reads it.
+    /// The body of this request, which is being delivered, and its reader.
     pub(crate) fn request(request: &Payload, session: &SessionContext) -> (Self, Incoming) {
         let waited_for = session.end.is_waited_for();
         Self::new(request.id(), request, Side::Request { waited_for }, session)
@@ -187,17 +187,17 @@ impl Feed {
         self.shared.lock().trailers = Some(trailers);
     }
 
-    /// The body is over. Only the first word on that counts.
+    /// Ends the body. Only the first call counts.
     pub(crate) fn end(&self, end: Result<(), BodyError>) {
         self.shared.tell(|state| {
             state.end.get_or_insert(end);
-            // What is left is the reader's affair, not the session's.
+            // What is left belongs to the reader, not to the session.
             state.keeping = Keeping::default();
         });
     }
 }
 
-/// A session that is torn down without a word did not bring the body to its end.
+/// If a session is torn down without a word, its body did not come to its end.
 impl Drop for Feed {
     fn drop(&mut self) {
         self.end(Err(BodyError::Failed(FailureReason::ConnectionClosed(
@@ -242,7 +242,8 @@ impl Incoming {
         }
     }
 
-    /// Runs a task with this body, whenever the body is waited for, or keeps it at rest. It is dropped with the body.
+    /// Runs a task with this body, whenever the body is waited for, or keeps it at rest. The task is dropped with the
+    /// body.
     pub(crate) fn accompany(&mut self, task: Task, runs: bool) {
         self.alongside = Some(if runs {
             Alongside::Runs(task)
@@ -261,7 +262,7 @@ impl Incoming {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// How many bytes are still to be read; none if the length of the body was not announced.
+    /// How many bytes are still to be read. `None` if the length of the body was not announced.
     pub fn remaining(&self) -> Option<u64> {
         self.left
     }
@@ -271,11 +272,11 @@ impl Incoming {
         self.trailers.as_ref()
     }
 
-    /// All that is still to come, put together.
+    /// Collects everything that is still to come.
     ///
     /// # Errors
-    /// [`BodyError`] if the body was cut, or is longer than this many bytes: then the rest of it is dropped, as
-    /// by the drop of this.
+    /// [`BodyError`] if the body was cut, or is longer than `limit` bytes. In that case the rest is dropped, as if this
+    /// stream were dropped.
     pub async fn bytes(&mut self, limit: usize) -> Result<Bytes, BodyError> {
         let mut all = BytesMut::new();
         let mut first = Bytes::new();
@@ -300,7 +301,7 @@ impl Incoming {
         self.trailers.take()
     }
 
-    /// Lets the rest go. A client cancels what it does not want; a server owes an answer all the same.
+    /// Lets the rest go. A client cancels what it does not want; a server still owes an answer.
     fn give_up(&mut self) {
         self.over = true;
         let Some(source) = self.source.take() else {
@@ -320,7 +321,7 @@ impl Incoming {
 }
 
 impl Source {
-    /// Lets a peer that waits for it send the body.
+    /// Tells a peer that waits for leave to send the body.
     fn ask(&mut self) {
         if self.side == (Side::Request { waited_for: true }) {
             self.side = Side::Request { waited_for: false };

@@ -1,4 +1,4 @@
-//! A body that comes in, as an `http_body::Body`.
+//! An incoming body, as an `http_body::Body`.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,4 +1,4 @@
-//! What a session tells of itself.
+//! What a session tells about itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::transport::{Peer, TlsInfo};
 #[derive(Debug, Clone, MessageResponse)]
 #[non_exhaustive]
 pub struct SessionInfo {
-    /// What it is doing.
+    /// What the session is doing.
     pub phase: SessionPhase,
-    /// Who is at the other end.
+    /// The addresses of the connection.
     pub peer: Peer,
     /// What was agreed in the TLS handshake; `None` without TLS.
     pub tls: Option<Arc<TlsInfo>>,
-    /// Since the connection was opened.
+    /// Time since the connection was opened.
     pub age: Duration,
     /// Exchanges begun in this session.
     pub exchanges: u64,
     /// Body bytes received in this session.
     pub bytes_in: u64,
-    /// Bytes, heads and framing included, that the socket took in this session.
+    /// Bytes that the socket took in this session, heads and framing included.
     pub bytes_out: u64,
     /// Inbound items that wait for their turn.
     pub inbound_queued: usize,
@@ -43,7 +43,7 @@ pub struct SessionInfo {
 pub enum SessionPhase {
     /// No exchange is going on.
     Idle,
-    /// A request was delivered and its answer has not begun.
+    /// A request was delivered, and its answer has not begun.
     Handling,
     /// The answer is being sent.
     Answering,

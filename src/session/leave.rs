@@ -9,14 +9,15 @@ use tokio::time::Instant;
 use super::exchange::Exchange;
 use crate::transport::Peer;
 
-/// Asks a session to end without cutting anything (N9). Answered when it has ended.
+/// Asks a session to end without cutting anything. Answered when it has ended.
 ///
-/// The handler hears [`leaving`](crate::HttpHandler::leaving). A server session announces the close in every answer that
-/// begins from now on, and closes behind it. Without a request it stays for `window`, because one may be on its way, and
-/// closes then unless a part of one has come. A client session takes no more requests, and ends when those that it has are over.
+/// The handler hears [`leaving`](crate::HttpHandler::leaving). A server session announces the close in every answer
+/// that begins from now on, and closes after it. An answer whose head is out is finished as it began. A session without
+/// a request stays for the rest of the `window`, because one may be on its way, and then closes, unless a part of one
+/// has come. A client session takes no more requests, and ends when those that it has are over.
 ///
-/// What is not over after `deadline` is cut: cancelled with [`Shutdown`](crate::CancelCause::Shutdown), and with a reset
-/// if an answer had begun. Asked twice, a session takes the earlier times.
+/// What is not over at the `deadline` is cut: cancelled with [`Shutdown`](crate::CancelCause::Shutdown), and with a
+/// reset if an answer had begun. If a session is asked twice, the earlier times count.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Left")]
 pub struct Leave {
@@ -30,7 +31,7 @@ pub struct Leave {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Left {
-    /// Who was at the other end.
+    /// The addresses of the connection.
     pub peer: Peer,
     /// The exchanges that were cut.
     pub cut: Vec<Exchange>,
@@ -39,9 +40,9 @@ pub struct Left {
 /// A session that is leaving.
 #[derive(Debug)]
 pub(super) struct Leaving {
-    /// A server session without a request ends then. Never, if that lies beyond the end of time.
+    /// When a server session without a request ends. `None`: never, because the time lies beyond the end of time.
     pub(super) window: Option<Instant>,
-    /// Everything ends then. Never, likewise.
+    /// When everything ends. `None`: never, likewise.
     pub(super) cut: Option<Instant>,
     left: Left,
     waiting: Vec<oneshot::Sender<Left>>,
@@ -57,7 +58,7 @@ impl Leaving {
         }
     }
 
-    /// Asked again: the earlier times hold.
+    /// Asked again: the earlier times count.
     pub(super) fn hasten(&mut self, leave: Leave, now: Instant) {
         let earlier = |at: Option<Instant>, after| {
             let other = now.checked_add(after);
@@ -72,9 +73,9 @@ impl Leaving {
         self.cut.is_some_and(|cut| cut <= Instant::now())
     }
 
-    /// Somebody wants to know when the session has left.
+    /// Registers somebody who wants to know when the session has left.
     pub(super) fn wait(&mut self) -> oneshot::Receiver<Left> {
-        // A handler that asks waits for nothing.
+        // A handler that asks does not wait for the answer.
         self.waiting.retain(|waiting| !waiting.is_closed());
         let (sender, receiver) = oneshot::channel();
         self.waiting.push(sender);
@@ -89,7 +90,7 @@ impl Leaving {
     pub(super) fn tell(mut self, peer: Peer) {
         self.left.peer = peer;
         for waiting in self.waiting {
-            // Who does not wait any more does not want to know.
+            // If nobody waits any more, nobody wants to know.
             let _ = waiting.send(self.left.clone());
         }
     }

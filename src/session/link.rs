@@ -1,5 +1,5 @@
-//! What both ends of a connection share: the way to the builder, the queues, the sending side, and where the connection
-//! is in its life. What an exchange is differs by end: see `server/` and `client/`.
+//! What both ends of a connection share: the way to the builder, the queues, the sending side, and the state of the
+//! connection. What an exchange is differs by end: see `server/` and `client/`.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -40,11 +40,11 @@ use crate::transport::{self, Peer, TlsInfo};
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) address: WeakAddr<HttpSession>,
-    /// The receiving side, which ends when nobody has its address; none while a client is not connected.
+    /// The receiving side, which ends when nobody has its address. `None` while a client is not connected.
     pub(super) builder: Option<Addr<PayloadBuilder>>,
-    /// Which of its connections this is: what an earlier one still says is not heard (P84).
+    /// Which of its connections this is: what an earlier one still says is ignored (P84).
     pub(super) epoch: Epoch,
-    /// A client's connection ended so; what was received before is delivered first.
+    /// How a client's connection ended. What was received before is delivered first.
     pub(super) over: Option<io::ErrorKind>,
     pub(super) options: Arc<SessionOptions>,
     pub(super) peer: Peer,
@@ -56,30 +56,31 @@ pub(super) struct Link {
     pub(super) events: VecDeque<Event>,
     pub(super) outbound: Outbound,
     pub(super) bytes_in: u64,
-    /// What was refused to senders that do not wait for the answer.
+    /// What was refused to senders that do not await the answer.
     pub(super) unheard: Option<Rc<Unheard>>,
-    /// The handler is being told of a refusal: those that it causes then are not told, or it could go on for ever.
+    /// Whether the handler is being told of a refusal. Refusals that it causes then are not told, or it could go on for
+    /// ever.
     pub(super) telling_refusal: bool,
     /// The session was asked to end.
     pub(super) leaving: Option<Box<Leaving>>,
-    /// Tells those who wait for that, once somebody does.
+    /// Tells those who wait for the session to be asked to end. Made for the first of them.
     departure: Option<CancellationToken>,
-    /// Who gets the body that is coming, in the place of the handler.
+    /// The actor that gets the inbound body, in the place of the handler.
     pub(super) sink: Option<Box<Sink>>,
     /// What it holds of its server's memory ceiling.
     pub(super) stake: Option<Stake>,
     pub(super) watchers: Watchers,
-    /// Who takes the connection over.
+    /// Takes the connection over.
     taker: Option<Taker>,
     pub(super) trace: Trace,
     pub(super) counted: Option<meter::Connection>,
     /// What ends an exchange by time: see `End::poll`.
     pub(super) clock: RareDeadline,
-    /// The time of this turn, once somebody asked for it.
+    /// The time of this turn, once it was asked for.
     now: Cell<Option<Instant>>,
 }
 
-/// Where the connection is in its life. Why it ends is part of it.
+/// The state of the connection. Why it ends is part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Open,
@@ -100,7 +101,7 @@ pub(super) enum Phase {
     },
 }
 
-/// What the handler is to be told once the current call returned.
+/// What the handler is to be told once the current call has returned.
 #[derive(Debug)]
 pub(super) enum Event {
     NeedBody(MessageId),
@@ -163,7 +164,7 @@ impl Link {
         now
     }
 
-    /// The time; where somebody logs it, read anew, because a handler may do all of its work in one turn.
+    /// The time. If a logger wants it, it is read anew, because a handler may do all of its work in one turn.
     pub(super) fn exact_now(&self) -> Instant {
         if self.options.logger.is_some() {
             self.now.set(None);
@@ -204,7 +205,7 @@ impl Link {
         !self.outbound.buffer.is_empty()
     }
 
-    /// Queues what the handler hears of the state of the outbound buffer.
+    /// Queues what the handler hears about the outbound buffer.
     pub(super) fn weigh(&mut self) {
         match self.outbound.weigh() {
             Flow::Same => {}
@@ -213,7 +214,7 @@ impl Link {
         }
     }
 
-    /// What was refused to senders that do not wait is on its way to the handler from now on.
+    /// Passes on to the handler what was refused to senders that do not await the answer.
     pub(super) fn hear(&mut self) {
         if let Some(unheard) = &self.unheard {
             for refused in unheard.take() {
@@ -268,7 +269,7 @@ impl Link {
         Some(item)
     }
 
-    /// Whether the next item waits for the answer of whoever gets the body.
+    /// Whether the next item waits for the answer of the actor that gets the body.
     pub(super) fn waits_for_sink(&self) -> bool {
         self.sink.as_ref().is_some_and(|sink| sink.is_busy())
             && matches!(
@@ -277,7 +278,7 @@ impl Link {
             )
     }
 
-    /// Leads a part of a body to whoever gets it. What is the handler's to hear comes back.
+    /// Gives a part of a body to the actor that gets it. What is for the handler comes back.
     pub(super) fn divert(&mut self, step: Step) -> Option<Step> {
         let Some(sink) = &mut self.sink else {
             return Some(step);
@@ -300,7 +301,7 @@ impl Link {
         None
     }
 
-    /// Ready when whoever gets the body has answered.
+    /// Ready when the actor that gets the body has answered.
     pub(super) fn poll_sink(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Loss>> {
         match &mut self.sink {
             Some(sink) => sink.poll(cx),
@@ -308,7 +309,7 @@ impl Link {
         }
     }
 
-    /// An exchange is over. Whoever still gets its body sees that it is not whole.
+    /// An exchange is over. An actor that still gets its body sees that it is not whole.
     pub(super) fn cut_body(&mut self, exchange: MessageId) {
         self.sink.take_if(|sink| sink.exchange == exchange);
     }
@@ -385,7 +386,7 @@ impl Link {
         self.inbox.clear();
     }
 
-    /// Begins to end in an orderly way. What is returned resolves when that is done.
+    /// Begins to end in an orderly way. The receiver resolves when that is done.
     pub(super) fn leave(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
         let now = self.now();
         let leaving = match &mut self.leaving {
@@ -402,7 +403,7 @@ impl Link {
         leaving.wait()
     }
 
-    /// What tells that the session was asked to end.
+    /// Tells that the session was asked to end.
     pub(super) fn departure(&mut self) -> CancellationToken {
         let departure = self.departure.get_or_insert_default();
         if self.leaving.is_some() {
@@ -411,7 +412,7 @@ impl Link {
         departure.clone()
     }
 
-    /// HTTP is over, all output was taken: the connection goes to somebody else, unless the handler has ended it.
+    /// HTTP is over, and all output was taken: the connection goes to the taker, unless the handler has ended it.
     pub(super) fn hand_off(&mut self, taker: Taker) {
         if self.is_open() && self.builder.is_some() {
             self.phase = Phase::Releasing;
@@ -420,13 +421,13 @@ impl Link {
         }
     }
 
-    /// The last step of that: both halves go.
+    /// The last step of the hand-off: both halves go.
     pub(super) fn hand_over(&mut self, released: Released) {
         if let Some(taker) = self.taker.take()
             && let Some(write) = self.outbound.surrender()
             && self.phase == Phase::Releasing
         {
-            // Where nobody waits any more, the connection closes here.
+            // If nobody waits any more, the connection closes here.
             let _ = taker.send(Ok(Upgraded::new(released, write, self.peer)));
             self.finish_close(CloseReason::HandedOff, false);
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// What all sessions together may hold, and do.
+/// What all sessions together may hold, and what they do hold.
 #[derive(Debug)]
 pub(crate) struct Ceiling {
     limit: usize,
@@ -14,7 +14,7 @@ pub(crate) struct Ceiling {
     passed: Notify,
 }
 
-/// What one session holds of it, for whoever looks for the largest.
+/// How much one session holds, for the search for the largest.
 pub(crate) type Holding = Arc<AtomicUsize>;
 
 /// One session's part in a ceiling.
@@ -24,14 +24,14 @@ pub(crate) struct Stake {
     own: Cell<usize>,
 }
 
-/// What is held for a session outside of it, by a service of this crate. Counted only where there is a ceiling.
+/// What a service of this crate holds for a session. Counted only if there is a ceiling.
 #[derive(Debug, Default)]
 pub(crate) struct Keeping {
     account: Option<Account>,
     bytes: usize,
 }
 
-/// Where all that is held for a session is counted.
+/// Where everything that is held for a session is counted.
 #[derive(Debug, Clone)]
 struct Account {
     ceiling: Arc<Ceiling>,
@@ -51,14 +51,14 @@ impl Ceiling {
         self.held.load(Ordering::Relaxed) > self.limit
     }
 
-    /// Ends when the ceiling was passed. It may be kept again by then.
+    /// Resolves when the ceiling was passed. It may be kept again by then.
     pub(crate) async fn passed(&self) {
         self.passed.notified().await;
     }
 }
 
 impl Account {
-    /// A part of it was so much, and is so much now.
+    /// A part of the total was `before`, and is `now`.
     fn change(&self, before: usize, now: usize) {
         if now > before {
             self.holding.fetch_add(now - before, Ordering::Relaxed);
@@ -88,7 +88,7 @@ impl Stake {
         self.account.holding.clone()
     }
 
-    /// The session holds so much now.
+    /// The session now holds this much.
     pub(crate) fn hold(&self, bytes: usize) {
         self.account.change(self.own.replace(bytes), bytes);
     }
@@ -136,7 +136,7 @@ mod tests {
     use crate::session::inbound::Inbound;
     use crate::session::link::Link;
 
-    /// What a service lets go counts no longer, whether its session has a turn or not.
+    /// What a service releases no longer counts, whether its session gets a turn or not.
     #[test]
     fn parts_of_a_stake_change_by_themselves() {
         let ceiling = Arc::new(Ceiling::new(100));
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(ceiling.held.load(Ordering::Relaxed), 0);
     }
 
-    /// What a session dropped with its connection is not held, and another session must not go for it.
+    /// What a session dropped with its connection is not held, and no other session may be cut for it.
     #[actix::test]
     async fn what_is_dropped_counts_no_longer() {
         let chunk = || Inbound::Chunk(Bytes::from_static(&[0; 1000]));

@@ -1,6 +1,6 @@
 //! The public behaviours: messages that any actor may send to a session.
 //!
-//! From one sender they are handled in the order in which they were sent (P14); nothing is promised across senders.
+//! Messages from one sender are handled in the order in which they were sent (P14). Nothing is promised across senders.
 
 use std::fmt;
 
@@ -12,40 +12,45 @@ use super::info::SessionInfo;
 use crate::error::Refused;
 use crate::payload::{Headers, MessageId, Payload};
 
-/// Begins an outbound message (P3): on a server the answer to the request that is being handled, on a client a request,
-/// which is queued (P72).
+/// Begins an outbound message (P3): at a server the answer to the current request, at a client a request, which is
+/// queued (P72).
 ///
 /// A 1xx response other than 101 informs and does not answer. The answer to this message says whether the payload was
-/// accepted and names it; what becomes of it arrives at the handler.
+/// accepted, and gives its id. The handler hears what follows.
 ///
 /// # Errors
-/// The payload comes back: `NotOpen` (no request to answer), `AlreadyAnswered`, `Busy` (the queue is full), `Overrun` (an
-/// interim response that does not fit), `Closing`, or `Unusable` with what is wrong with it. A refusal that nobody awaits goes to [`HttpHandler::refused`](crate::HttpHandler::refused).
+/// The payload comes back: `NotOpen` (no request to answer), `AlreadyAnswered`, `Busy` (the queue is full), `Overrun`
+/// (an interim response that does not fit), `Closing`, or `Unusable` with what is wrong with it. A refusal that nobody
+/// awaits goes to [`HttpHandler::refused`](crate::HttpHandler::refused).
 #[doc(alias = "send")]
 #[derive(Debug, Message)]
 #[rtype(result = "Result<MessageId, Refused<Payload>>")]
 pub struct Apply(pub Payload);
 
-/// Begins the message behind which the connection is no longer HTTP, and asks for the connection (N14): on a server 101
-/// to a request that offers an upgrade, or a 2xx to CONNECT; on a client a request with an Upgrade field, or CONNECT.
+/// Offers or accepts a switch to another protocol, and asks for the connection.
 ///
-/// Answered when HTTP is over on the connection: after the head of the server's response, when all output was taken. The
-/// exchange is completed first, then the session ends; its handler hears nothing of the new protocol. A client's requests
-/// that still wait fail then, to be sent elsewhere. Where a client's server declines, its response goes to the handler,
-/// and the session goes on.
+/// At a server the message is a 101 to a request that offers an upgrade, or a 2xx to CONNECT. At a client it is a
+/// request with an Upgrade field, or CONNECT.
 ///
-/// To be sent by `send`, or nobody gets the connection and it closes. [`HandOff::to`] sends it to an actor.
+/// It is answered when HTTP is over on the connection: after the head of the server's response, and when all output was
+/// taken. The exchange is completed first, then the session ends. Its handler hears nothing of the new protocol.
+/// Requests that still wait at a client then fail, and can be sent elsewhere. If the server declines, its response goes
+/// to the client's handler, and the session goes on.
+///
+/// Use `Addr::send`: with `do_send` there is nobody to receive the connection, and it closes. [`HandOff::to`] sends the
+/// connection to an actor.
 ///
 /// # Errors
 /// [`NotUpgraded`]. The payload is refused as by [`Apply`]; with `Unusable(InvalidStatus)` if the request did not offer
-/// this, `Unusable(NoUpgrade)` without an Upgrade field, `Unusable(BodyNotAllowed)` with a body, and `Busy` while the body
-/// of the request is still coming.
+/// this, `Unusable(NoUpgrade)` without an Upgrade field, `Unusable(BodyNotAllowed)` with a body, and `Busy` while the
+/// body of the request is still coming.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Upgraded, NotUpgraded>")]
 pub struct HandOff(pub Payload);
 
 impl HandOff {
-    /// Gives the connection to an actor, as the message [`Upgraded`]. It gets nothing where nothing is switched.
+    /// Gives the connection to an actor, as the message [`Upgraded`]. If the protocol is not switched, the actor gets
+    /// nothing.
     pub fn to(payload: Payload, taker: Recipient<Upgraded>) -> HandOffTo {
         HandOffTo { payload, taker }
     }
@@ -55,9 +60,9 @@ impl HandOff {
 #[derive(Message)]
 #[rtype(result = "Result<MessageId, Refused<Payload>>")]
 pub struct HandOffTo {
-    /// The last message of HTTP on this connection from this end.
+    /// The request or response that switches.
     pub payload: Payload,
-    /// Who gets the connection.
+    /// The actor that gets the connection.
     pub taker: Recipient<Upgraded>,
 }
 
@@ -69,23 +74,24 @@ impl fmt::Debug for HandOffTo {
     }
 }
 
-/// Gives body data of the Stream or Chunked message that was begun last (P43).
+/// Sends body data of the Stream or Chunked message that was begun last (P43).
 ///
-/// The session frames them and holds them to the announced length. Awaited, the answer comes when there is room again:
-/// that is backpressure that works across threads. A wait begins when the outbound buffer passes its high-water mark and
-/// ends when it falls to the low one. Empty data are taken and send nothing (B27).
+/// The session frames the data and holds them to the announced length. If you await the answer, it comes when there is
+/// room again: that is backpressure that works across threads. A wait begins when the outbound buffer rises above its
+/// high-water mark and ends when it falls to the low one. Empty data are taken and send nothing (B27).
 ///
-/// Not cancel-safe: after a dropped wait it is not known whether the data were taken; then only [`Cancel`] is right.
-/// [`BodySender`](crate::BodySender) has no such doubt.
+/// Not cancel-safe: after a dropped wait you do not know whether the data were taken, and can only [`Cancel`].
+/// [`BodySender`](crate::BodySender) does not have this problem.
 ///
 /// # Errors
-/// The data come back: `NotOpen`, `NotYourTurn`, `NoBody`, `Busy` (a raw answer is open), `TooLong`, `Overrun`, `Closing`.
+/// The data come back: `NotOpen`, `NotYourTurn`, `NoBody`, `Busy` (a raw answer is open), `TooLong`, `Overrun`,
+/// `Closing`.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), Refused<Bytes>>")]
 pub struct SendChunk(pub Bytes);
 
 impl SendChunk {
-    /// Body data of this message and no other: refused with `NotYourTurn` when it is over.
+    /// Body data of this message and no other. Refused with `NotYourTurn` when the message is over.
     pub fn to(message: MessageId, data: impl Into<Bytes>) -> SendChunkTo {
         SendChunkTo {
             message,
@@ -104,7 +110,7 @@ pub struct SendChunkTo {
     pub data: Bytes,
 }
 
-/// States that all body data of the outbound message were given (P4).
+/// Ends the body of the outbound message (P4).
 ///
 /// # Errors
 /// `NotOpen` or `NotYourTurn` if no body is open. If the announced length was not reached, `Unusable(BodyTooShort)`:
@@ -153,8 +159,8 @@ pub struct FinishOf {
 
 /// Writes raw bytes to the connection, without any framing (P6): a hand-made response.
 ///
-/// Only while a request waits for its answer: the bytes are the answer, from the status line on, and [`Finish`] ends it.
-/// The session cannot check them. Backpressure as for [`SendChunk`].
+/// It is allowed only while a request waits for its answer. The bytes are the answer, from the status line on, and
+/// [`Finish`] ends it. The session cannot check them. Backpressure works as for [`SendChunk`].
 ///
 /// # Errors
 /// The data come back: `NotOpen`, `Busy` (a framed message is open), `AlreadyAnswered`, `Overrun`, `Closing`.
@@ -163,7 +169,7 @@ pub struct FinishOf {
 pub struct Write(pub Bytes);
 
 impl Write {
-    /// Raw bytes for the answer to this exchange and no other: refused with `NotYourTurn` when it is over.
+    /// Raw bytes for the answer to this exchange and no other. Refused with `NotYourTurn` when the exchange is over.
     pub fn to(exchange: MessageId, data: impl Into<Bytes>) -> WriteTo {
         WriteTo {
             exchange,
@@ -184,19 +190,19 @@ pub struct WriteTo {
 
 /// Stops sending a message, or gives up the exchange that it belongs to (P7).
 ///
-/// A message in flight cannot be taken back: the connection is aborted, so that the peer sees that it is not whole
-/// (P82). An id that is not in use has no effect (P83).
+/// A message in flight cannot be taken back. The connection is aborted, so that the peer sees that the message is not
+/// whole (P82). An id that is not in use has no effect (P83).
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Cancel(pub MessageId);
 
 impl Cancel {
-    /// Whatever exchange is going on.
+    /// Cancels the current exchange, whichever it is.
     pub fn current() -> CancelCurrent {
         CancelCurrent
     }
 
-    /// Every exchange that was begun or waits.
+    /// Cancels every exchange that was begun or waits.
     pub fn all() -> CancelAll {
         CancelAll
     }
@@ -212,14 +218,15 @@ pub struct CancelCurrent;
 #[rtype(result = "()")]
 pub struct CancelAll;
 
-/// Closes the connection from this end and ends the session (P5, P85): nothing more is flushed, and every exchange that is
-/// open ends in `cancelled`. Sent to a [`ServerActor`](crate::ServerActor), it does so to every session, and ends the server
-/// (P111).
+/// Closes the connection from this end and ends the session (P5, P85).
+///
+/// Nothing more is flushed, and every exchange that is open ends in `cancelled`. A [`ServerActor`](crate::ServerActor)
+/// that gets this does it to every session, and ends the server (P111).
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Dispose;
 
-/// Asks how the session is doing (N8).
+/// Asks what the session is doing.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "SessionInfo")]
 pub struct Inspect;

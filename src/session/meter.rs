@@ -1,6 +1,6 @@
-//! What is counted, by the facade `metrics` (feature `metrics`). The names are told in `docs/observability.md`.
+//! What is counted, by the facade `metrics` (feature `metrics`). The names are listed in `docs/observability.md`.
 //!
-//! What goes up and down is an object that lives as long as what it counts.
+//! A gauge is an object that lives as long as what it counts.
 
 use http::{Method, StatusCode};
 use metrics::{Gauge, Label, SharedString, counter, gauge, histogram};
@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use crate::error::{Deadline, WireError};
 use crate::payload::Payload;
 
-/// The end whose figures these are.
+/// The end that the figures belong to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Role {
     Server,
@@ -71,14 +71,14 @@ impl Drop for Connection {
     }
 }
 
-/// An exchange that is going on.
+/// An exchange in progress.
 #[derive(Debug)]
 pub(super) struct Running {
     role: Role,
     method: &'static str,
     scheme: &'static str,
     active: Gauge,
-    /// Of its own: the session reads the clock once a turn, in which a handler may do all of its work.
+    /// A time of its own: the session reads the clock once a turn, in which a handler may do all of its work.
     began: Instant,
 }
 
@@ -160,13 +160,13 @@ pub(super) fn throttled(since: Option<Instant>) {
     }
 }
 
-/// A request was refused before it was an exchange.
+/// A request was refused before it became an exchange.
 pub(super) fn refused(error: WireError) {
     let cause = SharedString::from(format!("{error:?}"));
     counter!("http_actors.server.refusals", "cause" => cause).increment(1);
 }
 
-/// The same, for its being late.
+/// The same, because it was late.
 pub(super) fn late(deadline: Deadline) {
     let cause = SharedString::from(format!("timeout_{}", deadline.name()));
     counter!("http_actors.server.refusals", "cause" => cause).increment(1);
@@ -201,7 +201,7 @@ fn class(status: Option<StatusCode>) -> &'static str {
     }
 }
 
-/// One of a few words: what clients make up must not become series without end.
+/// One of a few words: methods that clients make up must not become series without end.
 fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

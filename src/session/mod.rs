@@ -1,8 +1,8 @@
 //! The session: one connection, two actors. Floors 2 and 3.
 //!
-//! [`HttpSession`] has the handler and the sending side, [`builder::PayloadBuilder`] the receiving side. They talk by the
-//! messages of `inbound.rs` only. This file decides nothing about bytes or framing: it is the actor, its behaviours in
-//! the order of `docs/semantics.md`, and the loop that calls the handler.
+//! [`HttpSession`] has the handler and the sending side, [`builder::PayloadBuilder`] the receiving side. They talk only
+//! by the messages of `inbound.rs`. This file decides nothing about bytes or framing. It has the actor, its behaviours
+//! in the order of `docs/semantics.md`, and the loop that calls the handler.
 
 mod awaited;
 mod behaviours;
@@ -103,17 +103,17 @@ pub use watch::{Terminated, Watch};
 
 /// How many messages are handled before the connection's own I/O gets a turn.
 ///
-/// actix polls a mailbox until it is empty (X2), so senders in a hurry could keep output and deadlines waiting for ever.
+/// actix polls a mailbox until it is empty (X2), so busy senders could keep output and deadlines waiting for ever.
 const MESSAGES_A_TURN: u32 = 64;
 
 /// One HTTP connection as an actor.
 ///
-/// It is made by a server for each connection, or by [`accept`](Self::accept), and is talked to by messages:
-/// [`Apply`], [`SendChunk`], [`Finish`], [`Write`], [`Cancel`], [`Dispose`], [`Inspect`]. What comes in arrives at the
-/// connection's [`HttpHandler`].
+/// A server makes one for each connection; [`accept`](Self::accept), [`connect`](Self::connect) and
+/// [`over`](Self::over) make one too. You talk to it by messages: [`Apply`], [`SendChunk`], [`Finish`], [`Write`],
+/// [`Cancel`], [`Dispose`], [`Inspect`]. What comes in arrives at the connection's [`HttpHandler`].
 ///
-/// The session ends with its connection; its address is then closed. From one sender messages are handled in the order
-/// in which they were sent.
+/// A server session ends with its connection, and its address is closed then. Messages from one sender are handled in
+/// the order in which they were sent.
 ///
 /// The private behaviours cannot be named outside:
 /// ```compile_fail,E0603
@@ -122,7 +122,7 @@ const MESSAGES_A_TURN: u32 = 64;
 pub struct HttpSession {
     handler: Box<dyn HttpHandler>,
     context: SessionContext,
-    /// Messages since the I/O future ran last.
+    /// Messages since the I/O future last ran.
     turn: u32,
 }
 
@@ -135,7 +135,7 @@ impl fmt::Debug for HttpSession {
 }
 
 impl HttpSession {
-    /// Serves a connection on the current arbiter: whatever can be read and written.
+    /// Serves a connection on the current arbiter. Anything that can be read and written will do.
     ///
     /// A `TcpStream` or `UnixStream` is recognised and split without a lock. The factory makes the handler at once.
     ///
@@ -162,11 +162,12 @@ impl HttpSession {
         connection::open(halves, options, tenure, make)
     }
 
-    /// A client session: connects when it has the first request, and again when its connection is gone (P71, P74, P88).
+    /// Makes a client session. It connects for its first request, and again when its connection is gone (P71, P74,
+    /// P88).
     ///
-    /// Requests go out one after the other, each after the response to the one before it came, unless
-    /// [`pipeline`](SessionOptions::pipeline) is set. A connection that was idle for
-    /// [`idle`](Timeouts::idle) is closed; the session ends when nobody has its address then, or by [`Dispose`].
+    /// Requests are sent one after the other, each when the response to the one before it is complete, unless
+    /// [`pipeline`](SessionOptions::pipeline) is set. A connection that was idle for [`idle`](Timeouts::idle) is
+    /// closed. The session ends when its connection is closed and nobody has its address, or by [`Dispose`].
     ///
     /// # Panics
     /// Outside of an actix arbiter.
@@ -183,7 +184,7 @@ impl HttpSession {
         })
     }
 
-    /// The same for a client: on its arbiter, by way of a proxy if there is one.
+    /// The same for a client: on its arbiter, and through a proxy if there is one.
     pub(crate) fn connect_on(
         arbiter: &ArbiterHandle,
         way: Way,
@@ -193,8 +194,9 @@ impl HttpSession {
         connection::connect_on(arbiter, way, options, make)
     }
 
-    /// A client session on a connection that is open: a tunnel, a TLS stream, a pipe in a test. `host` is the Host value of
-    /// requests that bring none. When the connection is gone, further requests fail.
+    /// Makes a client session on an open connection: a tunnel, a TLS stream, a pipe in a test.
+    ///
+    /// `host` is the Host value of requests that have none. When the connection is gone, further requests fail.
     ///
     /// # Panics
     /// Outside of an actix arbiter.
@@ -226,7 +228,7 @@ impl HttpSession {
 
     // The loop.
 
-    /// Tells the handler all that it may know now.
+    /// Tells the handler everything that it may know now.
     fn settle(&mut self) {
         while let Some(step) = self.context.next_step() {
             self.tell(step);
@@ -234,7 +236,7 @@ impl HttpSession {
         self.context.end.grant(&mut self.context.link);
     }
 
-    /// One call of the handler. A panic in it costs this connection and nothing else.
+    /// Makes one call of the handler. A panic in it costs this connection and nothing else.
     fn tell(&mut self, step: Step) {
         let Self {
             handler, context, ..
@@ -270,7 +272,7 @@ impl HttpSession {
                 }
             }
         }));
-        // Left here, so that the usual nothing costs one look and no call.
+        // Dropped here, so that the usual empty case costs one look and no call.
         let _left = inside.map(drop);
         self.context.link.telling_refusal = false;
         if let Some(ended) = ended {
@@ -286,7 +288,7 @@ impl HttpSession {
         }
     }
 
-    /// Counts a message, and lets the I/O future have a turn when there were many.
+    /// Counts a message, and gives the I/O future a turn after many.
     fn count(&mut self, ctx: &mut Context<Self>) {
         self.turn += 1;
         if self.turn == MESSAGES_A_TURN {
@@ -325,7 +327,7 @@ impl HttpSession {
             }
             if let Phase::Flushing { reason, linger } = self.context.link.phase
                 && !blocked
-                // A peer that is gone cannot be told so; the end is the same.
+                // A peer that is gone cannot be told so; the result is the same.
                 && self.context.link.outbound.poll_shutdown(cx).is_ready()
             {
                 return self.end(ctx, reason, linger);
@@ -373,7 +375,7 @@ impl HttpSession {
         end.poll(link, cx)
     }
 
-    /// Both halves are here: they go to whoever takes them, and the session ends.
+    /// Both halves are here: they go to the taker, and the session ends.
     fn hand_over(&mut self, released: handoff::Released, ctx: &mut Context<Self>) {
         self.context.link.hand_over(released);
         ctx.stop();
@@ -460,7 +462,7 @@ impl Actor for HttpSession {
         ctx.spawn(Io);
     }
 
-    /// Also when the arbiter stops: an exchange that is going on then still gets its end (N3).
+    /// Runs when the arbiter stops too: an exchange that is going on then still gets its end (N3).
     fn stopped(&mut self, _ctx: &mut Self::Context) {
         let SessionContext { link, end } = &mut self.context;
         if !matches!(link.phase, Phase::Closed { .. }) {

@@ -1,4 +1,4 @@
-//! What stands for the meter in a build without it: nothing is counted, and nothing is kept to be counted.
+//! Replaces the meter in a build without it: nothing is counted, and nothing is kept to be counted.
 
 use tokio::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What can be set of a session.
+//! The options of a session.
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -9,9 +9,11 @@ use super::record::Logger;
 use crate::transport::{self, Halves, Route, Tap};
 use crate::wire::{Leniency, Limits};
 
-/// How a session behaves. Plain data; the defaults are safe for a server on the open internet, and
-/// [`for_client`](Self::for_client) has those of a client. Like the structs in it, it may get more fields: name those that
-/// matter and take the others from a default, by `..`.
+/// The options of a session. Plain data.
+///
+/// The defaults are safe for a server on the open internet; [`for_client`](Self::for_client) has those of a client.
+/// This and the structs in it may get more fields: name those that you set, and take the others from a default, by
+/// `..`.
 #[derive(Clone)]
 pub struct SessionOptions {
     /// Bounds on what the peer sends.
@@ -20,24 +22,24 @@ pub struct SessionOptions {
     pub leniency: Leniency,
     /// The clocks.
     pub timeouts: Timeouts,
-    /// What happens when the peer closes its sending side while an answer is owed.
+    /// What a server does when the peer closes its sending side while an answer is owed.
     pub half_close: HalfClose,
-    /// Bounds on what is kept for the peer.
+    /// Bounds on what waits in the session.
     pub buffers: Buffers,
-    /// What hears of each exchange when it is over, on a server. None by default.
+    /// The logger of a server, which gets each exchange when it is over. `None` by default.
     pub logger: Option<Arc<dyn Logger>>,
-    /// What sees the bytes of the connection. None by default.
+    /// The tap, which sees the bytes of the connection. `None` by default.
     pub tap: Option<Arc<dyn Tap>>,
-    /// Requests on one server connection: no limit. The answer to the last of them says `Connection: close`. With
-    /// `max_age`, what keeps connections behind a balancer from staying where they are for ever (D15).
+    /// Requests on one server connection: no limit. The answer to the last of them says `Connection: close`. Use it
+    /// with `max_age` so that connections behind a load balancer do not stay where they are for ever.
     pub max_requests: Option<NonZeroU64>,
-    /// The age from which on a server connection takes its last request, or closes if there is none: no limit.
+    /// Age at which a server connection takes its last request, or closes if there is none: no limit.
     pub max_age: Option<Duration>,
-    /// Requests that may wait in a client session: 128. Beyond: `Busy`.
+    /// Requests that may wait in a client session: 128. Beyond that, `Busy`.
     pub queue: usize,
     /// Whether a client sends safe requests (GET, HEAD, OPTIONS) before earlier ones are answered: false (P76 to P78).
     pub pipeline: bool,
-    /// How a client gets to its origin: directly.
+    /// How a client gets to its origin: directly, by default.
     pub route: Route,
 }
 
@@ -61,7 +63,7 @@ impl Default for SessionOptions {
 }
 
 impl SessionOptions {
-    /// The connection, tapped if that is asked for.
+    /// The connection, tapped if there is a tap.
     pub(super) fn tapped(&self, halves: Halves) -> Halves {
         match &self.tap {
             Some(tap) => transport::tap(halves, tap.clone()),
@@ -69,8 +71,8 @@ impl SessionOptions {
         }
     }
 
-    /// The defaults of a client: response heads up to 64 KiB and 128 fields, no time limit for a response to begin, and
-    /// 60 s for a connection without a request.
+    /// The defaults of a client: response heads up to 64 KiB and 128 fields, no time limit for response heads, no least
+    /// rate for bodies, and 60 s for a connection without a request.
     #[must_use]
     pub fn for_client() -> Self {
         let limits = Limits {
@@ -104,36 +106,42 @@ impl fmt::Debug for SessionOptions {
     }
 }
 
-/// How long a peer may take for what. `None` waits for ever.
+/// The deadlines of a connection. `None` waits for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// A whole request head, from accept for the first and from its first byte for later ones: 10 s. Never refreshed by
-    /// traffic. Then: 408, or a silent close if no byte came.
+    /// Time for a whole head: 10 s, none for a client. At a server this is the request head: from accept (or the end of
+    /// the TLS handshake) for the first one, from its first byte for later ones. When it is over: 408, or a silent
+    /// close if no byte came. At a client it is the response head, from its first byte; then the exchange is cancelled
+    /// and the connection cut. Traffic does not refresh it.
     pub head: Option<Duration>,
-    /// Silence in a body while we read: 30 s. Then: 408, or an abort if the answer has begun. The clock stands still while
-    /// the handler holds delivery.
+    /// Silence in a body while we read: 30 s. Then: 408, or a reset if the answer has begun; at a client the exchange
+    /// is cancelled and the connection cut. The clock stands still while the handler holds back delivery.
     pub body: Option<Duration>,
-    /// Bytes a second that a body must bring: 240, none at a client, where slow feeds are usual. Bytes put the end of
-    /// [`body`](Self::body) off by no more than they take at this rate: who is slower is cut when it is behind by that time.
-    /// Without, each byte renews the whole of it.
+    /// Bytes a second that a body must bring: 240, none for a client, where slow feeds are usual.
+    ///
+    /// Each received byte extends the [`body`](Self::body) deadline by `1/body_rate` seconds, never past the full
+    /// `body` time from now. A peer slower than the rate is cut once it has fallen behind by `body`. `None`: any byte
+    /// restarts the full time.
     pub body_rate: Option<NonZeroU32>,
-    /// No request on an open connection: 75 s, longer than common balancers keep theirs. Then: a silent close.
+    /// Time without a request on an open connection: 75 s, longer than common load balancers keep theirs; 60 s for a
+    /// client. Then: a silent close.
     pub idle: Option<Duration>,
-    /// Waiting output of which the socket takes nothing: 30 s. Then: a reset.
+    /// Time in which the socket takes nothing of the output that waits: 30 s. Then: a reset.
     pub write: Option<Duration>,
-    /// From a request that was sent whole to the head of its response, interim ones not counted: none. Then: the exchange is
-    /// cancelled and the connection cut. Client only.
+    /// Time from a request that was sent whole to the head of its response: none. Interim responses do not count. Then:
+    /// the exchange is cancelled and the connection cut. Client only.
     pub response: Option<Duration>,
-    /// A whole exchange: none. At a server from the delivery of the request; then 408 or 503, or a reset if the answer has
-    /// begun. At a client from [`Apply`](crate::Apply), what it waits in the queue included; then the exchange is cancelled,
-    /// and the connection cut if it was sent.
+    /// Time for a whole exchange: none. At a server it runs from the delivery of the request; then 408 while the
+    /// request is still coming, else 503, or a reset if the answer has begun. At a client it runs from
+    /// [`Apply`](crate::Apply), and so includes the time in the queue; then the exchange is cancelled, and the
+    /// connection is cut if the request was sent.
     pub exchange: Option<Duration>,
-    /// Opening a connection, name resolution and TLS handshake included: 10 s. Client only.
+    /// Time to open a connection, name resolution and TLS handshake included: 10 s. Client only.
     pub connect: Option<Duration>,
-    /// The TLS handshake of a connection that was accepted: 10 s. Server only. Then: a close. The time for the first head
-    /// begins after it.
+    /// Time for the TLS handshake of an accepted connection: 10 s. Then: a close. The time for the first head begins
+    /// after the handshake. Server only.
     pub handshake: Option<Duration>,
-    /// Reading and dropping what the peer still sends after our last answer: 2 s (and 64 MiB).
+    /// Time to read and drop what the peer still sends after our last answer: 2 s (and 64 MiB).
     pub linger: Duration,
 }
 
@@ -156,14 +164,14 @@ impl Default for Timeouts {
 
 /// What a server does when the peer closes its sending side while an answer is owed.
 ///
-/// TCP does not say whether such a peer still reads. The handler hears
-/// [`half_closed`](crate::HttpHandler::half_closed) at once, whatever is set here.
+/// TCP does not say whether such a peer still reads. Whatever you set here, the handler hears
+/// [`half_closed`](crate::HttpHandler::half_closed) at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HalfClose {
     /// The exchange is cancelled at once.
     Abort,
-    /// The exchange goes on, and is cancelled when this long passes without a byte taken by the socket.
+    /// The exchange goes on, and is cancelled if the socket takes no byte for this long.
     FinishWithin(Duration),
     /// The exchange goes on.
     Finish,
@@ -175,19 +183,20 @@ impl Default for HalfClose {
     }
 }
 
-/// How much may wait in a session, in bytes.
+/// How much may wait in a session, in bytes unless a field says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffers {
-    /// Received and not yet delivered: 64 KiB. Then the session stops reading and TCP does the rest.
+    /// Bytes received and not yet delivered: 64 KiB. Beyond that the session stops reading, and TCP slows the peer
+    /// down.
     pub inbound: usize,
     /// Messages received and not yet delivered: 32, so that a pipeline of 16 is not cut in two.
     pub inbound_messages: usize,
-    /// Output waiting for the socket, beyond which senders are throttled: 72 KiB, which is 64 KiB of body with its head
-    /// and framing. While a socket takes all of that at once, four times as much may wait, up to half of `hard_cap`.
+    /// Output waiting for the socket above which senders wait: 72 KiB, which is 64 KiB of body with its head and
+    /// framing. While a socket takes all of that at once, four times as much may wait, up to half of `hard_cap`.
     pub high_water: usize,
-    /// Output waiting, down to which the socket must work before they go on: 16 KiB.
+    /// Output waiting for the socket at which senders go on: 16 KiB.
     pub low_water: usize,
-    /// Output waiting, at which data are refused: 1 MiB. One piece of any size is taken below it.
+    /// Output waiting for the socket at which data are refused: 1 MiB. Below it, one piece of any size is taken.
     pub hard_cap: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The sending side of a session: the encoder, what waits for the socket, and who waits for room.
+//! The sending side of a session: the encoder, the bytes that wait for the socket, and the senders that wait for room.
 
 use std::io;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ const FAST: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use = "when throttled, wait for `unthrottled` before sending more"]
 pub enum Room {
-    /// Go on.
+    /// There is room: go on.
     Open,
     /// The data were taken; send no more until `unthrottled`.
     Throttled,
@@ -41,7 +41,7 @@ pub(super) enum Flow {
 pub(super) struct Outbound {
     pub(super) encoder: Encoder,
     pub(super) buffer: OutBuf,
-    /// None while a client is not connected.
+    /// `None` while a client is not connected.
     io: Option<transport::WriteHalf>,
     options: Arc<SessionOptions>,
     throttled: Option<Instant>,
@@ -49,7 +49,7 @@ pub(super) struct Outbound {
     fast: bool,
     waiters: Vec<Box<dyn Waiter>>,
     stall: RareDeadline,
-    /// How many bytes the socket had taken when the stall clock was set last.
+    /// How many bytes the socket had taken when the stall clock was last set.
     seen: u64,
     /// Whether something was written since the transport was last flushed.
     unflushed: bool,
@@ -86,7 +86,7 @@ impl Outbound {
         self.throttled
     }
 
-    /// Whether the hard cap is reached: then nothing more is taken.
+    /// Whether the hard cap is reached, so that nothing more is taken.
     pub(super) fn is_full(&self) -> bool {
         self.buffer.len() >= self.options.buffers.hard_cap
     }
@@ -124,7 +124,7 @@ impl Outbound {
         }
     }
 
-    /// Seats somebody until there is room.
+    /// Keeps a sender until there is room.
     pub(super) fn wait(&mut self, waiter: Box<dyn Waiter>) {
         if self.waiters.len() == self.waiters.capacity() {
             // Senders that never waited leave empty seats.
@@ -187,7 +187,7 @@ impl Outbound {
         self.stall.set(None);
     }
 
-    /// Ready when output has waited for the whole patience without a byte taken. Each byte starts the clock anew.
+    /// Ready when output has waited for the full time without a byte taken. Each byte starts the clock anew.
     pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(patience) = self.options.timeouts.write else {
             return Poll::Pending;
@@ -209,7 +209,7 @@ impl Outbound {
         below.unwrap_or_else(|| self.buffer.total())
     }
 
-    /// Whether the peer has sent anything that was not read; None if only a read can tell.
+    /// Whether the peer has sent anything that was not read. `None` if only a read can tell.
     pub(super) fn has_input(&self) -> Option<bool> {
         self.io.as_ref().and_then(|io| io.has_input())
     }

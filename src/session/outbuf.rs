@@ -24,7 +24,7 @@ thread_local! {
     static SPARE: Spare<Vec<u8>> = const { Spare::new(16) };
 }
 
-/// One buffer for all that is small, with the large pieces spliced in at their places.
+/// One buffer for everything small, with the large pieces spliced in at their places.
 ///
 /// The buffer belongs to the thread: a connection has one only while something waits.
 #[derive(Debug, Default)]
@@ -35,11 +35,11 @@ pub(super) struct OutBuf {
     splices: VecDeque<Splice>,
     /// Bytes in `splices`.
     spliced: usize,
-    /// Bytes that the socket took, ever.
+    /// Bytes that the socket has ever taken.
     total: u64,
 }
 
-/// A large piece that goes out before the byte `at` of the small buffer.
+/// A large piece that is sent before the byte `at` of the small buffer.
 #[derive(Debug)]
 struct Splice {
     at: usize,
@@ -56,12 +56,12 @@ impl OutBuf {
         self.len() == 0
     }
 
-    /// Bytes that the socket took, ever.
+    /// Bytes that the socket has ever taken.
     pub(super) fn total(&self) -> u64 {
         self.total
     }
 
-    /// How much that will be once what waits was taken.
+    /// What the total will be once everything that waits was taken.
     pub(super) fn end(&self) -> u64 {
         self.total + self.len() as u64
     }
@@ -103,7 +103,7 @@ impl OutBuf {
         let mut filled = 0;
         let mut from = self.written;
         let mut rest = self.splices.iter();
-        // A splice needs up to two slices: what is small before it, and itself. One more may close the list.
+        // A splice needs up to two slices: the small bytes before it, and itself. One more may close the list.
         for splice in rest.by_ref().take((SLICES - 1) / 2) {
             if splice.at > from {
                 slices[filled] = IoSlice::new(&self.small[from..splice.at]);
@@ -174,7 +174,8 @@ impl OutBuf {
             .unwrap_or_default();
     }
 
-    /// Moves what waits to the front once more than half of a large buffer is behind us. Amortised: each byte moves once.
+    /// Moves what waits to the front once more than half of a large buffer was written. Amortised: each byte moves
+    /// once.
     #[inline(never)]
     fn compact(&mut self) {
         if self.written > self.small.len() / 2 {
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
     use tokio::io::AsyncReadExt as _;
 
-    /// Whatever is put in, in whatever pieces the socket takes it, comes out in order.
+    /// Whatever is put in comes out in order, however the socket takes it.
     #[test]
     fn order_is_kept_under_partial_writes() {
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,7 +1,7 @@
 //! One task for the two actors of a server connection.
 //!
-//! They would run as two tasks just as well. In one, what the builder reads is handled, answered and written while its
-//! memory is in the cache: with thousands of busy connections other builders would come between.
+//! Two tasks would do as well. In one, what the builder reads is handled, answered and written while its memory is in
+//! the cache. With thousands of busy connections, other builders would come in between.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// How often the two may hand each other work before the rest of the arbiter gets a turn.
+/// How often the two may give each other work before the rest of the arbiter gets a turn.
 const ROUNDS: u32 = 4;
 
 /// The builder was woken.
@@ -21,7 +21,7 @@ const POLLING: u8 = 4;
 
 #[cfg(test)]
 thread_local! {
-    /// Two tasks instead, to compare with.
+    /// Whether to use two tasks instead, to compare with.
     static APART: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
@@ -136,7 +136,7 @@ impl<F: Future<Output = ()> + Unpin> Half<F> {
     }
 }
 
-/// Who was woken. It is also the builder's waker: one allocation less.
+/// Which actor was woken. It is also the builder's waker: one allocation less.
 struct State {
     /// Of the constants above. Each change is seen by the next: a wake either finds the task being polled, or wakes it.
     bits: AtomicU8,
@@ -253,7 +253,7 @@ mod tests {
         }
     }
 
-    /// Notes what it hears, answers with the path, and with much where that is asked for.
+    /// Notes what it hears, answers with the path, and with much if that is asked for.
     struct Notes(Rc<RefCell<Vec<String>>>);
 
     impl Notes {

@@ -1,5 +1,5 @@
-//! The messages of `inbound.rs`, as the session answers them: from its builder, a server, the pool of a client. Those from
-//! handles that were given away are in `handles.rs`.
+//! The messages of `inbound.rs`, as the session answers them: from its builder, a server, the pool of a client. Those
+//! from handles that were given away are in `handles.rs`.
 
 use actix::Handler;
 
@@ -8,7 +8,7 @@ use super::trace::Traced;
 use super::{HttpSession, builder};
 use crate::error::{CancelCause, CloseReason, Refused, RefusedReason};
 
-// From the builder. What one of an earlier connection still says is not heard (P84).
+// From the builder. The builder of an earlier connection is ignored (P84).
 
 impl HttpSession {
     fn receive(&mut self, from: Epoch, item: Inbound) {
@@ -177,7 +177,8 @@ impl Handler<inbound::Ask> for HttpSession {
         let Some((request, asker)) = ask.open() else {
             return;
         };
-        // The pool lends a session to one at a time; if the handler changed during an exchange, its end would be lost.
+        // The pool lends a session to one request at a time. If the handler changed during an exchange, its end would
+        // be lost.
         if self.context.exchange().is_some() {
             return asker.turned_away(Refused::new(RefusedReason::Busy, request), None);
         }
@@ -236,8 +237,8 @@ mod tests {
         assert_eq!(told.recv().await, Some(None));
     }
 
-    /// Nothing is sent to a server that was seen to leave, although what it sent before is not read yet. What waits goes
-    /// over the next connection, which there is none of here.
+    /// Nothing is sent to a server that was seen to leave, although what it sent before is not read yet. What waits
+    /// goes over the next connection, which there is none of here.
     #[actix::test]
     async fn nothing_follows_the_end_of_the_server() {
         let (near, mut far) = tokio::io::duplex(1 << 10);

@@ -1,4 +1,4 @@
-//! What a log is given of an exchange.
+//! What a log gets of an exchange.
 
 use bytes::Bytes;
 
@@ -6,14 +6,14 @@ use super::exchange::Exchange;
 use crate::payload::{Headers, Payload};
 use crate::transport::Peer;
 
-/// Hears of each exchange once, when it is over (P115).
+/// Logs exchanges: each is told once, when it is over (P115).
 pub trait Logger: Send + Sync + 'static {
-    /// How much of the messages the log needs. What it does not need is not kept.
+    /// How much of the messages the log needs. The session keeps no more than that.
     fn detail(&self) -> Detail {
         Detail::Heads
     }
 
-    /// An exchange is over. Called in the session actor: must not block for long.
+    /// An exchange is over. This is called in the session actor, so it must not block for long.
     fn log(&self, record: &Record<'_>);
 }
 
@@ -35,13 +35,13 @@ pub enum Detail {
 pub struct Record<'a> {
     /// How it went.
     pub exchange: &'a Exchange,
-    /// Who asked.
+    /// The addresses of the connection that the request came on.
     pub peer: &'a Peer,
     /// The messages, as far as [`Logger::detail`] asked for them.
     pub kept: &'a Kept,
 }
 
-/// What was kept of the messages of an exchange.
+/// The messages of an exchange, as far as they were kept.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Kept {
@@ -51,6 +51,6 @@ pub struct Kept {
     pub request_headers: Headers,
     /// The Oneshot body of the request.
     pub request_body: Bytes,
-    /// The response, as it was applied.
+    /// The response, as it was given to [`Apply`](crate::Apply).
     pub response: Option<Payload>,
 }

@@ -1,4 +1,4 @@
-//! Answers to behaviours: known now, or when there is room.
+//! Answers to behaviours: known now, or given when there is room.
 
 use std::fmt;
 use std::rc::Rc;
@@ -40,7 +40,7 @@ where
 {
     fn handle(self, _: &mut Context<HttpSession>, sender: Option<OneshotSender<T::Result>>) {
         match (self.result, sender, self.unheard) {
-            // A sender that stopped waiting is one that does not want to know.
+            // A sender that no longer waits does not want to know.
             (result, Some(sender), _) => drop(sender.send(result)),
             (Err(refused), None, Some(unheard)) => {
                 unheard.note(refused.map(IntoUnsent::into_unsent));
@@ -50,7 +50,7 @@ where
     }
 }
 
-/// The answer of `SendChunk`, `Write` and their like.
+/// The answer of `SendChunk`, `Write` and similar messages.
 #[allow(
     unnameable_types,
     reason = "an associated type that nobody needs to name"
@@ -112,7 +112,7 @@ impl MessageResponse<HttpSession, BodyPart> for PartReply {
         sender: Option<OneshotSender<Result<(), NoMore>>>,
     ) {
         match (self, sender) {
-            // A sender that stopped waiting has nothing more to send.
+            // A sender that no longer waits has nothing more to send.
             (Self::Now(answer), Some(sender)) => drop(sender.send(answer)),
             (Self::Now(_), None) => {}
             (Self::Later(seat), sender) => seat.set(sender),

@@ -16,15 +16,15 @@ use super::inbound::{
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{MessageId, Payload, TransferMode};
 
-/// Answers one request, once, from any actor or thread (N4).
+/// The right to answer one request, once, from any actor or thread.
 ///
-/// It comes from [`SessionContext::responder`](crate::SessionContext::responder) or in a
-/// [`HttpRequest`](crate::HttpRequest) message, and is spent by the answer. Dropped without one, the request is answered
-/// by a 500 and the connection closes: the client never hangs. If the exchange is over by then, nothing happens.
+/// You get it from [`SessionContext::responder`](crate::SessionContext::responder) or in an
+/// [`HttpRequest`](crate::HttpRequest) message. An answer spends it. If it is dropped without one, the client gets a
+/// 500 and the connection closes, so the client never hangs. If the exchange is over by then, nothing happens.
 ///
-/// A client that sent `Expect: 100-continue` gets its 100 when the body is first asked for, by
-/// [`continue_`](Self::continue_) or by the release of a [`hold`](Self::hold), and before a [`stream`](Self::stream)
-/// that is a success, because behind its head no 100 may come.
+/// A client that sent `Expect: 100-continue` gets its 100 when the body is first asked for: by
+/// [`continue_`](Self::continue_), or when a [`hold`](Self::hold) is released. A [`stream`](Self::stream) with a
+/// success status sends the 100 first, because no 100 may come after the head.
 #[must_use = "dropping a responder answers the request with a 500"]
 pub struct Responder {
     session: Addr<HttpSession>,
@@ -49,19 +49,21 @@ impl Responder {
         head.mode() != TransferMode::Oneshot && head.has_body() && !self.head
     }
 
-    /// The exchange, named by its request.
+    /// The id of the exchange, which is that of its request.
     pub fn exchange(&self) -> MessageId {
         self.exchange
     }
 
-    /// The session, for [`Inspect`](crate::Inspect) and its like.
+    /// The session, for example to [`Inspect`](crate::Inspect) it.
     pub fn session(&self) -> &Addr<HttpSession> {
         &self.session
     }
 
-    /// Answers. The payload is on its way when this returns; the [`Answer`] may be dropped. A refusal that nobody awaits
-    /// goes to the handler. The right to answer is spent either way: what is refused, as a 1xx is here, becomes a 500 unless
-    /// somebody else may still answer. [`inform`](Self::inform) is for interim responses.
+    /// Answers the request. The payload is on its way when this returns, and you may drop the [`Answer`].
+    ///
+    /// A refusal that nobody awaits goes to the handler. The right to answer is spent either way: if the payload is
+    /// refused, the client gets a 500, unless somebody else may still answer. A 1xx is refused here: use
+    /// [`inform`](Self::inform).
     #[allow(clippy::must_use_candidate, reason = "the answer is sent at the call")]
     pub fn respond(self, payload: Payload) -> Answer {
         self.answer(payload, false)
@@ -78,8 +80,7 @@ impl Responder {
         Answer { receipt }
     }
 
-    /// Answers by the head behind which the connection is no longer HTTP; see [`HandOff`](crate::HandOff). Resolves to the
-    /// connection.
+    /// Answers by a switch to another protocol; see [`HandOff`](crate::HandOff). Resolves to the connection.
     pub fn hand_off(mut self, payload: Payload) -> Upgrade {
         self.spent = true;
         let (taker, upgrade) = Upgrade::new();
@@ -93,7 +94,7 @@ impl Responder {
     /// Begins a Stream or Chunked answer and returns the writer of its body.
     ///
     /// # Errors
-    /// The head comes back: see [`Apply`](crate::Apply). Where the answer can have no body, as to HEAD, the head goes out
+    /// The head comes back: see [`Apply`](crate::Apply). If the answer can have no body, as to HEAD, the head is sent,
     /// and the writer refuses data with `NoBody`, or with `NotYourTurn` once the exchange is over.
     pub async fn stream(self, head: Payload) -> Result<BodySender, Refused<Payload>> {
         // Made first, so that the answer is cut, and not left open, if this future is dropped while it waits.
@@ -102,18 +103,18 @@ impl Responder {
         Ok(body)
     }
 
-    /// Waits until the exchange is over: the client has gone, a deadline has passed, the session was disposed, or the answer
-    /// of somebody else is complete. Whoever works long on an answer races the work with this (D1).
+    /// Waits until the exchange is over: the client has gone, a deadline has passed, the session was disposed, or
+    /// another responder's answer is complete. If you work long on an answer, race the work with this.
     ///
-    /// The future does not borrow: made once and pinned, it is raced with many sends.
+    /// The future does not borrow. Make it once, pin it, and race it with many sends.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
         Accompany::to_the_end(self.session.clone(), self.exchange)
     }
 
-    /// Waits until the session is asked to [`Leave`](crate::Leave), as a [`Drain`](crate::Drain) does, or the exchange is
-    /// over. What has no end of its own is to be brought to one then.
+    /// Waits until the session is asked to [`Leave`](crate::Leave), as by a [`Drain`](crate::Drain), or the exchange is
+    /// over. Then bring an answer that does not end by itself to an end.
     ///
-    /// The future does not borrow, as that of [`closed`](Self::closed).
+    /// Like that of [`closed`](Self::closed), the future does not borrow.
     pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
         Departure::of(self.session.clone(), self.exchange)
     }
@@ -134,8 +135,8 @@ impl Responder {
         });
     }
 
-    /// Pauses the delivery of the request body until the guard is dropped (P8). Not instant: what is on its way to the
-    /// handler arrives.
+    /// Pauses the delivery of the request body until the guard is dropped (P8). It does not work at once: what is
+    /// already on its way to the handler still arrives.
     pub fn hold(&self) -> MuteGuard {
         self.session.do_send(Mute(self.exchange));
         MuteGuard::new(self.session.clone(), self.exchange)
@@ -158,7 +159,7 @@ impl fmt::Debug for Responder {
     }
 }
 
-/// Resolves to whether an answer was accepted. May be dropped: the answer goes out all the same.
+/// Resolves to whether an answer was accepted. You may drop it: the answer is sent all the same.
 #[derive(Debug)]
 pub struct Answer {
     receipt: Receipt<Payload, MessageId>,
@@ -170,7 +171,7 @@ impl Future for Answer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.receipt).poll(cx).map(|received| {
-            // A parcel always answers, by its drop if by nothing else; only a session torn down in mid-call does not.
+            // A parcel always answers, at the latest when it is dropped. Only a session torn down in mid-call does not.
             received.unwrap_or_else(|_| {
                 let lost = Payload::response(http::StatusCode::INTERNAL_SERVER_ERROR);
                 Err(Refused::new(RefusedReason::Closing, lost))
@@ -179,7 +180,8 @@ impl Future for Answer {
     }
 }
 
-/// Holds the delivery of a body; see [`Responder::hold`] and [`SessionContext::hold`](crate::SessionContext::hold).
+/// Holds back a body until it is dropped; see [`Responder::hold`] and
+/// [`SessionContext::hold`](crate::SessionContext::hold).
 #[derive(Debug)]
 #[must_use = "delivery resumes when the guard is dropped"]
 pub struct MuteGuard {

@@ -1,4 +1,4 @@
-//! A body that is coming, in the hands of another actor (N7): what that one is sent, and the session's hold on it.
+//! An inbound body that is given to another actor (N7): what that actor is sent, and the session's hold on it.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,20 +10,20 @@ use bytes::{Bytes, BytesMut};
 
 use crate::payload::{Headers, MessageId};
 
-/// How much of small pieces goes together: each costs a message, so a copy is cheaper.
+/// Up to how many bytes small pieces are joined: each costs a message, so a copy is cheaper.
 const GATHERED: usize = 16 << 10;
 
 /// A part of a body that was given to an actor by
 /// [`SessionContext::deliver_body_to`](crate::SessionContext::deliver_body_to).
 ///
-/// The answer to [`Part::Data`] is the credit: the next part is sent when it came, so an actor that answers late slows the
-/// peer down. [`Part::End`] and [`Part::Cut`] follow when all data were answered, or when they never will be; nobody waits
-/// for their answers.
+/// The answer to [`Part::Data`] is the credit: the next part is sent when the answer came, so an actor that answers
+/// late slows the peer down. [`Part::End`] follows when all data were answered. [`Part::Cut`] is sent at once when the
+/// exchange ends before the body is complete. Nobody waits for the answers to these two.
 ///
-/// An [`HttpSession`](crate::HttpSession) takes parts too, as the body of its Stream or Chunked message of that id, and
-/// answers when there is room. A client session takes the first part of a request that waits for its turn, or for leave to
-/// send, and answers when the body was asked for. A body that is cut, or that cannot be taken as it comes, cancels its
-/// message: the peer sees that it is not whole.
+/// An [`HttpSession`](crate::HttpSession) takes parts too, as the body of its Stream or Chunked message with that id,
+/// and answers when there is room. A client session keeps the first part of a request whose body was not asked for yet,
+/// and answers when it was. A body that is cut, or that cannot be taken as it comes, cancels its message: the peer sees
+/// that it is not whole.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), NoMore>")]
 pub struct BodyPart {
@@ -33,28 +33,29 @@ pub struct BodyPart {
     pub part: Part,
 }
 
-/// What a [`BodyPart`] brings. There is nothing else: who overlooks an end never notices it.
+/// The content of a [`BodyPart`]. The enum is exhaustive, so that no actor overlooks an end.
 #[derive(Debug, Clone)]
 pub enum Part {
-    /// A piece. Its borders mean nothing. An empty one comes first where the peer waits for leave to send (`Expect:
-    /// 100-continue`): the answer is the leave. Not where a [`Responder`](crate::Responder) was given away: it decides then.
+    /// A piece. Its boundaries mean nothing. If the peer waits for leave to send (`Expect: 100-continue`), an empty
+    /// piece comes first, and answering it gives the leave. If a [`Responder`](crate::Responder) was given away, it
+    /// decides instead.
     Data(Bytes),
     /// The body is complete, with its trailer fields if it had any.
     End(Option<Headers>),
-    /// The body ends here and is not whole: its exchange is over. Data that were not handled by then are lost.
+    /// The body ends here and is not whole: its exchange is over. Data that the actor has not handled by then are lost.
     Cut,
 }
 
 /// The answer of an actor that wants nothing more of a body.
 ///
-/// At a server the rest of the request is dropped unheard. At a client the exchange is cancelled: nobody wants the response.
+/// A server drops the rest of the request unheard. A client cancels the exchange: nobody wants the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no more of this body is wanted")]
 pub struct NoMore;
 
-/// The actor that gets the body which is coming.
+/// The actor that gets the inbound body.
 pub(super) struct Sink {
-    /// Whose body it is.
+    /// The exchange that the body belongs to.
     pub(super) exchange: MessageId,
     message: MessageId,
     recipient: Recipient<BodyPart>,
@@ -99,12 +100,12 @@ impl Sink {
         matches!(self.state, State::Sent(_))
     }
 
-    /// Whether two pieces are so small that they go together.
+    /// Whether two pieces are so small that they are joined.
     pub(super) fn joins(&self, data: usize, next: usize) -> bool {
         self.gathered.len() + data + next <= GATHERED
     }
 
-    /// A piece; with `more`, one that waits for the next, which [`joins`](Self::joins) it.
+    /// Takes a piece. With `more`, it waits for the next one, which [`joins`](Self::joins) it.
     pub(super) fn data(&mut self, data: Bytes, more: bool) {
         if !matches!(self.state, State::Ready) {
             return;
@@ -123,7 +124,7 @@ impl Sink {
         self.state = State::Sent(Box::pin(request));
     }
 
-    /// The body is complete.
+    /// Tells the actor that the body is complete.
     pub(super) fn end(mut self, trailers: Option<Headers>) {
         if matches!(self.state, State::Ready) {
             self.recipient.do_send(self.part(Part::End(trailers)));
@@ -131,7 +132,7 @@ impl Sink {
         }
     }
 
-    /// Ready when it answered.
+    /// Ready when the actor has answered.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Loss>> {
         let State::Sent(request) = &mut self.state else {
             return Poll::Pending;

@@ -1,8 +1,8 @@
-//! What a thread keeps for reuse, so that neither a connection holds it while idle nor a request allocates it.
+//! Things that a thread keeps for reuse, so that no idle connection holds them and no request allocates them.
 
 use std::cell::RefCell;
 
-/// Things of one kind, in a `thread_local!`. Taking one and giving it back costs some twenty instructions where an
+/// Things of one kind, in a `thread_local!`. Taking one and giving it back costs some twenty instructions; an
 /// allocation and its end cost a hundred and more.
 #[derive(Debug)]
 pub(super) struct Spare<T> {
@@ -11,7 +11,7 @@ pub(super) struct Spare<T> {
 }
 
 impl<T> Spare<T> {
-    /// At most so many.
+    /// Keeps at most this many.
     pub(super) const fn new(most: usize) -> Self {
         Self {
             kept: RefCell::new(Vec::new()),

@@ -14,11 +14,11 @@ pub(super) enum Step {
     Informational(Payload),
     Chunk(Bytes),
     Finished(Option<Trailers>),
-    /// An exchange ended: what is told of it is to be taken.
+    /// An exchange ended, and its end is to be taken.
     Ended,
 }
 
-/// What became of a look at the inbound queue.
+/// The result of a look at the inbound queue.
 #[derive(Debug)]
 pub(super) enum Intake {
     Step(Step),

@@ -7,14 +7,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::memory::Stake;
 
-/// What a server holds for a connection until both actors are done with it. A connection that no server counts has the
+/// What a server holds for a connection until both actors are done with it. A connection without a server has the
 /// default.
 #[derive(Debug, Default)]
 pub(crate) struct Tenure {
     pub(crate) _seat: Option<Seat>,
     /// Its part in the server's memory ceiling, which the session takes.
     pub(crate) stake: Option<Stake>,
-    /// Held until it is closed, by whoever has it then.
+    /// Held until the connection is closed, by its current owner.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -25,9 +25,9 @@ pub(crate) struct Seat {
     id: usize,
 }
 
-/// Such a list.
+/// The list of a server's connections.
 pub(crate) trait Seats: fmt::Debug {
-    /// The connection is no more.
+    /// The connection is gone.
     fn give_up(&self, id: usize);
 }
 

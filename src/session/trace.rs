@@ -1,7 +1,7 @@
-//! The spans of sessions and exchanges, in the words of OpenTelemetry's semantic conventions for HTTP, which
+//! The spans of sessions and exchanges, with the names of OpenTelemetry's semantic conventions for HTTP, which
 //! `docs/observability.md` lists.
 //!
-//! Where nobody listens, a span is a null pointer and one comparison.
+//! If nobody listens, a span is a null pointer and one comparison.
 
 use std::future::Future;
 
@@ -24,9 +24,9 @@ const EXCHANGE: &str = "http_actors::exchange";
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     pub(super) session: Traced,
-    /// Of the exchange whose end is to be told.
+    /// The span of the exchange whose end is to be told.
     pub(super) ended: Traced,
-    /// Of whoever asks for the exchange that is about to begin.
+    /// The span of the caller that asks for the exchange that is about to begin.
     pub(super) caller: Traced,
 }
 
@@ -93,7 +93,7 @@ impl Traced {
         }
     }
 
-    /// It is over.
+    /// The session is over.
     pub(super) fn closed(&self, reason: crate::error::CloseReason) {
         if let Self(Some(span)) = self {
             span.record("http_actors.close_reason", tracing::field::display(reason));
@@ -126,7 +126,7 @@ impl Traced {
         }
     }
 
-    /// The exchange of a server is over. The span waits until that was told.
+    /// The exchange of a server is over. The span waits until the end was told.
     #[inline]
     pub(super) fn answered(&mut self, exchange: &Exchange, trace: &mut Trace) {
         if self.0.is_some() {
@@ -143,7 +143,7 @@ impl Traced {
         end(span, exchange, StatusCode::is_server_error);
     }
 
-    /// The exchange of a client is over. The span waits until that was told.
+    /// The exchange of a client is over. The span waits until the end was told.
     #[inline]
     pub(super) fn served(&mut self, exchange: &Exchange, trace: &mut Trace) {
         if self.0.is_some() {
@@ -160,7 +160,7 @@ impl Traced {
         end(span, exchange, |status| status.as_u16() >= 400);
     }
 
-    /// The span, or that one.
+    /// This span, or the other one.
     pub(super) fn or(&self, other: &Self) -> Option<Span> {
         let span = self.0.as_ref().or(other.0.as_ref())?;
         Some(Span::clone(span))
@@ -264,7 +264,7 @@ fn end(span: &Span, exchange: &Exchange, is_error: impl Fn(&StatusCode) -> bool)
     }
 }
 
-/// The name of the span, the method, and the method as it was sent if it is none that everybody knows.
+/// The name of the span, the method, and the method as it was sent if it is not a well-known one.
 fn method(method: &Method) -> (&str, &str, Option<&str>) {
     match *method {
         Method::GET
@@ -288,7 +288,7 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-/// The host and the port that the client named; otherwise those that it reached.
+/// The host and the port that the client named, or else those that it reached.
 fn server(request: &Payload, link: &Link) -> (Option<String>, Option<u16>) {
     let named = request
         .uri()

@@ -1,4 +1,4 @@
-//! What comes back when nobody waits for it.
+//! What comes back of a refusal that nobody awaits.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,19 +7,19 @@ use bytes::Bytes;
 use crate::error::{Refused, RefusedReason};
 use crate::payload::Payload;
 
-/// What a behaviour brought that was refused.
+/// What was refused: the content of a message or a call.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Unsent {
-    /// Of [`Apply`](crate::Apply).
+    /// The payload of an [`Apply`](crate::Apply).
     Payload(Payload),
-    /// Of [`SendChunk`](crate::SendChunk) or [`Write`](crate::Write).
+    /// The data of a [`SendChunk`](crate::SendChunk) or [`Write`](crate::Write).
     Data(Bytes),
-    /// Of [`Finish`](crate::Finish).
+    /// A [`Finish`](crate::Finish).
     Finish,
 }
 
-/// What a refused message turns into for [`HttpHandler::refused`](crate::HttpHandler::refused).
+/// Turns a refused message into what [`HttpHandler::refused`](crate::HttpHandler::refused) gets.
 pub(super) trait IntoUnsent {
     fn into_unsent(self) -> Unsent;
 }
@@ -42,17 +42,19 @@ impl IntoUnsent for () {
     }
 }
 
-/// What was refused to senders that do not wait for the answer. Whether somebody does is known only after the behaviour
-/// was handled, where the session is out of reach: so this is shared with the answers.
+/// What was refused to senders that do not await the answer.
+///
+/// Whether somebody awaits it is known only after the behaviour was handled, where the session is out of reach. So this
+/// is shared with the answers.
 #[derive(Debug, Default)]
 pub(super) struct Unheard {
     refused: RefCell<Vec<Refused<Unsent>>>,
-    /// A piece of the open body is among them.
+    /// Whether a piece of the open body is among them.
     hole: Cell<bool>,
 }
 
 impl Unheard {
-    /// Nobody waits for this refusal. Body data that do not fit leave a hole in the body.
+    /// Notes a refusal that nobody awaits. Body data that do not fit leave a hole in the body.
     pub(super) fn note(&self, refused: Refused<Unsent>) {
         if refused.reason == RefusedReason::Overrun && matches!(refused.message, Unsent::Data(_)) {
             self.hole.set(true);

@@ -1,4 +1,4 @@
-//! Who waits for room in the outbound buffer.
+//! The senders that wait for room in the outbound buffer.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,12 +8,12 @@ use actix::dev::OneshotSender;
 
 use crate::error::{Refused, RefusedReason};
 
-/// The place of one that waits: the sender of a message, put here by actix once the message was handled.
+/// The place of a sender that waits. actix puts the sender of the answer here once the message was handled.
 pub(super) type Seat<T> = Rc<Cell<Option<OneshotSender<T>>>>;
 
-/// Somebody who waits for room, of whatever message.
+/// A sender of any message that waits for room.
 pub(super) trait Waiter: fmt::Debug {
-    /// Whether anybody sits here: not after a `do_send`, and not once the sender has gone.
+    /// Whether anybody waits here. Nobody does after a `do_send`, or when the sender has gone.
     fn is_waiting(&self) -> bool;
 
     /// Lets the sender go on: there is room, or there never will be.
@@ -38,7 +38,7 @@ impl<T> Waiter for Seated<T> {
 
     fn release(self: Box<Self>, result: Result<(), RefusedReason>) {
         if let Some(sender) = self.0.take() {
-            // A sender that does not wait any more is not missed.
+            // A sender that no longer waits is not missed.
             let _ = sender.send((self.1)(result));
         }
     }
@@ -64,7 +64,7 @@ impl<M: fmt::Debug> Waiter for Posted<M> {
     }
 }
 
-/// A seat, and the waiter on it, with what the answer is made by.
+/// A seat, the waiter on it, and what makes the answer.
 pub(super) fn seat<T: 'static>(
     answer: fn(Result<(), RefusedReason>) -> T,
 ) -> (Seat<T>, Box<dyn Waiter>) {

@@ -5,10 +5,10 @@ use actix::{Addr, Message, Recipient, WeakAddr};
 use super::HttpSession;
 use crate::error::CloseReason;
 
-/// Asks a session to tell an actor when it has ended. Watching twice tells twice.
+/// Asks a session to tell an actor when it has ended.
 ///
-/// Who watches a session that has ended is told by the error of `send` (`MailboxError::Closed`). To stop watching, let the
-/// recipient's actor end, or ignore what comes.
+/// If you watch twice, you are told twice. If the session has ended already, `send` fails with `MailboxError::Closed`.
+/// To stop watching, let the recipient's actor end, or ignore the message.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Watch(pub Recipient<Terminated>);
@@ -19,18 +19,18 @@ impl std::fmt::Debug for Watch {
     }
 }
 
-/// A session that was watched has ended; every exchange on it has had its end before.
+/// Says that a watched session has ended. Every exchange on it has had its end before.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 #[non_exhaustive]
 pub struct Terminated {
-    /// Which one. Its address is closed.
+    /// The session. Its address is closed.
     pub session: Addr<HttpSession>,
-    /// Why.
+    /// Why it ended.
     pub reason: CloseReason,
 }
 
-/// Who watches a session.
+/// The actors that watch a session.
 #[derive(Default)]
 pub(super) struct Watchers(Vec<Recipient<Terminated>>);
 

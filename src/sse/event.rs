@@ -1,4 +1,4 @@
-//! One event, in the form in which it goes out.
+//! One event, in the form in which it is sent.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -9,8 +9,9 @@ use crate::error::UseError;
 
 /// An event, or a comment that readers skip.
 ///
-/// Data and comments may have several lines, ended by CR LF, LF or CR; the reader gets them ended by LF. A type or an id
-/// with a line end is a mistake: it is left out, and [`EventSender::send`](super::EventSender::send) refuses the event.
+/// Data and comments may have several lines, ended by CR LF, LF or CR; the reader gets them ended by LF. A type or an
+/// id with a line end is a mistake: it is left out, and [`EventSender::send`](super::EventSender::send) refuses the
+/// event.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,12 +30,12 @@ pub struct Event {
 }
 
 impl Event {
-    /// What the reader gets. Empty data are an event too.
+    /// Makes an event with these data. Empty data are an event too.
     pub fn data(data: impl AsRef<str>) -> Self {
         Self::of("data", data.as_ref())
     }
 
-    /// What no reader gets to see. It shows that the connection is alive.
+    /// Makes a comment, which readers skip. It shows that the connection is alive.
     pub fn comment(comment: impl AsRef<str>) -> Self {
         Self::of("", comment.as_ref())
     }
@@ -50,18 +51,19 @@ impl Event {
         event
     }
 
-    /// The type of the event; `message` where none is set.
+    /// Sets the type of the event. Without it, the type is `message`.
     pub fn event(self, name: impl AsRef<str>) -> Self {
         self.field("event", name.as_ref(), &['\r', '\n'])
     }
 
-    /// The id, which a reader that comes back says it had last. An empty one makes it forget the one before.
+    /// Sets the id, which a reader that reconnects sends as its last one. An empty id makes the reader forget the one
+    /// before.
     pub fn id(self, id: impl AsRef<str>) -> Self {
         // An id with a NUL is ignored by the reader.
         self.field("id", id.as_ref(), &['\r', '\n', '\0'])
     }
 
-    /// How long the reader waits before it comes back, in whole milliseconds.
+    /// Sets how long the reader waits before it reconnects, in whole milliseconds.
     pub fn retry(mut self, after: Duration) -> Self {
         self.push("retry", &after.as_millis().to_string());
         self
@@ -76,7 +78,7 @@ impl Event {
         self
     }
 
-    /// Always with the space, which the reader takes away: the first one of the value stays.
+    /// Always writes the space, which the reader takes away: so the first space of a value stays.
     fn push(&mut self, field: &str, value: &str) {
         for part in [field, ": ", value, "\n"] {
             self.lines.push_str(part);
@@ -91,7 +93,7 @@ impl Event {
     }
 }
 
-/// The bytes of it.
+/// The event as it is sent.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines)?;
@@ -99,11 +101,11 @@ impl fmt::Display for Event {
     }
 }
 
-/// The lines of a text; an end at the end of it begins an empty one.
+/// The lines of a text. A line end at the very end begins an empty line.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut after_cr = false;
     text.split(move |c| {
-        // The LF of a CR LF ends nothing and is left at the begin of the next line.
+        // The LF of a CR LF ends nothing and is left at the beginning of the next line.
         let ends = c == '\r' || c == '\n' && !after_cr;
         after_cr = c == '\r';
         ends

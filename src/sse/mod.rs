@@ -1,4 +1,4 @@
-//! Server-sent events: the `text/event-stream` of the HTML standard, section 9.2. Floor 4.
+//! Server-sent events: the `text/event-stream` of the HTML standard, section 9.2.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -9,7 +9,7 @@
 //! #[actix::main]
 //! async fn main() -> std::io::Result<()> {
 //!     let counter = handler_fn(async |HttpRequest { request, responder, .. }: HttpRequest| {
-//!         // Where a reader comes back, it says what it had last.
+//!         // A reader that reconnects says which event it had last.
 //!         let last = sse::last_event_id(&request).and_then(|id| id.parse().ok());
 //!         let events = EventSender::open(responder).await?;
 //!         for number in last.map_or(0, |last: u64| last + 1).. {
@@ -32,7 +32,7 @@ use crate::payload::Payload;
 pub use event::Event;
 pub use sender::EventSender;
 
-/// The head of an event stream, to which fields may be added; `Cache-Control: no-cache` is in it.
+/// Makes the head of an event stream, with `Cache-Control: no-cache`. You may add fields to it.
 pub fn head() -> Payload {
     Payload::response(StatusCode::OK)
         .header("Content-Type", "text/event-stream")
@@ -40,8 +40,8 @@ pub fn head() -> Payload {
         .chunked()
 }
 
-/// The id of the last event that the reader got before its connection was lost. None of a reader that is new, or that got
-/// no event with an id.
+/// The id of the last event that the reader got before it lost its connection. `None` if the reader is new, or got no
+/// event with an id.
 pub fn last_event_id(request: &Payload) -> Option<&str> {
     let id = request.headers().text("Last-Event-ID");
     id.filter(|id| !id.is_empty())

@@ -1,4 +1,4 @@
-//! Who sends events.
+//! The sender of events.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::error::{Refused, RefusedReason};
 use crate::payload::{MessageId, Payload};
 use crate::session::{BodySender, Departure, HttpSession, Responder};
 
-/// How long a stream is silent: shorter than common balancers keep a connection without bytes.
+/// How long a stream may be silent: shorter than common load balancers keep a connection without bytes.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// What a reader is sent in a silence.
+/// What a reader gets after a silence.
 const COMMENT: &[u8] = b":\n\n";
 
 /// Sends events to one reader, from any actor or thread.
 ///
-/// Nothing heaps up for a reader that is slow: [`send`](Self::send) waits while the event before it does. In a silence of
-/// 15 s a comment goes out, which also finds readers that left without a word.
+/// Nothing piles up for a slow reader: [`send`](Self::send) waits while the event before it waits. After a silence of
+/// 15 s a comment is sent, which also finds readers that left without notice.
 ///
-/// Dropped before [`finish`](Self::finish), it cuts the stream; a reader comes back in either case.
+/// If it is dropped before [`finish`](Self::finish), the stream is cut. A reader reconnects in either case.
 #[must_use = "dropping the sender of events cuts the stream"]
 pub struct EventSender {
     words: mpsc::Sender<Word>,
@@ -48,8 +48,8 @@ impl EventSender {
         Ok(Self::over(body, Some(KEEP_ALIVE)))
     }
 
-    /// The events are this body, of a head that was sent already. A comment goes out after each silence of this length;
-    /// none if nothing is given.
+    /// Sends events as this body, whose head was sent already. A comment is sent after each silence of `keep_alive`;
+    /// `None` sends none.
     pub fn over(body: BodySender, keep_alive: Option<Duration>) -> Self {
         let (words, receiver) = mpsc::channel(1);
         let (session, message) = body.place();
@@ -76,30 +76,30 @@ impl EventSender {
         sent.map_err(|_| Refused::new(RefusedReason::Closing, event))
     }
 
-    /// Waits until the exchange is over: the reader has left, or was cut. At once, and not only when something is sent. A
-    /// reader that only closes its sending side is given up as [`HalfClose`](crate::HalfClose) says.
+    /// Waits until the exchange is over: the reader has left, or was cut. It resolves at once, not only at the next
+    /// send. [`HalfClose`](crate::HalfClose) decides about a reader that only closes its sending side.
     ///
-    /// The future does not borrow: made once and pinned, it is raced with many sends.
+    /// The future does not borrow. Make it once, pin it, and race it with many sends.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
         let words = self.words.clone();
         async move { words.closed().await }
     }
 
-    /// Waits until the session is asked to [`Leave`](crate::Leave), as a [`Drain`](crate::Drain) does, or the exchange is
-    /// over. Who finishes the stream then loses nothing: the reader comes back, to another server.
+    /// Waits until the session is asked to [`Leave`](crate::Leave), as by a [`Drain`](crate::Drain), or the exchange is
+    /// over. If you finish the stream then, nothing is lost: the reader reconnects, to another server.
     ///
-    /// The future does not borrow, as that of [`closed`](Self::closed).
+    /// Like that of [`closed`](Self::closed), the future does not borrow.
     pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
         Departure::of(self.session.clone(), self.message)
     }
 
-    /// Ends the stream, when all that was sent is on its way.
+    /// Ends the stream, when everything that was sent is on its way.
     ///
     /// # Errors
     /// `Closing` if the exchange is over.
     pub async fn finish(self) -> Result<(), Refused<()>> {
         let (sender, body) = oneshot::channel();
-        // Where nobody takes the word it is dropped, and the wait with it.
+        // If nobody takes the word, it is dropped, and the wait with it.
         drop(self.words.send(Word::End(sender)).await);
         match body.await {
             Ok(body) => body.finish().await,
@@ -108,7 +108,8 @@ impl EventSender {
     }
 }
 
-/// Writes what it is sent, and a comment in a silence. It runs for as long as the exchange; its end is how the sender knows.
+/// Writes what it is sent, and a comment after a silence. It runs for as long as the exchange; the sender notices its
+/// end.
 async fn pump(mut body: BodySender, mut words: mpsc::Receiver<Word>, keep_alive: Option<Duration>) {
     let silence = keep_alive.unwrap_or(Duration::MAX);
     loop {
@@ -116,7 +117,7 @@ async fn pump(mut body: BodySender, mut words: mpsc::Receiver<Word>, keep_alive:
             Ok(Some(Word::Event(bytes))) => bytes,
             // Not finished here: the end of the exchange ends this task.
             Ok(Some(Word::End(back))) => return drop(back.send(body)),
-            // An unfinished body cuts the answer by its drop.
+            // The drop of an unfinished body cuts the answer.
             Ok(None) => return,
             Err(_silence) => Bytes::from_static(COMMENT),
         };

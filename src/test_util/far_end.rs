@@ -1,4 +1,4 @@
-//! The far end of a connection, in the hands of a test.
+//! The far end of a connection, controlled by a test.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::transport::{Pipe, Socket, Transcript};
 use crate::wire::{Decoder, Expected, Item, Rules};
 
-/// The other end of a session's connection, byte by byte: a client to a session that serves, a server to one that asks.
+/// The other end of a session's connection, byte by byte: a client for a server session, a server for a client session.
 ///
 /// It may be the end of a [`Pipe`], or of anything else that can be read and written.
 ///
 /// # Panics
-/// Every method panics if what it waits for does not happen: in five minutes, which a paused clock makes short, or before
-/// the connection ends.
+/// Every method that waits panics if what it waits for does not come within five minutes, which a paused clock makes
+/// short, or if the connection ends first.
 #[derive(Debug)]
 pub struct FarEnd<T = Socket> {
     /// The connection itself.
     pub io: T,
-    /// Read and not yet asked for.
+    /// What was read and not asked for yet.
     read: Vec<u8>,
 }
 
 impl FarEnd {
-    /// Opens a pipe. The second is the end for the session.
+    /// Opens a pipe. The socket is the end for the session.
     pub fn open(pipe: Pipe) -> (Self, Socket) {
         let (far, near) = pipe.open();
         (Self::new(far), near)
@@ -37,7 +37,7 @@ impl FarEnd {
         self.io.reset();
     }
 
-    /// Takes and gives nothing: see [`Socket::stall`].
+    /// Stops the connection; see [`Socket::stall`].
     pub fn stall(&self) {
         self.io.stall();
     }
@@ -47,14 +47,14 @@ impl FarEnd {
         self.io.resume();
     }
 
-    /// All that was said so far; `>` is what this peer said.
+    /// Everything that was said so far. `>` is what this end said.
     pub fn transcript(&self) -> Transcript {
         self.io.transcript()
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
-    /// At this end of a connection.
+    /// Takes this end of a connection.
     pub fn new(io: T) -> Self {
         Self {
             io,
@@ -62,7 +62,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
         }
     }
 
-    /// Sends bytes, as they are.
+    /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let written = patient("the session to read", self.io.write_all(bytes.as_ref())).await;
         if let Err(err) = written {
@@ -70,14 +70,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
         }
     }
 
-    /// Closes the sending side, and goes on reading. To close all, drop the peer.
+    /// Closes the sending side, and can still read. To close both sides, drop this.
     pub async fn close(&mut self) {
         if let Err(err) = self.io.shutdown().await {
             panic!("the connection cannot be closed: {err}");
         }
     }
 
-    /// Waits for exactly these bytes. `Date` lines do not count.
+    /// Waits for exactly these bytes. `Date` lines are ignored.
     pub async fn expect(&mut self, expected: impl AsRef<[u8]>) {
         let expected = expected.as_ref();
         loop {
@@ -97,7 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
         }
     }
 
-    /// Waits for these bytes. Returns all that came before them, and them, without `Date` lines.
+    /// Waits for this text. Returns everything up to and with it, without `Date` lines.
     pub async fn until(&mut self, mark: &str) -> String {
         let mut seen: usize = 0;
         loop {
@@ -117,7 +117,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
         }
     }
 
-    /// Waits for so many bytes, and returns them as they are.
+    /// Waits for this many bytes, and returns them as they are.
     pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
         while self.read.len() < count {
             assert!(
@@ -130,26 +130,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
         std::mem::replace(&mut self.read, rest)
     }
 
-    /// Waits for the end of the connection. Returns all that came before it, without `Date` lines.
+    /// Waits for the end of the connection. Returns everything that came before it, without `Date` lines.
     pub async fn rest(&mut self) -> String {
         while self.more().await {}
         text(&std::mem::take(&mut self.read))
     }
 
-    /// Waits for a request, and its body, which is put inside.
+    /// Waits for a request with its body, which is put inside.
     ///
     /// # Panics
-    /// If what comes is none.
+    /// If something else comes.
     pub async fn request(&mut self) -> Payload {
         self.message(Decoder::requests(Arc::new(Rules::default())))
             .await
     }
 
-    /// Waits for a response to a request of this method, and its body, which is put inside. Interim (1xx) responses are
-    /// responses of their own.
+    /// Waits for a response to a request with this method, with its body, which is put inside. An interim (1xx)
+    /// response counts as one.
     ///
     /// # Panics
-    /// If what comes is none.
+    /// If something else comes.
     pub async fn response(&mut self, method: Method) -> Payload {
         let mut decoder = Decoder::responses(Arc::new(Rules::default()));
         decoder.expect(Expected {
@@ -184,7 +184,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
         }
     }
 
-    /// One read. False at the end of the connection, and if it was reset.
+    /// Reads once. False at the end of the connection, and if it was reset.
     pub async fn more(&mut self) -> bool {
         let mut buffer = vec![0; 16 << 10];
         let read = patient("bytes of the session", self.io.read(&mut buffer)).await;
@@ -207,7 +207,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&without_dates(bytes).0).into_owned()
 }
 
-/// Cuts every `Date` line out, and says how much of the rest is certain: behind that may come the rest of a `Date`.
+/// Cuts every `Date` line out, and says how much of the rest is certain: after that, the rest of a `Date` may come.
 fn without_dates(bytes: &[u8]) -> (Vec<u8>, usize) {
     const DATE: &[u8] = b"Date: ";
     let mut out = Vec::with_capacity(bytes.len());
@@ -230,7 +230,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(haystack, needle)
 }
 
-/// Line by line, from the first one that differs.
+/// The difference, line by line, from the first line that differs.
 fn difference(expected: &[u8], read: &[u8]) -> String {
     let lines = |bytes: &[u8]| {
         let lines = bytes.split_inclusive(|byte| *byte == b'\n');

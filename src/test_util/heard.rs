@@ -4,10 +4,10 @@ use tokio::sync::mpsc;
 
 use super::patient;
 
-/// What the handler of one session heard, a line for each call, in order. See [`Recorder`](super::Recorder).
+/// What the handler of one session heard, one line for each call, in order. See [`Recorder`](super::Recorder).
 ///
 /// # Panics
-/// Those that wait give up after five minutes, which a paused clock makes short.
+/// Methods that wait give up after five minutes, which a paused clock makes short.
 #[derive(Debug)]
 pub struct Heard(mpsc::UnboundedReceiver<String>);
 
@@ -16,7 +16,7 @@ impl Heard {
         Self(lines)
     }
 
-    /// The next line, waited for.
+    /// Waits for the next line.
     ///
     /// # Panics
     /// If the session ends without one.
@@ -28,14 +28,14 @@ impl Heard {
     /// Waits for these lines.
     ///
     /// # Panics
-    /// If another comes.
+    /// If other lines come.
     pub async fn expect(&mut self, lines: &[&str]) {
         for line in lines {
             assert_eq!(self.next().await, *line);
         }
     }
 
-    /// All lines from here to the end of the session, waited for.
+    /// Waits for the end of the session, and returns all lines from here on.
     pub async fn rest(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         while let Some(line) = self.wait().await {

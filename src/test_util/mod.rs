@@ -1,12 +1,12 @@
-//! A kit for tests of handlers: sessions over connections in memory, with nothing left to chance (N17).
+//! A kit for tests of handlers: sessions over connections in memory, fully deterministic.
 //!
 //! ```toml
 //! [dev-dependencies]
-//! http-actors = { version = "0.1", features = ["test-util"] }
+//! http-actors = { path = "../http-actors", features = ["test-util"] }
 //! ```
 //!
-//! A test has a session with your handler at one end of a [`Pipe`] and a [`FarEnd`] at the other. The peer speaks bytes, so
-//! that it can also say what no client would. A [`Recorder`] before the handler says what it heard.
+//! A test has a session with your handler at one end of a [`Pipe`] and a [`FarEnd`] at the other. The far end speaks
+//! bytes, so it can also say what no client would. A [`Recorder`] in front of the handler tells what the handler heard.
 //!
 //! ```
 //! use http_actors::test_util::{FarEnd, Pipe, Recorder};
@@ -24,7 +24,7 @@
 //! #[actix::main] // `#[actix::test]` in a test
 //! async fn main() {
 //!     tokio::time::pause();
-//!     // Whatever the pieces are in which the bytes arrive, the same is heard and said.
+//!     // However the bytes are cut into pieces, the same is heard and said.
 //!     for seed in 0..20 {
 //!         let (mut client, io) = FarEnd::open(Pipe::new().seed(seed));
 //!         let (factory, mut heard) = Recorder::of(|_session| Greeter);
@@ -39,7 +39,7 @@
 //! }
 //! ```
 //!
-//! The other way round, a client session and a peer that is the server:
+//! The other way round, with a client session and a far end that is the server:
 //!
 //! ```
 //! use http_actors::test_util::{FarEnd, Pipe, Recorder};
@@ -70,18 +70,19 @@
 //!
 //! # What a network does
 //!
-//! * **It cuts.** [`Pipe::seed`] reads in random pieces that a seed reproduces, [`Pipe::split_at`] cuts at one place: try
-//!   them all. [`Pipe::capacity`] makes writes as short.
-//! * **It stands still.** [`FarEnd::stall`] takes and gives nothing until [`FarEnd::resume`]. A peer that only does not read
-//!   is one that is not asked to, behind a small capacity.
-//! * **It ends.** [`FarEnd::close`] closes one side, dropping the peer both, and [`FarEnd::reset`] breaks the connection.
-//!   [`Transcript::was_reset`] says whether either end did.
+//! * **It cuts.** [`Pipe::seed`] reads in random pieces that a seed reproduces. [`Pipe::split_at`] cuts at one place:
+//!   try them all. [`Pipe::capacity`] makes writes as short.
+//! * **It stops.** [`FarEnd::stall`] takes and gives nothing until [`FarEnd::resume`]. For a peer that only does not
+//!   read, use a small capacity, and do not ask the far end to read.
+//! * **It ends.** [`FarEnd::close`] closes one side, dropping the far end closes both, and [`FarEnd::reset`] breaks the
+//!   connection. [`Transcript::was_reset`] says whether either end did.
 //!
 //! # Clocks
 //!
 //! `tokio::time::pause()` as the first line of a test stops its clock (the feature enables it in tokio). The clock then
-//! jumps to the next deadline whenever nothing else can happen: a timeout of 75 s costs nothing and is exact to the millisecond, and waiting
-//! for what never comes fails at once. Do not sleep to wait for an event: await it, by [`Heard`] or by the peer.
+//! jumps to the next deadline whenever nothing else can happen. A timeout of 75 s costs nothing and is exact to the
+//! millisecond, and waiting for something that never comes fails at once. Do not sleep to wait for an event: await it,
+//! by [`Heard`] or by the far end.
 
 #![allow(
     clippy::missing_panics_doc,
@@ -100,7 +101,7 @@ pub use recorder::{Recorder, Scripted};
 
 pub use crate::transport::{Pipe, Random, Socket, Tape, Transcript};
 
-/// How long a test waits for what must come, before it fails. Never a measure of anything.
+/// How long a test waits for what must come, before it fails. It never measures anything.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 async fn patient<F: Future>(what: &str, future: F) -> F::Output {

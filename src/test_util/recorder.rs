@@ -12,15 +12,15 @@ use crate::{
     Payload, Refused, SessionContext, TransferMode, Unsent,
 };
 
-/// Stands before a handler and writes down what it hears, a line for each call:
+/// Wraps a handler and records what it hears, one line for each call:
 ///
 /// | line | call |
 /// | --- | --- |
-/// | `apply GET /path [body]` | `apply` of a request; `stream 5` or `chunked` where the body comes in pieces |
+/// | `apply GET /path [body]` | `apply` of a request; `stream 5` or `chunked` if the body comes in pieces |
 /// | `apply 200 [body]` | `apply` of a response |
 /// | `informational 103` | `informational` |
-/// | `chunk abc`, `trailers {..}`, `finished` | the calls of these names |
-/// | `need_body`, `throttled`, `unthrottled`, `half_closed`, `leaving` | the calls of these names |
+/// | `chunk abc`, `trailers {..}`, `finished` | the calls with these names |
+/// | `need_body`, `throttled`, `unthrottled`, `half_closed`, `leaving` | the calls with these names |
 /// | `completed 200 in 3 out 5` | `completed`, with the bytes of the bodies |
 /// | `cancelled PeerReset Waiting` | `cancelled`, with the cause and the phase |
 /// | `failed Unanswered Waiting` | `failed`, with the reason and the phase |
@@ -32,7 +32,7 @@ pub struct Recorder<H> {
 }
 
 impl<H: HttpHandler> Recorder<H> {
-    /// Records the handler that a factory makes. Good for one session.
+    /// Records the handler that a factory makes. The factory that is returned is good for one session.
     ///
     /// # Panics
     /// When a second session asks the factory for a handler.
@@ -58,14 +58,14 @@ impl<F> Recorder<Scripted<F>>
 where
     F: Fn(Payload, &mut SessionContext) + 'static,
 {
-    /// Records a handler that does this at each `apply`, and nothing else.
+    /// Records a handler that runs this closure at each `apply`, and does nothing else.
     pub fn script(apply: F) -> (impl HandlerFactory<Handler = Self>, Heard) {
         let apply = Arc::new(apply);
         Self::of(move |_: Addr<HttpSession>| Scripted(apply.clone()))
     }
 }
 
-/// A handler of one closure: see [`Recorder::script`].
+/// A handler made of one closure; see [`Recorder::script`].
 #[derive(Debug)]
 pub struct Scripted<F>(Arc<F>);
 
@@ -78,7 +78,7 @@ where
     }
 }
 
-/// Makes one recorder: when that is gone, everything was heard.
+/// Makes one recorder. When that is gone, everything was heard.
 struct Recording<F> {
     factory: F,
     lines: Mutex<Option<mpsc::UnboundedSender<String>>>,

@@ -1,4 +1,4 @@
-//! The opening of a client's connection.
+//! Opening a client's connection.
 
 use std::io;
 
@@ -18,7 +18,7 @@ pub(crate) enum ConnectError {
     /// A proxy did not make the tunnel that it was asked for.
     #[error("the proxy answered {0} instead of making a tunnel")]
     Tunnel(StatusCode),
-    /// Somebody answers, and cannot be trusted or understood.
+    /// The peer answers, and cannot be trusted or understood.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -46,7 +46,7 @@ pub(crate) async fn connect(origin: &Origin, route: &Route) -> Result<Halves, Co
         return secure(split(stream), origin, route).await;
     }
     let found = lookup_host((origin.host(), origin.port())).await;
-    // The kind is what is told, and that of a lookup says nothing.
+    // Only the kind is told, and that of a failed lookup says nothing.
     let addresses = found.map_err(|_| ConnectError::Link(io::ErrorKind::NotFound))?;
     let stream = race::first(race::interleaved(addresses.collect()), TcpStream::connect).await?;
     route.tune(&stream)?;

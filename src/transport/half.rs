@@ -1,5 +1,5 @@
-//! The halves of a connection where they are kept: those of TCP in place, which saves an idle connection 60 bytes and a
-//! new one two allocations, and all others in boxes.
+//! The halves of a connection as they are stored: those of TCP in place, which saves an idle connection 60 bytes and a
+//! new one two allocations; all others in boxes.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};

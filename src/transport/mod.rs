@@ -44,7 +44,8 @@ use watched::Watched;
 
 /// The receiving half of a connection.
 pub(crate) trait Read: AsyncRead + Send + Unpin {
-    /// Watches the connection without reading from it. Each hangup is told once. Transports that cannot tell never do.
+    /// Watches the connection without reading from it. Each hangup is told once. A transport that cannot tell never
+    /// does.
     fn poll_hangup(&mut self, _: &mut Context<'_>) -> Poll<Hangup> {
         Poll::Pending
     }
@@ -60,25 +61,25 @@ pub(crate) enum Hangup {
 
 /// The sending half of a connection.
 pub(crate) trait Write: AsyncWrite + Send + Unpin {
-    /// Makes the close that follows a reset, where the transport has such a thing, so that the peer cannot take what it
-    /// has for whole.
+    /// Turns the close that follows into a reset, if the transport has one, so that the peer cannot take what it has
+    /// for whole.
     fn abort(&mut self) {}
 
-    /// Says that the sending side ends well, where the transport has a word for it, as far as that goes without waiting.
+    /// Says that the sending side ends well, if the transport has a way to say it, as far as that goes without waiting.
     fn close(&mut self) {}
 
-    /// Bytes that left a transport, ever, if it has a buffer of its own and can tell.
+    /// Bytes that ever left a transport, if it has a buffer of its own and can tell.
     fn taken(&self) -> Option<u64> {
         None
     }
 
-    /// Whether a read would find anything now: data, or the end. None if the transport cannot tell without one.
+    /// Whether a read would find anything now: data, or the end. `None` if only a read can tell.
     fn has_input(&self) -> Option<bool> {
         None
     }
 }
 
-/// The two halves and what is known of the other end.
+/// The two halves, and what is known about the other end.
 pub(crate) struct Halves {
     pub(crate) read: ReadHalf,
     pub(crate) write: WriteHalf,
@@ -96,7 +97,7 @@ impl fmt::Debug for Halves {
 
 pub(crate) use tcp::split_known as split_tcp;
 
-/// Splits a connection. Sockets are told by their type and split without a lock; everything else shares one.
+/// Splits a connection. Sockets are recognised by their type and split without a lock; anything else shares one.
 pub(crate) fn split<T>(io: T) -> Halves
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -140,7 +141,7 @@ where
     }
 }
 
-/// What is left in the place of a half that was handed over.
+/// Takes the place of a half that was handed over.
 impl Read for tokio::io::Empty {}
 impl Write for tokio::net::unix::OwnedWriteHalf {
     fn has_input(&self) -> Option<bool> {

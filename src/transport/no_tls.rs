@@ -1,4 +1,4 @@
-//! What stands for TLS in a build without it: nothing is accepted in TLS, and no `https` origin is connected to.
+//! Replaces TLS in a build without it: nothing is accepted in TLS, and no `https` origin is connected to.
 
 use std::io;
 

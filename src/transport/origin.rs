@@ -24,30 +24,30 @@ use crate::error::UseError;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
     scheme: Scheme,
-    /// What stands in the Host field: without the port if that is the scheme's own (P53).
+    /// The value of the Host field: without the port if that is the default of the scheme (P53).
     authority: String,
-    /// Where the host stands in it.
+    /// Where the host is in it.
     host: Range<usize>,
     port: u16,
 }
 
 impl Origin {
-    /// The scheme: whether TLS is spoken.
+    /// The scheme, which decides about TLS.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// The host, an IPv6 address without its brackets.
+    /// The host. An IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         self.authority.get(self.host.clone()).unwrap_or_default()
     }
 
-    /// The port; the scheme's own if the URL names none.
+    /// The port. If the URL names none, the default of the scheme.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Host and port, whatever the port is: the target of CONNECT.
+    /// Host and port, even if the port is the default: the target of CONNECT.
     pub(crate) fn with_port(&self) -> String {
         if self.port == self.scheme.default_port() {
             format!("{}:{}", self.authority, self.port)
@@ -72,7 +72,7 @@ impl Origin {
             .unwrap_or_else(|_| target.clone())
     }
 
-    /// Whether a request target belongs to this origin: one without an authority does.
+    /// Whether a request target belongs to this origin. One without an authority does.
     pub(crate) fn owns(&self, uri: &Uri) -> bool {
         uri.authority().is_none()
             || self.begins(uri)
@@ -81,8 +81,8 @@ impl Origin {
             })
     }
 
-    /// Whether a URL is one of this origin, written as the origin itself is: a look, where to take the URL apart costs 400
-    /// instructions.
+    /// Whether a URL is one of this origin, written in the same way. This quick look spares the 400 instructions that
+    /// taking the URL apart costs.
     pub(crate) fn begins(&self, uri: &Uri) -> bool {
         uri.scheme_str() == Some(self.scheme.as_str())
             && uri
@@ -124,7 +124,7 @@ impl TryFrom<&Uri> for Origin {
     }
 }
 
-/// Scheme, host and port of a URL, the host as it stands there.
+/// Scheme, host and port of a URL, the host as it is written.
 fn parts(uri: &Uri) -> Result<(Scheme, &str, u16), UseError> {
     let scheme = uri.scheme_str().and_then(Scheme::of);
     let scheme = scheme.ok_or(UseError::InvalidUrl)?;
@@ -132,7 +132,7 @@ fn parts(uri: &Uri) -> Result<(Scheme, &str, u16), UseError> {
     let authority = authority.filter(|text| !text.as_bytes().contains(&b'@'));
     let authority = authority.ok_or(UseError::InvalidUrl)?;
     let (host, port) = match authority.rsplit_once(':') {
-        // A colon inside the brackets of an IPv6 address stands before no port.
+        // A colon inside the brackets of an IPv6 address does not begin a port.
         Some((host, port)) if !port.ends_with(']') => (host, port),
         _ => (authority, ""),
     };
@@ -162,7 +162,7 @@ impl TryFrom<&str> for Origin {
 mod tests {
     use super::*;
 
-    /// P53, P91: what is said of an origin, and which URLs are its own.
+    /// P53, P91: the parts of an origin, and which URLs belong to it.
     #[test]
     fn schemes_and_ports() {
         for (url, display, authority) in [
@@ -186,7 +186,7 @@ mod tests {
                 let uri = other.parse().expect("a URI");
                 assert_eq!(origin.owns(&uri), owned, "{url} {other}");
             }
-            // A look sees no less than there is, and may see less.
+            // The quick look never says yes wrongly, and may say no wrongly.
             let uri = display.parse().expect("a URI");
             assert!(origin.begins(&uri) && origin.owns(&uri), "{display}");
             let user = display.replace("://", "://user@");

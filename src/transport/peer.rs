@@ -1,9 +1,9 @@
-//! Who is at the other end.
+//! The addresses of a connection.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-/// The addresses of a connection; both are unknown for transports without addresses (D11).
+/// The addresses of a connection. Both are unknown for transports without addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Peer {

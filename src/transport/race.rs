@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// How long an attempt has the field to itself (section 8).
+/// How long an attempt runs before the next one begins (section 8).
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// The addresses in an order in which the families take turns, each in the resolver's order (section 4).
@@ -29,7 +29,7 @@ pub(super) fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// Tries the addresses in order, each when the one before it has failed or was silent for [`STAGGER`]. The first that
 /// answers wins, and the others are given up (section 5).
 ///
-/// The error is that of an address which was reached, if any was: that this machine has no way to the others tells less.
+/// If any address was reached, the error is that of such an address: that this machine has no way to others tells less.
 pub(super) async fn first<T, F, C>(addresses: Vec<SocketAddr>, connect: C) -> io::Result<T>
 where
     C: Fn(SocketAddr) -> F,
@@ -67,7 +67,7 @@ where
     }
 }
 
-/// How much an error says of the other end.
+/// How much an error says about the other end.
 fn tells(error: &io::Error) -> u8 {
     use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable, NotFound};
     match error.kind() {
@@ -105,8 +105,8 @@ mod tests {
 
     const NEVER: u64 = 1_000_000;
 
-    /// What the addresses do: after so many milliseconds each answers or fails. Who wins, or how it fails; after how
-    /// long; and when each was tried.
+    /// What the addresses do: each answers or fails after so many milliseconds. Then the result: which address wins, or
+    /// how it fails; after how long; and when each was tried.
     struct Race {
         behaviours: &'static [(u64, Result<(), io::ErrorKind>)],
         expected: Result<usize, io::ErrorKind>,
@@ -139,7 +139,7 @@ mod tests {
             510,
             &[0, 250, 500],
         ),
-        // A failure is not waited out.
+        // The race does not wait after a failure.
         race(
             &[(30, Err(ConnectionRefused)), (40, Ok(()))],
             Ok(1),
@@ -173,7 +173,7 @@ mod tests {
         } in RACES
         {
             let begun = Instant::now();
-            // In tens, since a timer may be a millisecond late.
+            // Rounded to tens, since a timer may be a millisecond late.
             let ms = move || u64::try_from(begun.elapsed().as_millis()).expect("soon") / 10 * 10;
             let log = Arc::new(Mutex::new(Vec::new()));
             let connect = |address: SocketAddr| {

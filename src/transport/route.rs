@@ -12,8 +12,8 @@ use super::tls::Connector;
 /// The way to an origin: by default to the addresses of its host, and for `https` with the platform's trusted
 /// certificates.
 ///
-/// It changes how the connection is opened and nothing about the requests: Host, and the name in the server's
-/// certificate, are those of the origin.
+/// It changes only how the connection is opened. Host, and the name in the server's certificate, are still those of the
+/// origin.
 #[derive(Debug, Clone, Default)]
 pub struct Route {
     path: Option<PathBuf>,
@@ -22,7 +22,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// Through a Unix socket. Host and port of the origin are not connected to.
+    /// Connects through a Unix socket. Host and port of the origin are not connected to.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self {
             path: Some(path.into()),
@@ -30,16 +30,16 @@ impl Route {
         }
     }
 
-    /// With TCP keep-alive: a connection that was silent for this long is probed (P89). Off unless it is set.
+    /// Sets TCP keep-alive: a connection that was silent for this long is probed (P89). Off by default.
     #[must_use]
     pub fn keepalive(mut self, after: Duration) -> Self {
         self.keepalive = Some(after);
         self
     }
 
-    /// With a TLS configuration of your own for `https`: other trusted certificates, a certificate of the client, or a
-    /// verification that is weaker, which is for you to write. `http/1.1` is offered by ALPN if the configuration names
-    /// no protocol.
+    /// Sets a TLS configuration of your own for `https`: other trusted certificates, a client certificate, or a weaker
+    /// verification, which you have to write yourself. If the configuration names no protocol, `http/1.1` is offered by
+    /// ALPN.
     #[cfg(feature = "rustls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     #[must_use]
@@ -48,7 +48,7 @@ impl Route {
         self
     }
 
-    /// Sets what is set of a TCP connection.
+    /// Applies the options to a TCP connection.
     pub(super) fn tune(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         if let Some(after) = self.keepalive {

@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-/// How an origin is spoken to (RFC 9110 sections 4.2.1 and 4.2.2).
+/// The scheme of an origin: with or without TLS (RFC 9110 sections 4.2.1 and 4.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// Without TLS.
     Http,
-    /// In TLS.
+    /// With TLS.
     Https,
 }
 
 impl Scheme {
-    /// The port where none is named: 80 or 443.
+    /// The port that is used if none is named: 80 or 443.
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -20,7 +20,7 @@ impl Scheme {
         }
     }
 
-    /// As it stands in a URL.
+    /// The scheme as it is written in a URL.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",

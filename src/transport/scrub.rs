@@ -1,6 +1,6 @@
 //! The values of fields that carry credentials, made unreadable.
 
-/// Fields whose values nobody is to see.
+/// Fields whose values must stay secret.
 const SECRET: [&[u8]; 4] = [
     b"authorization",
     b"proxy-authorization",
@@ -8,13 +8,13 @@ const SECRET: [&[u8]; 4] = [
     b"set-cookie",
 ];
 
-/// Where one direction of a connection is, line by line. Knows lines and names, and nothing of HTTP.
+/// The place in one direction of a connection, line by line. It knows lines and names, and nothing of HTTP.
 #[derive(Debug, Default)]
 pub(super) struct Scrub {
     at: At,
-    /// The begin of the line, as long as it may be a name.
+    /// The beginning of the line, for as long as it may be a name.
     name: Vec<u8>,
-    /// The line before was a secret: one that begins with white space goes on with it.
+    /// The line before was a secret: a line that begins with white space continues it.
     folds: bool,
 }
 
@@ -27,7 +27,7 @@ enum At {
 }
 
 impl Scrub {
-    /// The same bytes, but for secrets.
+    /// The same bytes, with secrets replaced.
     pub(super) fn scrub(&mut self, bytes: &[u8]) -> Vec<u8> {
         bytes.iter().map(|byte| self.byte(*byte)).collect()
     }
@@ -66,7 +66,7 @@ impl Scrub {
 mod tests {
     use super::*;
 
-    /// Wherever the bytes are cut, the same is hidden. Also in lines that are refused, but seen.
+    /// The same is hidden wherever the bytes are cut, also in lines that are refused later.
     #[test]
     fn secrets_are_hidden_in_every_split() {
         let said = b"GET /a:b HTTP/1.1\r\nCOOKIE: a=1; b=2\r\nX-Cookie: c\r\nauthorization:Basic\r\n eHg=\r\nCookie : d\r\n e\r\n\r\n f\r\nSet-Cookie\r\n";

@@ -1,4 +1,4 @@
-//! A tap on a connection: what came in and what went out, for whoever wants to see it (N12).
+//! A tap on a connection: it sees what was received and what was sent (N12).
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -14,16 +14,17 @@ use tokio::time::Instant;
 use super::scrub::Scrub;
 use super::{Halves, Hangup, Peer, Read, ReadHalf, Write, WriteHalf};
 
-/// Sees the bytes of connections, as they are read and as the transport takes them, byte for byte in order. Inside TLS:
-/// it sees what is encrypted on the way.
+/// Sees the bytes of connections, as they are read and as the transport takes them, byte for byte and in order. With
+/// TLS, it sees the plain text.
 ///
-/// It shows everything, passwords, cookies and bodies. [`Redacted`] hides the values of the fields that carry
-/// credentials, and nothing else. Without a tap a connection costs nothing; with one, each read and each write is a call.
+/// It shows everything, including passwords, cookies and bodies. [`Redacted`] hides the values of the fields that carry
+/// credentials, and nothing else. Without a tap a connection costs nothing extra; with one, each read and each write is
+/// a call.
 ///
-/// A connection that is handed over stays tapped. The CONNECT by which a client asks a proxy for a tunnel is not shown,
+/// A connection that is handed over stays tapped. The CONNECT by which a client asks a proxy for a tunnel is not shown;
 /// what goes through the tunnel is.
 ///
-/// Every closure of this shape is a tap; to tell an actor, send it what it is to know:
+/// Every closure of this shape is a tap. To tell an actor, send it a message from the closure:
 ///
 /// ```
 /// use http_actors::{Direction, Passed, SessionOptions, Tapped};
@@ -36,11 +37,11 @@ use super::{Halves, Hangup, Peer, Read, ReadHalf, Write, WriteHalf};
 /// }));
 /// ```
 pub trait Tap: Send + Sync + 'static {
-    /// Something passed. Called on the connection's arbiter: must not block.
+    /// Bytes passed, or their end. This is called on the connection's arbiter, so it must not block.
     fn tap(&self, tapped: &Tapped<'_>);
 
-    /// Whether the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie are hidden from it: no. See
-    /// [`Redacted`].
+    /// Whether the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie are hidden from this tap: false.
+    /// See [`Redacted`].
     fn is_redacted(&self) -> bool {
         false
     }
@@ -52,11 +53,11 @@ impl<F: Fn(&Tapped<'_>) + Send + Sync + 'static> Tap for F {
     }
 }
 
-/// A tap that does not see the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie: each byte of them
-/// but white space is a `*`, so that lengths and places stay.
+/// A tap that does not see the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie.
 ///
-/// It goes by lines, wherever they are cut, and so hides those of a body that look like one of these fields. It knows
-/// nothing of secrets elsewhere: in targets, in other fields, in bodies.
+/// Each byte of them except white space becomes a `*`, so lengths and places stay. It works by lines, however they are
+/// cut, and so also hides values in a body that look like one of these fields. It does not hide secrets in targets, in
+/// other fields or in bodies.
 #[derive(Debug, Clone, Copy)]
 pub struct Redacted<T>(pub T);
 
@@ -70,32 +71,32 @@ impl<T: Tap> Tap for Redacted<T> {
     }
 }
 
-/// What passed a [`Tap`].
+/// What a [`Tap`] is told.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Tapped<'a> {
-    /// The number of the connection, its own in this process.
+    /// The number of the connection, unique in this process.
     pub connection: u64,
-    /// Its addresses.
+    /// The addresses of the connection.
     pub peer: &'a Peer,
-    /// When, by the clock of tokio.
+    /// The time, by the clock of tokio.
     pub at: Instant,
-    /// Whence and whither.
+    /// Received or sent.
     pub direction: Direction,
-    /// What.
+    /// The bytes, or their end.
     pub passed: Passed<'a>,
 }
 
-/// Whence and whither.
+/// Direction: received or sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// From the peer.
+    /// Received from the peer.
     In,
-    /// To the peer.
+    /// Sent to the peer.
     Out,
 }
 
-/// Bytes, or the end of them.
+/// Bytes, or their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passed<'a> {
     /// Bytes that were read, or taken by the transport.
@@ -128,12 +129,12 @@ pub(crate) fn tap(halves: Halves, tap: Arc<dyn Tap>) -> Halves {
     }
 }
 
-/// What both halves know.
+/// What both halves share.
 struct Wire {
     tap: Arc<dyn Tap>,
     connection: u64,
     peer: Peer,
-    /// In and out: the end was told.
+    /// In and out: whether the end was told.
     over: [AtomicBool; 2],
 }
 
@@ -160,7 +161,7 @@ impl Tapping {
 }
 
 impl Wire {
-    /// The end of a direction, which is told once.
+    /// Tells the end of a direction, once.
     fn end(&self, direction: Direction, end: Passed<'_>) {
         let [inward, outward] = &self.over;
         let over = match direction {
@@ -172,7 +173,7 @@ impl Wire {
         }
     }
 
-    /// A write failed: the peer has cut the connection, and the reading half may not be asked any more.
+    /// A write failed: the peer has cut the connection, and the reading half may never be asked again.
     fn broke(&self) {
         self.end(Direction::In, Passed::Reset);
     }
@@ -185,7 +186,7 @@ impl Wire {
             direction,
             passed,
         };
-        // A tap that panics has missed something, and nothing else happens.
+        // If a tap panics, it misses something, and nothing else happens.
         if catch_unwind(AssertUnwindSafe(|| self.tap.tap(&tapped))).is_err() {
             tracing::error!("the tap panicked");
         }

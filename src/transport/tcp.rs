@@ -23,7 +23,7 @@ pub(super) fn split(stream: TcpStream) -> Halves {
     split_known(stream, peer)
 }
 
-/// The same where the addresses are known.
+/// The same, if the addresses are known.
 pub(crate) fn split_known(stream: TcpStream, peer: Peer) -> Halves {
     let (read, write) = stream.into_split();
     Halves {
@@ -47,9 +47,9 @@ impl TcpWrite {
 }
 
 impl Write for TcpWrite {
-    /// A zero linger time turns the close into a reset. A plain close would leave what the peer does not read in the
-    /// kernel's send buffer, and would end a close-delimited message well. The half is forgotten, because its drop would
-    /// send the FIN that must not be sent; the socket closes with the other half.
+    /// A linger time of zero turns the close into a reset. A plain close would leave what the peer does not read in the
+    /// kernel's send buffer, and would end a close-delimited message well. The half is forgotten, because its drop
+    /// would send the FIN that must not be sent; the socket closes with the other half.
     fn abort(&mut self) {
         if let Some(half) = self.0.take() {
             // A socket that is gone already needs no reset.

@@ -6,14 +6,14 @@ use bytes::Bytes;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsInfo {
-    /// The protocol version, as `TLSv1.3`.
+    /// The protocol version, for example `TLSv1.3`.
     pub version: &'static str,
-    /// The IANA name of the cipher suite, as `TLS_AES_256_GCM_SHA384`.
+    /// The IANA name of the cipher suite, for example `TLS_AES_256_GCM_SHA384`.
     pub cipher_suite: String,
-    /// The host that the client named (SNI); none if it named none, as for IP addresses.
+    /// The host that the client named (SNI). `None` if it named none, as for IP addresses.
     pub sni: Option<String>,
     /// The protocol that was agreed on by ALPN.
     pub alpn: Option<String>,
-    /// The certificates that the peer showed, in DER, its own first. Those of a client only if the server asked for them.
+    /// The certificates that the peer showed, in DER, its own first. A client shows them only if the server asked.
     pub peer_certificates: Vec<Bytes>,
 }

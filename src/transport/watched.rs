@@ -10,16 +10,16 @@ use tokio::net::{tcp, unix};
 
 use super::{Hangup, Read};
 
-/// The receiving half, and what watches it while it is not read.
+/// The receiving half, and the watch on it while it is not read.
 pub(crate) struct Watched<H> {
-    /// None while it is watched.
+    /// `None` while it is watched.
     half: Option<H>,
     watch: Option<Watch<H>>,
     /// The end of the stream was seen, so only a reset is news.
     half_closed: bool,
 }
 
-/// The half in a place that it shares with what watches it. Made when that is needed, which for most it never is.
+/// The half in a place that it shares with the watch. Made when needed, which for most connections it never is.
 struct Watch<H> {
     half: Arc<H>,
     future: Pin<Box<dyn Future<Output = io::Result<Hangup>> + Send>>,
@@ -51,7 +51,7 @@ impl<H: Half> Watched<H> {
         }
     }
 
-    /// The half, which nobody watches from now on.
+    /// The half, which is no longer watched.
     #[inline]
     fn half(&mut self) -> &mut H {
         if self.half.is_none() {
@@ -95,8 +95,8 @@ impl<H: Half> AsyncRead for Watched<H> {
 }
 
 impl<H: Half> Read for Watched<H> {
-    /// Readiness without reading: priority readiness is woken by the closing of the peer's sending side and not by data,
-    /// error readiness by a reset.
+    /// Readiness without reading: priority readiness is woken when the peer closes its sending side, and not by data;
+    /// error readiness is woken by a reset.
     fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<Hangup> {
         let hangup = ready!(self.watch().future.as_mut().poll(cx)).unwrap_or(Hangup::Reset);
         // The next watch looks for something else.
@@ -119,6 +119,6 @@ async fn watch<H: Half>(half: Arc<H>, half_closed: bool) -> io::Result<Hangup> {
     if ready.is_read_closed() && !half_closed {
         return Ok(Hangup::HalfClosed);
     }
-    // Not urgent data: tokio does not ask the kernel for them.
+    // This is not urgent data: tokio does not ask the kernel for them.
     std::future::pending().await
 }

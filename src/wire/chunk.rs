@@ -16,7 +16,7 @@ use super::token::{skip_space, take_token, take_value};
 use super::{Limits, trailer};
 use crate::error::WireError;
 
-/// Where in a chunked body the decoder stands.
+/// The decoder's place in a chunked body.
 #[derive(Debug)]
 pub(super) struct Chunks {
     expect: Expect,
@@ -30,7 +30,7 @@ pub(super) struct Chunks {
 enum Expect {
     /// A chunk line.
     Size(Scan),
-    /// So many bytes more of data.
+    /// This many bytes of data are left.
     Data(u64),
     /// The two bytes after the data.
     DataEnd,
@@ -38,7 +38,7 @@ enum Expect {
     Trailers(Scan),
 }
 
-/// What one step found, and how many bytes were consumed by then.
+/// What one step found, and how many bytes it consumed.
 #[derive(Debug)]
 pub(super) enum Part {
     More(usize),
@@ -111,11 +111,11 @@ impl Chunks {
         }
     }
 
-    /// Takes a chunk line's size into the sums and holds them to the limits.
+    /// Adds a chunk line's size to the sums and holds them to the limits.
     fn account(&mut self, line: &[u8], limits: &Limits) -> Result<u64, WireError> {
         let size = chunk_line(line)?;
-        // Small chunks are honest: a feed may live for days on them. What is counted is what no chunk needs, leading
-        // zeros and extensions, against a quarter of the data that came with it.
+        // Small chunks are honest: a feed may live for days on them. What counts is what no chunk needs, leading zeros
+        // and extensions, against a quarter of the data that came with it.
         let excess = line.len().saturating_sub(digits(size)) as u64;
         self.excess = self.excess.saturating_add(excess);
         let allowance = (self.data >> 2).saturating_add(limits.chunk_overhead);
@@ -162,10 +162,10 @@ fn chunk_line(line: &[u8]) -> Result<u64, WireError> {
     }
 }
 
-/// `chunk-ext` (RFC 9112 section 7.1.1). Nothing is made of them.
+/// `chunk-ext` (RFC 9112 section 7.1.1). Extensions are ignored.
 fn chunk_extensions(text: &[u8]) -> Result<(), WireError> {
     let mut rest = skip_space(text);
-    // A size followed by anything but an extension is no size: "5 5", "0x5", "5_0".
+    // A size may be followed only by an extension. These are no sizes: "5 5", "0x5", "5_0".
     if rest.first() != Some(&b';') {
         return Err(WireError::InvalidChunkSize);
     }

@@ -1,5 +1,5 @@
-//! Which request a response answers (RFC 9112 section 9.2): first in, first out, and an informational response is not
-//! the answer (B23).
+//! Which request a response answers (RFC 9112 section 9.2): first in, first out. An informational response is not the
+//! answer (B23).
 
 use std::collections::VecDeque;
 
@@ -8,12 +8,12 @@ use http::{Method, StatusCode};
 use crate::error::WireError;
 use crate::payload::MessageId;
 
-/// What a client must remember of a request to frame the response to it.
+/// What a client must remember of a request to frame its response.
 #[derive(Debug, Clone)]
 pub(crate) struct Expected {
     pub(crate) id: MessageId,
     pub(crate) method: Method,
-    /// Whether somebody is to get the connection if the server switches: by a 101, or, for CONNECT, by a 2xx.
+    /// Whether somebody gets the connection if the server switches: by a 101, or, for CONNECT, by a 2xx.
     pub(crate) upgrade: bool,
 }
 

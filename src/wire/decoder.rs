@@ -1,8 +1,8 @@
 //! Bytes to messages (RFC 9112), for both ends of a connection.
 //!
-//! The decoder owns no bytes but a gathered Oneshot body: it is shown the unread input and says how much of it is done
-//! with. The caller keeps the rest and shows it again, with more behind it. The same bytes give the same items, however
-//! they are split (P57, P186). The first error is final (B5).
+//! The decoder owns no bytes except a gathered Oneshot body. It is shown the unread input and says how much of it is
+//! done with. The caller keeps the rest and shows it again, with more after it. The same bytes give the same items,
+//! however they are split (P57, P186). The first error is final (B5).
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(crate) struct Decoder {
     heads: Heads,
     cycle: Cycle,
     state: State,
-    /// Whether to stop behind the current message until told to go on.
+    /// Whether to stop after the current message until told to go on.
     hold: bool,
 }
 
@@ -46,21 +46,21 @@ enum State {
     Length { left: u64 },
     /// In a chunked body.
     Chunks(Chunks),
-    /// In a body that ends with the connection; so many bytes may still come.
+    /// In a body that ends with the connection; this many bytes may still come.
     UntilClose { allowance: u64 },
-    /// Behind a message after which the protocol may change.
+    /// After a message that may change the protocol.
     Held,
     /// A violation was met.
     Failed(WireError),
 }
 
 impl Decoder {
-    /// For the server end.
+    /// Makes the decoder of a server.
     pub(crate) fn requests(rules: Arc<Rules>) -> Self {
         Self::new(Kind::Requests, rules)
     }
 
-    /// For the client end.
+    /// Makes the decoder of a client.
     pub(crate) fn responses(rules: Arc<Rules>) -> Self {
         Self::new(Kind::Responses, rules)
     }
@@ -75,7 +75,7 @@ impl Decoder {
         }
     }
 
-    /// Tells of a request whose response will come. Before its first byte is written.
+    /// Tells of a request whose response will come. Call it before the first byte of the request is written.
     pub(crate) fn expect(&mut self, expected: Expected) {
         self.cycle.expect(expected);
     }
@@ -89,10 +89,10 @@ impl Decoder {
         step
     }
 
-    /// The peer sends nothing more, and so many bytes were left unread.
+    /// The peer sends nothing more, and `unread` bytes were left unread.
     ///
-    /// Between two messages that is the ordinary end, and of a close-delimited body it is the end. Anywhere else the
-    /// message was cut short (B24). Bytes behind a protocol change are not ours to judge.
+    /// Between two messages that is the ordinary end, and for a close-delimited body it is the end. Anywhere else the
+    /// message was cut short (B24). Bytes after a protocol change are not ours to judge.
     pub(crate) fn eof(&mut self, unread: usize) -> Result<Option<Item>, WireError> {
         match &self.state {
             State::Head { .. } if unread == 0 => Ok(None),
@@ -113,14 +113,14 @@ impl Decoder {
         }
     }
 
-    /// Whether the decoder stands between two messages and has seen no byte of the next one. An empty line before a
-    /// request is no byte of it.
+    /// Whether the decoder is between two messages and has seen no byte of the next one. An empty line before a request
+    /// is no byte of it.
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
         matches!(&self.state, State::Head { scan, .. } if scan.is_fresh())
     }
 
-    /// Whether the decoder stands inside a body.
+    /// Whether the decoder is inside a body.
     pub(crate) fn in_body(&self) -> bool {
         match self.state {
             State::Gather { .. }
@@ -157,7 +157,7 @@ impl Decoder {
         matches!(self.state, State::Failed(_))
     }
 
-    /// Reads on as HTTP after a hold, also one that is still to come: the end of its message may not have been read.
+    /// Reads on as HTTP after a hold. It may come before the hold: the end of its message may not have been read.
     pub(crate) fn resume(&mut self) {
         self.hold = false;
         if self.is_held() {
@@ -239,7 +239,7 @@ impl Decoder {
         self.open(payload, facts, framing, consumed, rest)
     }
 
-    /// What a response is by the request that it answers.
+    /// What a response is, by the request that it answers.
     fn response(
         &mut self,
         message: &mut Message,

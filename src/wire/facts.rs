@@ -4,7 +4,7 @@ use http::{StatusCode, Version};
 
 use crate::payload::{Block, Known, members};
 
-/// What the session must know of a message beside the message.
+/// What the session must know about a message besides the message itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -30,7 +30,7 @@ impl Facts {
     }
 }
 
-/// `close` wins, then `keep-alive`, then the version; over all lines, without regard to case (P170).
+/// `close` wins, then `keep-alive`, then the version. All lines count, without regard to case (P170).
 pub(super) fn keep_alive(block: &Block, version: Version) -> bool {
     if !block.has(Known::Connection) {
         return version != Version::HTTP_10;
@@ -39,7 +39,7 @@ pub(super) fn keep_alive(block: &Block, version: Version) -> bool {
         && (version != Version::HTTP_10 || has_member(block, Known::Connection, b"keep-alive"))
 }
 
-/// Whether Upgrade is offered by both fields that it takes. In HTTP/1.0 it does not exist (RFC 9110 section 7.8).
+/// Whether Upgrade is offered by both fields that it needs. HTTP/1.0 does not have it (RFC 9110 section 7.8).
 pub(super) fn upgrade(block: &Block, version: Version) -> bool {
     block.has(Known::Upgrade)
         && version != Version::HTTP_10

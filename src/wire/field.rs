@@ -1,11 +1,11 @@
-//! Field lines (RFC 9112 section 5): the one gate of header fields and trailer fields.
+//! Field lines (RFC 9112 section 5): the one gate for header fields and trailer fields.
 //!
 //! ```text
 //! field-line = field-name ":" OWS field-value OWS
 //! field-name = token
 //! ```
-//! httparse reads the lines, because it is fast; [`field_line`] is the rule in words, and says what was wrong with a
-//! line that httparse did not take. A test holds the two to the same verdict for every byte at every place.
+//! httparse reads the lines, because it is fast. [`field_line`] is the rule in words, and says what was wrong with a
+//! line that httparse did not take. A test checks that the two agree for every byte at every place.
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
@@ -49,8 +49,8 @@ fn index_with<'a>(
     Ok(())
 }
 
-/// Copies the section at the front of `input` to `block` and indexes its lines by those of the section before. `None` if
-/// that cannot be done, for whatever reason: the block is of no use then, and nothing is decided.
+/// Copies the section at the front of `input` to `block` and indexes its lines by those of the section before. `None`
+/// if that is not possible, for whatever reason: then the block is of no use, and nothing is decided.
 pub(super) fn index_by(
     before: &Block,
     input: &[u8],

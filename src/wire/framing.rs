@@ -1,7 +1,7 @@
 //! How long a body is (RFC 9112 section 6.3): the one decision, for both directions.
 //!
-//! Refused, because two readers could disagree about it: Content-Length beside Transfer-Encoding, differing or
-//! malformed Content-Length, `chunked` twice or before another coding, Transfer-Encoding in HTTP/1.0.
+//! Refused, because two readers could disagree: Content-Length beside Transfer-Encoding, differing or malformed
+//! Content-Length, `chunked` twice or before another coding, Transfer-Encoding in HTTP/1.0.
 
 use http::{Method, StatusCode, Version};
 
@@ -13,26 +13,26 @@ use crate::payload::{Block, Known, allows_body};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     Nothing,
-    /// So many bytes.
+    /// This many bytes.
     Length(u64),
     Chunked,
     /// All bytes until the connection closes: responses only.
     UntilClose,
 }
 
-/// Of a request. Without framing fields it has no body.
+/// The framing of a request. Without framing fields it has no body.
 pub(super) fn of_request(block: &Block, version: Version) -> Result<Framing, WireError> {
     Ok(announced(block, version)?.unwrap_or(Framing::Nothing))
 }
 
-/// Of a response to `method`. Without framing fields its body ends with the connection.
+/// The framing of a response to `method`. Without framing fields its body ends with the connection.
 pub(super) fn of_response(
     block: &Block,
     version: Version,
     status: StatusCode,
     method: &Method,
 ) -> Result<Framing, WireError> {
-    // Whatever the fields say (RFC 9112 section 6.3, cases 1 and 2): they tell of a body that is not sent.
+    // Whatever the fields say (RFC 9112 section 6.3, cases 1 and 2): they describe a body that is not sent.
     if !allows_body(status) || *method == Method::HEAD || is_tunnel(status, method) {
         return Ok(Framing::Nothing);
     }
@@ -77,7 +77,7 @@ fn transfer_encoding(block: &Block) -> Result<(), WireError> {
     for value in block.known(Known::TransferEncoding) {
         let mut rest = value;
         loop {
-            // Anything behind `chunked`, a second `chunked` too, leaves the length open.
+            // Anything after `chunked`, even a second `chunked`, leaves the length open.
             if last_is_chunked {
                 return Err(WireError::InvalidTransferEncoding);
             }

@@ -1,5 +1,5 @@
-//! Heads, whole: from bytes to a parsed start line and indexed fields, those of a head that came before if they are the
-//! same: see `last`.
+//! Whole heads: from bytes to a parsed start line and indexed fields. If a head equals an earlier one, that one's are
+//! used: see `last`.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ pub(super) enum Kind {
     Responses,
 }
 
-/// A parsed head: what of it is not in the message.
+/// The parts of a parsed head that are not in the message.
 #[derive(Debug)]
 pub(super) struct Head {
-    /// Of a request. How long the body of a response is, its head alone does not say.
+    /// For a request. The head of a response alone does not say how long its body is.
     pub(super) asked: Option<(Framing, Facts)>,
     /// Bytes that it took.
     pub(super) len: usize,
@@ -30,7 +30,7 @@ pub(super) struct Head {
 #[derive(Debug)]
 pub(super) struct Heads {
     kind: Kind,
-    /// None was read.
+    /// Whether no head was read yet.
     fresh: bool,
     last: Option<Arc<Last>>,
     #[cfg(test)]
@@ -58,8 +58,8 @@ impl Heads {
         self.forgetful = true;
     }
 
-    /// Reads the head at the front of `input` into a message. `None` while it is incomplete; then the message is as it
-    /// was.
+    /// Reads the head at the front of `input` into a message. `None` while it is incomplete; then the message is
+    /// unchanged.
     pub(super) fn read(
         &mut self,
         scan: &mut Scan,

@@ -3,7 +3,7 @@
 //! ```text
 //! Host = uri-host [ ":" port ]
 //! ```
-//! An HTTP/1.1 request needs exactly one Host; two are refused in any version, and so is one that disagrees with the
+//! An HTTP/1.1 request needs exactly one Host. Two are refused in any version, and so is one that disagrees with the
 //! authority in the request target.
 
 use std::net::Ipv6Addr;
@@ -22,7 +22,7 @@ pub(super) struct HostPort<'a> {
 }
 
 impl<'a> HostPort<'a> {
-    /// Reads `uri-host [ ":" port ]`. An empty port is as good as none.
+    /// Reads `uri-host [ ":" port ]`. An empty port counts as none.
     pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
         let split = match text.first() {
             Some(b'[') => memchr::memchr(b']', text)?.saturating_add(1),
@@ -43,7 +43,7 @@ impl<'a> HostPort<'a> {
         is_host.then_some(Self { host, port })
     }
 
-    /// Whether both name the same place, where `default` tells whether a port may be left out.
+    /// Whether both name the same place. `default` tells whether a port may be left out.
     pub(super) fn agrees(&self, other: &Self, default: impl Fn(u16) -> bool) -> bool {
         self.host.eq_ignore_ascii_case(other.host)
             && match (self.port, other.port) {
@@ -54,7 +54,7 @@ impl<'a> HostPort<'a> {
     }
 }
 
-/// The Host rule for a request. `target` is the authority of the request target, if it has one, and the ports that it
+/// Checks the Host of a request. `target` is the authority of the request target, if it has one, and the ports that it
 /// may leave out.
 pub(super) fn check(
     block: &Block,
@@ -103,7 +103,7 @@ impl DefaultPort {
     }
 }
 
-/// What stands between the brackets: `IPv6address / IPvFuture`.
+/// The part between the brackets: `IPv6address / IPvFuture`.
 fn is_ip_literal(text: &[u8]) -> bool {
     match text {
         [b'v' | b'V', rest @ ..] => {
@@ -123,7 +123,7 @@ fn is_ip_literal(text: &[u8]) -> bool {
     }
 }
 
-/// `reg-name = *( unreserved / pct-encoded / sub-delims )`, which an IPv4 address is too.
+/// `reg-name = *( unreserved / pct-encoded / sub-delims )`. An IPv4 address is one too.
 fn is_reg_name(text: &[u8]) -> bool {
     text.iter().all(|byte| is_name_byte(*byte)) || is_encoded_name(text)
 }

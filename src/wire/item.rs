@@ -1,4 +1,4 @@
-//! What the decoder gives.
+//! What the decoder returns.
 
 use std::ops::Range;
 
@@ -10,17 +10,17 @@ use crate::payload::{Headers, Payload};
 pub(crate) struct Step {
     /// Bytes of the input that are done with.
     pub(crate) consumed: usize,
-    /// What they gave. `None`: more bytes are needed. After `Some` call again, also without new bytes.
+    /// What they gave. `None`: more bytes are needed. After `Some`, call again, even without new bytes.
     pub(crate) item: Option<Item>,
 }
 
-/// Trailer fields, where any came. They are rare: in a box, so that what is common stays small.
+/// Trailer fields, if any came. They are rare, so they are in a box, and the common cases stay small.
 pub(crate) type Trailers = Box<Headers>;
 
 /// A part of a message.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// A head; of a Oneshot message the whole of it.
+    /// A head. For a Oneshot message, the whole message.
     Head(Payload, Facts),
     /// Body data: this range of the input.
     Data(Range<usize>),

@@ -1,12 +1,12 @@
 //! The memory of the last head.
 //!
-//! Peers repeat themselves: on one connection most heads are equal to the one before, or differ in the request line, or
-//! in a field or two, and only these are parsed. So the next bytes are compared with the last head first. A hit shares
-//! what was parsed then; it is a function of the bytes and the rules alone, gives what parsing them again would give,
-//! and never decides an error.
+//! Peers repeat themselves: most heads on a connection are equal to the one before, or differ in the request line or in
+//! a field or two. Only the differences are parsed. So the next bytes are first compared with the last head. A hit
+//! shares the earlier result. It depends on the bytes and the rules alone, gives what parsing again would give, and
+//! never decides an error.
 //!
-//! The first request of a connection is compared with the first of the one before it on this thread: those who connect
-//! for each request repeat themselves, too, and idle connections whose heads are equal hold one between them.
+//! The first request of a connection is compared with the first one of the connection before it on this thread. Clients
+//! that connect for each request repeat themselves too, and idle connections with equal heads share one.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use super::response_head::StatusLine;
 use super::rules::Rules;
 use crate::payload::{self, Block, Message, StartLine, give_block, take_block};
 
-/// A larger head is forgotten once it was delivered, so that an idle connection stays small.
+/// A larger head is forgotten after its delivery, so that an idle connection stays small.
 const KEPT: usize = 4096;
 
-/// The head that came last.
+/// The last head.
 #[derive(Debug, Default)]
 pub(super) struct Last {
     /// The start line with its end. Empty while nothing is known.
     line: Vec<u8>,
-    /// What `line` says, once it has come twice: to keep what comes once would cost an allocation a head.
+    /// What `line` says, once it has come twice: keeping a line that comes once would cost an allocation for each head.
     start: Option<Known>,
     /// The field lines.
     fields: Arc<Block>,
@@ -47,14 +47,14 @@ pub(super) struct Fields {
     pub(super) block: Arc<Block>,
     /// Bytes of the whole head.
     pub(super) len: usize,
-    /// They are those of the head before.
+    /// Whether they are those of the head before.
     same: bool,
-    /// What they say of the host was judged with another start line.
+    /// Whether Host was judged with another start line.
     pub(super) host: bool,
 }
 
 impl Fields {
-    /// Those that were parsed now.
+    /// Fields that were parsed now.
     pub(super) fn new(block: Arc<Block>, len: usize) -> Self {
         Self {
             block,
@@ -66,12 +66,12 @@ impl Fields {
 }
 
 thread_local! {
-    /// The first head of the connection that had one last, and the rules that it was read by.
+    /// The first head of the last connection that had one, and the rules that it was read by.
     static FIRST: RefCell<Option<(Arc<Rules>, Arc<Last>)>> = const { RefCell::new(None) };
 }
 
 impl Last {
-    /// What the first head of a connection may be like.
+    /// What the first head of a connection may equal.
     pub(super) fn of_thread(rules: &Arc<Rules>) -> Option<Arc<Self>> {
         let first = |first: &RefCell<Option<(Arc<Rules>, Arc<Self>)>>| {
             let first = first.borrow();
@@ -82,14 +82,14 @@ impl Last {
         FIRST.try_with(first).ok().flatten()
     }
 
-    /// The first head of a connection was this.
+    /// Keeps this as the first head of a connection.
     pub(super) fn keep(self: &Arc<Self>, rules: &Arc<Rules>) {
         let kept = Some((Arc::clone(rules), Arc::clone(self)));
         // The thread may be ending.
         let _ = FIRST.try_with(|first| first.replace(kept));
     }
 
-    /// The head, if the same bytes come again; and how long it is.
+    /// The head and its length, if the same bytes come again.
     pub(super) fn recall(
         &self,
         input: &[u8],
@@ -115,8 +115,8 @@ impl Last {
         Some((asked, len))
     }
 
-    /// The fields, if the same come again behind another start line, or if some lines do, at their places. Only when they
-    /// are looked at for the first time.
+    /// The fields, if all or some lines come again at their places after another start line. Only when they are looked
+    /// at for the first time.
     pub(super) fn recall_fields(
         &self,
         scan: &Scan,
@@ -127,7 +127,7 @@ impl Last {
             return None;
         }
         let rest = input.get(scan.start()..)?;
-        // A longer line may carry the same fields over the limit: then the scan finds the error.
+        // With a longer start line the same fields may exceed the limit: then the scan finds the error.
         let len = |fields: usize| {
             let len = scan.start().saturating_add(fields);
             (len <= limits.head).then_some(len)
@@ -159,7 +159,7 @@ impl Last {
         None
     }
 
-    /// This head was the last. None if it is too large to be kept.
+    /// Keeps this head as the last. `None` if it is too large to be kept.
     pub(super) fn learn(
         last: Option<Arc<Self>>,
         line: &[u8],

@@ -1,6 +1,6 @@
 //! How much of anything a peer may send.
 
-/// Bounds on what a peer sends, each with the answer that it gets at the bound.
+/// Bounds on what a peer sends, each with the answer of a server at the bound. At a client the exchange fails instead.
 ///
 /// The defaults are what comparable servers use, on the strict side. `Limits` is plain data:
 ///
@@ -12,24 +12,25 @@
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a request or status line, without its end: 8 KiB. Beyond: 414.
+    /// Bytes of a request or status line, without its end: 8 KiB. Beyond that: 414.
     pub start_line: usize,
-    /// Bytes of a whole head, the blank line included: 32 KiB. Beyond: 431.
+    /// Bytes of a whole head, the blank line included: 32 KiB. Beyond that: 431.
     pub head: usize,
-    /// Field lines of a head or of a trailer section: 100. Beyond: 431 (400 in trailers).
+    /// Field lines of a head or of a trailer section: 100. Beyond that: 431 (400 in trailers).
     pub fields: usize,
-    /// Bytes of a chunk line, extensions included, without its end: 256. Beyond: 400.
+    /// Bytes of a chunk line, extensions included, without its end: 256. Beyond that: 400.
     pub chunk_line: usize,
-    /// Bytes of chunk lines that no chunk needs (extensions, leading zeros), beyond a quarter of the data: 16 KiB. Beyond:
-    /// 400. The least framing is not counted, so that a feed may live for days on small chunks.
+    /// Bytes of chunk lines that no chunk needs (extensions, leading zeros), beyond a quarter of the data: 16 KiB.
+    /// Beyond that:
+    /// 400. The framing that a chunk needs is not counted, so that a feed may live for days on small chunks.
     pub chunk_overhead: u64,
-    /// Bytes of a trailer section: 8 KiB. Beyond: 400.
+    /// Bytes of a trailer section: 8 KiB. Beyond that: 400.
     pub trailers: usize,
-    /// A body of a known length up to this many bytes is delivered whole, inside the payload: 10,000 (P50).
+    /// Bytes up to which a body of known length is delivered whole, inside the payload: 10,000 (P50).
     pub oneshot: u64,
-    /// Bytes of a body that is delivered in pieces: no limit. Beyond: 413.
+    /// Bytes of a body that is delivered in pieces: no limit. Beyond that: 413.
     pub body: Option<u64>,
-    /// 1xx responses to one request: 16. Beyond, the exchange fails.
+    /// 1xx responses to one request: 16. Beyond that the exchange fails.
     pub informational: usize,
 }
 

@@ -25,7 +25,7 @@ impl<'a> ScannedLine<'a> {
 
 /// Proof that these bytes are whole lines, the last one blank: every LF ends one, with its CR.
 ///
-/// What is inside a line may still hold a bare CR, or make it a fold. The field gate does not let such a line pass, and
+/// A line may still have a bare CR inside, or be a fold. The field gate does not let such a line pass, and
 /// [`lines`](Self::lines) says which of the two it was.
 #[derive(Debug)]
 pub(super) struct ScannedFields<'a> {
@@ -90,8 +90,8 @@ impl Bounds {
         }
     }
 
-    /// The part of the input in which the section must end. What stands behind it cannot change the outcome, and so
-    /// the outcome does not depend on how much has arrived.
+    /// The part of the input in which the section must end. What comes after it cannot change the outcome, so the
+    /// outcome does not depend on how much has arrived.
     fn window<'a>(&self, input: &'a [u8]) -> &'a [u8] {
         input.get(..self.size).unwrap_or(input)
     }
@@ -102,7 +102,7 @@ impl Bounds {
 pub(super) struct Scan {
     /// The first byte that has not been looked at.
     at: usize,
-    /// Where the current line starts.
+    /// The start of the current line.
     line: usize,
     /// Length of the start line with its end; 0 while it is not complete.
     start: usize,
@@ -228,7 +228,7 @@ impl Scan {
             Some(line) => (line, true),
             None => (seen, bare_lf),
         };
-        // Before the end is judged: whether it has arrived must not matter.
+        // Checked before the end is judged: it must not matter whether it has arrived.
         if line.len() > limit {
             return Err(too_long);
         }
@@ -257,7 +257,7 @@ impl Scan {
     }
 }
 
-/// The first line and its length with its end, if it is whole and one. Where there may be no line, a [`Scan`] is asked.
+/// The first line, and its length with its end, if it is whole and a line. If it may not be one, use a [`Scan`].
 pub(super) fn first_line(input: &[u8]) -> Option<(ScannedLine<'_>, usize)> {
     let end = memchr(b'\n', input)?;
     let line = input.get(..end)?.strip_suffix(b"\r")?;
@@ -271,7 +271,7 @@ fn without_cr(line: &[u8]) -> Result<ScannedLine<'_>, WireError> {
     }
 }
 
-/// The one empty line that may stand before a request (RFC 9112 section 2.2): how many bytes it has.
+/// The one empty line that may come before a request (RFC 9112 section 2.2): how many bytes it has.
 ///
 /// `None` if there is none; `Some(0)` if its second byte is still to come.
 pub(super) fn empty_line(input: &[u8], bare_lf: bool) -> Option<usize> {
@@ -283,8 +283,8 @@ pub(super) fn empty_line(input: &[u8], bare_lf: bool) -> Option<usize> {
     }
 }
 
-/// Replaces every fold by spaces (RFC 9112 section 5.2), byte for byte so that the length stays. A first line that
-/// begins with a space has nothing to continue and stays what it is: an error.
+/// Replaces every fold by spaces (RFC 9112 section 5.2), byte for byte so that the length stays. If the first line
+/// begins with a space, it has nothing to continue and stays an error.
 fn unfold(section: &[u8]) -> Cow<'_, [u8]> {
     let mut text = Cow::Borrowed(section);
     for end in memchr_iter(b'\n', section) {

@@ -1,11 +1,12 @@
 //! HTTP/1.1 on the wire (RFC 9112): bytes to messages and back. Floor 1.
 //!
-//! Pure: no actor, no task, no clock, no socket. Nothing here panics, whatever the bytes are. The same bytes give the same
-//! items, however they are split.
+//! Pure: no actor, no task, no clock, no socket. Nothing here panics, whatever the bytes are. The same bytes give the
+//! same items, however they are split.
 //!
-//! Inbound, each file a rule: `line` finds the lines, `field` reads field lines, `request_head` and `response_head` the
-//! start line with `target`, `host`, `framing` and `facts`, `head` puts them together, `last` remembers one, `chunk` and `trailer`
-//! read the chunked coding, `cycle` matches responses to requests, and `decoder` drives them. Outbound is `encoder`.
+//! Inbound, one file for each rule: `line` finds the lines, `field` reads field lines, `request_head` and
+//! `response_head` the start line with `target`, `host`, `framing` and `facts`, `head` puts them together, `last`
+//! remembers one, `chunk` and `trailer` read the chunked coding, `cycle` matches responses to requests, and `decoder`
+//! drives them. Outbound is `encoder`.
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// A sink that takes encoded bytes in order. How large data travel, by copy or by reference, is its own affair.
+/// A sink for encoded bytes, in order. It decides whether large data are copied or referenced.
 pub(crate) trait Output {
     /// The buffer to append small pieces to.
     fn small(&mut self) -> &mut Vec<u8>;

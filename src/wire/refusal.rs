@@ -1,4 +1,4 @@
-//! What the peer is told of its mistake: the one mapping from cause to status.
+//! What the peer is told about its mistake: the one mapping from cause to status.
 
 use http::StatusCode;
 

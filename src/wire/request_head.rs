@@ -23,7 +23,7 @@ pub(super) struct RequestHead {
     pub(super) facts: Facts,
 }
 
-/// Reads the line and holds the fields to what it says. `known`: these fields passed behind another line.
+/// Reads the line and checks the fields against it. `known`: these fields already passed after another line.
 pub(super) fn parse(
     line: ScannedLine<'_>,
     block: &Block,
@@ -35,7 +35,7 @@ pub(super) fn parse(
     let version = token::version(version)?;
     let method = parse_method(method)?;
     let target = target::parse(&method, target)?;
-    // Whether Host is one and within the grammar is a matter of the fields alone.
+    // Whether there is one Host, within the grammar, depends on the fields alone.
     if !(known && block.has(Known::Host) && target.authority.is_none()) {
         let missing_allowed = rules.leniency.missing_host;
         host::check(block, version, missing_allowed, target.authority)?;
@@ -44,7 +44,7 @@ pub(super) fn parse(
     let (expect_continue, unknown_expectation) = facts::expectations(block, version);
     let facts = Facts {
         keep_alive: facts::keep_alive(block, version),
-        // Without a body there is nothing to go on with (RFC 9110 section 10.1.1).
+        // Without a body there is nothing to continue with (RFC 9110 section 10.1.1).
         expect_continue: expect_continue
             && !matches!(framing, Framing::Nothing | Framing::Length(0)),
         unknown_expectation,

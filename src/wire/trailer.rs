@@ -1,5 +1,5 @@
-//! Trailer sections (RFC 9110 section 6.5, RFC 9112 section 7.1.2): the field gate again, and the names that may not
-//! stand there because they would have changed how the head was understood.
+//! Trailer sections (RFC 9110 section 6.5, RFC 9112 section 7.1.2): the field gate again, and the names that are
+//! forbidden there because they would have changed how the head was understood.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::line::{Bounds, Scan};
 use crate::error::WireError;
 use crate::payload::{Block, Headers};
 
-/// Framing, routing, authentication, conditions and control (RFC 9110 section 6.5.1). `content-*` and `if-*` come on top.
+/// Framing, routing, authentication, conditions and control (RFC 9110 section 6.5.1). `content-*` and `if-*` are added.
 const FORBIDDEN: [&[u8]; 30] = [
     b"age",
     b"authorization",
@@ -57,7 +57,7 @@ pub(super) fn is_forbidden(name: &[u8]) -> bool {
             .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
 }
 
-/// Reads the section, the blank line included: its length and the fields, if there are any. `None` while incomplete.
+/// Reads the section, the blank line included: its length, and the fields if there are any. `None` while incomplete.
 pub(super) fn read(
     scan: &mut Scan,
     input: &[u8],

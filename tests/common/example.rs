@@ -13,7 +13,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
         .with_extension(std::env::consts::EXE_EXTENSION)
 }
 
-/// Has cargo build the examples where this test was built: nothing to do after `cargo test`, but
+/// Has cargo build the examples where this test was built. After `cargo test` there is nothing to do, but
 /// `cargo test --test foreign` alone leaves them out. Returns their folder.
 fn build_examples() -> PathBuf {
     let test = std::env::current_exe().expect("a path");
@@ -23,7 +23,8 @@ fn build_examples() -> PathBuf {
         Some(name) => name,
     };
     let mut cargo = Command::new(env!("CARGO"));
-    // What cargo tells a test of its package: build scripts that look at it would run again, and then once more.
+    // Without the variables that cargo gives a test about its package: build scripts that look at them would run again,
+    // and then once more.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CARGO_PKG_") {
             cargo.env_remove(name);

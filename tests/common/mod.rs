@@ -11,7 +11,7 @@ use actix::Addr;
 pub(crate) use http_actors::test_util::{FarEnd as Peer, Heard, Pipe, Recorder};
 use http_actors::{HttpSession, Payload, SessionContext, SessionOptions};
 
-/// A session on one end of a pipe, and the other end in the hands of the test.
+/// A session on one end of a pipe, and the other end for the test.
 pub(crate) struct Served {
     pub(crate) session: Addr<HttpSession>,
     pub(crate) peer: Peer,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tokio::task::{JoinSet, LocalSet};
 
-/// What stands behind a flag.
+/// The value of a flag.
 pub fn flag(name: &str) -> Option<String> {
     let mut flags = std::env::args().skip_while(|flag| flag != name);
     flags.nth(1)

@@ -9,7 +9,7 @@ use super::{Fault, PayloadBuilder, State};
 use crate::error::Deadline;
 use crate::session::inbound::IdleQuery;
 
-/// What the deadline is about.
+/// What the deadline is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clock {
     /// The first head, from accept on.
@@ -22,7 +22,7 @@ pub(super) enum Clock {
 }
 
 impl PayloadBuilder {
-    /// Which clock fits where the builder stands. None while it does not read: then the peer is not to blame.
+    /// The clock for the state of the builder. `None` while it does not read: then the peer is not to blame.
     fn fitting_clock(&self) -> Option<(Clock, Option<Duration>)> {
         match self.state {
             State::Lingering(_) => Some((Clock::Linger, Some(self.options.timeouts.linger))),
@@ -39,8 +39,8 @@ impl PayloadBuilder {
         }
     }
 
-    /// Sets the clock that fits, if it does not run yet. Only that of a body moves with what is read: a head has one
-    /// deadline, and how long a connection was idle is known to the session.
+    /// Sets the clock for this state, if it does not run yet. Only that of a body moves with what is read: a head has
+    /// one deadline, and the session knows how long a connection was idle.
     pub(super) fn set_clock(&mut self) {
         let Some((clock, after)) = self.fitting_clock() else {
             self.clock = None;
@@ -56,8 +56,8 @@ impl PayloadBuilder {
         }
     }
 
-    /// Body bytes put the end off by what they take at the least rate, never further than the full time from now. So a
-    /// peer may be silent for that long, or slower than the rate, until it is behind by that much.
+    /// Body bytes extend the deadline by the time that they take at the least rate, never past the full time from now.
+    /// So a peer may be silent for that time, or slower than the rate until it has fallen behind by it.
     fn renew(&mut self, after: Option<Duration>, bytes: usize) {
         let full = after.and_then(|after| Instant::now().checked_add(after));
         let earned = self.options.timeouts.body_rate.and_then(|rate| {
@@ -69,7 +69,7 @@ impl PayloadBuilder {
 
     pub(super) fn expire(&mut self, ctx: &mut Context<Self>) {
         match self.clock {
-            // No byte came: there is nobody to tell (408 would be taken for the answer to the next request).
+            // No byte came: there is nobody to tell (a 408 would be taken for the answer to the next request).
             Some(Clock::FirstHead) if self.tail.is_empty() => {
                 self.fail(Fault::Deadline(Deadline::Idle));
             }

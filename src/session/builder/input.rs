@@ -1,4 +1,4 @@
-//! The bytes that a read brought, while they are decoded.
+//! The bytes of one read, while they are decoded.
 
 use std::cell::RefCell;
 
@@ -7,16 +7,17 @@ use bytes::{Buf as _, Bytes, BytesMut};
 /// What one read can take.
 const ROOM: usize = 64 << 10;
 
-/// Data from this size on are handed on in the memory that they were read to, smaller ones in a copy: a piece that is
-/// kept holds no more than four times its size.
+/// Data from this size on are passed on in the memory that they were read to, smaller ones in a copy. So a piece that
+/// is kept holds no more than four times its size.
 const SHARED: usize = 16 << 10;
 
 /// With less room than this for a read, new memory is taken instead.
 const LEAST_ROOM: usize = 32 << 10;
 
 thread_local! {
-    /// Where a thread reads to. Only what is incomplete is moved to its connection; large data leave with their part of
-    /// the memory, which comes back when they are dropped: as a rule before the next read, and still in the cache.
+    /// The memory that a thread reads to. Only what is incomplete is moved to its connection. Large data leave with
+    /// their part of the memory, which comes back when they are dropped: usually before the next read, and still in the
+    /// cache.
     static READ: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
@@ -40,7 +41,7 @@ pub(super) fn rest(buffer: &mut BytesMut) -> BytesMut {
     }
 }
 
-/// Bytes of which some are done with.
+/// Bytes, of which some are done with.
 pub(super) struct Input<'a> {
     buffer: &'a mut BytesMut,
     done: usize,
@@ -59,7 +60,7 @@ impl<'a> Input<'a> {
         self.done = self.done.saturating_add(count);
     }
 
-    /// Skips, and returns the data that stood in this range.
+    /// Skips bytes, and returns the data in this range.
     pub(super) fn take(&mut self, count: usize, range: std::ops::Range<usize>) -> Bytes {
         if range.len() < SHARED {
             let data = self.bytes().get(range).map(Bytes::copy_from_slice);
@@ -88,7 +89,7 @@ impl<'a> Input<'a> {
 mod tests {
     use super::*;
 
-    /// Reads so many bytes of this and takes them. Tells where they stood, too.
+    /// Reads this many bytes and takes them. Also tells where they were.
     fn read(byte: u8, count: usize) -> (Bytes, usize) {
         lend(|buffer| {
             assert!(buffer.is_empty() && buffer.capacity() >= LEAST_ROOM);

@@ -1,4 +1,4 @@
-//! The lists in which inbound items travel, kept by the thread.
+//! The lists that carry inbound items, kept by the thread.
 
 use crate::session::inbound::Inbound;
 use crate::session::spare::Spare;

@@ -1,7 +1,7 @@
 //! The receiving side of a connection: an actor of its own, around the framed socket.
 //!
-//! It turns bytes into messages by the decoder and hands them to its session, all that one read held in one envelope. It
-//! reads only while it has credit, and only its session can message it: so no application, however busy it keeps the
+//! It turns bytes into messages by the decoder and hands them to its session, everything from one read in one envelope.
+//! It reads only while it has credit, and only its session can message it. So no application, however busy it keeps the
 //! session, can starve the deadlines that are kept here (N6).
 
 mod clock;
@@ -38,8 +38,8 @@ use crate::error::WireError;
 use crate::transport::{self, Hangup};
 use crate::wire::{Decoder, Item, Rules, Step};
 
-/// How much is read for nothing after our last answer. Many clients read no answer before they have sent a whole upload,
-/// and lose it in the reset that a close would be.
+/// Bytes that are read and dropped after our last answer. Many clients read no answer before they have sent a whole
+/// upload, and would lose it in the reset that a close causes.
 const LINGER: usize = 64 << 20;
 
 /// Builds payloads from the bytes of one connection.
@@ -52,24 +52,24 @@ pub(crate) struct PayloadBuilder {
     epoch: Epoch,
     read: transport::ReadHalf,
     decoder: Decoder,
-    /// At a client, what it has sent.
+    /// At a client, the requests that were sent.
     awaited: Option<Awaited>,
     /// Bytes that were read and could not be decoded yet.
     tail: BytesMut,
-    /// Whether the decoder may have more to give without another byte: it was stopped, for want of credit say, and did
-    /// not ask for more.
+    /// Whether the decoder may have more to give without another byte: it was stopped, for example for lack of credit,
+    /// and did not ask for more.
     backlog: bool,
     credit_bytes: i64,
     credit_messages: i64,
     muted: bool,
     state: State,
-    /// No message came yet.
+    /// Whether no message came yet.
     fresh: bool,
     /// The first timer was put off once.
     spared: bool,
-    /// The session wants to know whether anything is there, once that was looked for.
+    /// Whether the session wants to know if anything is there, once the builder has looked.
     queried: bool,
-    /// The connection was reset, and what came before is still to be read.
+    /// Whether the connection was reset, and what came before is still to be read.
     reset: bool,
     /// Bytes that were read since the clock was set.
     progress: usize,
@@ -86,11 +86,11 @@ enum State {
     Eof,
     /// What the peer sends cannot be used any more. The session decides what follows.
     Refused,
-    /// Reading and dropping, so many bytes at most.
+    /// Reads and drops, at most this many bytes.
     Lingering(usize),
 }
 
-/// What a builder is made of at either end.
+/// What a builder needs at either end.
 pub(super) struct Wiring {
     pub(super) read: transport::ReadHalf,
     pub(super) session: Addr<HttpSession>,
@@ -175,7 +175,7 @@ impl PayloadBuilder {
     // Reading.
 
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        // It ends with its session, unless it was asked to stay for the peer's sake.
+        // It ends with its session, unless it was asked to stay for the sake of the peer.
         if !ctx.connected() && !matches!(self.state, State::Lingering(_)) {
             ctx.stop();
             return Poll::Ready(());
@@ -184,8 +184,8 @@ impl PayloadBuilder {
         loop {
             let turned = match self.state {
                 _ if self.may_decode() => self.poll_read(cx),
-                // As a rule the session gives credit for what was just read in its next turn, which is sooner than a
-                // watch is worth making: a tenth of an upload.
+                // Usually the session gives credit for what was just read in its next turn. That is too soon for a
+                // watch, which costs a tenth of an upload.
                 State::Reading if busy => return again(cx),
                 State::Reading | State::Eof => self.poll_hangup(cx),
                 State::Refused => Poll::Pending,
@@ -208,9 +208,9 @@ impl PayloadBuilder {
         }
     }
 
-    /// Whether to make no timer before the session has had a turn with what was just read: it may end the connection,
-    /// as it does where each request has its own, and the first timer of an arbiter costs a system call. Only once, so
-    /// that a peer who always sends is held to its time too.
+    /// Whether to make no timer before the session has had a turn with what was just read. It may end the connection,
+    /// as with one connection for each request, and the first timer of an arbiter costs a system call. Only once, so
+    /// that a peer that always sends is held to its time too.
     fn spares_timer(&mut self) -> bool {
         !self.deadline.has_timer() && !std::mem::replace(&mut self.spared, true)
     }
@@ -222,7 +222,7 @@ impl PayloadBuilder {
         }
         match ready!(self.read.poll_hangup(cx)) {
             Hangup::HalfClosed => self.session.do_send(HalfClosed(self.epoch, Rest::Unread)),
-            // What the server sent before may be a whole response: the read behind it finds the reset.
+            // What the server sent before may be a whole response: the read after it finds the reset.
             Hangup::Reset if self.awaited.is_some() && self.state == State::Reading => {
                 self.reset = true;
             }
@@ -235,7 +235,7 @@ impl PayloadBuilder {
         Poll::Ready(())
     }
 
-    /// One read and what it holds. Pending when the socket has nothing.
+    /// One read and its contents. Pending when the socket has nothing.
     fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.backlog {
             self.backlog = false;
@@ -290,7 +290,7 @@ impl PayloadBuilder {
         }
     }
 
-    /// Nothing could be read just now. A server hears only of nothing: what has come of a request is told when it is whole.
+    /// Nothing could be read just now. A server hears only of nothing: a request is told when it is whole.
     fn answer_query(&mut self) {
         let nothing = self.tail.is_empty() && !self.decoder.in_body();
         if std::mem::take(&mut self.queried) && (nothing || self.awaited.is_some()) {
@@ -306,8 +306,8 @@ impl PayloadBuilder {
         }
     }
 
-    /// Decodes what is whole, for as long as there is credit, and hands it over: in one envelope, whatever it is. What
-    /// comes alone, as most requests do, needs no list.
+    /// Decodes what is whole, for as long as there is credit, and hands it over in one envelope. A single item, as most
+    /// requests are, needs no list.
     fn decode(&mut self, buffer: &mut BytesMut) {
         if let Some(awaited) = &self.awaited {
             awaited.tell(&mut self.decoder);
@@ -334,7 +334,7 @@ impl PayloadBuilder {
     }
 
     fn next_item(&mut self, input: &mut Input<'_>) -> Option<Inbound> {
-        // Without a byte left only the end of a body may be owed.
+        // Without a byte left, only the end of a body may still be owed.
         if input.bytes().is_empty() && !self.decoder.in_body() {
             return None;
         }
@@ -389,7 +389,7 @@ impl PayloadBuilder {
     fn message_began(&mut self) {
         self.fresh = false;
         if self.clock != Some(Clock::Idle) {
-            // The next message has a time of its own.
+            // The next message gets its own time.
             self.clock = None;
         }
     }
@@ -436,7 +436,7 @@ impl PayloadBuilder {
         self.session.do_send(Failed(self.epoch, fault));
     }
 
-    /// Reads and drops. Ready when there is more to do, with false when the end has come.
+    /// Reads and drops. Ready when there is more to do, with false at the end.
     fn poll_linger(&mut self, left: usize, cx: &mut TaskContext<'_>) -> Poll<bool> {
         let read = input::lend(|buffer| poll_read_buf(Pin::new(&mut *self.read), cx, buffer));
         match ready!(read) {
@@ -449,13 +449,13 @@ impl PayloadBuilder {
     }
 }
 
-/// Asks to be polled again, behind the session.
+/// Asks to be polled again, after the session.
 fn again(cx: &TaskContext<'_>) -> Poll<()> {
     cx.waker().wake_by_ref();
     Poll::Pending
 }
 
-/// Stops the actor where lingering is over.
+/// Stops the actor when lingering is over.
 fn ready_or_stop(more: Poll<bool>, ctx: &mut Context<PayloadBuilder>) -> Poll<()> {
     more.map(|more| {
         if !more {

@@ -20,25 +20,26 @@ use crate::transport::{ConnectError, Halves};
 pub(in crate::session) type Connect = Box<dyn Fn() -> Connecting>;
 pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Halves, ConnectError>>>>;
 
-/// How the connection stands.
+/// The state of the connection.
 pub(in crate::session) struct Connection {
     pub(super) state: State,
     connect: Option<Connect>,
     /// See [`keeper`](Self::keeper).
     keeper: Option<Arc<Addr<HttpSession>>>,
-    /// The server sends no more, or takes no more; what it sent may still be unread.
+    /// The server sends no more, or takes no more. What it sent may still be unread.
     pub(in crate::session) left: bool,
-    /// A write failed so.
+    /// Why a write failed, if one did.
     pub(in crate::session) broken: Option<io::ErrorKind>,
-    /// Whether the builder has looked for what nobody asked for.
+    /// Whether the builder has looked for bytes that answer nothing.
     look: Look,
-    /// What was sent over it, for its builder.
+    /// The requests that were sent over it, for its builder.
     pub(super) awaited: Awaited,
-    /// Runs while a connection is being opened, while a request waits for leave to send its body, or when a write failed.
+    /// Runs while a connection is being opened, while a request waits for leave to send its body, and after a failed
+    /// write.
     pub(super) deadline: DeadlineTimer,
 }
 
-/// Between two exchanges, where only the builder can tell what has come.
+/// Between two exchanges: only the builder can tell what has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
     Needed,
@@ -53,7 +54,7 @@ pub(super) enum State {
 }
 
 impl Connection {
-    /// Opened when first needed.
+    /// A connection that is opened when first needed.
     pub(in crate::session) fn lazy(connect: Connect) -> Self {
         Self {
             state: State::Closed,
@@ -67,7 +68,7 @@ impl Connection {
         }
     }
 
-    /// Not to be opened: what it is comes by [`attach`](Self::attach), once.
+    /// A connection that is not opened but given, once, by [`attach`](Self::attach).
     pub(in crate::session) fn given() -> Self {
         Self {
             state: State::Closed,
@@ -81,7 +82,7 @@ impl Connection {
         }
     }
 
-    /// Begins to open. An error if there is no way to.
+    /// Begins to open. An error if there is no way to open one.
     pub(super) fn open(&mut self, patience: Option<std::time::Duration>) -> io::Result<()> {
         let connect = self.connect.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         self.state = State::Opening(connect());
@@ -100,8 +101,8 @@ impl Connection {
         connection::attach(link, halves, self.awaited.clone());
     }
 
-    /// Whether the server has sent something between two exchanges, which is the answer to nothing (RFC 9112 section 6.3),
-    /// or its end. `carried` requests were sent, and answered. None if that is not known yet: then it is asked.
+    /// Whether the server has sent something between two exchanges, which answers nothing (RFC 9112 section 6.3), or
+    /// its end. `carried` requests were sent, and answered. `None` if that is not known yet: then the builder is asked.
     pub(super) fn has_stray(&mut self, link: &Link, carried: u64) -> Option<bool> {
         if self.awaited.has(carried + 1, Partial::Bytes) {
             return Some(true);
@@ -118,7 +119,7 @@ impl Connection {
         None
     }
 
-    /// Leave to send a body came, or will not.
+    /// Leave to send a body came, or will not come.
     pub(super) fn stop_waiting(&mut self) {
         if self.broken.is_none() {
             self.deadline.set(None);
@@ -137,8 +138,8 @@ impl Connection {
         self.look == Look::Asked
     }
 
-    /// The address of the session, which it keeps for as long as there is a connection. A pool knows that weakly, and needs
-    /// no new address to ask again: two allocations and 3 % of a request.
+    /// The address of the session, which it keeps for as long as there is a connection. A pool holds it weakly, and
+    /// needs no new address to ask again: that saves two allocations and 3 % of a request.
     pub(in crate::session) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
         if self.is_open() && self.keeper.is_none() {
             self.keeper = link.address.upgrade().map(Arc::new);
@@ -148,7 +149,7 @@ impl Connection {
             .filter(|_| !self.left && !link.has_output())
     }
 
-    /// The connection is gone, or does not come.
+    /// The connection is gone, or will not come.
     pub(super) fn close(&mut self) {
         self.state = State::Closed;
         self.deadline.set(None);

@@ -1,4 +1,4 @@
-//! The other ends of an exchange at a client: cancelled, failed, and with its connection.
+//! The ends of an exchange at a client that go wrong: cancelled, failed, and with its connection.
 
 use std::io;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use crate::payload::MessageId;
 use crate::session::exchange::Outcome;
 use crate::session::link::Link;
 
-/// How long what a server sent before it took no more is waited for, where the transport does not say that this is over.
+/// How long we read on after a failed write, if the transport does not say when the server has ended.
 const BROKEN: Duration = Duration::from_secs(1);
 
-/// Why the others fail that were sent over a connection, when it is cut for the sake of one.
+/// Why the other requests on a connection fail when it is cut because of one of them.
 pub(super) fn aborted() -> FailureReason {
     FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted)
 }
 
 impl Client {
-    /// Cancels one exchange: unsent, it is removed and the connection is not touched (P81); sent, the connection is cut,
-    /// because the server must notice, and the others that were sent each hear of it (P82, B14).
+    /// Cancels one exchange. If it was not sent, it is removed and the connection is not touched (P81). If it was, the
+    /// connection is cut, because the server must notice, and the others that were sent each hear of it (P82, B14).
     pub(in crate::session) fn cancel(&mut self, link: &mut Link, message: MessageId) {
         let found = self
             .flights
@@ -36,7 +36,7 @@ impl Client {
         }
     }
 
-    /// The writer of a body went before its end.
+    /// The writer of a body was dropped before its end.
     pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
         if self.awaits_its_turn(message)
             || self.sending().is_some_and(|flight| flight.id == message)
@@ -45,7 +45,7 @@ impl Client {
         }
     }
 
-    /// Cancels everything; the connection is cut only if it carries something.
+    /// Cancels everything. The connection is cut only if it carries something.
     pub(in crate::session) fn cancel_all(&mut self, link: &mut Link, cause: CancelCause) {
         for flight in &mut self.flights {
             flight.end(Outcome::Cancelled(cause));
@@ -55,7 +55,7 @@ impl Client {
         }
     }
 
-    /// Ends the exchange that is going on because somebody does not want it any more.
+    /// Ends the current exchange because somebody does not want it any more.
     pub(in crate::session) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
         let Some(at) = self
             .flights
@@ -72,7 +72,7 @@ impl Client {
         }
     }
 
-    /// Ends the exchange that is going on because something was wrong.
+    /// Ends the current exchange because something was wrong.
     pub(in crate::session) fn end_failed(&mut self, link: &mut Link, reason: FailureReason) {
         if let Some(flight) = self.sending() {
             flight.end(Outcome::Failed(reason));
@@ -96,7 +96,7 @@ impl Client {
         link.abort(reason, cut);
     }
 
-    /// The time of the exchange that is going on is up, or that of the session.
+    /// The time of the current exchange is up, or that of the session.
     pub(in crate::session) fn expire(&mut self, link: &mut Link, cause: CancelCause) {
         if cause == CancelCause::Shutdown {
             self.shut(link, cause, CloseReason::Shutdown);
@@ -113,7 +113,7 @@ impl Client {
         self.hang_up(link, aborted(), true);
     }
 
-    /// The server takes no more. It may have answered before: what came is read to its end, which says that it is over.
+    /// The server takes no more. It may have answered before, so what came is read to its end.
     pub(in crate::session) fn write_failed(&mut self, link: &mut Link, kind: io::ErrorKind) {
         link.outbound.buffer.discard();
         for flight in self.sent() {
@@ -126,7 +126,8 @@ impl Client {
         }
     }
 
-    /// Nothing came of a connection that takes no more. A handler that is slow has its time.
+    /// Gives up a connection whose write failed, if nothing more comes on it. A slow handler gets the time that it
+    /// needs.
     pub(super) fn give_up(&mut self, link: &mut Link, kind: io::ErrorKind) {
         let waits = self
             .front()
@@ -145,11 +146,11 @@ impl Client {
     }
 
     /// Cuts the connection. Requests that were sent and not answered fail, each by itself (B15); those that wait go
-    /// over the next one.
+    /// over the next connection.
     pub(super) fn hang_up(&mut self, link: &mut Link, reason: FailureReason, reset: bool) {
         for flight in self.sent() {
             flight.end(match flight.response {
-                // The server has said all, and would hear no more.
+                // The server has said everything, and would hear no more.
                 Receiving::Done => Outcome::Completed,
                 Receiving::Waiting | Receiving::Open => Outcome::Failed(reason),
             });

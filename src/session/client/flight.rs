@@ -30,7 +30,7 @@ pub(super) struct Flight {
     pub(super) id: MessageId,
     pub(super) method: Method,
     pub(super) safe: bool,
-    /// Which one it is of those that were sent over its connection; 0 before that.
+    /// Which of the requests on its connection it is, from 1; 0 before it was sent.
     pub(super) nth: u64,
     /// Whether the request has a body that follows in pieces.
     pub(super) streams: bool,
@@ -38,21 +38,21 @@ pub(super) struct Flight {
     pub(super) response: Receiving,
     /// Whether the connection may be used after this exchange.
     pub(super) persist: bool,
-    /// The request, for as long as it is not answered and can be sent again as it is.
+    /// The request, for as long as it is not answered and can be sent again unchanged.
     pub(super) payload: Option<Payload>,
-    /// Whether its connection had carried another before.
+    /// Whether its connection had carried another exchange before.
     pub(super) reused: bool,
-    /// What came of its body before that was asked for, and who waits for the answer.
+    /// The part of its body that came before the body was asked for, and its sender.
     pub(super) parked: Option<Box<(Part, Box<dyn Waiter>)>>,
     /// Pieces taken from the body writer, once there is one.
     pub(super) pieces: Option<u64>,
-    /// Who gets the connection if the server switches protocols.
+    /// Gets the connection if the server switches protocols.
     pub(super) taker: Option<Taker>,
     pub(super) mutes: u32,
     pub(super) tasks: Vec<AbortHandle>,
     pub(super) status: Option<StatusCode>,
     pub(super) outcome: Option<Outcome>,
-    /// Counts itself there once it has one.
+    /// Counts the flights that have an outcome.
     pub(super) ended: Rc<Cell<usize>>,
     pub(super) span: Traced,
     pub(super) running: Running,
@@ -61,9 +61,9 @@ pub(super) struct Flight {
     pub(super) head_out: u64,
     pub(super) bytes_out: u64,
     pub(super) began: Instant,
-    /// Where in the output of the session the request ends, once it was given to its end.
+    /// Where in the output of the session the request ends, once it was given completely.
     pub(super) ends_at: Option<u64>,
-    /// When the socket had taken the last of the request.
+    /// When the socket had taken all of the request.
     pub(super) asked: Option<Instant>,
     pub(super) answered: Option<Instant>,
 }
@@ -153,7 +153,7 @@ impl Flight {
         payload.headers().known_has(Known::Expect, b"100-continue")
     }
 
-    /// Ends the exchange so, unless it is whole: then it ends well.
+    /// Ends the exchange with this outcome. If it is whole, it ends well instead.
     pub(super) fn end(&mut self, outcome: Outcome) {
         if self.outcome.is_none() {
             let outcome = if self.is_whole() {
@@ -166,8 +166,8 @@ impl Flight {
         }
     }
 
-    /// Whether the response is whole, and the request was sent, or nobody wants the rest of it. A response that says that
-    /// all is well may come before the server has read all: then the rest is still sent.
+    /// Whether the response is whole, and the request was sent, or nobody wants the rest of it. A response that says
+    /// that all is well may come before the server has read everything: then the rest is still sent.
     pub(super) fn is_whole(&self) -> bool {
         let wanted = matches!(self.request, Sending::Open | Sending::Done)
             && self.persist
@@ -180,7 +180,7 @@ impl Flight {
         self.asked.is_some()
     }
 
-    /// The socket has taken so much of the output of the session.
+    /// The socket has taken this much of the output of the session.
     pub(super) fn note_taken(&mut self, taken: u64, now: impl FnOnce() -> Instant) {
         if self.asked.is_none() && self.ends_at.is_some_and(|end| end <= taken) {
             self.asked = Some(now());

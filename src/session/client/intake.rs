@@ -17,7 +17,7 @@ use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
 use crate::wire::Facts;
 
-/// How soon an idle time of next to nothing is looked at again.
+/// How soon to look again if the idle time is next to nothing.
 const AGAIN: Duration = Duration::from_millis(10);
 
 impl Client {
@@ -28,7 +28,7 @@ impl Client {
         match link.inbox.front() {
             None => self.when_drained(link),
             Some(Inbound::Fault(_)) => self.next_fault(link),
-            // What comes is of the next exchange, and this one waits for the socket.
+            // What comes belongs to the next exchange, and this one waits for the socket.
             Some(_) if self.delivered || self.is_muted() => Intake::Wait,
             Some(Inbound::Deliver(..) | Inbound::Chunk(_) | Inbound::Finish(_)) => {
                 self.pop_front(link)
@@ -85,7 +85,7 @@ impl Client {
             if !facts.upgrade
                 && let Some(taker) = flight.taker.take()
             {
-                // Whoever does not wait any more is not told.
+                // If nobody waits any more, nobody is told.
                 let _ = taker.send(Err(NotUpgraded::Declined(status)));
             }
             if response.mode() == TransferMode::Oneshot {
@@ -94,13 +94,13 @@ impl Client {
             }
         }
         if refused {
-            // The leave that would be taken as given after a while was not given.
+            // The server did not give the leave that would be assumed after a while.
             self.connection.stop_waiting();
         }
         Step::Apply(response)
     }
 
-    /// The builder stopped here: the response that was next will not come, or not whole.
+    /// The builder stopped here: the next response will not come, or not whole.
     fn next_fault(&mut self, link: &mut Link) -> Intake {
         let Some(Inbound::Fault(fault)) = link.take() else {
             return Intake::Again;
@@ -115,14 +115,14 @@ impl Client {
         Intake::Again
     }
 
-    /// Ends the exchange whose response was delivered, all of it: not before its handler was told so. True if it ended.
+    /// Ends the exchange whose response was delivered whole, but not before its handler was told. True if it ended.
     fn end_whole(&mut self, link: &Link) -> bool {
         let taken = link.outbound.buffer.total();
         let delivered = self
             .front()
             .filter(|flight| flight.response == Receiving::Done);
         let Some(flight) = delivered else {
-            // It ended otherwise.
+            // It ended in another way.
             self.delivered = false;
             return false;
         };
@@ -135,7 +135,7 @@ impl Client {
         true
     }
 
-    /// Nothing waits. If nothing will come either, the connection is over.
+    /// Nothing waits. If nothing more will come, the connection is over.
     fn when_drained(&mut self, link: &mut Link) -> Intake {
         if let Some(kind) = link.over.take() {
             self.hang_up(link, FailureReason::ConnectionClosed(kind), false);
@@ -158,13 +158,13 @@ impl Client {
         let (sent, persist) = (flight.is_sent(), flight.persist);
         let taker = flight.taker.take();
         self.unanswered = flight.payload.take();
-        // Dropped where it is: it is large.
+        // Dropped in place: it is large.
         self.flights.drain(at..=at);
         if at < self.sent {
             self.sent -= 1;
         }
         if exchange.outcome == Outcome::Completed {
-            // A request that the server did not want to hear to its end cannot be taken back.
+            // If the server did not want the rest of a request, the request cannot be taken back.
             let cut = !sent;
             match taker {
                 Some(taker) if !cut => {
@@ -187,7 +187,7 @@ impl Client {
         Some(exchange)
     }
 
-    /// Whoever gets the response body takes no more of it.
+    /// The actor that gets the response body takes no more of it.
     pub(in crate::session) fn body_lost(&mut self, link: &mut Link, loss: Loss) {
         if let Some(flight) = self.front() {
             flight.end(match loss {

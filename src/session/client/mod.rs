@@ -1,8 +1,8 @@
 //! The client end: requests are queued, sent in order, and matched to responses first in, first out (P72 to P80).
 //!
-//! This file is the state of the exchanges and its transitions. What is written is in `request.rs`, what is read in
-//! `intake.rs`, and the ends that go wrong in `ends.rs`. A client session survives its connection: the next request opens
-//! another (P88).
+//! This file has the state of the exchanges and its transitions. Writing is in `request.rs`, reading in `intake.rs`,
+//! and the ends that go wrong in `ends.rs`. A client session survives its connection: the next request opens another
+//! (P88).
 
 mod connection;
 mod ends;
@@ -36,7 +36,7 @@ pub(super) use tunnel::tunnel;
 /// A proxy between a client and its server.
 #[derive(Clone)]
 pub(crate) struct Through {
-    /// What it is told in `Proxy-Authorization`; the server never sees that.
+    /// What the proxy is told in `Proxy-Authorization`. The server never sees it.
     pub(crate) authorization: Option<String>,
 }
 
@@ -50,26 +50,26 @@ impl std::fmt::Debug for Through {
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) connection: Connection,
-    /// The Host value of requests that bring none.
+    /// The Host value of requests that have none.
     host: String,
-    /// Whose requests these are; unknown on a connection that was given.
+    /// The origin of all requests. `None` on a connection that was given.
     origin: Option<Origin>,
-    /// The proxy in between, which is sent whole URLs.
+    /// The proxy in between, if it is sent whole URLs.
     proxy: Option<Through>,
     /// Every exchange whose end was not told: first those that were sent, in order, then those that wait.
     flights: VecDeque<Flight>,
     /// How many of them were sent.
     sent: usize,
-    /// How many of them have ended: with many that wait, to look for one would cost more than a request does.
+    /// How many of them have ended. With many that wait, searching for one would cost more than a request does.
     ended: Rc<Cell<usize>>,
     begun: u64,
-    /// Whether a request was sent of which the socket has not taken all.
+    /// Whether a request was sent that the socket has not taken completely.
     unasked: bool,
-    /// Whether a response was delivered, all of it, whose exchange has not ended.
+    /// Whether a response was delivered whole, and its exchange has not ended.
     delivered: bool,
-    /// How many requests went out over the connection that is open.
+    /// How many requests went out over the current connection.
     carried: u64,
-    /// The request of the exchange that ended last, if it was not answered and can be sent again as it is.
+    /// The request of the exchange that ended last, if it was not answered and can be sent again unchanged.
     unanswered: Option<Payload>,
     idle_since: Instant,
 }
@@ -98,7 +98,7 @@ impl Client {
         }
     }
 
-    /// The same, by way of a proxy.
+    /// The same, through a proxy.
     pub(super) fn through(mut self, proxy: Option<Through>) -> Self {
         self.proxy = proxy;
         self
@@ -133,7 +133,7 @@ impl Client {
             .find(|flight| flight.outcome.is_none() && flight.is_sending())
     }
 
-    /// The exchange whose response is still to come to its end.
+    /// The exchange whose response is not complete yet.
     pub(super) fn receiving(&mut self) -> Option<MessageId> {
         self.front()
             .filter(|flight| flight.response == Receiving::Open)
@@ -171,7 +171,7 @@ impl Client {
         })
     }
 
-    /// When the exchange that has been going on for longest has no more time, and why.
+    /// When the time of the oldest exchange is up, and why.
     pub(super) fn due(&self, link: &Link) -> Option<(Instant, CancelCause)> {
         if link.leaving.is_some() && self.flights.is_empty() {
             return Some((link.now(), CancelCause::Shutdown));
@@ -188,7 +188,7 @@ impl Client {
             .exchange
             .and_then(|time| first.began.checked_add(time))
             .map(|at| (at, CancelCause::Deadline(Deadline::Exchange)));
-        // What came and was not delivered yet, a muted handler's say, is not late.
+        // A response that has come and was not delivered yet, for example to a muted handler, is not late.
         let waits = first.response == Receiving::Waiting
             && first.mutes == 0
             && link.inbox.is_empty()
@@ -231,7 +231,7 @@ impl Client {
         self.ended.get() > 0
     }
 
-    /// Counts a mute of the exchange whose response is coming; returned is of what, and whether it is the first.
+    /// Counts a mute of the exchange whose response is coming. Returns its id, and whether this is its first mute.
     pub(super) fn mute(&mut self) -> Option<(MessageId, bool)> {
         let flight = self.front()?;
         flight.mutes += 1;
@@ -276,13 +276,13 @@ impl Client {
         }
     }
 
-    /// The request of the exchange that is being told of, if it was not answered and can be sent again as it is.
+    /// The request of the exchange that is being told of, if it was not answered and can be sent again unchanged.
     pub(super) fn take_unanswered(&mut self) -> Option<Payload> {
         self.unanswered.take()
     }
 
-    /// Of the exchange that the handler hears of, which is the first: responses come in order, and ends are told at once.
-    /// Only `need_body` may be of another, which is named.
+    /// The span of the exchange that the handler hears of. That is the first one: responses come in order, and ends are
+    /// told at once. Only `need_body` may be about another one, which is named.
     pub(super) fn span(&self, exchange: Option<MessageId>) -> &Traced {
         self.flights
             .iter()

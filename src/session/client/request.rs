@@ -54,11 +54,11 @@ impl Client {
         self.enqueue(link, payload)
     }
 
-    /// Whoever this is gets the connection if the server takes the offer that was just queued.
+    /// The taker gets the connection if the server takes the offer that was just queued.
     pub(in crate::session) fn promise(&mut self, message: MessageId, taker: Taker) {
         if let Some(flight) = self.flights.iter_mut().rfind(|flight| flight.id == message) {
             flight.taker = Some(taker);
-            // Nothing goes out behind it before it is known what the connection is.
+            // Nothing is sent after it before we know what the connection is.
             flight.safe = false;
         }
     }
@@ -133,7 +133,7 @@ impl Client {
         Poll::Ready(())
     }
 
-    /// A request that waits too long for leave sends its body without.
+    /// If a request waits too long for leave, its body is sent without.
     fn poll_expecting(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
         if !self.connection.is_open() {
             return Poll::Pending;
@@ -146,7 +146,7 @@ impl Client {
         Poll::Ready(())
     }
 
-    /// Leave to send the body came, or is taken as given.
+    /// Leave to send the body came, or is assumed.
     pub(super) fn grant_body(&mut self, link: &mut Link) {
         self.connection.stop_waiting();
         if let Some(flight) = self.sent().find(|flight| flight.waits_for_leave()) {
@@ -156,13 +156,13 @@ impl Client {
         }
     }
 
-    /// Sends the requests whose turn has come. They leave by the write that follows, in the same turn.
+    /// Sends the requests whose turn has come. The write that follows in the same turn takes them.
     pub(in crate::session) fn send(&mut self, link: &mut Link) {
         while self.connection.is_open() && self.may_send(link) {
             if self.sent == 0 && self.carried > 0 {
                 match self.connection.has_stray(link, self.carried) {
                     Some(false) => {}
-                    // What waits goes over another connection.
+                    // The requests that wait go over another connection.
                     Some(true) => return self.hang_up(link, aborted(), true),
                     None => return,
                 }
@@ -171,7 +171,7 @@ impl Client {
         }
     }
 
-    /// One request at a time; with pipelining, safe ones behind safe ones (P76 to P78, B11, B12).
+    /// One request at a time. With pipelining, safe ones after safe ones (P76 to P78, B11, B12).
     fn may_send(&self, link: &Link) -> bool {
         let Some(next) = self.flights.get(self.sent) else {
             return false;
@@ -294,7 +294,7 @@ impl Client {
         Ok(())
     }
 
-    /// All output was taken by the socket: from now on a response is awaited.
+    /// The socket took all output: from now on a response is awaited.
     pub(in crate::session) fn flushed(&mut self, link: &Link) {
         if !std::mem::take(&mut self.unasked) {
             return;
@@ -307,7 +307,7 @@ impl Client {
 }
 
 impl Through {
-    /// Makes a request one to the proxy: a whole URL, and the credentials (RFC 9112 section 3.2.2).
+    /// Addresses a request to the proxy: a whole URL, and the credentials (RFC 9112 section 3.2.2).
     fn address(&self, request: &mut Payload, origin: Option<&Origin>) {
         let message = request.message_mut();
         let uri = &message.start.line().uri;

@@ -1,4 +1,4 @@
-//! The exchange that is going on at a server.
+//! The current exchange of a server.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -15,8 +15,8 @@ use crate::session::spare::Spare;
 use crate::session::trace::Traced;
 use crate::wire::{Answering, Facts};
 
-/// The exchange that is going on. In a box that the thread keeps for the next: an idle connection has none, and an
-/// exchange that ends is moved as a pointer.
+/// The current exchange. Its box is kept by the thread for the next one: an idle connection has none, and an exchange
+/// that ends is moved as a pointer.
 #[derive(Debug)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -36,19 +36,19 @@ pub(in crate::session) struct Active {
     pub(in crate::session) continue_owed: bool,
     /// Whether another request can follow on this connection.
     pub(in crate::session) persist: bool,
-    /// The answer is to announce the close.
+    /// Whether the answer has to announce the close.
     pub(super) last: bool,
-    /// How many hold the right to answer.
+    /// How many responders have the right to answer.
     pub(in crate::session) lent: u32,
     /// Pieces taken from the body writer, once there is one.
     pub(in crate::session) pieces: Option<u64>,
-    /// Who gets the connection after the answer.
+    /// Gets the connection after the answer.
     pub(super) taker: Option<Taker>,
     pub(super) mutes: u32,
     pub(super) tasks: Vec<AbortHandle>,
     pub(in crate::session) kept: Option<Box<Kept>>,
     pub(in crate::session) span: Traced,
-    /// None once it has ended.
+    /// `None` once it has ended.
     pub(super) running: Option<Running>,
 }
 
@@ -129,7 +129,7 @@ impl Active {
         }
     }
 
-    /// Whoever waits for something of the exchange waits no more, and what was kept of its messages goes.
+    /// Releases everybody that waits for something of the exchange, and what was kept of its messages.
     pub(super) fn let_go(&mut self) {
         self.taker = None;
         self.kept = None;
@@ -159,7 +159,7 @@ impl Active {
         self.exchange.answered = Some(now);
     }
 
-    /// The session answered in the place of whoever should have.
+    /// The session answered in the place of the handler.
     pub(super) fn answer_for(
         &mut self,
         status: StatusCode,
@@ -184,7 +184,7 @@ impl Active {
         status == StatusCode::SWITCHING_PROTOCOLS || self.answering.connect && status.is_success()
     }
 
-    /// Whether the rest of the request is known to come and short enough to be read for nothing.
+    /// Whether the rest of the request has a known length, and is short enough to be read and dropped.
     pub(in crate::session) fn is_drainable(&self) -> bool {
         !self.continue_owed
             && self
@@ -196,7 +196,7 @@ impl Active {
         self.mutes > 0
     }
 
-    /// What is told of the exchange is whole now.
+    /// Completes what is told of the exchange.
     pub(super) fn conclude(&mut self, reused: bool, now: Instant) {
         self.exchange.answer = self.answer.id();
         self.exchange.phase = match self.answer {
@@ -220,7 +220,7 @@ impl Answer {
     }
 }
 
-/// What the log wants kept of a request.
+/// What the log wants to keep of a request.
 fn keep(request: &Payload, detail: Detail) -> Option<Box<Kept>> {
     if detail == Detail::Exchange {
         return None;

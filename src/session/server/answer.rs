@@ -14,7 +14,7 @@ use crate::session::record::Detail;
 use crate::wire::{Answering, Output as _};
 
 impl Server {
-    /// Begins the answer to the request that is being handled, or says an interim word on it.
+    /// Begins the answer to the current request, or sends an interim response to it.
     pub(in crate::session) fn apply(
         &mut self,
         link: &mut Link,
@@ -25,13 +25,13 @@ impl Server {
             Err(reason) => return Err(Refused::new(reason, payload)),
         };
         if status.is_success() && payload.mode() != TransferMode::Oneshot && !self.is_muted() {
-            // Such an answer may be made of the request body, which no 100 can ask for behind its head.
+            // Such an answer may be made of the request body, and after its head no 100 can ask for that.
             self.send_continue(link);
         }
         self.begin_answer(link, payload, status, answering)
     }
 
-    /// Begins the answer behind which the connection is no longer HTTP.
+    /// Begins the last HTTP answer of the connection.
     pub(in crate::session) fn switch(
         &mut self,
         link: &mut Link,
@@ -73,13 +73,13 @@ impl Server {
         let ends = match payload.mode() {
             _ if status.is_informational() => false,
             TransferMode::Oneshot => active.receiving && !active.is_drainable(),
-            // Whoever is told no in the place of a 100 may send the body or not.
+            // A client that gets a refusal instead of a 100 may send the body or not.
             TransferMode::Stream | TransferMode::Chunked => {
                 active.continue_owed && !status.is_success()
             }
         };
         if ends {
-            // Announced here, because after the head it is too late (D7).
+            // Announced here, because after the head it is too late.
             answering.keep_alive = false;
         }
         Ok((status, answering))
@@ -99,7 +99,7 @@ impl Server {
         Ok((status, active.answering))
     }
 
-    /// Whoever this is gets the connection after the answer that was just begun.
+    /// The taker gets the connection after the answer that was just begun.
     pub(in crate::session) fn promise(&mut self, _: MessageId, taker: Taker) {
         if let Some(active) = self.active() {
             active.taker = Some(taker);
@@ -178,7 +178,7 @@ impl Server {
         Ok(room)
     }
 
-    /// Takes raw bytes as the answer to this exchange, or to the one that is going on.
+    /// Takes raw bytes as the answer to this exchange, or to the current one.
     pub(in crate::session) fn take_raw(
         &mut self,
         link: &mut Link,
@@ -219,7 +219,7 @@ impl Server {
                 && message.is_none_or(|message| message == active.exchange.id)
         });
         if raw {
-            // Nobody but the application could have announced the close.
+            // Only the application could have announced the close.
             if let Some(active) = self.active() {
                 active.persist &= !active.last;
             }
@@ -239,13 +239,13 @@ impl Server {
         Ok(())
     }
 
-    /// Sends the 100 that the peer may wait for, unless somebody else is to decide on that.
+    /// Sends the 100 that the peer may wait for, unless somebody else decides about that.
     pub(in crate::session) fn promise_continue(&mut self, link: &mut Link) {
         if self.is_muted() || self.active().is_none_or(|active| active.lent > 0) {
             return;
         }
         match &mut link.sink {
-            // Whoever gets the body is asked whether it is wanted.
+            // The actor that gets the body is asked whether it wants it.
             Some(sink) if self.is_waited_for() => sink.data(Bytes::new(), false),
             Some(_) => {}
             None => self.send_continue(link),

@@ -1,4 +1,4 @@
-//! The other ends of an exchange at a server: cancelled, failed, refused; and what the peer is told of that.
+//! The ends of an exchange at a server that go wrong: cancelled, failed, refused; and what the peer is told.
 
 use http::StatusCode;
 
@@ -125,8 +125,8 @@ impl Server {
         link.abort(reason, begun || link.has_output());
     }
 
-    /// Gives the exchange up, and with it the connection. The answer to an earlier one that is still being written was
-    /// complete, and goes out.
+    /// Gives the exchange up, and the connection with it. An earlier answer that is still being written was complete,
+    /// and is sent.
     fn give_up(&mut self, link: &mut Link, cause: CancelCause) {
         let begun = self.end(Outcome::Cancelled(cause));
         if !begun && link.is_open() && link.has_output() {
@@ -136,14 +136,14 @@ impl Server {
         }
     }
 
-    /// Gives up the exchange that a message belongs to, if there is something left of it to cancel (P82, P83).
+    /// Gives up the exchange that a message belongs to, if there is something left to cancel (P82, P83).
     pub(in crate::session) fn cancel(&mut self, link: &mut Link, message: MessageId) {
         if self.is_about(message) {
             self.end_cancelled(link, CancelCause::Local);
         }
     }
 
-    /// The writer of a body went before its end.
+    /// The writer of a body was dropped before its end.
     pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
         if self
             .active()
@@ -159,7 +159,8 @@ impl Server {
     }
 }
 
-/// Answers in the place of an answer, and closes so that the peer sees it. Returns the bytes of the head and the body.
+/// Answers in the place of the handler, and closes so that the peer sees it. Returns the bytes of the head and the
+/// body.
 pub(super) fn refuse(
     link: &mut Link,
     head: bool,
@@ -176,7 +177,7 @@ pub(super) fn refuse(
         keep_alive: false,
     };
     let date = clock::date_line(link.now());
-    // A refusal is made of valid parts; were it not, the close says enough.
+    // A refusal is made of valid parts; if it were not, the close says enough.
     let _ = link
         .outbound
         .encoder

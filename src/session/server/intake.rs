@@ -39,7 +39,7 @@ impl Server {
         }
     }
 
-    /// The next request waits. The one before it is over as soon as its answer is complete and most of it is gone.
+    /// The next request waits. The current exchange is over as soon as its answer is complete and most of it was taken.
     fn make_way(&mut self, link: &Link) -> Intake {
         if self.may_follow() && link.outbound.is_below_high_water() {
             let _ = self.complete();
@@ -87,7 +87,7 @@ impl Server {
         }
     }
 
-    /// The builder stopped here. What was whole before it is answered first.
+    /// The builder stopped here. What was whole before that is answered first.
     fn next_fault(&mut self, link: &mut Link) -> Intake {
         let receiving = self.active().map(|active| active.receiving);
         match receiving {
@@ -100,7 +100,7 @@ impl Server {
         };
         let inside = receiving.is_some();
         if inside && self.close_after_answer() {
-            // The answer is complete: it is not the answer that is at fault.
+            // The answer is complete, so it is not the answer that is at fault.
             return Intake::Again;
         }
         match fault {
@@ -138,7 +138,7 @@ impl Server {
         Intake::Again
     }
 
-    /// Nothing waits. If nothing will come either, the connection ends.
+    /// Nothing waits. If nothing more will come, the connection ends.
     fn when_drained(&self, link: &mut Link) -> Intake {
         if self.peer_done && !self.is_engaged() {
             link.close(CloseReason::PeerClosed, false);
@@ -146,7 +146,7 @@ impl Server {
         Intake::Wait
     }
 
-    /// The exchange that ended: what belonged to it ends, and what it leaves to the connection.
+    /// Takes the exchange that ended: what belonged to it ends, and what it leaves to the connection.
     pub(in crate::session) fn take_ended(&mut self, link: &mut Link) -> Option<Box<Active>> {
         let mut ended = self.ended.take()?;
         for task in ended.tasks.drain(..) {
@@ -170,7 +170,7 @@ impl Server {
                 peer: &link.peer,
                 kept: ended.kept.as_deref().unwrap_or(&nothing),
             };
-            // A logger that panics loses its entry and nothing else.
+            // If a logger panics, its entry is lost, and nothing else.
             if catch_unwind(AssertUnwindSafe(|| logger.log(&record))).is_err() {
                 tracing::error!("the logger panicked");
             }
@@ -179,7 +179,7 @@ impl Server {
             if let Some(taker) = ended.taker.take() {
                 link.hand_off(taker);
             } else if !ended.persist {
-                // The peer that asked for the close and was heard to its end sends no more.
+                // A peer that asked for the close and was read to its end sends no more.
                 let linger =
                     ended.answering.keep_alive || ended.receiving || !link.inbox.is_empty();
                 link.close(CloseReason::Announced, linger);
@@ -191,15 +191,15 @@ impl Server {
         Some(ended)
     }
 
-    /// Whoever gets the request body takes no more of it: the rest is dropped, and the answer decides. If nobody is there
-    /// who could have seen to an answer, the session does.
+    /// The actor that gets the request body takes no more of it: the rest is dropped, and the answer decides. If nobody
+    /// is there who could answer, the session does.
     pub(in crate::session) fn body_lost(&mut self, link: &mut Link, loss: Loss) {
         if loss == Loss::Gone && !self.close_after_answer() {
             self.end_failed(link, FailureReason::LostPiece);
         }
     }
 
-    /// The peer sends no more (P130, D13). An answer that is complete is not touched by that.
+    /// The peer sends no more (P130). An answer that is complete is not affected.
     pub(in crate::session) fn half_closed(&mut self, link: &mut Link, rest: Rest) {
         let known = std::mem::replace(&mut self.peer_leaving, true);
         self.peer_done |= rest == Rest::Read;
@@ -237,7 +237,7 @@ impl Server {
         }
     }
 
-    /// When the exchange that is going on, or the wait for one, has no more time, and why.
+    /// When the time of the current exchange, or of the wait for one, is up, and why.
     pub(in crate::session) fn due(&mut self, link: &Link) -> Option<(Instant, CancelCause)> {
         let Some(began) = self.active().map(|active| active.exchange.began) else {
             return self.retires(link);
@@ -254,7 +254,7 @@ impl Server {
         earliest([exchange, farewell])
     }
 
-    /// When a connection without a request is to close, although it is not idle for too long.
+    /// When a connection without a request has to close, although it is not idle for too long.
     fn retires(&self, link: &Link) -> Option<(Instant, CancelCause)> {
         if self.is_engaged() || self.retiring.is_some() || !link.inbox.is_empty() {
             return None;
@@ -271,13 +271,13 @@ impl Server {
         ])
     }
 
-    /// The time of the exchange that is going on is up, or that of the connection.
+    /// The time of the current exchange is up, or that of the connection.
     pub(in crate::session) fn expire(&mut self, link: &mut Link, cause: CancelCause) {
         if !link.is_open() {
             // What was accepted is still being written, to a peer that takes it too slowly.
             link.abort(CloseReason::Shutdown, true);
         } else if cause == CancelCause::PeerHalfClosed {
-            // Nor does the peer take what it was answered before.
+            // The peer does not take the earlier answer either.
             self.shut(link, cause, CloseReason::Aborted);
         } else if self.current().is_some() {
             self.end_cancelled(link, cause);
@@ -299,7 +299,7 @@ impl Server {
         }
     }
 
-    /// No part of another request has come: a connection that waited for that only closes.
+    /// No part of another request has come: a connection that only waited for one closes.
     pub(in crate::session) fn no_request(&self, link: &mut Link) {
         if let Some(reason) = self.retiring
             && link.inbox.is_empty()
@@ -320,7 +320,7 @@ impl Server {
                 .is_some_and(|age| link.now().saturating_duration_since(link.opened) >= age)
     }
 
-    /// A half-closed peer may take nothing for as long as the policy allows. Progress renews the time.
+    /// How long a half-closed peer may take nothing, by the policy. Progress renews the time.
     fn farewell(&mut self, link: &Link) -> Option<Instant> {
         let HalfClose::FinishWithin(patience) = link.options.half_close else {
             return None;

@@ -1,7 +1,7 @@
 //! The server end: one request at a time, answered in order (P98).
 //!
-//! This file is the state and its transitions. The exchange that is going on is in `active.rs`, what is written in
-//! `answer.rs`, what is read in `intake.rs`, and the ends that go wrong in `ends.rs`.
+//! This file has the state and its transitions. The current exchange is in `active.rs`, writing in `answer.rs`, reading
+//! in `intake.rs`, and the ends that go wrong in `ends.rs`.
 
 mod active;
 mod answer;
@@ -23,27 +23,27 @@ use crate::wire::Facts;
 pub(in crate::session) use active::Active;
 use active::Answer;
 
-/// The rest of a request body that is read and dropped after an early answer, so that the connection can be kept (D7).
+/// Bytes of a request body that are read and dropped after an early answer, so that the connection can be kept.
 const DRAINED: u64 = 64 << 10;
 
 #[derive(Debug)]
 pub(in crate::session) struct Server {
     active: Option<Box<Active>>,
-    /// The exchange that ended, until that is told.
+    /// The exchange that ended, until its end was told.
     ended: Option<Box<Active>>,
     /// What the last message that was begun leaves for calls that name no message.
     last: Last,
     begun: u64,
-    /// The exchange is over, the rest of its request is still coming and is dropped.
+    /// Whether the exchange is over, and the rest of its request is still coming and is dropped.
     pub(in crate::session) draining: bool,
     /// The peer has closed its sending side.
     pub(in crate::session) peer_leaving: bool,
-    /// And everything before that was read.
+    /// Whether everything before that was read, too.
     pub(in crate::session) peer_done: bool,
     pub(in crate::session) idle_since: Instant,
-    /// The connection is to close, unless a part of another request has come: the builder was asked.
+    /// Why the connection will close unless a part of another request has come: the builder was asked.
     retiring: Option<CloseReason>,
-    /// The end of the time of a half-closed peer to which an answer is owed.
+    /// When the time of a half-closed peer ends that is owed an answer.
     farewell: Option<Instant>,
     /// How many bytes the socket had taken when that clock was set.
     farewell_seen: u64,
@@ -87,7 +87,7 @@ impl Server {
         self.active = Some(Active::begin(request, facts, detail, (span, running), now));
     }
 
-    /// The exchange that is going on.
+    /// The current exchange.
     pub(in crate::session) fn active(&mut self) -> Option<&mut Active> {
         self.active.as_deref_mut()
     }
@@ -105,7 +105,7 @@ impl Server {
         self.running().map(|active| active.exchange.id)
     }
 
-    /// The exchange whose request is still to come.
+    /// The exchange whose request is not complete yet.
     pub(in crate::session) fn receiving(&self) -> Option<MessageId> {
         self.running()
             .filter(|active| active.receiving)
@@ -118,20 +118,20 @@ impl Server {
             .is_some_and(|active| active.continue_owed && active.answer == Answer::Pending)
     }
 
-    /// Whether there is no answer, and nobody who has the right to give it.
+    /// Whether there is no answer, and nobody has the right to give one.
     pub(in crate::session) fn owes_answer(&self) -> bool {
         self.running()
             .is_some_and(|active| active.answer == Answer::Pending && active.lent == 0)
     }
 
-    /// Whether the id names the exchange that is going on, by its request or its answer.
+    /// Whether the id names the current exchange, by its request or its answer.
     pub(in crate::session) fn is_about(&self, message: MessageId) -> bool {
         self.running().is_some_and(|active| {
             active.exchange.id == message || active.answer.id() == Some(message)
         })
     }
 
-    /// Takes one of the lent rights to answer back. True if it was the last and no answer had begun.
+    /// Takes back a right to answer that was lent. True if it was the last and no answer had begun.
     pub(in crate::session) fn give_back(&mut self, exchange: MessageId) -> bool {
         let Some(active) = self
             .active()
@@ -143,7 +143,7 @@ impl Server {
         active.lent == 0 && active.answer == Answer::Pending
     }
 
-    /// Lets an answer that is complete be the last one of the connection. False if it is not complete.
+    /// Makes a complete answer the last one of the connection. False if it is not complete.
     pub(in crate::session) fn close_after_answer(&mut self) -> bool {
         let Some(active) = self
             .active()
@@ -155,7 +155,7 @@ impl Server {
         true
     }
 
-    /// The answer to the request that is being handled is the last, and says so if it has not begun.
+    /// Makes the answer to the current request the last one. It says so if it has not begun.
     pub(in crate::session) fn announce_close(&mut self) {
         if let Some(active) = self.active() {
             active.last = true;
@@ -216,7 +216,8 @@ impl Server {
         }
     }
 
-    /// The answer is complete; with `body`, it had one that was sent in pieces. If the request is not, its rest is drained, or the connection closes.
+    /// The answer is complete; with `body`, it had one that was sent in pieces. If the request is not complete, its
+    /// rest is drained, or the connection closes.
     pub(in crate::session) fn sent(&mut self, body: bool) {
         let Some(active) = self.active() else { return };
         active.answer = Answer::Sent {
@@ -247,7 +248,7 @@ impl Server {
             .is_some_and(|active| matches!(active.answer, Answer::Sent { .. }) && active.persist)
     }
 
-    /// Ends the exchange otherwise than well. Returns whether its answer had begun.
+    /// Ends the exchange in another way than well. Returns whether its answer had begun.
     pub(in crate::session) fn end(&mut self, outcome: Outcome) -> bool {
         let Some(mut active) = self.active.take() else {
             return false;
@@ -262,7 +263,7 @@ impl Server {
         begun
     }
 
-    /// Whether the exchange ended and its end is to be told.
+    /// Whether the exchange ended and its end is still to be told.
     pub(in crate::session) fn has_ended(&self) -> bool {
         self.ended.is_some()
     }
@@ -283,7 +284,7 @@ impl Server {
         }
     }
 
-    /// Counts a mute; returned is of what, and whether it is the first.
+    /// Counts a mute. Returns the exchange, and whether this is its first mute.
     pub(in crate::session) fn mute(&mut self) -> Option<(MessageId, bool)> {
         let active = self.active()?;
         active.mutes += 1;
@@ -301,7 +302,7 @@ impl Server {
         self.running().is_some_and(|active| active.mutes > 0)
     }
 
-    /// Gives the right to answer away. Without a request to answer, the right to nothing.
+    /// Lends the right to answer. Without a request to answer, the right is worth nothing.
     pub(in crate::session) fn lend(&mut self) -> (MessageId, bool) {
         match self.active() {
             Some(active) => {

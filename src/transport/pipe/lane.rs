@@ -7,7 +7,7 @@ use tokio::io::ReadBuf;
 
 use super::Random;
 
-/// The bytes on their way in one direction, and who waits for them.
+/// The bytes on their way in one direction, and the tasks that wait for them.
 #[derive(Debug)]
 pub(super) struct Lane {
     waiting: BytesMut,
@@ -102,12 +102,12 @@ fn wake(waker: &mut Option<Waker>) {
 }
 
 impl Cuts {
-    /// How many of `most` bytes are read, behind those that were `read` before. At least one.
+    /// How many of `most` bytes are read, after the `read` bytes before them. At least one.
     fn len(&mut self, read: u64, most: usize) -> usize {
         match self {
             Self::None => most,
             Self::Random(random) => {
-                // Short pieces often: they are where splits hurt.
+                // Often short pieces: splits hurt most there.
                 let longest = [1, 3, 20, most][random.below(4)].min(most);
                 1 + random.below(longest)
             }

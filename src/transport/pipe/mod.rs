@@ -1,4 +1,4 @@
-//! A connection in memory, for tests: what is random about a network, from a seed.
+//! A connection in memory, for tests: the randomness of a network, from a seed.
 
 mod lane;
 mod random;
@@ -47,35 +47,36 @@ impl Default for Pipe {
 }
 
 impl Pipe {
-    /// A pipe that takes 1 MiB in each direction, and where each read gets all that waits.
+    /// Makes a pipe that takes 1 MiB in each direction, in which each read gets everything that waits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many bytes wait in each direction before a write does: a peer that does not read is felt sooner. At least 1.
+    /// Sets how many bytes wait in each direction before a write waits. With few, a peer that does not read is noticed
+    /// sooner. At least 1.
     #[must_use]
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes.max(1);
         self
     }
 
-    /// Each read gets a part of what waits, of a random length; the reader's task has a turn between two of them. The same
-    /// seed cuts the same bytes in the same way.
+    /// Makes each read get a part of what waits, of a random length. The reader's task gets a turn between two parts.
+    /// The same seed cuts the same bytes in the same way.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.cuts = Cuts::Random(Random::of(seed));
         self
     }
 
-    /// No read goes across this place, counted in bytes from the begin, in either direction. To try every place is to try
-    /// everything that a split can do wrong.
+    /// Makes reads stop at this place, counted in bytes from the beginning, in either direction. If you try every
+    /// place, you try everything that a split can do wrong.
     #[must_use]
     pub fn split_at(mut self, place: u64) -> Self {
         self.cuts = Cuts::At(place);
         self
     }
 
-    /// Opens a connection: its two ends.
+    /// Opens a connection and returns its two ends.
     pub fn open(self) -> (Socket, Socket) {
         let lane = || Lane::new(self.capacity, self.cuts.clone());
         let shared = Arc::new(Mutex::new(Shared::new([lane(), lane()])));

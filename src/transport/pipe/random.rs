@@ -1,16 +1,16 @@
-//! Numbers from a seed.
+//! Random numbers from a seed.
 
-/// Random numbers (xorshift): the same from the same seed, on every machine.
+/// Random numbers (xorshift), the same from the same seed on every machine.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// Begins anew.
+    /// Starts with this seed.
     pub fn of(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// The next number below `bound`; 0 if that is 0.
+    /// The next number below `bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -14,8 +14,8 @@ use crate::transport::{self, Halves, Hangup, Peer, Read, Write};
 
 /// One end of a connection in memory, as [`Pipe`](super::Pipe) opens it.
 ///
-/// A session treats it as it treats a TCP connection: it notices a close and a reset without reading, and an answer that
-/// cannot be completed ends in a reset. Dropping it closes it.
+/// A session treats it like a TCP connection: it notices a close and a reset without reading, and an answer that cannot
+/// be completed ends in a reset. If you drop it, it closes.
 #[derive(Debug)]
 pub struct Socket {
     read: ReadHalf,
@@ -65,7 +65,7 @@ impl Shared {
         self.lanes.iter_mut().for_each(Lane::wake);
     }
 
-    /// What one end says; runs of bytes are one act.
+    /// Records what one end says. A run of bytes is one act.
     fn say(&mut self, end: usize, data: &[u8]) {
         match self.acts.last_mut() {
             Some((last, Act::Say(run))) if *last == end => run.extend_from_slice(data),
@@ -89,14 +89,14 @@ impl Socket {
         }
     }
 
-    /// Breaks the connection: both ends still read what was on its way, and then get `ConnectionReset`. Writes get it at
-    /// once.
+    /// Breaks the connection. Both ends still read what was on its way, and then get `ConnectionReset`. Writes get it
+    /// at once.
     pub fn reset(&self) {
         let near = &self.write.near;
         near.lock().reset(near.end);
     }
 
-    /// Stops the connection: no byte is taken or given in either direction, and no close, until [`resume`](Self::resume).
+    /// Stops the connection: no byte and no close passes in either direction until [`resume`](Self::resume).
     pub fn stall(&self) {
         self.write.near.lock().stalled = true;
     }
@@ -108,7 +108,7 @@ impl Socket {
         shared.wake();
     }
 
-    /// All that was said so far, as this end sees it.
+    /// Everything that was said so far, as this end sees it.
     pub fn transcript(&self) -> Transcript {
         let near = &self.write.near;
         let acts = near.lock().acts.clone();

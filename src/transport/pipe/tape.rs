@@ -7,7 +7,7 @@ use super::Transcript;
 use super::transcript::Act;
 use crate::transport::{Direction, Passed, Tap, Tapped};
 
-/// A [`Tap`] that keeps all that it sees, for a [`Transcript`] of each connection. Clones share what they keep.
+/// A [`Tap`] that keeps everything it sees, for a [`Transcript`] of each connection. Clones share what they keep.
 ///
 /// ```
 /// use http_actors::test_util::{FarEnd, Pipe, Tape};
@@ -44,11 +44,11 @@ use crate::transport::{Direction, Passed, Tap, Tapped};
 #[derive(Debug, Clone, Default)]
 pub struct Tape(Arc<Mutex<BTreeMap<u64, Acts>>>);
 
-/// Of one connection, each with whether it is this end's.
+/// The acts of one connection, each with whether it is this end's.
 type Acts = Vec<(bool, Act)>;
 
 impl Tape {
-    /// What was said on each connection, in the order in which they were opened. `>` is what the session said.
+    /// The transcripts of all connections, in the order in which they were opened. `>` is what the session said.
     pub fn transcripts(&self) -> Vec<Transcript> {
         let acts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         acts.values().cloned().map(Transcript::new).collect()
@@ -61,7 +61,7 @@ impl Tap for Tape {
         let mut acts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let acts = acts.entry(tapped.connection).or_default();
         match (tapped.passed, acts.last_mut()) {
-            // What was cut on its way is one again.
+            // What was cut on its way is joined again.
             (Passed::Bytes(bytes), Some((who, Act::Say(said)))) if *who == near => {
                 said.extend_from_slice(bytes);
             }

@@ -1,11 +1,11 @@
-//! All that was said on a connection in memory.
+//! Everything that was said on a connection in memory.
 
 use std::fmt;
 
 /// What both ends of a connection said, in the order in which they said it.
 ///
-/// To show it is to write a line for each line of the wire, escaped: behind `>` what this end said, behind `<` what the
-/// other said, with `(close)` and `(reset)`. `Date` lines are left out, so that a test can compare the text.
+/// Its `Display` form has one line for each line of the wire, escaped: `>` before what this end said, `<` before what
+/// the other end said, with `(close)` and `(reset)`. `Date` lines are left out, so that a test can compare the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript(Vec<(bool, Act)>);
 
@@ -18,22 +18,22 @@ pub(super) enum Act {
 }
 
 impl Transcript {
-    /// Of acts, each with whether it is this end's.
+    /// Made of acts, each with whether it is this end's.
     pub(super) fn new(acts: Vec<(bool, Act)>) -> Self {
         Self(acts)
     }
 
-    /// All bytes of this end.
+    /// All bytes that this end sent.
     pub fn sent(&self) -> Vec<u8> {
         self.of(true)
     }
 
-    /// All bytes of the other end.
+    /// All bytes that the other end sent.
     pub fn received(&self) -> Vec<u8> {
         self.of(false)
     }
 
-    /// Whether an end broke the connection: what came last may not be whole. The text says which.
+    /// Whether an end broke the connection, so that what came last may not be whole. The text says which end.
     pub fn was_reset(&self) -> bool {
         self.0.iter().any(|(_, act)| *act == Act::Reset)
     }

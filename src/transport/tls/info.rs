@@ -1,4 +1,4 @@
-//! What a handshake agreed on, in words of our own.
+//! What a handshake agreed on, in our own types.
 
 use std::sync::Arc;
 

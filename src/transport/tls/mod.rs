@@ -16,7 +16,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::{ConnectError, Halves};
 use crate::error::TlsError;
 
-/// The names of what is spoken here; a client offers the first.
+/// The protocols that are spoken here; a client offers the first.
 const ALPN: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
 /// Makes the client's side of TLS, by default with the platform's trusted certificates.
@@ -31,7 +31,7 @@ impl Connector {
         Self(Some(config))
     }
 
-    /// Shakes hands over any connection, as one to this host.
+    /// Does a TLS handshake over any connection, as with this host.
     pub(super) async fn connect(&self, io: Halves, host: &str) -> Result<Halves, ConnectError> {
         let config = match &self.0 {
             Some(config) => config.clone(),
@@ -77,7 +77,7 @@ impl Acceptor {
         Self(config)
     }
 
-    /// Shakes hands.
+    /// Does a TLS handshake.
     pub(crate) async fn accept(&self, io: Halves) -> io::Result<Halves> {
         let peer = io.peer;
         let stream = TlsAcceptor::from(self.0.clone())
@@ -92,7 +92,7 @@ impl Acceptor {
     }
 }
 
-/// Who agreed on nothing speaks HTTP/1, as everybody did before ALPN.
+/// A peer that agreed on nothing speaks HTTP/1, as everybody did before ALPN.
 fn speaks_http1(alpn: Option<&[u8]>) -> bool {
     alpn.is_none_or(|protocol| ALPN.contains(&protocol))
 }
@@ -118,7 +118,7 @@ fn read_platform() -> Result<Arc<ClientConfig>, TlsError> {
     if roots.is_empty() {
         return Err(TlsError::NoRoots);
     }
-    // The provider is named, because a program may have none or two as its default.
+    // The provider is named, because a program may have no default, or two.
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|_| TlsError::Other)?
@@ -128,7 +128,7 @@ fn read_platform() -> Result<Arc<ClientConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-/// What a failed handshake tells. Where nothing was said in TLS it is the link that failed.
+/// The cause of a failed handshake. If nothing was said in TLS, the link failed.
 fn cause(error: &io::Error) -> ConnectError {
     let Some(error) = error
         .get_ref()

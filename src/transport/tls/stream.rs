@@ -1,7 +1,8 @@
 //! The two halves of a TLS connection, over the two halves of another.
 //!
 //! TLS is one state for both directions, so the halves share it behind a lock. Both live on one thread, where nobody
-//! ever waits for it. Because what lies below is halves too, its watch for hangups and its reset work through TLS.
+//! ever waits for it. Because the connection below is in halves too, its watch for hangups and its reset work through
+//! TLS.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -23,11 +24,11 @@ pub(super) fn split(stream: TlsStream<Joined>, peer: Peer, tls: Arc<TlsInfo>) ->
     }
 }
 
-/// The connection below, in one piece as rustls wants it.
+/// The connection below, joined as rustls wants it.
 pub(super) struct Joined {
     read: ReadHalf,
     write: WriteHalf,
-    /// Bytes that it took, ever, the handshake included.
+    /// Bytes that it ever took, the handshake included.
     taken: u64,
 }
 
@@ -94,7 +95,7 @@ fn lock(shared: &Shared) -> MutexGuard<'_, TlsStream<Joined>> {
 struct TlsRead(Shared);
 
 impl AsyncRead for TlsRead {
-    /// An end without the peer's `close_notify` is an error, so that nothing cut short looks whole.
+    /// An end without the peer's `close_notify` is an error, so that nothing that was cut short looks whole.
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -118,7 +119,7 @@ impl Write for TlsWrite {
     }
 
     fn close(&mut self) {
-        // What the socket does not take at once is not said: the connection is dropped next.
+        // What the socket does not take at once is not sent: the connection is dropped next.
         let _ = Pin::new(self).poll_shutdown(&mut Context::from_waker(Waker::noop()));
     }
 
@@ -152,7 +153,7 @@ impl AsyncWrite for TlsWrite {
         Pin::new(&mut *lock(&self.0)).poll_flush(cx)
     }
 
-    /// Says `close_notify`, then closes the sending side below.
+    /// Sends `close_notify`, then closes the sending side below.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *lock(&self.0)).poll_shutdown(cx)
     }

@@ -24,7 +24,7 @@ fn write_size(mut size: usize, out: &mut Vec<u8>) {
     for place in digits.iter_mut().rev() {
         *place = DIGITS.get(size & 15).copied().unwrap_or_default();
         size >>= 4;
-        // One for each digit, of which there are not more.
+        // Once for each of at most `WIDTH` digits, so it never wraps.
         start = start.wrapping_sub(1);
         if size == 0 {
             break;

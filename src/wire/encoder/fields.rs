@@ -1,7 +1,7 @@
-//! The fields of an outbound head: the application's, and those that we answer for.
+//! The fields of an outbound head: the application's, and those that we are responsible for.
 //!
 //! Connection, Content-Length and Transfer-Encoding are read from the application's fields, checked, and written once,
-//! by us. All others go out as they are, in order.
+//! by us. All others are sent as they are, in order.
 
 use crate::error::UseError;
 use crate::payload::{Headers, Known, KnownSet, members};
@@ -16,7 +16,7 @@ pub(super) enum Announce {
     Chunked,
 }
 
-/// What the head says of the connection.
+/// What the head says about the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Persistence {
     /// Nothing: what the version implies.
@@ -58,7 +58,7 @@ pub(super) fn given_length(headers: &Headers) -> Result<Option<u64>, UseError> {
     Ok(length)
 }
 
-/// Whether the application set `Transfer-Encoding: chunked`. Any other coding cannot be.
+/// Whether the application set `Transfer-Encoding: chunked`. Any other coding is impossible.
 pub(super) fn given_chunked(headers: &Headers) -> Result<bool, UseError> {
     let mut lines = headers.known(Known::TransferEncoding);
     match (lines.next(), lines.next()) {
@@ -68,7 +68,7 @@ pub(super) fn given_chunked(headers: &Headers) -> Result<bool, UseError> {
     }
 }
 
-/// Holds what the application set to what the payload is.
+/// Checks what the application set against the payload.
 pub(super) fn check_given(headers: &Headers, announce: Announce) -> Result<(), UseError> {
     if !headers.has_any(KnownSet::FRAMING) {
         return Ok(());
@@ -87,7 +87,7 @@ pub(super) fn check_given(headers: &Headers, announce: Announce) -> Result<(), U
     }
 }
 
-/// Writes all fields and the blank line. Ours come behind the application's; `date` is a whole line.
+/// Writes all fields and the blank line. Ours come after the application's; `date` is a whole line.
 pub(super) fn write(
     headers: &Headers,
     date: Option<&[u8]>,
@@ -135,7 +135,7 @@ fn is_ours(name: &[u8]) -> bool {
     )
 }
 
-/// What an application does not say of the connection.
+/// Connection options that an application does not set.
 const OURS: [&[u8]; 5] = [
     b"close",
     b"keep-alive",
@@ -144,9 +144,9 @@ const OURS: [&[u8]; 5] = [
     b"transfer-encoding",
 ];
 
-/// One Connection line: the application's members, each once, `close` and `keep-alive` replaced by what is true, and
-/// `upgrade` where Upgrade is offered (RFC 9110 section 7.8). Fields that are for every recipient are not named there (RFC
-/// 9110 section 7.6.1): an intermediary would take the framing away.
+/// Writes one Connection line: the application's members, each once, `close` and `keep-alive` replaced by what is true,
+/// and `upgrade` if Upgrade is offered (RFC 9110 section 7.8). Fields for every recipient are not named there (RFC 9110
+/// section 7.6.1): an intermediary would take the framing away.
 fn connection(headers: &Headers, persistence: Persistence, out: &mut Vec<u8>) {
     let ours = persistence.token();
     if !headers.has(Known::Connection) && !headers.has(Known::Upgrade) {

@@ -1,8 +1,8 @@
 //! The response head that a thread rendered last.
 //!
-//! Servers repeat themselves: most answers on a thread differ from the one before in their body only. A head is a
-//! function of what stands in [`Key`] and of the field lines, so where these are the same it is copied. Worth 380 of the
-//! 560 instructions of a small answer. It never decides an error: what was refused is not remembered.
+//! Servers repeat themselves: most answers on a thread differ from the one before only in their body. A head is a
+//! function of [`Key`] and of the field lines, so if these are the same it is copied. This is worth 380 of the 560
+//! instructions of a small answer. It never decides an error: what was refused is not remembered.
 
 use std::cell::RefCell;
 
@@ -29,7 +29,7 @@ thread_local! {
     static LAST: RefCell<Last> = RefCell::default();
 }
 
-/// What a head is made of, beside lines.
+/// What a head is made of, besides lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     status: StatusCode,
@@ -39,7 +39,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// None if the head depends on more.
+    /// `None` if the head depends on more.
     pub(super) fn of(message: &Message, status: StatusCode, answering: Answering) -> Option<Self> {
         message.reason.is_none().then_some(Self {
             status,

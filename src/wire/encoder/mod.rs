@@ -1,7 +1,7 @@
 //! Messages to bytes (RFC 9112), for both ends of a connection, and the body of the message that is being sent.
 //!
-//! The encoder holds the caller to what it declared: no body where none may be, exactly the announced length, framing
-//! fields that say the truth. What cannot be sent is refused before a byte of it is written.
+//! The encoder holds the caller to its declarations: no body if none is allowed, exactly the announced length, and
+//! framing fields that are true. What cannot be sent is refused before a byte of it is written.
 
 mod chunk;
 mod fields;
@@ -32,14 +32,14 @@ pub(crate) struct Encoder {
 enum Body {
     #[default]
     None,
-    /// So many bytes are owed.
+    /// This many bytes are owed.
     Length(u64),
     Chunked,
     /// It ends with the connection: to an HTTP/1.0 peer.
     UntilClose,
 }
 
-/// What beginning a message came to.
+/// The result of beginning a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -96,8 +96,9 @@ impl Encoder {
     /// Ends the body. Trailers to a peer that cannot take them are dropped.
     ///
     /// # Errors
-    /// [`UseError::BodyTooShort`] if bytes are still owed, [`UseError::TrailersNotAllowed`] for trailers on a body of known
-    /// length or with a forbidden name, [`UseError::BodyNotAllowed`] if no body is open. The body stays open then.
+    /// [`UseError::BodyTooShort`] if bytes are still owed, [`UseError::TrailersNotAllowed`] for trailers on a body of
+    /// known length or with a forbidden name, [`UseError::BodyNotAllowed`] if no body is open. The body stays open
+    /// then.
     pub(crate) fn finish(
         &mut self,
         trailers: Option<&Headers>,
@@ -129,7 +130,7 @@ impl Encoder {
         self.body == Body::UntilClose
     }
 
-    /// Forgets the open body. The connection is of no use for another message then.
+    /// Forgets the open body. The connection is then of no use for another message.
     pub(crate) fn abort(&mut self) {
         self.body = Body::None;
     }

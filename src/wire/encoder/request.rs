@@ -46,7 +46,7 @@ impl Encoder {
         let http10 = message.start.line().version == Version::HTTP_10;
         let announce = announce(message, http10)?;
         check_host(&message.headers)?;
-        // A tunnel's host is the far end, not who makes the tunnel (RFC 9112 section 3.2).
+        // The host of a tunnel is its far end, not the proxy that makes it (RFC 9112 section 3.2).
         let host = match message.start.line().method {
             Method::CONNECT => authority(&message.start.line().uri)?,
             _ => host,
@@ -88,7 +88,7 @@ impl Encoder {
     }
 }
 
-/// How the body is announced. A method that anticipates one says so even if it is empty (RFC 9110 section 8.6).
+/// How the body is announced. A method that usually has one announces it even if it is empty (RFC 9110 section 8.6).
 fn announce(message: &Message, http10: bool) -> Result<Announce, UseError> {
     let length = match message.mode {
         TransferMode::Oneshot => Some(message.body.len() as u64),
@@ -114,7 +114,7 @@ fn announce(message: &Message, http10: bool) -> Result<Announce, UseError> {
     Ok(announce)
 }
 
-/// A Host that the application set: one, and within the grammar.
+/// Checks a Host that the application set: only one, and within the grammar.
 fn check_host(headers: &Headers) -> Result<(), UseError> {
     if !headers.has(Known::Host) {
         return Ok(());
@@ -135,7 +135,7 @@ fn request_line(message: &Message, target: Target, out: &mut Vec<u8>) -> Result<
     let start = out.len();
     if message.start.line().method == Method::CONNECT {
         let authority = authority(uri)?;
-        // An authority without a port is for the one who knows the scheme, not for a proxy.
+        // An authority without a port is for readers that know the scheme, not for a proxy.
         if HostPort::parse(authority).is_none_or(|host| host.port.is_none()) {
             return Err(UseError::InvalidUrl);
         }
@@ -152,15 +152,15 @@ fn request_line(message: &Message, target: Target, out: &mut Vec<u8>) -> Result<
             out.extend_from_slice(authority(uri)?);
         }
         match target {
-            // A proxy is told of `*` by the lack of a path (RFC 9112 section 3.2.4).
+            // To a proxy, `*` is expressed by the lack of a path (RFC 9112 section 3.2.4).
             Target::Absolute if asterisk => {}
             Target::Origin if asterisk => out.push(b'*'),
             Target::Absolute | Target::Origin => path(uri, out),
         }
     }
-    // `Uri` lets other characters pass than the wire does.
+    // `Uri` allows characters that the wire does not.
     let written = out.get(start..).unwrap_or_default();
-    // To the end, whatever comes: without a branch a byte the compiler takes sixteen at a time.
+    // To the end, whatever comes: without a branch for each byte the compiler takes sixteen at a time.
     let stray =
         |found, byte: &u8| found | u8::from(!byte.is_ascii_graphic()) | u8::from(*byte == b'#');
     if written.iter().fold(0, stray) > 0 {

@@ -1,7 +1,8 @@
 //! Response heads (RFC 9112 section 4, RFC 9110 sections 6.4.1, 8.6 and 15).
 //!
-//! The version is always HTTP/1.1 (RFC 9110 section 2.5), the code stands once (B9). Where the RFC allows no framing
-//! field, 1xx, 204 and a 2xx to CONNECT, one that the application set is left out: the message means the same without.
+//! The version is always HTTP/1.1 (RFC 9110 section 2.5), and the code is written once (B9). If the RFC allows no
+//! framing field (1xx, 204 and a 2xx to CONNECT), one that the application set is left out: the message means the same
+//! without.
 
 use bytes::Bytes;
 use http::{StatusCode, Version};
@@ -13,7 +14,7 @@ use crate::error::UseError;
 use crate::payload::{Known, Message, Payload, TransferMode};
 use crate::wire::Output;
 
-/// What a response must know of the request that it answers.
+/// What a response must know about the request that it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -30,7 +31,7 @@ pub(crate) struct Answering {
     pub(crate) keep_alive: bool,
 }
 
-/// A response as it will go out.
+/// A response as it will be sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Plan {
     body: Body,
@@ -103,7 +104,7 @@ fn plan(message: &Message, status: StatusCode, answering: Answering) -> Result<P
     }
 }
 
-/// A 1xx. It says nothing of the connection, and an HTTP/1.0 peer must not be sent one (RFC 9110 section 15.2).
+/// A 1xx. It says nothing about the connection, and must not be sent to an HTTP/1.0 peer (RFC 9110 section 15.2).
 fn informational(
     message: &Message,
     status: StatusCode,
@@ -170,8 +171,8 @@ fn last(message: &Message, status: StatusCode, answering: Answering) -> Result<P
     })
 }
 
-/// How an answer to HEAD, or a 304, tells of the body that a GET would have had (RFC 9110 section 8.6). A length that
-/// the application set stands: it knows that body, we do not.
+/// How an answer to HEAD, or a 304, describes the body that a GET would have had (RFC 9110 section 8.6). A length that
+/// the application set is kept: it knows that body, we do not.
 fn bodiless_announce(
     message: &Message,
     status: StatusCode,
@@ -193,7 +194,7 @@ fn bodiless_announce(
     }
 }
 
-/// A head behind which the protocol changes.
+/// A head after which the protocol changes.
 fn switching() -> Plan {
     Plan {
         body: Body::None,
@@ -208,7 +209,7 @@ fn switching() -> Plan {
     }
 }
 
-/// Where no body may be, none may have been given either.
+/// If no body is allowed, none may have been given either.
 fn no_body(message: &Message) -> Result<(), UseError> {
     let empty = match message.mode {
         TransferMode::Oneshot => message.body.is_empty(),

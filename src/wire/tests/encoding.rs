@@ -1,5 +1,5 @@
-//! What is written, byte for byte, and what is refused: a row a line, so without rustfmt. Numbers in the names are those
-//! of `docs/semantics.md`.
+//! What is written, byte for byte, and what is refused. One line for each row, so without rustfmt. Numbers in the names
+//! are those of `docs/semantics.md`.
 
 use bytes::Bytes;
 use http::{StatusCode, Uri, Version};

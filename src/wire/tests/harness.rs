@@ -97,7 +97,7 @@ impl Feed {
         matches!(self.events.last(), Some(Event::Error(_)))
     }
 
-    /// Shows the decoder what it left and `piece` behind it, until it needs more.
+    /// Shows the decoder what it left and `piece` after it, until it needs more.
     pub(super) fn push(&mut self, piece: &[u8]) {
         self.unread.extend_from_slice(piece);
         while !self.failed() {

@@ -383,8 +383,8 @@ fn answer(pick: u16) -> (Payload, Headers, Answering, &'static [u8]) {
 }
 
 proptest! {
-    /// What a connection remembers of its last head, and a thread of the first one of a connection, changes nothing that
-    /// is told of the next one.
+    /// What a connection remembers of its last head, and a thread of the first one of a connection, changes nothing
+    /// that is told of the next one.
     #[test]
     fn nobody_can_tell_that_lines_are_repeated(
         changes in prop::collection::vec((0..LINES.len(), 0..8_usize), 1..30),
@@ -416,7 +416,8 @@ proptest! {
         }
     }
 
-    /// What a thread remembers of its last answer, and a pooled message of its last lines, changes nothing that is sent.
+    /// What a thread remembers of its last answer, and a pooled message of its last lines, changes nothing that is
+    /// sent.
     #[test]
     fn nobody_can_tell_that_an_answer_is_repeated(picks in prop::collection::vec((any::<u16>(), 1..4), 1..20)) {
         // A little off the one before, and a few times each.

@@ -21,7 +21,7 @@ fn small() -> Rules {
     }
 }
 
-/// Responses to a GET, with another GET behind it.
+/// Responses to a GET, with another GET after it.
 #[rustfmt::skip]
 pub(super) fn to_get() -> Vec<Row> {
     let ok = |rest: &str| format!("HTTP/1.1 200 OK\r\n{rest}");

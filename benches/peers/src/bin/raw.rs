@@ -67,7 +67,7 @@ async fn sink(socket: &mut TcpStream, head: &[u8], rest: &[u8]) -> io::Result<()
     Ok(())
 }
 
-/// The body behind what was written: so many times the same.
+/// Writes the same piece this many times, as the body after what was written.
 async fn repeat(socket: &mut TcpStream, piece: &[u8], times: usize) -> io::Result<()> {
     for _ in 0..times {
         socket.write_all(piece).await?;
