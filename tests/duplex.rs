@@ -311,7 +311,7 @@ async fn a_request_is_not_left_without_an_answer() {
         ])
         .await;
     let answer = served.peer.rest().await;
-    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
 }
 
 /// Of an interim response it is not: the answer is still to come.

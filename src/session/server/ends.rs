@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::{Answer, Server};
-use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
+use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, UseError, WireError};
 use crate::payload::MessageId;
 use crate::session::clock;
 use crate::session::exchange::Outcome;
@@ -19,13 +19,14 @@ impl Server {
         }
         match cause {
             CancelCause::Deadline(deadline @ (Deadline::Body | Deadline::Exchange)) => {
-                let (status, text) = if self.active().is_some_and(|active| active.receiving) {
-                    (
+                let receiving = self.active().is_some_and(|active| active.receiving);
+                let (status, text) = match (receiving, deadline) {
+                    (true, Deadline::Body) => (
                         StatusCode::REQUEST_TIMEOUT,
                         "the request body came too slowly",
-                    )
-                } else {
-                    (StatusCode::SERVICE_UNAVAILABLE, "the answer took too long")
+                    ),
+                    (true, _) => (StatusCode::REQUEST_TIMEOUT, "the request took too long"),
+                    (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "the answer took too long"),
                 };
                 let outcome = Outcome::Cancelled(cause);
                 let reason = CloseReason::Deadline(deadline);
@@ -67,13 +68,15 @@ impl Server {
             | FailureReason::ConnectionClosed(_) => {
                 let span = self.span(None).id();
                 tracing::warn!(parent: span, %reason, "an exchange failed on this end");
-                self.end_with(
-                    link,
-                    outcome,
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the server could not answer",
-                    CloseReason::Aborted,
-                );
+                let tunnel = self.active().is_some_and(|active| active.answering.connect);
+                let (status, text) = if tunnel && reason == UseError::InvalidStatus.into() {
+                    // The handler takes a CONNECT for a request like any other (RFC 9110 section 9.1).
+                    (StatusCode::NOT_IMPLEMENTED, "the server makes no tunnels")
+                } else {
+                    let text = "the server could not answer";
+                    (StatusCode::INTERNAL_SERVER_ERROR, text)
+                };
+                self.end_with(link, outcome, status, text, CloseReason::Aborted);
             }
         }
     }
