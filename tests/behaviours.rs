@@ -582,9 +582,12 @@ mod backpressure {
             1000,
             move |_, session: &mut SessionContext| {
                 session.respond(Payload::response(StatusCode::OK).chunked());
-                give.send(session.body().expect("a body is open"))
+                give.send(session.body_sender().expect("a body is open"))
                     .expect("the writer waits");
-                assert!(session.body().is_none(), "there is one writer for a body");
+                assert!(
+                    session.body_sender().is_none(),
+                    "there is one writer for a body"
+                );
             },
         );
         let writer = std::thread::spawn(move || {

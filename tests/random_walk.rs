@@ -415,7 +415,7 @@ impl Restless {
                 .guards
                 .extend(self.responders.last().map(Responder::hold)),
             31..33 => drop(self.guards.pop()),
-            33 => self.bodies.extend(session.body()),
+            33 => self.bodies.extend(session.body_sender()),
             34 => drop(self.bodies.pop()),
             35 => {
                 if let Some(responder) = self.responders.pop() {

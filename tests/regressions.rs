@@ -142,7 +142,7 @@ impl HttpHandler for StreamsOnce {
     }
 
     fn need_body(&mut self, _: MessageId, session: &mut SessionContext) {
-        drop(session.body());
+        drop(session.body_sender());
     }
 }
 

@@ -13,10 +13,10 @@ use common::tls::{Authority, accepted, connected};
 use common::{Heard, Peer, Recorder, socket_path};
 use http_actors::test_util::Tape;
 use http_actors::{
-    Apply, Cancel, CancelCause, Deadline, Dispose, Drain, FailureReason, Finish,
-    HandlerFactory as _, HttpHandler, HttpRequest, HttpServer, HttpSession, Origin, Payload, Route,
-    Running, SendChunk, SessionContext, SessionOptions, Sessions, StatusCode, Timeouts, TlsError,
-    TlsInfo, handler_fn,
+    Apply, Cancel, CancelCause, ClientErrorKind, Deadline, Dispose, Drain, FailureReason, Finish,
+    HandlerFactory as _, HttpClient, HttpHandler, HttpRequest, HttpServer, HttpSession, Origin,
+    Payload, Route, Running, SendChunk, SessionContext, SessionOptions, Sessions, StatusCode,
+    Timeouts, TlsError, TlsInfo, handler_fn,
 };
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -258,6 +258,27 @@ async fn a_port_that_does_not_speak_tls() {
     assert!(
         told.starts_with("failed ConnectFailed(Connection"),
         "{told}"
+    );
+}
+
+/// The time of a connect is that of the handshake, too.
+#[actix::test]
+async fn a_server_that_does_not_shake_hands() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://{}/", listener.local_addr().expect("an address"));
+    let client = HttpClient::builder()
+        .connect_timeout(Duration::from_millis(20))
+        .options(SessionOptions::for_client())
+        .tls(Authority::new().client())
+        .build();
+    let answered = client.request(Payload::get(url).expect("a url")).await;
+    let error = answered.expect_err("no server");
+    assert!(
+        matches!(
+            error.kind(),
+            ClientErrorKind::Failed(FailureReason::ConnectFailed(ErrorKind::TimedOut))
+        ),
+        "{error:?}"
     );
 }
 

@@ -13,8 +13,8 @@ use common::tls::Authority;
 use http_actors::test_util::Tape;
 use http_actors::{
     ClientBuilder, ClientErrorKind, Dispose, FailureReason, HttpClient, HttpHandler, HttpServer,
-    HttpSession, Method, Payload, Proxy, Route, Running, SessionContext, SessionOptions,
-    StatusCode, TlsError,
+    HttpSession, Method, Payload, Proxy, Running, SessionContext, SessionOptions, StatusCode,
+    TlsError,
 };
 use tokio::net::{TcpListener, TcpStream};
 
@@ -101,12 +101,10 @@ fn client(authority: &Authority, proxy: &str) -> HttpClient {
 }
 
 fn builder(authority: &Authority, proxy: &str) -> ClientBuilder {
-    let options = SessionOptions {
-        route: Route::default().tls(authority.client()),
-        ..SessionOptions::for_client()
-    };
+    // What is set alone holds, whatever comes behind it.
     HttpClient::builder()
-        .options(options)
+        .tls(authority.client())
+        .options(SessionOptions::for_client())
         .redirects(3)
         .proxy(Proxy::all(&format!("http://{proxy}")).expect("a url"))
 }

@@ -109,7 +109,7 @@ impl HttpHandler for Visitor {
     }
 
     fn need_body(&mut self, _: MessageId, session: &mut SessionContext) {
-        if let Some(mut body) = session.body() {
+        if let Some(mut body) = session.body_sender() {
             session.spawn(async move { while body.send(PIECE).await.is_ok() {} });
         }
     }

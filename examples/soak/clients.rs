@@ -76,7 +76,8 @@ impl HttpHandler for Ask {
     }
 
     fn need_body(&mut self, request: MessageId, session: &mut SessionContext) {
-        if let (Some(plan), Some(body)) = (self.plans.borrow().get(&request), session.body()) {
+        if let (Some(plan), Some(body)) = (self.plans.borrow().get(&request), session.body_sender())
+        {
             let random = plan.random_for(5);
             session.spawn(plan.clone().pour(body, random));
         }

@@ -202,7 +202,7 @@ impl HttpHandler for Serve {
             if plan.fault == "panic" {
                 panic();
             }
-            if let Some(body) = session.body() {
+            if let Some(body) = session.body_sender() {
                 let random = plan.random_for(3);
                 session.spawn(plan.pour(body, random));
             }

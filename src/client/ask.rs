@@ -159,7 +159,7 @@ impl HttpHandler for Conversation {
 
     fn need_body(&mut self, _: MessageId, session: &mut SessionContext) {
         if let Some(writer) = self.writer.take()
-            && let Some(body) = session.body()
+            && let Some(body) = session.body_sender()
         {
             // If nobody is there to write, the drop of the body cancels the exchange.
             drop(writer.send(body));

@@ -16,8 +16,8 @@ use crate::transport::Tap;
 #[must_use = "a builder does nothing until it builds"]
 pub struct ClientBuilder {
     options: SessionOptions,
-    idle: Idle,
-    tap: Option<Arc<dyn Tap>>,
+    /// What was set of the options one by one, which takes precedence.
+    edits: Vec<Edit>,
     connections: usize,
     max_idle: usize,
     max_body: usize,
@@ -26,18 +26,13 @@ pub struct ClientBuilder {
     proxy: Proxy,
 }
 
-#[derive(Clone, Copy)]
-enum Idle {
-    OfOptions,
-    Set(Option<Duration>),
-}
+type Edit = Arc<dyn Fn(&mut SessionOptions) + Send + Sync>;
 
 impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
             options: SessionOptions::for_client(),
-            idle: Idle::OfOptions,
-            tap: None,
+            edits: Vec::new(),
             connections: 32,
             max_idle: 32,
             max_body: 16 << 20,
@@ -51,9 +46,14 @@ impl Default for ClientBuilder {
 impl ClientBuilder {
     /// Limits, clocks and buffers of the sessions: [`SessionOptions::for_client`].
     ///
-    /// What [`idle_timeout`](Self::idle_timeout) and [`tap`](Self::tap) set takes precedence, in any order.
+    /// What another method of this builder sets takes precedence, in any order.
     pub fn options(mut self, options: SessionOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    fn edit(mut self, edit: impl Fn(&mut SessionOptions) + Send + Sync + 'static) -> Self {
+        self.edits.push(Arc::new(edit));
         self
     }
 
@@ -71,9 +71,24 @@ impl ClientBuilder {
     }
 
     /// How long an idle connection is kept: 60 s. `None` keeps it until the server closes it.
-    pub fn idle_timeout(mut self, idle: impl Into<Option<Duration>>) -> Self {
-        self.idle = Idle::Set(idle.into());
-        self
+    pub fn idle_timeout(self, idle: impl Into<Option<Duration>>) -> Self {
+        let idle = idle.into();
+        self.edit(move |options| options.timeouts.idle = idle)
+    }
+
+    /// Time to open a connection, the TLS handshake included: 10 s.
+    pub fn connect_timeout(self, time: impl Into<Option<Duration>>) -> Self {
+        let time = time.into();
+        self.edit(move |options| options.timeouts.connect = time)
+    }
+
+    /// A TLS configuration of your own for `https`: see [`Route::tls`](crate::Route::tls).
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub fn tls(self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.edit(move |options| {
+            options.route = std::mem::take(&mut options.route).tls(config.clone());
+        })
     }
 
     /// Bytes of a response body that [`request`](HttpClient::request) collects: 16 MiB.
@@ -103,9 +118,9 @@ impl ClientBuilder {
     }
 
     /// The tap, which sees the bytes of every connection, secrets included: for debugging. None by default.
-    pub fn tap(mut self, tap: impl Tap) -> Self {
-        self.tap = Some(Arc::new(tap));
-        self
+    pub fn tap(self, tap: impl Tap) -> Self {
+        let tap: Arc<dyn Tap> = Arc::new(tap);
+        self.edit(move |options| options.tap = Some(tap.clone()))
     }
 
     /// The proxy to go through: none. The environment counts only if you pass [`Proxy::from_env`] here.
@@ -130,10 +145,9 @@ impl ClientBuilder {
     /// Builds a client on this arbiter, from any thread.
     pub fn build_on(self, arbiter: ArbiterHandle) -> HttpClient {
         let mut options = self.options;
-        if let Idle::Set(idle) = self.idle {
-            options.timeouts.idle = idle;
+        for edit in self.edits {
+            edit(&mut options);
         }
-        options.tap = self.tap.or(options.tap);
         HttpClient(Arc::new(Inner {
             arbiter,
             options: Arc::new(options),

@@ -118,7 +118,7 @@ pub enum BodyError {
     #[error("the body was cut: {0}")]
     Failed(#[source] FailureReason),
     /// It is longer than the collecting side allows.
-    #[error("the body is longer than the {0} bytes that are collected")]
+    #[error("the body is longer than the limit of {0} bytes")]
     TooLarge(usize),
 }
 

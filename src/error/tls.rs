@@ -7,10 +7,10 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum TlsError {
     /// The certificate is not signed by a trusted issuer.
-    #[error("the certificate is of an issuer that is not trusted")]
+    #[error("the certificate is not signed by a trusted issuer")]
     UnknownIssuer,
     /// The certificate is for another name, or the host is not one that a certificate can be for.
-    #[error("the certificate is not for the host that was asked for")]
+    #[error("the certificate is not valid for this host")]
     WrongName,
     /// The certificate is not valid any more, or not yet.
     #[error("the certificate is not valid at this time")]

@@ -286,7 +286,7 @@ impl SessionContext {
     /// There is one writer: if this is called again for the same message, or after
     /// [`Responder::stream`](crate::Responder::stream), it gives `None`. [`send_chunk`](Self::send_chunk),
     /// [`finish`](Self::finish) and the messages of other actors still work beside it.
-    pub fn body(&mut self) -> Option<BodySender> {
+    pub fn body_sender(&mut self) -> Option<BodySender> {
         self.end
             .open_message()
             .map(|message| BodySender::new(self.address(), message))

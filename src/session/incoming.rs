@@ -39,7 +39,7 @@ use crate::payload::{Headers, MessageId, Payload, TransferMode};
 ///
 /// A client that sent `Expect: 100-continue` gets its 100 when the body of its request is first waited for. A streamed
 /// answer with a success status sends the 100 first, because no 100 may come after the head.
-#[must_use = "the body of a response that is dropped before its end closes its connection"]
+#[must_use = "if the body of a response is dropped before it has come whole, its connection closes"]
 pub struct Incoming {
     shared: Arc<Shared>,
     /// Where the rest comes from. `None` if it is all here.

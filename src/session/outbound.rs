@@ -355,7 +355,7 @@ mod tests {
         // And the cap is kept, whatever the mark.
         let mut options = SessionOptions::default();
         options.buffers.hard_cap = buffers.high_water;
-        let io = transport::WriteHalf::new(Valve(open.clone()));
+        let io = transport::WriteHalf::new(Valve(open));
         let mut outbound = Outbound::new(Some(io), options.into());
         assert_eq!(fill(&mut outbound), usual);
         assert!(flush(&mut outbound));
