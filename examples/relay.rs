@@ -6,8 +6,8 @@
 
 use actix::Addr;
 use http_actors::{
-    Apply, Cancelled, Dispose, Failure, HttpHandler, HttpServer, HttpSession, Origin, Payload,
-    Refused, SessionContext, SessionOptions, StatusCode, Unsent,
+    Apply, Cancelled, Dispose, Exchange, Failure, HttpHandler, HttpServer, HttpSession, Origin,
+    Payload, Refused, SessionContext, SessionOptions, StatusCode, Unsent,
 };
 
 /// Handles the client.
@@ -60,17 +60,25 @@ impl HttpHandler for Back {
         self.front.do_send(Apply(response.forward()));
     }
 
-    /// Too late for an answer that has begun, and refused: the session has cut it.
     fn failed(&mut self, failure: &Failure, _: &mut SessionContext) {
-        self.front.do_send(Apply(bad_gateway(failure.reason)));
+        self.give_up(&failure.exchange, failure.reason);
     }
 
     fn cancelled(&mut self, cancelled: &Cancelled, _: &mut SessionContext) {
-        self.front.do_send(Apply(bad_gateway(cancelled.cause)));
+        self.give_up(&cancelled.exchange, cancelled.cause);
     }
 
     fn refused(&mut self, refused: Refused<Unsent>, _: &mut SessionContext) {
         self.front.do_send(Apply(bad_gateway(refused.reason)));
+    }
+}
+
+impl Back {
+    /// If the response was passed on, its body is cut by itself. Another answer would be one to the next request.
+    fn give_up(&self, exchange: &Exchange, why: impl std::fmt::Display) {
+        if exchange.status.is_none() {
+            self.front.do_send(Apply(bad_gateway(why)));
+        }
     }
 }
 

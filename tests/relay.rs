@@ -14,6 +14,7 @@ use http_actors::{
     Headers, HttpHandler, HttpServer, Inspect, MessageId, Origin, Payload, Room, Running,
     SessionContext, Sessions, StatusCode, TransferMode,
 };
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -258,6 +259,76 @@ async fn is_reset(mut peer: Peer<TcpStream>) -> bool {
         }
     };
     error.kind() == std::io::ErrorKind::ConnectionReset
+}
+
+/// A server behind that answers early, and takes no more, while the rest of the request and others behind it stand in
+/// front: each is given its own answer.
+#[actix::test]
+async fn an_early_answer_is_the_only_one() {
+    // How much goes into the buffers on the way is found by trying.
+    let mut length = usize::MAX;
+    for _ in 0..20 {
+        match answer_early(length).await {
+            Ok(()) => return,
+            // So much went through: of a body that is a little longer the rest will wait.
+            Err(delivered) => length = delivered + (12 << 10),
+        }
+    }
+    panic!("no body that the last part of waits");
+}
+
+async fn answer_early(length: usize) -> Result<(), usize> {
+    let (mut peer, listener, relay) = between().await;
+    SockRef::from(&listener)
+        .set_recv_buffer_size(8 << 10)
+        .expect("a socket");
+    peer.send(format!(
+        "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+    ))
+    .await;
+    let mut behind = accept(&listener).await;
+    behind.until("\r\n\r\n").await;
+    let front = relay.handle().send(Sessions).await.expect("alive");
+    let info = async || front[0].send(Inspect).await.expect("alive");
+    let stands = async || {
+        for _ in 0..100 {
+            if info().await.inbound_queued == 0 {
+                return false;
+            }
+            tokio::task::yield_now().await;
+        }
+        true
+    };
+    let mut left = length;
+    while left > 0 {
+        if left > 100_000 && stands().await {
+            return Err(usize::try_from(info().await.bytes_in).expect("little"));
+        }
+        let piece = left.min(16 << 10);
+        peer.send(vec![b'x'; piece]).await;
+        left -= piece;
+    }
+    let next = |path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    peer.send(format!("{}{}", next("/2"), next("/3"))).await;
+    // Those behind are among what waits.
+    while !stands().await {}
+    let delivered = usize::try_from(info().await.bytes_in).expect("little");
+    if !(1..24 << 10).contains(&(length - delivered)) {
+        return Err(delivered);
+    }
+    let first = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst";
+    behind.send(first).await;
+    peer.expect(first).await;
+    // The rest of the first is not wanted, so its connection goes.
+    let mut behind = accept(&listener).await;
+    for path in ["/2", "/3"] {
+        let head = behind.until("\r\n\r\n").await;
+        assert!(head.starts_with(&format!("GET {path} ")), "{head}");
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{path}");
+        behind.send(&answer).await;
+        peer.expect(answer).await;
+    }
+    Ok(())
 }
 
 /// What is passed on of both heads, to the byte; interim responses; HEAD; both connections are kept.
