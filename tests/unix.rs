@@ -7,10 +7,10 @@ use std::os::unix::net::UnixListener;
 
 use common::{Peer, Recorder, socket_path};
 use http_actors::{
-    Apply, Dispose, HttpHandler, HttpServer, HttpSession, LocalAddrs, Origin, Payload, Route,
-    SessionContext, SessionOptions, StatusCode,
+    Apply, Dispose, Drain, HttpHandler, HttpRequest, HttpServer, HttpSession, LocalAddrs, Origin,
+    Payload, Route, SessionContext, SessionOptions, StatusCode, handler_fn,
 };
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
 struct Hi;
 
@@ -51,6 +51,52 @@ async fn a_server_and_a_client() {
     running.handle().do_send(Dispose);
     running.await.expect("an end");
     assert!(!path.exists());
+}
+
+/// The file goes at the begin of a drain: another server takes the path over while the exchanges of the first are
+/// finished, and keeps it.
+#[actix::test]
+async fn a_path_is_taken_over_in_a_drain() {
+    let path = socket_path();
+    let (sender, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let wait = handler_fn(async move |request: HttpRequest| {
+        sender.send(request.responder).expect("the test runs");
+    });
+    let old = HttpServer::new(wait).signals(false).workers(1);
+    let old = old.bind_uds(&path).expect("a path");
+    let old = old.bind("127.0.0.1:0").expect("a port").run();
+    let client = TcpStream::connect(old.addresses()[0]).await;
+    let mut client = Peer::new(client.expect("it listens"));
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let responder = asked.recv().await.expect("asked");
+    let report = actix_rt::spawn(old.handle().send(Drain::default()));
+    while path.exists() {
+        tokio::task::yield_now().await;
+    }
+    let new = server().bind_uds(&path).expect("it is free").run();
+    let answer = Payload::response(StatusCode::OK).body("old");
+    responder.respond(answer).await.expect("taken");
+    assert!(client.rest().await.ends_with("old"));
+    report.await.expect("it ran").expect("a report");
+    old.await.expect("an end");
+    let mut peer = Peer::new(UnixStream::connect(&path).await.expect("it listens"));
+    peer.send("GET / HTTP/1.1\r\nHost: new\r\n\r\n").await;
+    peer.until("new").await;
+    new.handle().do_send(Dispose);
+    new.await.expect("an end");
+}
+
+/// A path is taken as soon as it is bound, and not only once the server runs.
+#[actix::test]
+async fn a_path_is_bound_once() {
+    let path = socket_path();
+    let one = server().bind_uds(&path).expect("a path");
+    let two = server().bind_uds(&path).expect_err("it is taken");
+    assert_eq!(two.kind(), ErrorKind::AddrInUse);
+    let one = one.run();
+    UnixStream::connect(&path).await.expect("it listens");
+    one.handle().do_send(Dispose);
+    one.await.expect("an end");
 }
 
 /// What stands at the path, and what becomes of it.

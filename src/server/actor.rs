@@ -181,6 +181,7 @@ impl Handler<Drain> for ServerActor {
         }
         let (sender, report) = oneshot::channel();
         self.draining.push(sender);
+        self.remove_files();
         let Drain { window, deadline } = drain;
         let cut = after(deadline);
         let retired = self
@@ -215,6 +216,12 @@ impl ServerActor {
         server.end(ctx);
     }
 
+    /// ORDER: while the listeners are open. Behind them another server may take a path over, and its file may have the
+    /// number of the one that was there.
+    fn remove_files(&mut self) {
+        self.files.clear();
+    }
+
     /// Ends when nothing is left, and nobody waits for a report.
     fn end(&self, ctx: &mut Context<Self>) {
         if self.ending == Ending::Stopped && self.draining.is_empty() {
@@ -239,6 +246,7 @@ impl Handler<Dispose> for ServerActor {
             return;
         }
         self.ending = Ending::Stopping;
+        self.remove_files();
         let stopped = self
             .tell_all(|| Stop)
             .into_actor(self)

@@ -116,18 +116,17 @@ impl Listener {
     /// Tells the kernel to begin no new connections, on a socket that belongs to this server alone. Returns how long
     /// the connections that it has begun may take to get here.
     pub(super) fn begin_no_more(&self) -> Duration {
-        let Self::Tcp(Port {
-            given: false,
-            listener,
-            ..
-        }) = self
-        else {
-            return Duration::ZERO;
-        };
-        if let Err(error) = begin_no_more(&SockRef::from(listener)) {
-            tracing::debug!(%error, "connections may begin while the listener closes");
+        match self {
+            Self::Tcp(Port { given: true, .. }) => Duration::ZERO,
+            Self::Tcp(Port { listener, .. }) => {
+                if let Err(error) = begin_no_more(&SockRef::from(listener)) {
+                    tracing::debug!(%error, "connections may begin while the listener closes");
+                }
+                HANDSHAKE
+            }
+            // Its file is gone; one that had found it before may be about to connect.
+            Self::Unix(_) => HANDSHAKE,
         }
-        HANDSHAKE
     }
 
     /// Takes one more connection from the backlog, whether the reactor knows of it or not. `None` if there is none.

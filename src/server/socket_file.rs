@@ -27,6 +27,8 @@ impl SocketFile {
             }
             bound => bound?,
         }
+        // At once, or whoever comes now takes the file for left over. `listen` is called again with the backlog.
+        socket.listen(1)?;
         let file = Self {
             path: path.to_owned(),
             made: identity(path),
