@@ -36,7 +36,7 @@ async fn serve(
 
 async fn count(first: u64, responder: Responder) -> Result<(), Box<dyn Error>> {
     let events = EventSender::open(responder).await?;
-    for number in first.. {
+    for number in first..=u64::MAX {
         let event = Event::data(format!("number {number}\nof many"));
         events
             .send(event.event("tick").id(number.to_string()))

@@ -104,6 +104,26 @@ async fn a_sender_hears_that_its_session_is_to_leave() {
     assert_eq!(peer.rest().await, "");
 }
 
+/// A sender that is dropped cuts its stream at once: although somebody waits for the end of it, and although the reader
+/// is slow and an event still waits for room.
+#[actix::test]
+async fn a_dropped_sender_cuts_its_stream() {
+    let (events, mut peer) = open().await;
+    let closed = events.closed();
+    drop(events);
+    closed.await;
+    assert!(!peer.rest().await.contains("0\r\n\r\n"));
+    let (events, mut peer) = open().await;
+    let closed = events.closed();
+    let large = || Event::data("x".repeat(200 << 10));
+    while events.send(large()).now_or_never().is_some() {
+        tokio::task::yield_now().await;
+    }
+    drop(events);
+    closed.await;
+    assert!(!peer.rest().await.contains("0\r\n\r\n"));
+}
+
 /// The wait ends with the exchange, too.
 #[actix::test]
 async fn nobody_waits_for_a_session_that_is_gone() {

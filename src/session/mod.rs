@@ -78,7 +78,7 @@ pub use context::SessionContext;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler};
 pub use handoff::{NotUpgraded, Upgrade, Upgraded};
-pub(crate) use inbound::{Ask, Asker, Departure};
+pub(crate) use inbound::{Abandon, Accompany, Ask, Asker, Departure};
 pub(crate) use inbound::{CutOff, Shed};
 pub(crate) use incoming::Feed;
 pub use incoming::Incoming;

@@ -12,7 +12,7 @@
 //!         // A reader that reconnects says which event it had last.
 //!         let last = sse::last_event_id(&request).and_then(|id| id.parse().ok());
 //!         let events = EventSender::open(responder).await?;
-//!         for number in last.map_or(0, |last: u64| last + 1).. {
+//!         for number in last.map_or(0, |last: u64| last.saturating_add(1))..=u64::MAX {
 //!             events.send(Event::data("tick").id(number.to_string())).await?;
 //!             tokio::time::sleep(Duration::from_secs(1)).await;
 //!         }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::event::Event;
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{MessageId, Payload};
-use crate::session::{BodySender, Departure, HttpSession, Responder};
+use crate::session::{Abandon, Accompany, BodySender, Departure, HttpSession, Responder};
 
 /// How long a stream may be silent: shorter than common load balancers keep a connection without bytes.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -30,6 +30,7 @@ pub struct EventSender {
     words: mpsc::Sender<Word>,
     session: Addr<HttpSession>,
     message: MessageId,
+    finished: bool,
 }
 
 enum Word {
@@ -58,6 +59,7 @@ impl EventSender {
             words,
             session,
             message,
+            finished: false,
         }
     }
 
@@ -81,8 +83,7 @@ impl EventSender {
     ///
     /// The future does not borrow. Make it once, pin it, and race it with many sends.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
-        let words = self.words.clone();
-        async move { words.closed().await }
+        Accompany::to_the_end(self.session.clone(), self.message)
     }
 
     /// Waits until the session is asked to [`Leave`](crate::Leave), as by a [`Drain`](crate::Drain), or the exchange is
@@ -97,12 +98,15 @@ impl EventSender {
     ///
     /// # Errors
     /// `Closing` if the exchange is over.
-    pub async fn finish(self) -> Result<(), Refused<()>> {
+    pub async fn finish(mut self) -> Result<(), Refused<()>> {
         let (sender, body) = oneshot::channel();
         // If nobody takes the word, it is dropped, and the wait with it.
         drop(self.words.send(Word::End(sender)).await);
         match body.await {
-            Ok(body) => body.finish().await,
+            Ok(body) => {
+                self.finished = true;
+                body.finish().await
+            }
             Err(_) => Err(Refused::new(RefusedReason::Closing, ())),
         }
     }
@@ -123,6 +127,15 @@ async fn pump(mut body: BodySender, mut words: mpsc::Receiver<Word>, keep_alive:
         };
         if body.send(piece).await.is_err() {
             return;
+        }
+    }
+}
+
+/// At once, also where the reader is slow and the task waits for room.
+impl Drop for EventSender {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.session.do_send(Abandon(self.message));
         }
     }
 }
