@@ -94,6 +94,44 @@ impl Served {
     }
 }
 
+/// At the limit of connections, one that is upgraded keeps its place for as long as it likes. Who waits for a place is
+/// served in a drain all the same.
+#[actix::test]
+async fn nobody_waits_for_upgraded_connections() {
+    struct Up;
+    impl HttpHandler for Up {
+        fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+            if request.path() != "/up" {
+                return session.respond(hi());
+            }
+            let switch = Payload::response(StatusCode::SWITCHING_PROTOCOLS);
+            let upgrade = session.hand_off(switch.header("Upgrade", "echo"));
+            let upgrade = upgrade.expect("offered");
+            actix::spawn(async move {
+                let _kept = upgrade.await.expect("switched");
+                std::future::pending::<()>().await;
+            });
+        }
+    }
+    let server = HttpServer::new(|_| Up).signals(false).workers(1);
+    let server = server.max_connections(1).bind("127.0.0.1:0");
+    let running = server.expect("a port").run();
+    let connect = async || {
+        let stream = TcpStream::connect(running.addresses()[0]).await;
+        Peer::new(stream.expect("it listens"))
+    };
+    let mut up = connect().await;
+    up.send("GET /up HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n")
+        .await;
+    up.until("\r\n\r\n").await;
+    let mut waits = connect().await;
+    waits.send(GET).await;
+    let report = drain(&running.handle(), PATIENCE);
+    assert_eq!(waits.rest().await, LAST);
+    assert!(report.await.expect("it ran").cut.is_empty());
+    running.await.expect("an end");
+}
+
 /// Drains with a window as long as the test wants.
 fn drain(server: &Addr<ServerActor>, window: Duration) -> JoinHandle<DrainReport> {
     let report = server.send(Drain {

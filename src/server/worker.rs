@@ -119,9 +119,7 @@ impl Shared {
                     back_off = BACK_OFF;
                     // ORDER: accept first and wait then: a worker that waited for a slot before it accepted could hold
                     // the last one while the connection is at another worker's listener.
-                    let Ok(permit) = self.slots.clone().acquire_owned().await else {
-                        return;
-                    };
+                    let permit = self.permit().await;
                     match &tls {
                         None => self.serve(halves, permit),
                         Some(tls) => self.shake_hands(tls.clone(), halves, permit).await,
@@ -137,7 +135,21 @@ impl Shared {
         }
     }
 
-    /// Resolves when the server is being drained and every connection that the kernel has begun had its time to get
+    /// Waits for a slot. In a drain nobody waits: what stands in the backlog is served beside connections that may keep
+    /// theirs for as long as they like, because they are upgraded.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        let slots = self.slots.clone();
+        if let Ok(permit) = slots.clone().try_acquire_owned() {
+            return Some(permit);
+        }
+        tokio::select! {
+            biased;
+            permit = slots.acquire_owned() => permit.ok(),
+            () = drained(self.leaving.subscribe()) => None,
+        }
+    }
+
+    /// Ends when the server is being drained and every the kernel has begun had its time to get
     /// here.
     async fn last(&self, listener: &Listener) {
         drained(self.leaving.subscribe()).await;
@@ -149,7 +161,7 @@ impl Shared {
         self: &Rc<Self>,
         tls: Acceptor,
         halves: Halves,
-        permit: OwnedSemaphorePermit,
+        permit: Option<OwnedSemaphorePermit>,
     ) {
         let Ok(seat) = self.handshakes.seats.clone().acquire_owned().await else {
             return;
@@ -184,14 +196,14 @@ impl Shared {
         });
     }
 
-    fn serve(&self, halves: Halves, permit: OwnedSemaphorePermit) {
+    fn serve(&self, halves: Halves, permit: Option<OwnedSemaphorePermit>) {
         let stake = self.ceiling.clone().map(Stake::new);
         let holding = stake.as_ref().map(Stake::holding);
         let (id, seat) = self.registry.enter(holding, self.tracker.token());
         let tenure = Tenure {
             _seat: Some(seat),
             stake,
-            permit: Some(permit),
+            permit,
         };
         let factory = self.factory.borrow();
         let options = self.options.borrow().clone();
