@@ -232,6 +232,47 @@ async fn leave_to_send_is_given_by_whoever_reads() {
     assert!(peer.until("hi").await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
+/// Whoever waits for leave to send is not late: no clock runs before the leave is given.
+#[actix::test]
+async fn nobody_is_late_without_leave() {
+    tokio::time::pause();
+    let slow = handler_fn(async |(_, mut body): (Payload, Incoming)| {
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        Ok::<_, BodyError>(ok().body(body.bytes(100).await?))
+    });
+    let (_session, mut peer) = serve(&slow);
+    let expect = "Content-Length: 2\r\nExpect: 100-continue\r\n";
+    peer.send(post(expect, "")).await;
+    peer.expect("HTTP/1.1 100 Continue\r\n\r\n").await;
+    peer.send("hi").await;
+    peer.expect(HI).await;
+    peer.send(post(expect, "")).await;
+    peer.expect("HTTP/1.1 100 Continue\r\n\r\n").await;
+    assert!(peer.rest().await.starts_with("HTTP/1.1 408 "));
+}
+
+/// Before the head of a streamed success the leave is given, even where the body is held up: behind it none may come.
+#[actix::test]
+async fn leave_comes_before_a_streamed_success() {
+    let echo = handler_fn(async |mut request: HttpRequest| {
+        let mut body = request.take_body();
+        let hold = request.responder.hold();
+        let answer = request.responder.stream(ok().chunked()).await;
+        let mut answer = answer.expect("taken");
+        drop(hold);
+        while let Some(Ok(piece)) = body.next().await {
+            answer.send(piece).await.expect("taken");
+        }
+        answer.finish().await.expect("taken");
+    });
+    let (_session, mut peer) = serve(&echo);
+    peer.send(post("Content-Length: 2\r\nExpect: 100-continue\r\n", ""))
+        .await;
+    peer.until("HTTP/1.1 100 Continue\r\n\r\n").await;
+    peer.send("hi").await;
+    peer.until("\r\n\r\n2\r\nhi\r\n0\r\n\r\n").await;
+}
+
 #[actix::test]
 async fn errors_and_panics_are_answered_for() {
     let picky = handler_fn(async |(request, mut body): (Payload, Incoming)| {

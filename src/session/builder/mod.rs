@@ -69,6 +69,8 @@ pub(crate) struct PayloadBuilder {
     spared: bool,
     /// Whether the session wants to know if anything is there, once the builder has looked.
     queried: bool,
+    /// The peer asked leave to send a body, and did not get it, nor went without.
+    awaits_leave: bool,
     /// Whether the connection was reset, and what came before is still to be read.
     reset: bool,
     /// Bytes that were read since the clock was set.
@@ -144,6 +146,7 @@ impl PayloadBuilder {
             state: State::Reading,
             fresh: false,
             spared: false,
+            awaits_leave: false,
             queried: false,
             reset: false,
             progress: 0,
@@ -360,7 +363,10 @@ impl PayloadBuilder {
                 input.skip(consumed);
                 return None;
             }
-            Some(Item::Data(range)) => Inbound::Chunk(input.take(consumed, range)),
+            Some(Item::Data(range)) => {
+                self.awaits_leave = false;
+                Inbound::Chunk(input.take(consumed, range))
+            }
             Some(Item::Head(payload, facts)) => {
                 input.skip(consumed);
                 if let Some(awaited) = &self.awaited
@@ -371,6 +377,7 @@ impl PayloadBuilder {
                     awaited.answered();
                 }
                 self.message_began();
+                self.awaits_leave = facts.expect_continue;
                 Inbound::Deliver(payload, facts, Stamp::now())
             }
             Some(Item::End(trailers)) => {

@@ -7,7 +7,7 @@ use super::clock::Clock;
 use super::{LINGER, PayloadBuilder, State};
 use crate::session::handoff;
 use crate::session::inbound::{
-    Credit, IdleFor, Linger, Mute, Release, Released, RequestQuery, Resume, Unmute,
+    BodyAsked, Credit, IdleFor, Linger, Mute, Release, Released, RequestQuery, Resume, Unmute,
 };
 use crate::transport::ReadHalf;
 
@@ -32,6 +32,14 @@ impl Handler<Unmute> for PayloadBuilder {
 
     fn handle(&mut self, _: Unmute, _: &mut Self::Context) {
         self.muted = false;
+    }
+}
+
+impl Handler<BodyAsked> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, _: BodyAsked, _: &mut Self::Context) {
+        self.awaits_leave = false;
     }
 }
 

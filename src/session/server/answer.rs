@@ -8,6 +8,7 @@ use crate::error::{Refused, RefusedReason, UseError};
 use crate::payload::{Headers, Known, MessageId, Payload, TransferMode, allows_body};
 use crate::session::clock;
 use crate::session::handoff::Taker;
+use crate::session::inbound::BodyAsked;
 use crate::session::link::{Event, Link};
 use crate::session::outbound::Room;
 use crate::session::record::Detail;
@@ -24,8 +25,8 @@ impl Server {
             Ok(may) => may,
             Err(reason) => return Err(Refused::new(reason, payload)),
         };
-        if status.is_success() && payload.mode() != TransferMode::Oneshot && !self.is_muted() {
-            // Such an answer may be made of the request body, and after its head no 100 can ask for that.
+        if status.is_success() && payload.mode() != TransferMode::Oneshot {
+            // Muted or not. Such an answer may be made of the request body, and after its head no 100 can ask for that.
             self.send_continue(link);
         }
         self.begin_answer(link, payload, status, answering)
@@ -151,11 +152,7 @@ impl Server {
     }
 
     fn keep_response(&mut self, link: &Link, payload: Payload) {
-        let contents = link
-            .options
-            .logger
-            .as_ref()
-            .is_some_and(|logger| logger.detail() == Detail::Contents);
+        let contents = link.options.detail() == Some(Detail::Contents);
         if contents && let Some(kept) = self.active().and_then(|active| active.kept.as_mut()) {
             kept.response = Some(payload);
         }
@@ -265,6 +262,7 @@ impl Server {
                     .buffer
                     .small()
                     .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                link.tell(BodyAsked);
             }
         }
     }
