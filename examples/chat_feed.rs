@@ -44,13 +44,18 @@ impl Handler<HttpRequest> for Room {
             responder.respond(Payload::response(StatusCode::NO_CONTENT));
         } else {
             let (sender, lines) = tokio::sync::mpsc::channel(16);
+            // Those that left in the meantime go.
+            self.listeners.retain(|listener| !listener.is_closed());
             self.listeners.push(sender);
             let head = Payload::response(StatusCode::OK)
                 .header("Content-Type", "text/plain")
                 .chunked();
             let feeding = async move {
                 if let Ok(body) = responder.stream(head).await {
-                    feed(body, lines).await;
+                    tokio::select! {
+                        () = body.closed() => {} // at once, and not with the next line
+                        () = feed(body, lines) => {}
+                    }
                 }
             };
             ctx.spawn(feeding.into_actor(self));

@@ -10,9 +10,9 @@ use std::time::Duration;
 use actix::prelude::*;
 use common::Peer;
 use http_actors::{
-    CommonLog, ContentsLog, Dispose, HttpHandler, HttpRequest, HttpServer, JsonLog, Limits,
-    LocalAddrs, Payload, Responder, Running, ServerNotify, SessionContext, SessionOptions,
-    Sessions, SetHandler, SetLogger, StatusCode, handler_fn,
+    CommonLog, ContentsLog, Detail, Dispose, HttpHandler, HttpRequest, HttpServer, JsonLog, Limits,
+    LocalAddrs, Logger, Payload, Record, Responder, Running, ServerNotify, SessionContext,
+    SessionOptions, Sessions, SetHandler, SetLogger, StatusCode, handler_fn,
 };
 use tokio::net::TcpStream;
 
@@ -627,6 +627,27 @@ async fn connections_leave_nothing_behind() {
     running
         .await
         .expect("every permit, task and session came back");
+}
+
+/// A logger that panics loses its entry, whatever it is asked.
+#[actix::test]
+async fn a_panicking_logger_costs_its_entry() {
+    struct Bad;
+    impl Logger for Bad {
+        fn log(&self, _: &Record<'_>) {
+            panic!("on purpose");
+        }
+
+        fn detail(&self) -> Detail {
+            panic!("on purpose");
+        }
+    }
+    let (_running, address) = run(hi().logger(Bad));
+    let mut peer = connect(address).await;
+    for _ in 0..2 {
+        peer.send(GET).await;
+        peer.expect(HI).await;
+    }
 }
 
 /// A factory that panics costs the one connection.

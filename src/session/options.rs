@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::record::Logger;
+use super::record::{Detail, Logger};
 use crate::transport::{self, Halves, Route, Tap};
 use crate::wire::{Leniency, Limits};
 
@@ -63,6 +64,13 @@ impl Default for SessionOptions {
 }
 
 impl SessionOptions {
+    /// How much the logger wants kept, if there is one. A logger that panics here gets the least.
+    pub(super) fn detail(&self) -> Option<Detail> {
+        let logger = self.logger.as_ref()?;
+        let detail = catch_unwind(AssertUnwindSafe(|| logger.detail()));
+        Some(detail.unwrap_or(Detail::Exchange))
+    }
+
     /// The connection, tapped if there is a tap.
     pub(super) fn tapped(&self, halves: Halves) -> Halves {
         match &self.tap {

@@ -61,7 +61,7 @@ impl Server {
             Inbound::Deliver(payload, facts, stamp) => {
                 stamp.delivered();
                 link.bytes_in += payload.body_bytes().len() as u64;
-                let detail = link.options.logger.as_ref().map(|logger| logger.detail());
+                let detail = link.options.detail();
                 let last = self.is_last(link);
                 let span = Traced::delivered(&payload, link);
                 let running = Running::begin(Role::Server, &payload, link.tls.is_some());
