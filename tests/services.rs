@@ -249,6 +249,12 @@ async fn nobody_is_late_without_leave() {
     peer.send(post(expect, "")).await;
     peer.expect("HTTP/1.1 100 Continue\r\n\r\n").await;
     assert!(peer.rest().await.starts_with("HTTP/1.1 408 "));
+    // A body that is empty, and comes without leave, leaves the clock of an idle connection running.
+    let (_session, mut peer) = serve(&slow);
+    let expect = "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n";
+    peer.send(post(expect, "0\r\n\r\n")).await;
+    peer.until("\r\n\r\n").await;
+    assert_eq!(peer.rest().await, "");
 }
 
 /// Before the head of a streamed success the leave is given, even where the body is held up: behind it none may come.

@@ -28,7 +28,8 @@ impl PayloadBuilder {
             State::Lingering(_) => Some((Clock::Linger, Some(self.options.timeouts.linger))),
             State::Refused | State::Eof => None,
             State::Reading if !self.may_decode() => None,
-            State::Reading if self.awaits_leave => None,
+            // Nobody is late who was told to wait.
+            State::Reading if self.decoder.in_body() && self.awaits_leave => None,
             State::Reading if self.decoder.in_body() => {
                 Some((Clock::Body, self.options.timeouts.body))
             }

@@ -1,0 +1,169 @@
+//! From bytes to items, and on to the session: as far as there is credit, and all that one read held in one envelope.
+
+use bytes::BytesMut;
+
+use super::clock::Clock;
+use super::input::Input;
+use super::{PayloadBuilder, State, lists};
+use crate::error::WireError;
+use crate::session::awaited::Partial;
+use crate::session::inbound::{
+    Batch, Chunk, Deliver, Failed, Fault, Finish, HalfClosed, Inbound, Rest,
+};
+use crate::session::meter::Stamp;
+use crate::wire::{Item, Step};
+
+impl PayloadBuilder {
+    pub(super) fn decode_tail(&mut self) {
+        let mut tail = std::mem::take(&mut self.tail);
+        self.decode(&mut tail);
+        if !tail.is_empty() {
+            self.tail = tail;
+        }
+    }
+
+    /// Decodes what is whole, for as long as there is credit, and hands it over in one envelope. A single item, as most
+    /// requests are, needs no list.
+    pub(super) fn decode(&mut self, buffer: &mut BytesMut) {
+        if let Some(awaited) = &self.awaited {
+            awaited.tell(&mut self.decoder);
+        }
+        let mut input = Input::new(buffer);
+        self.hand_over(&mut input);
+        input.finish();
+    }
+
+    fn hand_over(&mut self, input: &mut Input<'_>) {
+        let Some(first) = self.next_item(input) else {
+            return;
+        };
+        let Some(second) = self.next_item(input) else {
+            return self.hand_over_one(first);
+        };
+        let mut list = lists::take();
+        list.push(first);
+        list.push(second);
+        while let Some(item) = self.next_item(input) {
+            list.push(item);
+        }
+        self.session.do_send(Batch(self.epoch, list));
+    }
+
+    fn next_item(&mut self, input: &mut Input<'_>) -> Option<Inbound> {
+        // Without a byte left, only the end of a body may still be owed.
+        if input.bytes().is_empty() && !self.decoder.in_body() {
+            return None;
+        }
+        if !self.may_decode() {
+            // Stopped, not exhausted.
+            self.backlog = self.state == State::Reading;
+            return None;
+        }
+        let in_body = self.decoder.in_body();
+        let Step { consumed, item } = match self.decoder.decode(input.bytes()) {
+            Ok(step) => step,
+            Err(error) => {
+                if let Some(awaited) = self.awaited.as_ref().filter(|_| !in_body) {
+                    awaited.note(Partial::Bytes);
+                }
+                input.skip(input.bytes().len());
+                self.state = State::Refused;
+                return Some(Inbound::Fault(Fault::Wire(error)));
+            }
+        };
+        let item = match item {
+            None => {
+                input.skip(consumed);
+                return None;
+            }
+            Some(Item::Data(range)) => {
+                self.awaits_leave = false;
+                Inbound::Chunk(input.take(consumed, range))
+            }
+            Some(Item::Head(payload, facts)) => {
+                input.skip(consumed);
+                if let Some(awaited) = &self.awaited
+                    && !payload
+                        .status()
+                        .is_some_and(|status| facts.is_interim(status))
+                {
+                    awaited.answered();
+                }
+                self.message_began();
+                self.awaits_leave = facts.expect_continue;
+                Inbound::Deliver(payload, facts, Stamp::now())
+            }
+            Some(Item::End(trailers)) => {
+                input.skip(consumed);
+                Inbound::Finish(trailers)
+            }
+        };
+        let cost = item.cost();
+        self.credit_bytes = self.credit_bytes.saturating_sub_unsigned(cost.bytes as u64);
+        self.credit_messages = self
+            .credit_messages
+            .saturating_sub_unsigned(cost.messages as u64);
+        Some(item)
+    }
+
+    fn message_began(&mut self) {
+        self.fresh = false;
+        if self.clock != Some(Clock::Idle) {
+            // The next message gets its own time.
+            self.clock = None;
+        }
+    }
+
+    fn hand_over_one(&self, item: Inbound) {
+        let (session, from) = (&self.session, self.epoch);
+        match item {
+            Inbound::Deliver(payload, facts, stamp) => session.do_send(Deliver {
+                from,
+                payload,
+                facts,
+                stamp,
+            }),
+            Inbound::Chunk(data) => session.do_send(Chunk(from, data)),
+            Inbound::Finish(trailers) => session.do_send(Finish(from, trailers)),
+            Inbound::Fault(fault) => session.do_send(Failed(from, fault)),
+        }
+    }
+
+    /// The peer sends no more.
+    pub(super) fn end_of_stream(&mut self) {
+        if self.state != State::Reading {
+            return;
+        }
+        self.state = State::Eof;
+        match self.decoder.eof(self.tail.len()) {
+            Ok(None) => self.session.do_send(HalfClosed(self.epoch, Rest::Read)),
+            Ok(Some(Item::End(trailers))) => {
+                self.session.do_send(Finish(self.epoch, trailers));
+                self.session.do_send(HalfClosed(self.epoch, Rest::Read));
+            }
+            Ok(Some(Item::Head(..) | Item::Data(_))) => {
+                self.session
+                    .do_send(Failed(self.epoch, Fault::Wire(WireError::Truncated)));
+            }
+            Err(error) => {
+                self.session.do_send(Failed(self.epoch, Fault::Wire(error)));
+                self.session.do_send(HalfClosed(self.epoch, Rest::Read));
+            }
+        }
+    }
+
+    /// Says how much of a response is here that was not handed over.
+    pub(super) fn note_partial(&self) {
+        if let Some(awaited) = &self.awaited
+            && !self.decoder.is_failed()
+        {
+            awaited.note(if self.decoder.is_gathering() {
+                Partial::Head
+            } else if self.tail.is_empty() || self.decoder.in_body() {
+                Partial::Nothing
+            } else {
+                Partial::Bytes
+            });
+        }
+    }
+}
