@@ -45,43 +45,38 @@ impl Running {
         for edit in edits {
             edit(&mut options);
         }
-        let ceiling = settings.memory.map(|limit| Arc::new(Ceiling::new(limit)));
-        let (end, ended) = oneshot::channel();
-        let mut arbiters = Vec::new();
-        let mut workers = Vec::new();
-        let mut addresses = Vec::new();
-        let mut files = Vec::new();
-        let mut failure = None;
-        match prepare(bindings, &settings) {
-            Ok(prepared) => {
-                addresses = prepared.addresses;
-                files = prepared.files;
-                let slots = Arc::new(Semaphore::new(
-                    settings.max_connections.min(Semaphore::MAX_PERMITS),
-                ));
-                let tcp = Tcp {
-                    nodelay: settings.nodelay,
-                    keepalive: settings.keepalive,
-                };
-                for listeners in prepared.shares {
-                    let arbiter = Arbiter::new();
-                    let (factory, options, slots) =
-                        (factory.clone(), options.clone(), slots.clone());
-                    let ceiling = ceiling.clone();
-                    workers.push(Worker::start_in_arbiter(&arbiter.handle(), move |_| {
-                        Worker::new(listeners, factory, options, tcp, slots, ceiling)
-                    }));
-                    arbiters.push(arbiter);
-                }
-            }
+        let (prepared, failure) = match prepare(bindings, &settings) {
+            Ok(prepared) => (prepared, None),
             Err(error) => {
-                if let Some(notify) = &mut notify {
+                if let Some(mut notify) = notify.take() {
                     notify.not_listening(&error);
                 }
-                notify = None;
-                failure = Some(error);
+                (Prepared::default(), Some(error))
             }
-        }
+        };
+        let Prepared {
+            addresses,
+            files,
+            shares,
+        } = prepared;
+        let ceiling = settings.memory.map(|limit| Arc::new(Ceiling::new(limit)));
+        let slots = settings.max_connections.min(Semaphore::MAX_PERMITS);
+        let slots = Arc::new(Semaphore::new(slots));
+        let tcp = Tcp {
+            nodelay: settings.nodelay,
+            keepalive: settings.keepalive,
+        };
+        let start = |listeners| {
+            let arbiter = Arbiter::new();
+            let (factory, options) = (factory.clone(), options.clone());
+            let (slots, ceiling) = (slots.clone(), ceiling.clone());
+            let worker = Worker::start_in_arbiter(&arbiter.handle(), move |_| {
+                Worker::new(listeners, factory, options, tcp, slots, ceiling)
+            });
+            (arbiter, worker)
+        };
+        let (arbiters, workers): (Vec<_>, Vec<_>) = shares.into_iter().map(start).unzip();
+        let (end, ended) = oneshot::channel();
         let keeper = ceiling.map(|ceiling| shed::keep(ceiling, workers.clone()));
         let handle = ServerActor {
             workers,
@@ -132,6 +127,7 @@ impl Future for Running {
 }
 
 /// What the sockets of a server became.
+#[derive(Default)]
 struct Prepared {
     addresses: Vec<SocketAddr>,
     files: Vec<SocketFile>,
