@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::place::{Place, Placed};
+
 /// How often the two may give each other work before the rest of the arbiter gets a turn.
 const ROUNDS: u32 = 4;
 
@@ -30,6 +32,7 @@ pub(super) fn spawn<B, S>(builder: B, session: S)
 where
     B: Future<Output = ()> + Unpin + 'static,
     S: Future<Output = ()> + Unpin + 'static,
+    Pair<B, S>: Placed,
 {
     #[cfg(test)]
     if APART.get() {
@@ -37,11 +40,12 @@ where
         actix_rt::spawn(session);
         return;
     }
-    actix_rt::spawn(Pair::new(builder, session));
+    // In a box: the room of a task is counted in steps of 128 bytes.
+    actix_rt::spawn(Place::new(Pair::new(builder, session)));
 }
 
 /// The future of that task. It stays in the task in which it is polled first.
-struct Pair<B, S> {
+pub(super) struct Pair<B, S> {
     // ORDER: dropped before the builder, whose address of the session the last calls of the handler may ask for.
     session: Half<S>,
     builder: Half<B>,

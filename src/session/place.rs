@@ -12,6 +12,7 @@ use actix::dev::ContextFut;
 
 use super::HttpSession;
 use super::builder::PayloadBuilder;
+use super::pair::Pair;
 use super::spare::Spare;
 
 /// A box with a future in it, or with none.
@@ -19,10 +20,12 @@ type Kept<F> = Pin<Box<Option<F>>>;
 
 type Session = ContextFut<HttpSession, actix::Context<HttpSession>>;
 type Builder = ContextFut<PayloadBuilder, actix::Context<PayloadBuilder>>;
+type Both = Pair<Place<Builder>, Place<Session>>;
 
 thread_local! {
     static SESSIONS: Spare<Kept<Session>> = const { Spare::new(64) };
     static BUILDERS: Spare<Kept<Builder>> = const { Spare::new(64) };
+    static PAIRS: Spare<Kept<Both>> = const { Spare::new(64) };
 }
 
 /// A future whose boxes a thread keeps.
@@ -39,6 +42,12 @@ impl Placed for Session {
 impl Placed for Builder {
     fn boxes() -> &'static LocalKey<Spare<Kept<Self>>> {
         &BUILDERS
+    }
+}
+
+impl Placed for Both {
+    fn boxes() -> &'static LocalKey<Spare<Kept<Self>>> {
+        &PAIRS
     }
 }
 
