@@ -4,18 +4,23 @@
 mod common;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io::{Read as _, Write as _};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use actix::Addr;
+use bytes::Bytes;
 use common::{Heard, Peer, Pipe, Recorder, tcp_pair};
 use http_actors::{
-    Apply, ClientErrorKind, HttpClient, HttpHandler, HttpSession, MuteGuard, Origin, Payload,
-    Refused, SendChunk, SessionContext, SessionOptions, StatusCode, Unsent,
+    Apply, Cancel, ClientErrorKind, Finish, HttpClient, HttpHandler, HttpSession, MuteGuard,
+    Origin, Payload, Refused, Route, SendChunk, SessionContext, SessionOptions, StatusCode, Unsent,
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
@@ -118,6 +123,18 @@ fn serve<T: Send + 'static>(
     (url, std::thread::spawn(move || serve(listener)))
 }
 
+/// What was written before has arrived: it went by the same way as what goes round here.
+fn arrive() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let mut near = std::net::TcpStream::connect(address).expect("it listens");
+    let (mut far, _) = listener.accept().expect("accepted");
+    for _ in 0..10 {
+        near.write_all(b"x").expect("open");
+        far.read_exact(&mut [0]).expect("open");
+    }
+}
+
 /// Accepts, and reads the head of a request.
 fn accept(listener: &std::net::TcpListener) -> std::net::TcpStream {
     let (mut stream, _) = listener.accept().expect("accepted");
@@ -128,6 +145,66 @@ fn accept(listener: &std::net::TcpListener) -> std::net::TcpStream {
         head.extend(byte);
     }
     stream
+}
+
+/// A server over TLS, on a thread of its own.
+#[cfg(feature = "rustls")]
+mod over_tls {
+    use common::tls::Authority;
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+    use super::*;
+
+    type Stream = StreamOwned<ServerConnection, std::net::TcpStream>;
+
+    fn accept(listener: &std::net::TcpListener, config: &Arc<ServerConfig>) -> Stream {
+        let (stream, _) = listener.accept().expect("accepted");
+        let connection = ServerConnection::new(config.clone()).expect("a configuration");
+        let mut stream = StreamOwned::new(connection, stream);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("a head");
+            head.extend(byte);
+        }
+        stream
+    }
+
+    /// The kernel cannot tell what is a record of HTTP, so the builder looks, when the runtime knows what there is.
+    #[actix::test]
+    async fn what_came_while_the_arbiter_was_busy() {
+        for stray in [EVIL, ""] {
+            let authority = Authority::new();
+            let config = authority.server("localhost");
+            let (go, may_go) = mpsc::channel();
+            let (sent, is_sent) = mpsc::channel();
+            let (url, served) = serve(move |listener| {
+                let mut first = accept(&listener, &config);
+                first.write_all(OK.as_bytes()).expect("written");
+                may_go.recv().expect("the test runs");
+                first.write_all(stray.as_bytes()).expect("written");
+                if stray.is_empty() {
+                    first.conn.send_close_notify();
+                    first.conn.write_tls(&mut first.sock).expect("written");
+                }
+                arrive();
+                sent.send(()).expect("the test runs");
+                let mut second = accept(&listener, &config);
+                second.write_all(OK.as_bytes()).expect("written");
+            });
+            let url = url.replace("http://127.0.0.1", "https://localhost");
+            let client = HttpClient::builder().tls(authority.client()).build();
+            let post = || Payload::post(&url).expect("a url");
+            let first = client.request(post()).await.expect("an answer");
+            assert_eq!(first.body_bytes(), "hi");
+            settle().await;
+            go.send(()).expect("the server runs");
+            is_sent.recv().expect("the server runs");
+            let second = client.request(post()).await.expect("an answer");
+            assert_eq!(second.body_bytes(), "hi", "behind {stray:?}");
+            served.join().expect("it ran");
+        }
+    }
 }
 
 /// What stands in the socket is seen even where the arbiter had no time to be told of it: a response that is too much,
@@ -146,6 +223,7 @@ async fn what_came_while_the_arbiter_was_busy() {
             } else {
                 first.write_all(stray.as_bytes()).expect("written");
             }
+            arrive();
             sent.send(()).expect("the test runs");
             let mut second = accept(&listener);
             second.write_all(OK.as_bytes()).expect("written");
@@ -243,6 +321,226 @@ async fn no_body_behind_a_refusal() {
     server.send("0\r\n\r\n").await;
     heard.expect(&["finished"]).await;
     assert!(heard.next().await.starts_with("completed 413 "));
+}
+
+/// A success may be made of the body, so its server waits for that, with a 100 or without.
+#[actix::test]
+async fn a_body_behind_a_success() {
+    tokio::time::pause();
+    let (mut server, near) = Peer::open(Pipe::new().capacity(1 << 16));
+    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
+    let post = Payload::post("/").expect("a path");
+    apply(&session, post.header("Expect", "100-continue").length(3)).await;
+    server.until("\r\n\r\n").await;
+    server
+        .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    heard.expect(&["apply 200 chunked", "need_body"]).await;
+    session.do_send(SendChunk("abc".into()));
+    session.do_send(Finish);
+    server.expect("abc").await;
+    server.send("0\r\n\r\n").await;
+    heard
+        .expect(&["finished", "completed 200 in 0 out 3"])
+        .await;
+}
+
+/// A connection that takes no more, and says nothing of its end: what was answered is the end of it, and no more of the
+/// request is taken.
+#[actix::test]
+async fn an_upload_whose_server_takes_no_more() {
+    let path = common::socket_path();
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("a path");
+    let (pieces, mut body) = tokio::sync::mpsc::unbounded_channel();
+    pieces.send(Bytes::from_static(b"a piece")).expect("open");
+    let (done, is_done) = mpsc::channel::<()>();
+    let open = pieces.clone();
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("accepted");
+        let mut head = Vec::new();
+        while !head.ends_with(b"a piece\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("a head and a piece");
+            head.extend(byte);
+        }
+        stream.write_all(OK.as_bytes()).expect("written");
+        stream.shutdown(std::net::Shutdown::Read).expect("open");
+        for _ in 0..3 {
+            open.send(Bytes::from_static(b"more")).unwrap_or_default();
+        }
+        // Open until the client is done.
+        let _ = is_done.recv();
+    });
+    let options = SessionOptions {
+        route: Route::unix(&path),
+        ..SessionOptions::for_client()
+    };
+    let client = HttpClient::builder().options(options).build();
+    let body = futures_util::stream::poll_fn(move |cx| {
+        let piece = body.poll_recv(cx);
+        piece.map(|piece| piece.map(Ok::<_, Infallible>))
+    });
+    let post = Payload::post("http://a.test/").expect("a url");
+    let answered = client.upload(post, body).await;
+    let (head, _) = answered.expect("an answer");
+    assert_eq!(head.status(), Some(StatusCode::OK));
+    drop((done, pieces));
+    served.join().expect("it ran");
+}
+
+/// A connection of which a read finds more than it was woken for, as with a socket; and whose writes fail when told to.
+#[derive(Clone, Default)]
+struct Wire(Arc<Mutex<Ends>>);
+
+#[derive(Default)]
+struct Ends {
+    input: VecDeque<u8>,
+    reader: Option<Waker>,
+    /// Done at the next read.
+    on_read: Option<Box<dyn FnOnce() + Send>>,
+    broken: bool,
+}
+
+impl Wire {
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.0.lock().expect("no panic")
+    }
+
+    fn put(&self, data: &str) {
+        self.ends().input.extend(data.bytes());
+    }
+
+    fn wake(&self) {
+        if let Some(reader) = self.ends().reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn written(&self, length: usize) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(if self.ends().broken {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        } else {
+            Ok(length)
+        })
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let mut ends = self.ends();
+        if let Some(done) = ends.on_read.take() {
+            done();
+        }
+        if ends.input.is_empty() {
+            ends.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let length = ends.input.len().min(buffer.remaining());
+        let data: Vec<u8> = ends.input.drain(..length).collect();
+        buffer.put_slice(&data);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.written(data.len())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.written(0).map_ok(drop)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.written(0).map_ok(drop)
+    }
+}
+
+/// What was found for a request that was cancelled meanwhile says nothing of later.
+#[actix::test]
+async fn a_look_is_of_its_moment() {
+    let wire = Wire::default();
+    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let session = HttpSession::over(wire.clone(), "a", &factory, SessionOptions::for_client());
+    apply(&session, get("/1")).await;
+    settle().await;
+    wire.put(OK);
+    wire.wake();
+    heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+        .await;
+    let two = get("/2");
+    let (id, cancelling) = (two.id(), session.clone());
+    wire.ends().on_read = Some(Box::new(move || cancelling.do_send(Cancel(id))));
+    session.do_send(Apply(two));
+    heard.expect(&["cancelled Local Queued"]).await;
+    settle().await;
+    wire.put(EVIL);
+    session.do_send(Apply(get("/3")));
+    settle().await;
+    wire.wake();
+    assert_eq!(
+        heard.next().await,
+        "failed ConnectFailed(NotConnected) Queued"
+    );
+}
+
+/// The clock of writes ends with the writes: an answer that is read after they failed has its time.
+#[actix::test]
+async fn no_write_is_late_that_failed() {
+    tokio::time::pause();
+    let wire = Wire::default();
+    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let session = HttpSession::over(wire.clone(), "a", &factory, SessionOptions::for_client());
+    apply(&session, Payload::post("/").expect("a path").chunked()).await;
+    heard.expect(&["need_body"]).await;
+    wire.ends().broken = true;
+    wire.put("HTTP/1.1 413 Content Too Large\r\nContent-Length: 20000\r\n\r\n");
+    session.do_send(SendChunk("a piece".into()));
+    wire.wake();
+    heard.expect(&["apply 413 stream 20000"]).await;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        wire.put(&"x".repeat(1000));
+        wire.wake();
+    }
+    while heard.next().await != "finished" {}
+    assert!(heard.next().await.starts_with("completed 413 in 20000 "));
+}
+
+/// An idle time that is over is not that of a connection which has a request to send.
+#[actix::test]
+async fn a_queued_request_is_not_idle() {
+    tokio::time::pause();
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let mut options = SessionOptions::for_client();
+    options.timeouts.idle = Some(Duration::ZERO);
+    let session = HttpSession::over(near, "a", &factory, options);
+    session.do_send(Apply(get("/1")));
+    session.do_send(Apply(get("/2")));
+    let mut server = Peer::new(far);
+    server.until("\r\n\r\n").await;
+    // With the next look at the clock comes the response.
+    tokio::time::advance(Duration::from_millis(11)).await;
+    server.send(OK).await;
+    server.expect("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    server.send(OK).await;
+    for _ in 0..2 {
+        heard
+            .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+            .await;
+    }
+    assert_eq!(server.rest().await, "");
 }
 
 /// A request that cannot be sent leaves the connection that was found for it to the next.

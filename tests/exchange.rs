@@ -654,6 +654,59 @@ mod expect_continue {
         served.peer.expect(HI).await;
     }
 
+    /// The clock of the body runs from the leave on, whoever gives it, and once a part of the body came without; a body
+    /// that is over leaves the other clocks running.
+    #[actix::test]
+    async fn begins_the_clock_of_the_body() {
+        tokio::time::pause();
+        let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n";
+        let late = "cancelled Deadline(Body) Receiving";
+        for (grants, sent, rest) in [
+            // The handler gives the leave.
+            (true, ASK.to_owned(), "HTTP/1.1 408 "),
+            // It waits, but of the body there is a beginning.
+            (false, format!("{chunked}1"), "HTTP/1.1 408 "),
+            (false, format!("{ASK}a"), "HTTP/1.1 408 "),
+        ] {
+            let mut served = serve(move |_, session: &mut SessionContext| {
+                if grants {
+                    session.respond(Payload::response(StatusCode::CONTINUE));
+                } else {
+                    let responder = session.responder();
+                    session.spawn(async move {
+                        let _held = responder;
+                        std::future::pending::<()>().await;
+                    });
+                }
+            });
+            served.peer.send(&sent).await;
+            if grants {
+                served.peer.expect(CONTINUE).await;
+            }
+            while served.heard.next().await != late {}
+            let end = served.peer.rest().await;
+            assert!(end.starts_with(rest), "behind {sent:?}: {end}");
+        }
+        for (then, end) in [("", ""), ("GET / HT", "HTTP/1.1 408 ")] {
+            let mut served = serve(|_, _: &mut SessionContext| {});
+            served.peer.send(format!("{chunked}0\r\n\r\n")).await;
+            served
+                .heard
+                .expect(&["apply POST / chunked", "finished"])
+                .await;
+            let answer = http_actors::Apply(ok("hi"));
+            let answered = served.session.send(answer).await.expect("alive");
+            answered.expect("accepted");
+            served.peer.expect(HI).await;
+            served.peer.send(then).await;
+            let rest = served.peer.rest().await;
+            assert!(
+                rest.starts_with(end) && rest.is_empty() == end.is_empty(),
+                "{rest}"
+            );
+        }
+    }
+
     /// HTTP/1.0 has no interim responses.
     #[actix::test]
     async fn is_ignored_for_http_1_0() {

@@ -209,6 +209,13 @@ impl Outbound {
         below.unwrap_or_else(|| self.buffer.total())
     }
 
+    /// The transport takes no more: what waits is dropped, and its clock ends.
+    pub(super) fn give_up(&mut self) {
+        self.buffer.discard();
+        self.unflushed = false;
+        self.stall.set(None);
+    }
+
     /// Whether the peer has sent anything that was not read. `None` if only a read can tell.
     pub(super) fn has_input(&self) -> Option<bool> {
         self.io.as_ref().and_then(|io| io.has_input())

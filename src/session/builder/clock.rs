@@ -29,7 +29,11 @@ impl PayloadBuilder {
             State::Refused | State::Eof => None,
             State::Reading if !self.may_decode() => None,
             // Nobody is late who was told to wait.
-            State::Reading if self.decoder.in_body() && self.awaits_leave => None,
+            State::Reading
+                if self.awaits_leave && self.decoder.in_body() && self.tail.is_empty() =>
+            {
+                None
+            }
             State::Reading if self.decoder.in_body() => {
                 Some((Clock::Body, self.options.timeouts.body))
             }

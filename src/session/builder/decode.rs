@@ -74,6 +74,7 @@ impl PayloadBuilder {
         let item = match item {
             None => {
                 input.skip(consumed);
+                self.awaits_leave &= !in_body || consumed == 0;
                 return None;
             }
             Some(Item::Data(range)) => {
@@ -95,6 +96,7 @@ impl PayloadBuilder {
             }
             Some(Item::End(trailers)) => {
                 input.skip(consumed);
+                self.awaits_leave = false;
                 Inbound::Finish(trailers)
             }
         };

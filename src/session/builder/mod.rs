@@ -18,6 +18,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
 use bytes::BytesMut;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
@@ -62,8 +63,8 @@ pub(crate) struct PayloadBuilder {
     fresh: bool,
     /// The first timer was put off once.
     spared: bool,
-    /// Whether the session wants to know if anything is there, once the builder has looked.
-    queried: bool,
+    /// The session wants to know if anything is there: told once this is over, which is the reactor's next turn.
+    queried: Option<JoinHandle<()>>,
     /// The peer asked leave to send a body, and did not get it, nor went without.
     awaits_leave: bool,
     /// Whether the connection was reset, and what came before is still to be read.
@@ -142,7 +143,7 @@ impl PayloadBuilder {
             fresh: false,
             spared: false,
             awaits_leave: false,
-            queried: false,
+            queried: None,
             reset: false,
             progress: 0,
             clock: None,
@@ -196,7 +197,7 @@ impl PayloadBuilder {
                 busy = true;
                 continue;
             }
-            self.answer_query();
+            self.poll_query(cx);
             self.set_clock();
             if busy && self.spares_timer() {
                 return again(cx);
@@ -273,11 +274,17 @@ impl PayloadBuilder {
         })
     }
 
-    /// Nothing could be read just now. A server hears only of nothing: a request is told when it is whole.
-    fn answer_query(&mut self) {
-        let nothing = self.tail.is_empty() && !self.decoder.in_body();
-        if std::mem::take(&mut self.queried) && (nothing || self.awaited.is_some()) {
-            self.session.do_send(NoRequest(self.epoch));
+    /// Nothing could be read just now, as far as the runtime was told; so it gets a turn to be told first. A server hears
+    /// only of nothing: a request is told when it is whole.
+    fn poll_query(&mut self, cx: &mut TaskContext<'_>) {
+        if let Some(turn) = &mut self.queried
+            && Pin::new(turn).poll(cx).is_ready()
+        {
+            self.queried = None;
+            let nothing = self.tail.is_empty() && !self.decoder.in_body();
+            if nothing || self.awaited.is_some() {
+                self.session.do_send(NoRequest(self.epoch));
+            }
         }
     }
 

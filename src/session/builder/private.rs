@@ -66,7 +66,8 @@ impl Handler<RequestQuery> for PayloadBuilder {
     type Result = ();
 
     fn handle(&mut self, _: RequestQuery, _: &mut Self::Context) {
-        self.queried = true;
+        // A task of its own: this actor may be polled more than once in a turn of the reactor.
+        self.queried = Some(actix_rt::spawn(tokio::task::yield_now()));
     }
 }
 

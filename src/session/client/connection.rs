@@ -133,6 +133,13 @@ impl Connection {
         }
     }
 
+    /// What it found is of now, and not of later.
+    pub(super) fn forget_look(&mut self) {
+        if self.look == Look::Done {
+            self.look = Look::Needed;
+        }
+    }
+
     /// Whether the builder is looking.
     pub(super) fn is_looking(&self) -> bool {
         self.look == Look::Asked

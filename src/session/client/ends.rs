@@ -115,9 +115,11 @@ impl Client {
 
     /// The server takes no more. It may have answered before, so what came is read to its end.
     pub(in crate::session) fn write_failed(&mut self, link: &mut Link, kind: io::ErrorKind) {
-        link.outbound.buffer.discard();
+        link.outbound.give_up();
         for flight in self.sent() {
             flight.ends_at = None;
+            // Nobody hears the rest of a request, so it is not waited for.
+            flight.persist = false;
         }
         if self.connection.broken.is_none() {
             self.connection.left = true;
@@ -131,7 +133,7 @@ impl Client {
     pub(super) fn give_up(&mut self, link: &mut Link, kind: io::ErrorKind) {
         let waits = self
             .front()
-            .is_some_and(|flight| flight.response != Receiving::Waiting);
+            .is_some_and(|flight| flight.response == Receiving::Open);
         if waits || self.is_muted() || !link.inbox.is_empty() {
             self.connection.deadline.set_after(Some(BROKEN));
         } else {

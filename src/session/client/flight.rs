@@ -143,9 +143,15 @@ impl Flight {
             && matches!(self.request, Sending::Queued | Sending::Expecting)
     }
 
-    /// Whether its body waits for leave that may still come.
+    /// Whether its body waits for leave that may still come. A success may be made of the body: its server is late with
+    /// the leave, or does without.
     pub(super) fn waits_for_leave(&self) -> bool {
-        self.request == Sending::Expecting && self.response == Receiving::Waiting
+        let wanted = match self.response {
+            Receiving::Waiting => true,
+            Receiving::Open => self.status.is_some_and(|status| status.is_success()),
+            Receiving::Done => false,
+        };
+        self.request == Sending::Expecting && wanted
     }
 
     /// Whether the request asks the server for leave to send its body.

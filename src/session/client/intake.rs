@@ -74,7 +74,7 @@ impl Client {
         link.bytes_in += body;
         let mut refused = false;
         if let Some(flight) = self.front() {
-            refused = flight.waits_for_leave();
+            refused = flight.waits_for_leave() && !status.is_success();
             flight.payload = None;
             flight.status = Some(status);
             flight.head_in = facts.head_bytes as u64;
@@ -203,12 +203,12 @@ impl Client {
         let Some(idle) = link.options.timeouts.idle else {
             return;
         };
-        let left = if self.sent > 0 {
-            idle
-        } else {
+        let left = if self.flights.is_empty() {
             idle.saturating_sub(self.idle_since.elapsed())
+        } else {
+            idle
         };
-        if left.is_zero() && self.sent == 0 {
+        if left.is_zero() && self.flights.is_empty() {
             self.hang_up(
                 link,
                 FailureReason::ConnectionClosed(io::ErrorKind::TimedOut),

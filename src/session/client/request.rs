@@ -169,6 +169,7 @@ impl Client {
             }
             self.send_next(link);
         }
+        self.connection.forget_look();
     }
 
     /// One request at a time. With pipelining, safe ones after safe ones (P76 to P78, B11, B12).
@@ -260,6 +261,9 @@ impl Client {
     ) -> Result<Room, RefusedReason> {
         if let Some(reason) = self.objection(message) {
             return Err(reason);
+        }
+        if self.connection.broken.is_some() {
+            return Err(RefusedReason::Closing);
         }
         let room = link.send_data(data)?;
         if let Some(flight) = self.sending() {

@@ -131,7 +131,10 @@ impl Server {
             return Ok(id);
         };
         if begun.informational {
-            active.continue_owed &= status != StatusCode::CONTINUE;
+            if status == StatusCode::CONTINUE && active.continue_owed {
+                active.continue_owed = false;
+                link.tell(BodyAsked);
+            }
             return Ok(id);
         }
         let body = if begun.needs_body || answering.head || !allows_body(status) {
@@ -262,8 +265,8 @@ impl Server {
                     .buffer
                     .small()
                     .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-                link.tell(BodyAsked);
             }
+            link.tell(BodyAsked);
         }
     }
 }
