@@ -123,15 +123,19 @@ fn serve<T: Send + 'static>(
     (url, std::thread::spawn(move || serve(listener)))
 }
 
-/// What was written before has arrived: it went by the same way as what goes round here.
-fn arrive() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let mut near = std::net::TcpStream::connect(address).expect("it listens");
-    let (mut far, _) = listener.accept().expect("accepted");
-    for _ in 0..10 {
-        near.write_all(b"x").expect("open");
-        far.read_exact(&mut [0]).expect("open");
+/// Waits until the other end has acknowledged all that was written.
+fn arrive(stream: &std::net::TcpStream) {
+    let port = |address: std::io::Result<std::net::SocketAddr>| address.expect("connected").port();
+    let (near, far) = (port(stream.local_addr()), port(stream.peer_addr()));
+    let connection = format!(":{near:04X} 0100007F:{far:04X} ");
+    loop {
+        let all = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+        let line = all.lines().find(|line| line.contains(&connection));
+        let waiting = line.and_then(|line| line.split_whitespace().nth(4));
+        if waiting.is_none_or(|waiting| waiting.starts_with("00000000:")) {
+            return;
+        }
+        std::thread::yield_now();
     }
 }
 
@@ -187,7 +191,7 @@ mod over_tls {
                     first.conn.send_close_notify();
                     first.conn.write_tls(&mut first.sock).expect("written");
                 }
-                arrive();
+                arrive(&first.sock);
                 sent.send(()).expect("the test runs");
                 let mut second = accept(&listener, &config);
                 second.write_all(OK.as_bytes()).expect("written");
@@ -223,7 +227,7 @@ async fn what_came_while_the_arbiter_was_busy() {
             } else {
                 first.write_all(stray.as_bytes()).expect("written");
             }
-            arrive();
+            arrive(&first);
             sent.send(()).expect("the test runs");
             let mut second = accept(&listener);
             second.write_all(OK.as_bytes()).expect("written");
