@@ -142,13 +142,36 @@ fn arrive(stream: &std::net::TcpStream) {
 /// Accepts, and reads the head of a request.
 fn accept(listener: &std::net::TcpListener) -> std::net::TcpStream {
     let (mut stream, _) = listener.accept().expect("accepted");
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).expect("a head");
-        head.extend(byte);
-    }
+    read_to(b"\r\n\r\n", &mut stream);
     stream
+}
+
+/// Reads up to this, and no further.
+fn read_to(end: &[u8], stream: &mut impl std::io::Read) {
+    let mut read = Vec::new();
+    while !read.ends_with(end) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("more");
+        read.extend(byte);
+    }
+}
+
+/// What the server sends when it may goes before the second request, and is not its answer. The arbiter has no time in
+/// between.
+async fn assert_is_overtaken(
+    client: HttpClient,
+    url: &str,
+    go: mpsc::Sender<()>,
+    is_sent: mpsc::Receiver<()>,
+) {
+    let post = || Payload::post(url).expect("a url");
+    let first = client.request(post()).await.expect("an answer");
+    assert_eq!(first.body_bytes(), "hi");
+    settle().await;
+    go.send(()).expect("the server runs");
+    is_sent.recv().expect("the server runs");
+    let second = client.request(post()).await.expect("an answer");
+    assert_eq!(second.body_bytes(), "hi");
 }
 
 /// A server over TLS, on a thread of its own.
@@ -165,12 +188,7 @@ mod over_tls {
         let (stream, _) = listener.accept().expect("accepted");
         let connection = ServerConnection::new(config.clone()).expect("a configuration");
         let mut stream = StreamOwned::new(connection, stream);
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).expect("a head");
-            head.extend(byte);
-        }
+        read_to(b"\r\n\r\n", &mut stream);
         stream
     }
 
@@ -198,14 +216,7 @@ mod over_tls {
             });
             let url = url.replace("http://127.0.0.1", "https://localhost");
             let client = HttpClient::builder().tls(authority.client()).build();
-            let post = || Payload::post(&url).expect("a url");
-            let first = client.request(post()).await.expect("an answer");
-            assert_eq!(first.body_bytes(), "hi");
-            settle().await;
-            go.send(()).expect("the server runs");
-            is_sent.recv().expect("the server runs");
-            let second = client.request(post()).await.expect("an answer");
-            assert_eq!(second.body_bytes(), "hi", "behind {stray:?}");
+            assert_is_overtaken(client, &url, go, is_sent).await;
             served.join().expect("it ran");
         }
     }
@@ -232,15 +243,7 @@ async fn what_came_while_the_arbiter_was_busy() {
             let mut second = accept(&listener);
             second.write_all(OK.as_bytes()).expect("written");
         });
-        let client = HttpClient::new();
-        let post = || Payload::post(&url).expect("a url");
-        let first = client.request(post()).await.expect("an answer");
-        assert_eq!(first.body_bytes(), "hi");
-        settle().await;
-        go.send(()).expect("the server runs");
-        is_sent.recv().expect("the server runs");
-        let second = client.request(post()).await.expect("an answer");
-        assert_eq!(second.body_bytes(), "hi", "behind {stray:?}");
+        assert_is_overtaken(HttpClient::new(), &url, go, is_sent).await;
         served.join().expect("it ran");
     }
 }
@@ -362,12 +365,7 @@ async fn an_upload_whose_server_takes_no_more() {
     let open = pieces.clone();
     let served = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("accepted");
-        let mut head = Vec::new();
-        while !head.ends_with(b"a piece\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).expect("a head and a piece");
-            head.extend(byte);
-        }
+        read_to(b"a piece\r\n", &mut stream);
         stream.write_all(OK.as_bytes()).expect("written");
         stream.shutdown(std::net::Shutdown::Read).expect("open");
         for _ in 0..3 {
@@ -583,35 +581,25 @@ async fn a_refused_request_costs_no_connection() {
     assert_eq!(end.await.expect("it ran"), 0);
 }
 
-/// An idle time of nothing keeps no connection, and ends nothing that goes on.
+/// An idle time of nothing keeps no connection, and ends nothing that goes on, however long the response takes.
 #[actix::test]
 async fn an_idle_time_of_nothing() {
-    let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
-    let (go, may_go) = mpsc::channel();
-    let (url, served) = serve(move |listener| {
-        for _ in 0..2 {
-            let mut stream = accept(&listener);
-            asked.send(()).expect("the test runs");
-            may_go.recv().expect("the test runs");
-            stream.write_all(OK.as_bytes()).expect("written");
-            assert_eq!(stream.read(&mut [0]).expect("the end"), 0);
-        }
-    });
-    let client = HttpClient::builder().idle_timeout(Duration::ZERO).build();
-    for _ in 0..2 {
-        // The idle time passes while the response is awaited.
-        let answer = client.request(Payload::get(&url).expect("a url"));
-        let serve = async {
-            is_asked.recv().await.expect("the server runs");
-            tokio::time::sleep(Duration::from_millis(30)).await;
-            go.send(()).expect("the server runs");
-        };
-        let (answer, ()) = tokio::join!(answer, serve);
-        assert_eq!(answer.expect("an answer").status(), Some(StatusCode::OK));
-    }
-    actix_rt::task::spawn_blocking(|| served.join().expect("it ran"))
-        .await
-        .expect("it ran");
+    tokio::time::pause();
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let mut options = SessionOptions::for_client();
+    options.timeouts.idle = Some(Duration::ZERO);
+    let session = HttpSession::over(near, "a", &factory, options);
+    apply(&session, get("/")).await;
+    let mut server = Peer::new(far);
+    server.until("\r\n\r\n").await;
+    // On the paused clock: every look at the idle time falls into it.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    server.send(OK).await;
+    heard
+        .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
+        .await;
+    assert_eq!(server.rest().await, "");
 }
 
 /// Spawns a future when it is told of a refusal, and panics the next time.

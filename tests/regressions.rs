@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Peer, accept, serve, serve_with, tcp_pair};
+use common::{Heard, Peer, accept, serve, serve_with, tcp_pair};
 use futures_util::{FutureExt as _, StreamExt as _};
 use http_actors::{
     Apply, Cancel, Cancelled, Dispose, Exchange, Failure, Finish, Frame, HalfClose, Headers,
@@ -365,6 +365,14 @@ async fn a_buffering_transport_has_a_write_deadline() {
     assert!(!session.connected());
 }
 
+async fn assert_hears_a_reset(peer: Peer<TcpStream>, mut heard: Heard) {
+    socket2::SockRef::from(&peer.io)
+        .set_linger(Some(Duration::ZERO))
+        .expect("a socket");
+    drop(peer);
+    assert_eq!(heard.rest().await, ["cancelled PeerReset Waiting"]);
+}
+
 /// Serves these requests until the session does not read on, and resets the connection.
 async fn assert_notices_a_reset(
     requests: String,
@@ -381,11 +389,7 @@ async fn assert_notices_a_reset(
     for _ in 0..100 {
         session.send(Inspect).await.expect("alive");
     }
-    socket2::SockRef::from(&peer.io)
-        .set_linger(Some(Duration::ZERO))
-        .expect("a socket");
-    drop(peer);
-    assert_eq!(heard.rest().await, ["cancelled PeerReset Waiting"]);
+    assert_hears_a_reset(peer, heard).await;
 }
 
 /// A reset is noticed although the credit of the peer is used up and nothing is read.
@@ -411,11 +415,7 @@ async fn a_reset_is_noticed_behind_urgent_data() {
             session.send(Inspect).await.expect("alive");
         }
     }
-    socket2::SockRef::from(&peer.io)
-        .set_linger(Some(Duration::ZERO))
-        .expect("a socket");
-    drop(peer);
-    assert_eq!(heard.rest().await, ["cancelled PeerReset Waiting"]);
+    assert_hears_a_reset(peer, heard).await;
 }
 
 /// A reset is noticed while an offered upgrade holds what follows it.
