@@ -6,6 +6,7 @@ mod common;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::Future;
 use std::io::{Read as _, Write as _};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -17,8 +18,9 @@ use actix::Addr;
 use bytes::Bytes;
 use common::{Heard, Peer, Pipe, Recorder, tcp_pair};
 use http_actors::{
-    Apply, Cancel, ClientErrorKind, Finish, HttpClient, HttpHandler, HttpSession, MuteGuard,
-    Origin, Payload, Refused, Route, SendChunk, SessionContext, SessionOptions, StatusCode, Unsent,
+    Apply, BodyPart, Cancel, ClientErrorKind, Finish, HttpClient, HttpHandler, HttpSession,
+    Inspect, MessageId, MuteGuard, Origin, Part, Payload, Refused, Route, SendChunk,
+    SessionContext, SessionOptions, StatusCode, Unsent,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
@@ -54,16 +56,22 @@ async fn settle() {
 }
 
 /// Sends a response after another one that the handler holds up: it is there before the next request is sent.
-async fn assert_is_no_answer<C, S>(client: C, server: S)
+async fn assert_is_no_answer<C, S>(client: C, server: S, pipeline: bool)
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let guard = Rc::default();
     let (factory, mut heard) = holding(Rc::clone(&guard));
-    let session = HttpSession::over(client, "a", &factory, SessionOptions::for_client());
+    let options = SessionOptions {
+        pipeline,
+        ..SessionOptions::for_client()
+    };
+    let session = HttpSession::over(client, "a", &factory, options);
     apply(&session, get("/1")).await;
-    apply(&session, get("/2")).await;
+    if !pipeline {
+        apply(&session, get("/2")).await;
+    }
     let mut server = Peer::new(server);
     server.until("\r\n\r\n").await;
     let long = "x".repeat(20_000);
@@ -76,6 +84,9 @@ where
     settle().await;
     server.send(EVIL).await;
     settle().await;
+    if pipeline {
+        apply(&session, get("/2")).await;
+    }
     drop(guard.borrow_mut().take());
     while heard.next().await != "completed 200 in 20000 out 0" {}
     // A connection that was given cannot be opened again, so this is the end of the second.
@@ -87,12 +98,14 @@ where
 /// RFC 9112 section 6.3: over TCP, where the kernel is asked, and over a pipe, where only a read tells.
 #[actix::test]
 async fn what_nobody_asked_for_is_no_answer() {
-    let (near, far) = tcp_pair().await;
-    assert_is_no_answer(near, far).await;
-    let (near, far) = Pipe::new().capacity(1 << 16).open();
-    assert_is_no_answer(near, far).await;
-    let (near, far) = tokio::io::duplex(1 << 16);
-    assert_is_no_answer(near, far).await;
+    for pipeline in [false, true] {
+        let (near, far) = tcp_pair().await;
+        assert_is_no_answer(near, far, pipeline).await;
+        let (near, far) = Pipe::new().capacity(1 << 16).open();
+        assert_is_no_answer(near, far, pipeline).await;
+        let (near, far) = tokio::io::duplex(1 << 16);
+        assert_is_no_answer(near, far, pipeline).await;
+    }
 }
 
 /// A pipe that says nothing is asked once for each request, and used again.
@@ -248,10 +261,9 @@ async fn what_came_while_the_arbiter_was_busy() {
     }
 }
 
-/// A server that answers, and leaves with the request unread, resets the connection. A write that fails because of that
-/// does not lose the answer.
-#[actix::test]
-async fn an_answer_outlives_a_write_that_fails() {
+/// A session that asked a server which refuses a request after a piece of its body, and leaves. It is gone when this
+/// returns, and the session has not had the time to notice.
+async fn refused_half_way(post: Payload) -> (Addr<HttpSession>, Heard) {
     let (left, has_left) = mpsc::channel();
     let (url, served) = serve(move |listener| {
         let mut stream = accept(&listener);
@@ -264,16 +276,121 @@ async fn an_answer_outlives_a_write_that_fails() {
     let (factory, mut heard) = Recorder::script(|_, _| {});
     let origin = Origin::try_from(url.as_str()).expect("a url");
     let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
-    apply(&session, Payload::post("/").expect("a path").chunked()).await;
+    apply(&session, post).await;
     heard.expect(&["need_body"]).await;
-    let piece = || SendChunk("a piece".into());
-    session.send(piece()).await.expect("alive").expect("taken");
+    let piece = session.send(SendChunk("piece".into())).await;
+    piece.expect("alive").expect("taken");
     has_left.recv().expect("the server runs");
-    session.do_send(piece());
-    session.do_send(piece());
-    heard.expect(&["apply 413 [no]"]).await;
-    assert!(heard.next().await.starts_with("completed 413 "));
     served.join().expect("it ran");
+    (session, heard)
+}
+
+/// A server that answers, and leaves with the request unread, resets the connection. What is sent after that, in any
+/// way, is refused, and does not lose the answer.
+#[actix::test]
+async fn an_answer_outlives_a_write_that_fails() {
+    type Go = fn(Addr<HttpSession>, MessageId) -> Pin<Box<dyn Future<Output = ()>>>;
+    let ways: [Go; 4] = [
+        |session, _| {
+            Box::pin(async move {
+                for _ in 0..3 {
+                    session.do_send(SendChunk("piece".into()));
+                    session.send(Inspect).await.expect("alive");
+                }
+            })
+        },
+        |session, _| {
+            Box::pin(async move {
+                for _ in 0..3 {
+                    let _ = session.send(SendChunk("piece".into())).await;
+                }
+                let _ = session.send(Finish).await.expect("alive");
+            })
+        },
+        |session, message| {
+            Box::pin(async move {
+                for _ in 0..3 {
+                    let part = Part::Data("piece".into());
+                    let _ = session.send(BodyPart { message, part }).await;
+                }
+            })
+        },
+        |session, message| {
+            Box::pin(async move {
+                for part in [
+                    Part::Data("piece".into()),
+                    Part::Data("piece".into()),
+                    Part::Cut,
+                ] {
+                    let _ = session.send(BodyPart { message, part }).await;
+                }
+            })
+        },
+    ];
+    for (at, go) in ways.into_iter().enumerate() {
+        for post in [Payload::chunked, |post: Payload| post.length(50)] {
+            let post = post(Payload::post("/").expect("a path"));
+            let id = post.id();
+            let (session, mut heard) = refused_half_way(post).await;
+            // In a task of the arbiter, which does not look at its sockets in between.
+            let gone = actix_rt::spawn(go(session.clone(), id));
+            let mut all = Vec::new();
+            while !all.iter().any(|line: &String| line.starts_with("apply ")) {
+                all.push(heard.next().await);
+                assert!(
+                    !all.iter().any(|line| line.contains("Sending")),
+                    "{at}: {all:?}"
+                );
+            }
+            assert_eq!(all.pop().expect("an answer"), "apply 413 [no]");
+            gone.await.expect("no panic");
+        }
+    }
+}
+
+/// The same for an upload from memory, which leaves the arbiter no time at all.
+#[actix::test]
+async fn an_upload_from_memory_is_refused() {
+    for _ in 0..20 {
+        let (url, served) = serve(move |listener| {
+            let mut stream = accept(&listener);
+            let answer = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno";
+            stream.write_all(answer.as_bytes()).expect("written");
+        });
+        let pieces = vec![Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 4000])); 2000];
+        let body = futures_util::stream::iter(pieces);
+        let post = Payload::post(url).expect("a url");
+        let client = HttpClient::new();
+        let upload = actix_rt::spawn(async move { client.upload(post, body).await });
+        let (head, _) = upload.await.expect("no panic").expect("an answer");
+        assert_eq!(head.status(), Some(StatusCode::PAYLOAD_TOO_LARGE));
+        served.join().expect("it ran");
+    }
+}
+
+/// A response that came whole is the answer, whatever the server says behind it before it is told that it has the whole
+/// request.
+#[actix::test]
+async fn a_whole_answer_outlives_what_stands_behind_it() {
+    for behind in ["", "\r\n", EVIL, "HTTP/1.1 408 Late\r\n\r\n", "FIN"] {
+        let (mut server, near) = Peer::open(Pipe::new().capacity(1 << 16));
+        let (factory, mut heard) = Recorder::script(|_, _| {});
+        let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
+        apply(&session, Payload::post("/").expect("a path").length(3)).await;
+        heard.expect(&["need_body"]).await;
+        session.do_send(SendChunk("abc".into()));
+        server.until("abc").await;
+        server.send(OK).await;
+        if behind == "FIN" {
+            server.close().await;
+        } else {
+            server.send(behind).await;
+        }
+        heard.expect(&["apply 200 [hi]"]).await;
+        settle().await;
+        session.do_send(Finish);
+        heard.expect(&["completed 200 in 2 out 3"]).await;
+    }
 }
 
 /// A reset takes nothing from a reader that is slow: what the kernel has of the response is read first.

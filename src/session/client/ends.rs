@@ -36,10 +36,11 @@ impl Client {
         }
     }
 
-    /// The writer of a body was dropped before its end.
+    /// The writer of a body was dropped before its end. If nobody hears the rest of the body, what the server said
+    /// before is still read.
     pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
         if self.awaits_its_turn(message)
-            || self.sending().is_some_and(|flight| flight.id == message)
+            || self.is_heard(link) && self.sending().is_some_and(|flight| flight.id == message)
         {
             self.cancel(link, message);
         }
@@ -126,6 +127,11 @@ impl Client {
             self.connection.broken = Some(kind);
             self.connection.deadline.set_after(Some(BROKEN));
         }
+    }
+
+    /// Whether what is sent can still get to the server.
+    pub(super) fn is_heard(&self, link: &Link) -> bool {
+        self.connection.broken.is_none() && link.over.is_none()
     }
 
     /// Gives up a connection whose write failed, if nothing more comes on it. A slow handler gets the time that it

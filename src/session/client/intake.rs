@@ -105,7 +105,10 @@ impl Client {
         let Some(Inbound::Fault(fault)) = link.take() else {
             return Intake::Again;
         };
-        if let Some(flight) = self.front() {
+        // A response that is whole has no part in it.
+        let coming =
+            |flight: &&mut Flight| flight.outcome.is_none() && flight.response != Receiving::Done;
+        if let Some(flight) = self.sent().find(coming) {
             flight.end(match fault {
                 Fault::Wire(error) => Outcome::Failed(FailureReason::Protocol(error)),
                 Fault::Deadline(deadline) => Outcome::Cancelled(CancelCause::Deadline(deadline)),

@@ -179,8 +179,10 @@ impl Client {
         };
         let ahead = || self.flights.iter().take(self.sent);
         let quiet = self.sent == 0;
+        // What comes while the handler is muted is not looked at: it may answer what was not asked.
         let piped = || {
             next.safe
+                && !self.is_muted()
                 && ahead().all(|flight| {
                     flight.safe && flight.persist && matches!(flight.request, Sending::Done)
                 })
@@ -262,7 +264,7 @@ impl Client {
         if let Some(reason) = self.objection(message) {
             return Err(reason);
         }
-        if self.connection.broken.is_some() {
+        if !self.is_heard(link) {
             return Err(RefusedReason::Closing);
         }
         let room = link.send_data(data)?;
@@ -282,16 +284,17 @@ impl Client {
         if let Some(reason) = self.objection(message) {
             return Err(Refused::new(reason, ()));
         }
-        if let Err(mistake) = link.end_data(trailers) {
+        let heard = self.is_heard(link);
+        // Otherwise the rest was refused, and is not missed.
+        if heard && let Err(mistake) = link.end_data(trailers) {
             if mistake == UseError::BodyTooShort {
                 self.end_failed(link, mistake.into());
             }
             return Err(Refused::new(mistake, ()));
         }
-        let broken = self.connection.broken;
         if let Some(flight) = self.sending() {
             flight.request = Sending::Done;
-            flight.ends_at = broken.is_none().then(|| link.outbound.buffer.end());
+            flight.ends_at = heard.then(|| link.outbound.buffer.end());
         }
         self.unasked = true;
         link.weigh();
