@@ -2,10 +2,13 @@
 
 mod common;
 
+use std::time::Duration;
+
 use actix::Addr;
 use common::{Heard, Recorder, tcp_pair};
 use http_actors::{
-    Apply, Cancel, Dispose, HttpSession, MessageId, Payload, SendChunk, SessionOptions, StatusCode,
+    Apply, Cancel, Dispose, HttpSession, MessageId, Payload, SendChunk, SessionContext,
+    SessionOptions, StatusCode,
 };
 
 /// How far the exchange is when it is given up.
@@ -140,5 +143,29 @@ async fn every_phase_both_ways() {
         }
         ends.client.do_send(Dispose);
         assert!(ends.asking.rest().await.is_empty(), "{phase:?} {act:?}");
+    }
+}
+
+/// Whatever stands behind a request: none of it can be read while the request waits, and the connection is watched.
+#[actix::test]
+async fn behind_what_cannot_be_read() {
+    tokio::time::pause();
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    for behind in ["", get, "no HTTP\r\n\r\n", "GE"] {
+        for resets in [true, false] {
+            let mut served = common::serve(|_, _: &mut SessionContext| {});
+            served.peer.send(format!("{get}{behind}")).await;
+            served.heard.expect(&["apply GET / []"]).await;
+            // The time of a head that is not whole is up.
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let ends = if resets {
+                served.peer.reset();
+                &["cancelled PeerReset Waiting"][..]
+            } else {
+                served.peer.close().await;
+                &["half_closed", "cancelled PeerHalfClosed Waiting"]
+            };
+            assert_eq!(served.heard.rest().await, ends, "behind {behind:?}");
+        }
     }
 }

@@ -707,6 +707,23 @@ mod expect_continue {
         }
     }
 
+    /// The leave for a body that has come is none for the next one, whose peer waits for its 100.
+    #[actix::test]
+    async fn is_not_for_the_next_request() {
+        tokio::time::pause();
+        let mut served = serve(|_, _: &mut SessionContext| {});
+        served.peer.send(format!("{ASK}abc{ASK}")).await;
+        for _ in 0..2 {
+            // Longer than a body may take, and than a connection may be idle.
+            tokio::time::sleep(std::time::Duration::from_secs(100)).await;
+            let answered = served.session.send(http_actors::Apply(ok("hi"))).await;
+            answered.expect("alive").expect("accepted");
+            served.peer.expect(HI).await;
+            served.peer.expect(CONTINUE).await;
+            served.peer.send(format!("abc{ASK}")).await;
+        }
+    }
+
     /// HTTP/1.0 has no interim responses.
     #[actix::test]
     async fn is_ignored_for_http_1_0() {

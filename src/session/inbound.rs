@@ -143,10 +143,10 @@ pub(crate) struct IdleFor(pub(crate) std::time::Duration);
 #[rtype(result = "()")]
 pub(crate) struct RequestQuery;
 
-/// The peer has leave to send the body that it asked leave for: from now on it is waited for.
+/// The peer has leave to send the body of its nth request, for which it asked leave: from now on it is waited for.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct BodyAsked;
+pub(crate) struct BodyAsked(pub(crate) u64);
 
 /// Go on after a message that asked for another protocol and did not get it.
 #[derive(Debug, Message)]

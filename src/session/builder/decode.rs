@@ -92,6 +92,7 @@ impl PayloadBuilder {
                 }
                 self.message_began();
                 self.awaits_leave = facts.expect_continue;
+                self.heads += 1;
                 Inbound::Deliver(payload, facts, Stamp::now())
             }
             Some(Item::End(trailers)) => {

@@ -67,7 +67,9 @@ pub(crate) struct PayloadBuilder {
     queried: Option<JoinHandle<()>>,
     /// The peer asked leave to send a body, and did not get it, nor went without.
     awaits_leave: bool,
-    /// Whether the connection was reset, and what came before is still to be read.
+    /// Heads that were read.
+    heads: u64,
+    /// Whether the connection was found to be reset. At a client, what came before is still to be read.
     reset: bool,
     /// Bytes that were read since the clock was set.
     progress: usize,
@@ -143,6 +145,7 @@ impl PayloadBuilder {
             fresh: false,
             spared: false,
             awaits_leave: false,
+            heads: 0,
             queried: None,
             reset: false,
             progress: 0,
@@ -186,8 +189,7 @@ impl PayloadBuilder {
                 // Usually the session gives credit for what was just read in its next turn. That is too soon for a
                 // watch, which costs a tenth of an upload.
                 State::Reading if busy => return again(cx),
-                State::Reading | State::Eof => self.poll_hangup(cx),
-                State::Refused => Poll::Pending,
+                State::Reading | State::Eof | State::Refused => self.poll_hangup(cx),
                 State::Lingering(left) => ready_or_stop(self.poll_linger(left, cx), ctx),
             };
             if turned.is_ready() {
@@ -226,6 +228,7 @@ impl PayloadBuilder {
                 self.reset = true;
             }
             Hangup::Reset => {
+                self.reset = true;
                 self.state = State::Refused;
                 self.session
                     .do_send(Closed(self.epoch, io::ErrorKind::ConnectionReset));

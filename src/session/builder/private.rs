@@ -38,8 +38,9 @@ impl Handler<Unmute> for PayloadBuilder {
 impl Handler<BodyAsked> for PayloadBuilder {
     type Result = ();
 
-    fn handle(&mut self, _: BodyAsked, _: &mut Self::Context) {
-        self.awaits_leave = false;
+    fn handle(&mut self, BodyAsked(nth): BodyAsked, _: &mut Self::Context) {
+        // The peer may have sent the body on its own, and asked for the next one.
+        self.awaits_leave &= self.heads != nth;
     }
 }
 

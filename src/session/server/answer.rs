@@ -133,7 +133,7 @@ impl Server {
         if begun.informational {
             if status == StatusCode::CONTINUE && active.continue_owed {
                 active.continue_owed = false;
-                link.tell(BodyAsked);
+                link.tell(BodyAsked(self.begun));
             }
             return Ok(id);
         }
@@ -266,7 +266,7 @@ impl Server {
                     .small()
                     .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
-            link.tell(BodyAsked);
+            link.tell(BodyAsked(self.begun));
         }
     }
 }
