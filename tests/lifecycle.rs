@@ -387,6 +387,40 @@ mod deadlines {
         assert_passed(since, Duration::from_secs(75));
     }
 
+    /// Without time to be idle, a connection ends behind its answer, however long that takes.
+    #[actix::test]
+    async fn no_time_to_be_idle() {
+        tokio::time::pause();
+        let mut options = SessionOptions::default();
+        options.timeouts.idle = Some(Duration::ZERO);
+        let mut served = serve_with(options, 1 << 16, silent);
+        served.peer.send(GET).await;
+        served.heard.expect(&["apply GET / []"]).await;
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        let answered = served.session.send(Apply(ok("hi"))).await.expect("alive");
+        answered.expect("accepted");
+        served.peer.expect(HI).await;
+        assert_eq!(served.peer.rest().await, "");
+        assert_eq!(served.heard.rest().await, ["completed 200 in 0 out 2"]);
+    }
+
+    /// Buffers of nothing hold one message after the other, and its clocks run.
+    #[actix::test]
+    async fn buffers_of_nothing() {
+        tokio::time::pause();
+        for (inbound, inbound_messages) in [(0, 32), (64 << 10, 0)] {
+            let mut options = SessionOptions::default();
+            options.buffers.inbound = inbound;
+            options.buffers.inbound_messages = inbound_messages;
+            let mut served = serve_with(options, 1 << 16, |_, session| session.respond(ok("hi")));
+            served.peer.send(GET.repeat(3)).await;
+            served.peer.expect(HI.repeat(3)).await;
+            let since = Instant::now();
+            assert_eq!(served.peer.rest().await, "");
+            assert_passed(since, Duration::from_secs(75));
+        }
+    }
+
     /// N6: a body that drips: each byte earns what it takes at the least rate, so one byte at a time is no way to stay.
     #[actix::test]
     async fn a_dripping_body_gets_408() {
@@ -668,7 +702,8 @@ mod faults {
     //! Faults of the application cost one exchange, and are told.
 
     use super::*;
-    use http_actors::{Finish, Responder, SendChunk};
+    use common::{Peer, Pipe};
+    use http_actors::{Finish, HttpHandler, HttpSession, Responder, SendChunk};
     use std::sync::Mutex;
 
     const ERROR: &str = "HTTP/1.1 500 Internal Server Error\r\n";
@@ -682,6 +717,27 @@ mod faults {
         assert!(answer.starts_with(ERROR), "{answer}");
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
         assert_eq!(served.heard.rest().await, ["apply GET / []"]);
+    }
+
+    /// A handler may panic once more when it is dropped, for example because of a lock that is poisoned by then.
+    #[actix::test]
+    async fn a_handler_that_panics_twice_is_answered_for() {
+        struct Twice;
+        impl HttpHandler for Twice {
+            fn apply(&mut self, _: Payload, _: &mut SessionContext) {
+                panic!("on purpose");
+            }
+        }
+        impl Drop for Twice {
+            fn drop(&mut self) {
+                panic!("on purpose, again");
+            }
+        }
+        let (mut peer, near) = Peer::open(Pipe::new());
+        let _session = HttpSession::accept(near, &|_| Twice, SessionOptions::default());
+        peer.send(GET).await;
+        let answer = peer.rest().await;
+        assert!(answer.starts_with(ERROR), "{answer}");
     }
 
     /// N4: a responder that is dropped answers by a 500, never by a hang.

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix::{Addr, Message};
 use bytes::Bytes;
@@ -122,11 +123,11 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
-    /// Everything that may be on its way at once.
+    /// Everything that may be on its way at once. Without anything, nothing would ever be read.
     pub(crate) fn of(buffers: &Buffers) -> Self {
         Self {
-            bytes: buffers.inbound,
-            messages: buffers.inbound_messages,
+            bytes: buffers.inbound.max(1),
+            messages: buffers.inbound_messages.max(1),
         }
     }
 }
@@ -134,7 +135,14 @@ impl Credit {
 /// Look again after this long: the answer to an [`IdleQuery`] while something is going on.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct IdleFor(pub(crate) std::time::Duration);
+pub(crate) struct IdleFor(pub(crate) Duration);
+
+impl IdleFor {
+    /// This long, but not at once: something else has to be over first.
+    pub(crate) fn at_least(left: Duration) -> Self {
+        Self(left.max(Duration::from_millis(10)))
+    }
+}
 
 /// Look once more: has anything come? At a server this asks for a part of another request, and is answered by
 /// [`NoRequest`] or by that request. At a client it asks for bytes that answer nothing, and is always answered by

@@ -279,8 +279,10 @@ impl HttpSession {
             ended.recycle();
         }
         if called.is_err() {
-            // The handler's state is unknown: it is never called again.
-            self.handler = Box::new(Broken);
+            // The handler's state is unknown: it is never called again, and its drop may panic too, for example because
+            // of a lock that is poisoned now.
+            let handler = std::mem::replace(&mut self.handler, Box::new(Broken));
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
             self.context.end.panicked(&mut self.context.link);
             self.context.link.close(CloseReason::Aborted, true);
         } else if apply {

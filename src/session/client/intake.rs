@@ -17,9 +17,6 @@ use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
 use crate::wire::Facts;
 
-/// How soon to look again if the idle time is next to nothing.
-const AGAIN: Duration = Duration::from_millis(10);
-
 impl Client {
     pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
         if self.delivered && self.end_whole(link) {
@@ -218,8 +215,7 @@ impl Client {
                 false,
             );
         } else {
-            // A time of nothing is over as soon as nothing is awaited.
-            link.tell(IdleFor(left.max(AGAIN)));
+            link.tell(IdleFor::at_least(left));
         }
     }
 }

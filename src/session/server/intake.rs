@@ -230,10 +230,10 @@ impl Server {
         } else {
             idle.saturating_sub(self.idle_since.elapsed())
         };
-        if left.is_zero() {
+        if left.is_zero() && !busy {
             link.close(CloseReason::Deadline(Deadline::Idle), false);
         } else {
-            link.tell(IdleFor(left));
+            link.tell(IdleFor::at_least(left));
         }
     }
 
