@@ -342,3 +342,68 @@ async fn a_deadline_that_is_brought_forward() {
     drop(peer);
     running.await.expect("a good end");
 }
+
+/// What a client gets that connects for each request, and how often, until it is refused.
+async fn connect_for_each(at: SocketAddr, answered: mpsc::UnboundedSender<()>) {
+    while let Ok(stream) = TcpStream::connect(at).await {
+        let mut peer = Peer::new(stream);
+        peer.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .await;
+        assert!(peer.rest().await.ends_with("hi"), "an answer was lost");
+        // Nobody counts any more when the server is drained.
+        let _ = answered.send(());
+    }
+}
+
+/// A backlog that never empties keeps no server from its end, and nobody in it loses an answer.
+#[actix::test]
+async fn those_who_connect_without_end() {
+    const CLIENTS: usize = 400;
+    let served = serve(1);
+    let at = served.at;
+    let (answered, mut answers) = mpsc::unbounded_channel();
+    let clients = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let clients =
+                (0..CLIENTS).map(|_| tokio::spawn(connect_for_each(at, answered.clone())));
+            for client in clients.collect::<Vec<_>>() {
+                client.await.expect("each answer is whole");
+            }
+        });
+    });
+    for _ in 0..2 * CLIENTS {
+        answers.recv().await.expect("they ask");
+    }
+    let drain = Drain {
+        window: Duration::ZERO,
+        deadline: PATIENCE,
+    };
+    let report = served.running.handle().send(drain).await.expect("alive");
+    assert!(report.cut.is_empty(), "{report:?}");
+    served.running.await.expect("it was stopped");
+    clients.join().expect("they were refused in the end");
+}
+
+/// A peer that got a refusal and stays is no reason to wait.
+#[actix::test]
+async fn what_lingers_is_cut() {
+    let mut options = SessionOptions::default();
+    options.timeouts.linger = Duration::from_secs(3600);
+    let running = HttpServer::new(|_| Handle(mpsc::unbounded_channel().0))
+        .options(options)
+        .signals(false)
+        .bind("127.0.0.1:0")
+        .expect("a port")
+        .run();
+    let stream = TcpStream::connect(running.addresses()[0]).await;
+    let mut peer = Peer::new(stream.expect("it listens"));
+    peer.send("no HTTP\r\n\r\n").await;
+    assert!(peer.rest().await.starts_with("HTTP/1.1 400 "));
+    running.handle().do_send(Dispose);
+    let ended = tokio::time::timeout(PATIENCE, running).await;
+    ended.expect("nobody waits").expect("it was stopped");
+}

@@ -696,3 +696,26 @@ async fn a_server_outlives_its_future() {
         .expect("alive");
     closed.recv().await.expect("closed");
 }
+
+/// A server whose arbiters were stopped, as `System::stop` does, is over.
+#[actix::test]
+async fn a_server_without_arbiters_has_ended() {
+    let running = HttpServer::new(|_| {
+        struct Stop;
+        impl HttpHandler for Stop {
+            fn apply(&mut self, _: Payload, _: &mut SessionContext) {
+                actix_rt::Arbiter::current().stop();
+            }
+        }
+        Stop
+    })
+    .signals(false)
+    .workers(1)
+    .bind("127.0.0.1:0")
+    .expect("a port")
+    .run();
+    let stream = TcpStream::connect(running.addresses()[0]).await;
+    let mut peer = Peer::new(stream.expect("it listens"));
+    peer.send(GET).await;
+    running.await.expect("nothing was wrong");
+}

@@ -13,6 +13,7 @@ use actix::{
 use actix::{ResponseFuture, WrapFuture as _};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::drain::{Drain, DrainReport};
 use super::factory::BoxFactory;
@@ -32,6 +33,8 @@ pub struct ServerActor {
     pub(super) ended: Option<oneshot::Sender<()>>,
     /// The senders that wait for the report of the current drain.
     pub(super) draining: Vec<oneshot::Sender<DrainReport>>,
+    /// Waits until the last worker is gone.
+    pub(super) alive: TaskTracker,
     /// Keeps the memory ceiling, if there is one.
     pub(super) keeper: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// The report of the drain, when it is over.
@@ -61,8 +64,13 @@ impl Actor for ServerActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // The server keeps running when nobody keeps its address.
-        ctx.spawn(std::future::pending::<()>().into_actor(self));
+        // The server keeps running when nobody keeps its address, and ends when its arbiters are stopped by others.
+        let alive = self.alive.clone();
+        let gone = async move { alive.wait().await };
+        ctx.spawn(gone.into_actor(self).map(|(), server, ctx| {
+            server.ending = Ending::Stopped;
+            server.end(ctx);
+        }));
         if let Some(keeper) = self.keeper.take() {
             ctx.spawn(keeper.into_actor(self));
         }

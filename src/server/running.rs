@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use actix::{Actor as _, Addr, Arbiter, WeakAddr};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
+use tokio_util::task::TaskTracker;
 
 use super::actor::{Ending, ServerActor};
 use super::drain::Drain;
@@ -66,12 +67,15 @@ impl Running {
             nodelay: settings.nodelay,
             keepalive: settings.keepalive,
         };
+        let alive = TaskTracker::new();
+        alive.close();
         let start = |listeners| {
             let arbiter = Arbiter::new();
             let (factory, options) = (factory.clone(), options.clone());
             let (slots, ceiling) = (slots.clone(), ceiling.clone());
+            let life = alive.token();
             let worker = Worker::start_in_arbiter(&arbiter.handle(), move |_| {
-                Worker::new(listeners, factory, options, tcp, slots, ceiling)
+                Worker::new(listeners, factory, options, tcp, slots, ceiling, life)
             });
             (arbiter, worker)
         };
@@ -81,6 +85,7 @@ impl Running {
         let handle = ServerActor {
             workers,
             arbiters,
+            alive,
             addresses: addresses.clone(),
             files,
             notify,

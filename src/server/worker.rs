@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, timeout_at};
+use tokio::task::{AbortHandle, JoinSet, unconstrained};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::drain::DrainReport;
 use super::factory::BoxFactory;
@@ -29,6 +30,14 @@ use crate::transport::{Acceptor, Halves};
 const BACK_OFF: Duration = Duration::from_millis(100);
 const BACK_OFF_MOST: Duration = Duration::from_secs(1);
 
+/// How many connections are taken from the backlog at the end of a drain: no kernel keeps more by default. If others
+/// listen on the same socket, it may be filled without end.
+const REST: u32 = 4096;
+
+/// How long the sessions may take to end when they are cut. What then remains waits for nothing but a peer that got a
+/// last answer and does not leave.
+const CUT: Duration = Duration::from_millis(100);
+
 /// How many TLS handshakes go on at once: they cost much, and nothing is known of their peers.
 const HANDSHAKES: usize = 256;
 
@@ -36,6 +45,8 @@ pub(super) struct Worker {
     listeners: Vec<Share>,
     loops: Vec<AbortHandle>,
     shared: Rc<Shared>,
+    /// Tells the server when this worker is gone.
+    _life: TaskTrackerToken,
 }
 
 /// What the accept loops of a worker share.
@@ -69,6 +80,7 @@ impl Worker {
         tcp: Tcp,
         slots: Arc<Semaphore>,
         ceiling: Option<Arc<Ceiling>>,
+        life: TaskTrackerToken,
     ) -> Self {
         let shared = Shared {
             factory: RefCell::new(factory),
@@ -89,6 +101,7 @@ impl Worker {
             listeners,
             loops: Vec::new(),
             shared: Rc::new(shared),
+            _life: life,
         }
     }
 }
@@ -96,8 +109,10 @@ impl Worker {
 impl Shared {
     /// Accepts until the server is drained, and then what is in the backlog. Nothing that `accept` returns ends it.
     async fn accept(self: Rc<Self>, listener: Listener, tls: Option<Acceptor>) {
-        let mut last = pin!(self.last(&listener));
+        // Without a budget: while the backlog never empties, `accept` takes all of it.
+        let mut last = pin!(unconstrained(self.last(&listener)));
         let mut over = false;
+        let mut rest = REST;
         let mut back_off = BACK_OFF;
         loop {
             let accepted = poll_fn(|cx| {
@@ -111,9 +126,10 @@ impl Shared {
                 }
                 Poll::Pending
             });
-            let Some(accepted) = accepted.await else {
+            let Some(accepted) = accepted.await.filter(|_| rest > 0) else {
                 return;
             };
+            rest -= u32::from(over);
             match accepted {
                 Ok(halves) => {
                     back_off = BACK_OFF;
@@ -149,8 +165,7 @@ impl Shared {
         }
     }
 
-    /// Ends when the server is being drained and every the kernel has begun had its time to get
-    /// here.
+    /// Ends when the server is being drained, and every connection that the kernel has begun had its time to get here.
     async fn last(&self, listener: &Listener) {
         drained(self.leaving.subscribe()).await;
         tokio::time::sleep(listener.begin_no_more()).await;
@@ -368,7 +383,7 @@ impl Handler<Retire> for Worker {
     }
 }
 
-/// Stop accepting, cut every session, and answer when the last connection is closed (P111).
+/// Stop accepting, cut every session, and answer when they have ended (P111).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
@@ -386,7 +401,7 @@ impl Handler<Stop> for Worker {
         }
         self.shared.tracker.close();
         let tracker = self.shared.tracker.clone();
-        Box::pin(async move { tracker.wait().await })
+        Box::pin(async move { drop(timeout(CUT, tracker.wait()).await) })
     }
 }
 
