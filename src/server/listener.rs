@@ -8,10 +8,10 @@ use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use socket2::SockFilter;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::transport::{Acceptor, Halves, Peer, split, split_tcp};
+use crate::transport::{Acceptor, Halves, Peer, set_keepalive, split, split_tcp};
 
 /// How long a begun TCP handshake is waited for before the port is closed: a round trip to a peer not too far away. One
 /// that takes longer ends in a reset.
@@ -178,7 +178,7 @@ impl Tcp {
     fn apply(self, socket: &SockRef<'_>) -> io::Result<()> {
         socket.set_tcp_nodelay(self.nodelay)?;
         if let Some(after) = self.keepalive {
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(after))?;
+            set_keepalive(socket, after)?;
         }
         Ok(())
     }

@@ -272,7 +272,8 @@ impl HttpServer {
     }
 
     /// TCP keep-alive probes after this long without traffic (P89). Off by default: the session's own clocks are
-    /// shorter.
+    /// shorter. Linux counts whole seconds, from 1 to 32,767: any other time is rounded up, or becomes the nearest of
+    /// these.
     pub fn keepalive(mut self, after: Option<Duration>) -> Self {
         self.settings.keepalive = after;
         self

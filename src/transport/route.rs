@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
+use super::tcp::set_keepalive;
 use super::tls::Connector;
 
 /// The way to an origin: by default to the addresses of its host, and for `https` with the platform's trusted
@@ -30,7 +31,8 @@ impl Route {
         }
     }
 
-    /// Sets TCP keep-alive: a connection that was silent for this long is probed (P89). Off by default.
+    /// Sets TCP keep-alive: a connection that was silent for this long is probed (P89). Off by default. Linux
+    /// counts whole seconds, from 1 to 32,767: any other time is rounded up, or becomes the nearest of these.
     #[must_use]
     pub fn keepalive(mut self, after: Duration) -> Self {
         self.keepalive = Some(after);
@@ -52,7 +54,7 @@ impl Route {
     pub(super) fn tune(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         if let Some(after) = self.keepalive {
-            SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(after))?;
+            set_keepalive(&SockRef::from(stream), after)?;
         }
         Ok(())
     }
@@ -75,9 +77,17 @@ mod tests {
             .unwrap();
         Route::default().tune(&stream).unwrap();
         assert!(!SockRef::from(&stream).keepalive().unwrap());
-        let after = Duration::from_secs(42);
-        Route::default().keepalive(after).tune(&stream).unwrap();
-        assert!(SockRef::from(&stream).keepalive().unwrap());
-        assert_eq!(SockRef::from(&stream).tcp_keepalive_time().unwrap(), after);
+        for (after, seconds) in [
+            (Duration::from_secs(42), 42),
+            (Duration::from_millis(1500), 2),
+            (Duration::ZERO, 1),
+            (Duration::MAX, 32_767),
+        ] {
+            Route::default().keepalive(after).tune(&stream).unwrap();
+            let socket = SockRef::from(&stream);
+            assert!(socket.keepalive().unwrap());
+            let set = socket.tcp_keepalive_time().unwrap();
+            assert_eq!(set, Duration::from_secs(seconds));
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -61,6 +61,14 @@ impl Write for TcpWrite {
     fn has_input(&self) -> Option<bool> {
         self.0.as_ref().map(|half| has_input(half.as_ref()))
     }
+}
+
+/// Has a silent peer probed after this time. It is rounded to what the kernel takes.
+pub(crate) fn set_keepalive(socket: &SockRef<'_>, after: Duration) -> io::Result<()> {
+    const LONGEST: u64 = 32_767;
+    let started = u64::from(after.subsec_nanos() > 0);
+    let seconds = after.as_secs().saturating_add(started).clamp(1, LONGEST);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(seconds)))
 }
 
 /// Asks the kernel, because the runtime may not have had the time to.
