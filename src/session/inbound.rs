@@ -53,10 +53,10 @@ pub(crate) struct Chunk(pub(crate) Epoch, pub(crate) Bytes);
 #[rtype(result = "()")]
 pub(crate) struct Finish(pub(crate) Epoch, pub(crate) Option<Trailers>);
 
-/// All that one read held, in one envelope.
+/// All that one read held, in one envelope, and what it costs of the credit.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Batch(pub(crate) Epoch, pub(crate) Vec<Inbound>);
+pub(crate) struct Batch(pub(crate) Epoch, pub(crate) Vec<Inbound>, pub(crate) Credit);
 
 /// The peer sends no more; it may still read.
 #[derive(Debug, Message)]

@@ -38,6 +38,18 @@ impl Inbox {
         }
     }
 
+    /// Takes a list of items over, usually as it is. Returns one for reuse.
+    pub(super) fn push_all(&mut self, mut items: Vec<Inbound>) -> Vec<Inbound> {
+        let rest = self.rest.get_or_insert_default();
+        if self.first.is_some() {
+            rest.extend(items.drain(..));
+            return items;
+        }
+        let items = std::mem::replace(&mut **rest, items.into());
+        self.first = rest.pop_front();
+        items.into()
+    }
+
     pub(super) fn pop(&mut self) -> Option<Inbound> {
         let item = self.first.take()?;
         if let Some(rest) = &mut self.rest {

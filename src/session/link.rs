@@ -262,6 +262,16 @@ impl Link {
         }
     }
 
+    /// The same for all that one read held. Returns a list for reuse.
+    pub(super) fn receive_all(&mut self, items: Vec<Inbound>, cost: Credit) -> Vec<Inbound> {
+        self.ledger.receive(cost);
+        if self.is_open() {
+            self.inbox.push_all(items)
+        } else {
+            items
+        }
+    }
+
     /// Takes the next item off the queue: its credit can be granted anew.
     pub(super) fn take(&mut self) -> Option<Inbound> {
         let item = self.inbox.pop()?;

@@ -63,11 +63,13 @@ impl Handler<inbound::Failed> for HttpSession {
 impl Handler<inbound::Batch> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::Batch(from, mut items): inbound::Batch, _: &mut Self::Context) {
+    fn handle(
+        &mut self,
+        inbound::Batch(from, mut items, cost): inbound::Batch,
+        _: &mut Self::Context,
+    ) {
         if from == self.context.link.epoch {
-            for item in items.drain(..) {
-                self.context.link.receive(item);
-            }
+            items = self.context.link.receive_all(items, cost);
             self.settle();
         }
         builder::recycle(items);

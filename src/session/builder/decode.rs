@@ -8,7 +8,7 @@ use super::{PayloadBuilder, State, lists};
 use crate::error::WireError;
 use crate::session::awaited::Partial;
 use crate::session::inbound::{
-    Batch, Chunk, Deliver, Failed, Fault, Finish, HalfClosed, Inbound, Rest,
+    Batch, Chunk, Credit, Deliver, Failed, Fault, Finish, HalfClosed, Inbound, Rest,
 };
 use crate::session::meter::Stamp;
 use crate::wire::{Item, Step};
@@ -34,6 +34,7 @@ impl PayloadBuilder {
     }
 
     fn hand_over(&mut self, input: &mut Input<'_>) {
+        let before = (self.credit_bytes, self.credit_messages);
         let Some(first) = self.next_item(input) else {
             return;
         };
@@ -46,7 +47,17 @@ impl PayloadBuilder {
         while let Some(item) = self.next_item(input) {
             list.push(item);
         }
-        self.session.do_send(Batch(self.epoch, list));
+        let cost = self.used_since(before);
+        self.session.do_send(Batch(self.epoch, list, cost));
+    }
+
+    /// The credit that was used since there was this much.
+    fn used_since(&self, (bytes, messages): (i64, i64)) -> Credit {
+        let used = |before: i64, now| usize::try_from(before.abs_diff(now)).unwrap_or(usize::MAX);
+        Credit {
+            bytes: used(bytes, self.credit_bytes),
+            messages: used(messages, self.credit_messages),
+        }
     }
 
     fn next_item(&mut self, input: &mut Input<'_>) -> Option<Inbound> {
