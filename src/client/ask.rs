@@ -38,11 +38,11 @@ impl Reply {
 pub(super) fn ask(
     session: Arc<Addr<HttpSession>>,
     lease: Lease,
-    request: Payload,
+    mut request: Payload,
     writer: Option<oneshot::Sender<BodySender>>,
 ) -> Pending {
     let (sender, answer) = oneshot::channel();
-    let exchange = request.id();
+    let exchange = request.own_id();
     session.do_send(Ask::new(
         request,
         Box::new(Conversation {

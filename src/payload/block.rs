@@ -126,18 +126,27 @@ impl Block {
 
     /// Adds this line if it is the next one that is remembered: it may be sent, because it was sent before.
     pub(crate) fn repeat(&mut self, name: &[u8], value: &[u8]) -> bool {
-        let Some(&field) = self.fields.get(self.count) else {
+        let Some(field) = self.fields.get(self.count) else {
             return false;
         };
-        if self.at(&field) != (name, value) {
+        // The line, its colon and its end.
+        let end = self.bytes + name.len() + value.len() + 4;
+        let same = field.name_len as usize == name.len()
+            && field.value_len as usize == value.len()
+            && self.raw.get(self.bytes..end).is_some_and(|line| {
+                line.starts_with(name)
+                    && line
+                        .strip_suffix(b"\r\n")
+                        .is_some_and(|line| line.ends_with(value))
+            });
+        if !same {
             return false;
         }
-        // The line, its colon and its end.
-        self.bytes += name.len() + value.len() + 4;
-        self.count += 1;
         if let Some(known) = field.known {
             self.known.insert(known);
         }
+        self.bytes = end;
+        self.count += 1;
         true
     }
 

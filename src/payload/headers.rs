@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::block::Block;
 use super::grammar::{is_field_value, is_token, trim_ows};
 use super::known::{Known, KnownSet};
+use super::lent::Lent;
 use super::pool::give_block;
 use crate::error::UseError;
 
@@ -35,7 +36,7 @@ pub struct Headers {
     own: Block,
     /// A received head, possibly shared with the connection's memory of it. Reads prefer it; the first change copies it
     /// to `own`.
-    shared: Option<Arc<Block>>,
+    shared: Lent<Block>,
 }
 
 impl Headers {
@@ -45,24 +46,28 @@ impl Headers {
     }
 
     pub(crate) fn received(block: &Arc<Block>) -> Self {
-        Self {
-            own: Block::default(),
-            shared: Some(block.clone()),
-        }
+        let mut headers = Self::default();
+        headers.lend(block);
+        headers
     }
 
     /// Takes a received head and keeps the memory of `own` for the next use.
     pub(crate) fn set_received(&mut self, block: Arc<Block>) {
-        self.shared = Some(block);
+        give_block(self.shared.give(block));
+    }
+
+    /// The same for a head that was received before.
+    pub(crate) fn lend(&mut self, block: &Arc<Block>) {
+        give_block(self.shared.lend(block));
     }
 
     pub(crate) fn block(&self) -> &Block {
-        self.shared.as_deref().unwrap_or(&self.own)
+        self.shared.get().map_or(&self.own, |block| block)
     }
 
     /// The received head itself, if these fields were received and not changed.
     pub(crate) fn shared(&self) -> Option<&Arc<Block>> {
-        self.shared.as_ref()
+        self.shared.get()
     }
 
     /// How much memory a cleared section would keep, in bytes of field lines.
@@ -72,9 +77,7 @@ impl Headers {
 
     /// Removes all fields and keeps the memory.
     pub fn clear(&mut self) {
-        if let Some(block) = self.shared.take() {
-            give_block(block);
-        }
+        give_block(self.shared.clear());
         self.own.clear();
     }
 
@@ -133,6 +136,7 @@ impl Headers {
     ///
     /// # Errors
     /// [`UseError::InvalidName`] or [`UseError::InvalidValue`]; then nothing is added.
+    #[inline]
     pub fn append(
         &mut self,
         name: impl AsRef<[u8]>,
@@ -196,10 +200,18 @@ impl Headers {
     }
 
     fn own_mut(&mut self) -> &mut Block {
+        if self.shared.get().is_some() {
+            self.unshare();
+        }
+        &mut self.own
+    }
+
+    /// Apart from `own_mut`, which is small then: most fields that are changed were never shared.
+    #[cold]
+    fn unshare(&mut self) {
         if let Some(shared) = self.shared.take() {
             self.own.copy(&shared);
         }
-        &mut self.own
     }
 }
 

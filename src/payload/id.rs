@@ -49,6 +49,16 @@ impl LazyId {
         }
     }
 
+    /// The same without a word to other threads: there can be none.
+    pub(crate) fn own(&mut self) -> MessageId {
+        let id = self.0.get_mut();
+        if *id == 0 {
+            let MessageId(new) = MessageId::next();
+            *id = new;
+        }
+        MessageId(*id)
+    }
+
     fn make(&self) -> MessageId {
         let MessageId(new) = MessageId::next();
         match self

@@ -8,6 +8,7 @@ mod grammar;
 mod headers;
 mod id;
 mod known;
+mod lent;
 mod message;
 mod mode;
 mod pool;
@@ -142,6 +143,7 @@ impl Payload {
 
     /// Adds a header line and keeps existing ones.
     #[must_use]
+    #[inline]
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         let message = self.message_mut();
         if let Err(mistake) = message.headers.append(name, value) {
@@ -249,6 +251,11 @@ impl Payload {
     /// The id of this message. It is made when first asked for, so you can know it before `apply`.
     pub fn id(&self) -> MessageId {
         self.message().id.get()
+    }
+
+    /// The same for its owner, who has nobody to agree with on a new one.
+    pub(crate) fn own_id(&mut self) -> MessageId {
+        self.message_mut().id.own()
     }
 
     /// For a response that a client session delivered: the id of the request that it answers.

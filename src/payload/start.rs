@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use http::{Method, Uri, Version};
 
+use super::lent::Lent;
+
 /// What the start lines of requests and responses have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct StartLine {
@@ -28,14 +30,14 @@ impl Default for StartLine {
 pub(crate) struct Start {
     own: StartLine,
     /// Reads prefer it; the first change copies it to `own`.
-    shared: Option<Arc<StartLine>>,
+    shared: Lent<StartLine>,
     /// Whether `own` may differ from the default.
     touched: bool,
 }
 
 impl Start {
     pub(crate) fn line(&self) -> &StartLine {
-        self.shared.as_deref().unwrap_or(&self.own)
+        self.shared.get().map_or(&self.own, |line| line)
     }
 
     pub(crate) fn line_mut(&mut self) -> &mut StartLine {
@@ -46,8 +48,8 @@ impl Start {
         &mut self.own
     }
 
-    pub(crate) fn set_received(&mut self, line: Arc<StartLine>) {
-        self.shared = Some(line);
+    pub(crate) fn lend(&mut self, line: &Arc<StartLine>) {
+        drop(self.shared.lend(line));
     }
 
     pub(crate) fn set_method(&mut self, method: Method) {
@@ -64,7 +66,7 @@ impl Start {
 
     /// Resets to the default.
     pub(crate) fn clear(&mut self) {
-        self.shared = None;
+        drop(self.shared.clear());
         if std::mem::take(&mut self.touched) {
             self.own = StartLine::default();
         }

@@ -102,7 +102,7 @@ impl Last {
         }
         let asked = match known {
             Known::Request(line, framing, facts) => {
-                message.start.set_received(Arc::clone(line));
+                message.start.lend(line);
                 Some((*framing, *facts))
             }
             Known::Response(line) => {
@@ -110,7 +110,7 @@ impl Last {
                 None
             }
         };
-        message.headers.set_received(Arc::clone(&self.fields));
+        message.headers.lend(&self.fields);
         let len = self.line.len().saturating_add(self.fields.raw().len());
         Some((asked, len))
     }

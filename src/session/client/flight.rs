@@ -95,13 +95,13 @@ impl Flight {
     }
 
     pub(super) fn new(
-        payload: Payload,
+        mut payload: Payload,
         (span, running): (Traced, Running),
         now: Instant,
         ended: Rc<Cell<usize>>,
     ) -> Self {
         Self {
-            id: payload.id(),
+            id: payload.own_id(),
             method: payload.method().clone(),
             safe: payload.is_safe(),
             nth: 0,

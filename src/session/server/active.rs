@@ -74,7 +74,7 @@ pub(in crate::session) enum Answer {
 impl Active {
     /// Begins the exchange of a request that is delivered.
     pub(super) fn begin(
-        request: &Payload,
+        request: &mut Payload,
         facts: Facts,
         detail: Option<Detail>,
         (span, running): (Traced, Running),
@@ -83,7 +83,7 @@ impl Active {
         let oneshot = request.mode() == TransferMode::Oneshot;
         let active = Self {
             exchange: Exchange {
-                id: request.id(),
+                id: request.own_id(),
                 answer: None,
                 status: None,
                 phase: ExchangePhase::Receiving,
@@ -126,6 +126,13 @@ impl Active {
                 spare
             }
             None => Box::new(active),
+        }
+    }
+
+    /// Drops the futures that run for as long as the exchange. Most have none.
+    pub(super) fn stop_tasks(&mut self) {
+        if !self.tasks.is_empty() {
+            self.tasks.drain(..).for_each(|task| task.abort());
         }
     }
 

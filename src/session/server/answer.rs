@@ -110,11 +110,11 @@ impl Server {
     fn begin_answer(
         &mut self,
         link: &mut Link,
-        payload: Payload,
+        mut payload: Payload,
         status: StatusCode,
         answering: Answering,
     ) -> Result<MessageId, Refused<Payload>> {
-        let id = payload.id();
+        let id = payload.own_id();
         let before = link.outbound.buffer.len();
         let date = clock::date_line(link.now());
         let begun = match link.outbound.encoder.response(

@@ -41,9 +41,8 @@ impl Server {
 
     /// The next request waits. The current exchange is over as soon as its answer is complete and most of it was taken.
     fn make_way(&mut self, link: &Link) -> Intake {
-        if self.may_follow() && link.outbound.is_below_high_water() {
-            let _ = self.complete();
-            return Intake::Again;
+        if self.may_follow() && link.outbound.is_below_high_water() && self.complete() {
+            return Intake::Step(Step::Ended);
         }
         Intake::Wait
     }
@@ -58,14 +57,14 @@ impl Server {
                 Self::refuse_wire(link, head, WireError::UnknownExpectation);
                 Intake::Again
             }
-            Inbound::Deliver(payload, facts, stamp) => {
+            Inbound::Deliver(mut payload, facts, stamp) => {
                 stamp.delivered();
                 link.bytes_in += payload.body_bytes().len() as u64;
                 let detail = link.options.detail();
                 let last = self.is_last(link);
                 let span = Traced::delivered(&payload, link);
                 let running = Running::begin(Role::Server, &payload, link.tls.is_some());
-                self.begin(&payload, facts, detail, (span, running), link.now());
+                self.begin(&mut payload, facts, detail, (span, running), link.now());
                 if last {
                     self.announce_close();
                 }
@@ -149,9 +148,7 @@ impl Server {
     /// Takes the exchange that ended: what belonged to it ends, and what it leaves to the connection.
     pub(in crate::session) fn take_ended(&mut self, link: &mut Link) -> Option<Box<Active>> {
         let mut ended = self.ended.take()?;
-        for task in ended.tasks.drain(..) {
-            task.abort();
-        }
+        ended.stop_tasks();
         self.draining = ended.receiving && ended.persist;
         self.idle_since = link.now();
         let id = ended.exchange.id;

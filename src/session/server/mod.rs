@@ -76,7 +76,7 @@ impl Server {
     /// A request is delivered: an exchange begins.
     pub(in crate::session) fn begin(
         &mut self,
-        request: &Payload,
+        request: &mut Payload,
         facts: Facts,
         detail: Option<Detail>,
         (span, running): (Traced, Running),
