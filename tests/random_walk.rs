@@ -2,10 +2,13 @@
 //!
 //! A walk that goes wrong names its seed; the same seed walks the same way again.
 
-use std::sync::{Arc, LazyLock, Mutex};
+mod common;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::{Draw as _, ON_PURPOSE, PATTERN, Random, hide_panics_on_purpose};
 use futures_util::{SinkExt as _, Stream, StreamExt as _};
 use http_actors::{
     BodySender, Cancel, Cancelled, CodecError, Dispose, Exchange, Failure, Finish, Frame,
@@ -28,42 +31,6 @@ fn ok(text: &'static str) -> Payload {
 fn chunked() -> Payload {
     Payload::response(StatusCode::OK).chunked()
 }
-
-/// Xorshift: the same numbers from the same seed, everywhere.
-#[derive(Clone)]
-struct Random(u64);
-
-impl Random {
-    fn of(seed: u64) -> Self {
-        let mut random = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        random.below(2);
-        random
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        let below = self.0 % u64::try_from(bound).expect("a usize fits");
-        usize::try_from(below).expect("below a usize")
-    }
-
-    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
-    }
-
-    fn millis_below(&mut self, bound: usize) -> Duration {
-        Duration::from_millis(u64::try_from(self.below(bound)).expect("a usize fits"))
-    }
-}
-
-/// The bodies are cut out of this, in which no two places look alike.
-static PATTERN: LazyLock<Bytes> = LazyLock::new(|| {
-    let mut random = Random::of(1);
-    (0..200_000)
-        .map(|_| random.below(256).to_le_bytes()[0])
-        .collect()
-});
 
 /// One request of an echo walk.
 #[derive(Clone)]
@@ -401,7 +368,7 @@ impl Restless {
             26 => session.address().do_send(Cancel(ok("unknown").id())),
             27 if self.random.below(12) == 0 => {
                 self.tally.lock().expect("no panic inside").panicked = true;
-                panic!("on purpose");
+                std::panic::panic_any(ON_PURPOSE);
             }
             _ => {}
         }
@@ -607,12 +574,7 @@ async fn restless_walk(seed: u64) {
 #[actix::test]
 async fn every_exchange_ends_exactly_once() {
     tokio::time::pause();
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if info.payload().downcast_ref() != Some(&"on purpose") {
-            hook(info);
-        }
-    }));
+    hide_panics_on_purpose();
     for seed in 1..=10_000 {
         restless_walk(seed).await;
     }

@@ -1,15 +1,18 @@
-//! The harness of the session tests: a session over a pipe, its peer, and a handler that records.
+//! The harness of the session tests: a session over a pipe, its peer, and a handler that records; and what random walks
+//! have in common.
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
 #[cfg(feature = "rustls")]
 pub(crate) mod tls;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use actix::Addr;
-pub(crate) use http_actors::test_util::{FarEnd as Peer, Heard, Pipe, Recorder};
-use http_actors::{HttpSession, Payload, SessionContext, SessionOptions};
+pub(crate) use http_actors::test_util::{FarEnd as Peer, Heard, Pipe, Random, Recorder};
+use http_actors::{Bytes, HttpSession, Payload, SessionContext, SessionOptions};
 
 /// A session on one end of a pipe, and the other end for the test.
 pub(crate) struct Served {
@@ -66,4 +69,44 @@ pub(crate) fn socket_path() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
     std::env::temp_dir().join(format!("http-actors-{}-{next}", std::process::id()))
+}
+
+/// What random walks draw.
+pub(crate) trait Draw {
+    /// One of these.
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T;
+
+    /// Less than so many milliseconds.
+    fn millis_below(&mut self, bound: usize) -> Duration;
+}
+
+impl Draw for Random {
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+
+    fn millis_below(&mut self, bound: usize) -> Duration {
+        Duration::from_millis(u64::try_from(self.below(bound)).expect("a usize fits"))
+    }
+}
+
+/// The bodies of random walks are cut out of this, in which no two places look alike.
+pub(crate) static PATTERN: LazyLock<Bytes> = LazyLock::new(|| {
+    let mut random = Random::of(1);
+    (0..200_000)
+        .map(|_| random.below(256).to_le_bytes()[0])
+        .collect()
+});
+
+/// What a handler that panics on purpose says.
+pub(crate) const ON_PURPOSE: &str = "on purpose";
+
+/// Prints no panic that says [`ON_PURPOSE`].
+pub(crate) fn hide_panics_on_purpose() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload().downcast_ref() != Some(&ON_PURPOSE) {
+            hook(info);
+        }
+    }));
 }
