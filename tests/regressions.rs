@@ -692,3 +692,16 @@ async fn answers_of_the_session_are_told() {
     let date = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n".len();
     assert_eq!(exchange.head_out + body, (answer.len() + date) as u64);
 }
+
+/// What cannot be read costs no credit, so what came before it in the same read is answered, however much that was.
+#[actix::test]
+async fn requests_before_what_cannot_be_read() {
+    for count in [1, 15, 16, 31] {
+        let mut served = serve(hello);
+        let requests = GET.repeat(count);
+        served.peer.send(format!("{requests}no HTTP\r\n\r\n")).await;
+        let answers = served.peer.rest().await;
+        assert_eq!(answers.matches("HTTP/1.1 200 ").count(), count);
+        assert_eq!(answers.matches("HTTP/1.1 400 ").count(), 1);
+    }
+}

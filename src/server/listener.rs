@@ -129,6 +129,16 @@ impl Listener {
         }
     }
 
+    /// How many connections the backlog may have when no more are begun. One that is filled by others has no end: from
+    /// there as many are taken as kernels keep by default.
+    pub(super) fn most_left(&self) -> u32 {
+        match self {
+            Self::Tcp(Port { given: false, .. }) if cfg!(target_os = "linux") => u32::MAX,
+            Self::Tcp(_) => 4096,
+            Self::Unix(_) => u32::MAX,
+        }
+    }
+
     /// Takes one more connection from the backlog, whether the reactor knows of it or not. `None` if there is none.
     pub(super) fn accept_rest(&self) -> io::Result<Option<Halves>> {
         let socket = match self {
@@ -206,6 +216,7 @@ mod tests {
         let own = Listener::new(ShareSocket::Tcp(socket), TCP).expect("a reactor");
         let _before = TcpStream::connect(at).expect("it listens");
         assert_eq!(own.begin_no_more(), HANDSHAKE);
+        assert_eq!(own.most_left(), u32::MAX, "none of them is lost");
         let taken = own.accept_rest().expect("a listener");
         assert!(taken.is_some());
         let late = TcpStream::connect_timeout(&at, Duration::from_millis(20));
@@ -222,6 +233,7 @@ mod tests {
         let next = socket.try_clone().expect("a descriptor");
         let given = Listener::new(ShareSocket::Given(socket), TCP).expect("a reactor");
         assert_eq!(given.begin_no_more(), Duration::ZERO);
+        assert!(given.most_left() < u32::MAX, "others fill it");
         assert!(given.accept_rest().expect("a listener").is_none());
         drop(given);
         let _late = TcpStream::connect(at).expect("it listens");

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::{AbortHandle, JoinSet, unconstrained};
+use tokio::task::{AbortHandle, JoinSet, unconstrained, yield_now};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -30,9 +30,8 @@ use crate::transport::{Acceptor, Halves};
 const BACK_OFF: Duration = Duration::from_millis(100);
 const BACK_OFF_MOST: Duration = Duration::from_secs(1);
 
-/// How many connections are taken from the backlog at the end of a drain: no kernel keeps more by default. If others
-/// listen on the same socket, it may be filled without end.
-const REST: u32 = 4096;
+/// How many connections are taken from the backlog before others have their turn.
+const AT_ONCE: u32 = 64;
 
 /// How long the sessions may take to end when they are cut. What then remains waits for nothing but a peer that got a
 /// last answer and does not leave.
@@ -112,10 +111,13 @@ impl Shared {
         // Without a budget: while the backlog never empties, `accept` takes all of it.
         let mut last = pin!(unconstrained(self.last(&listener)));
         let mut over = false;
-        let mut rest = REST;
+        let mut left = listener.most_left();
         let mut back_off = BACK_OFF;
         loop {
             let accepted = poll_fn(|cx| {
+                if left == 0 {
+                    return Poll::Ready(None);
+                }
                 // ORDER: a connection first: the kernel is told to begin no more when it seems to have none.
                 if let Poll::Ready(accepted) = listener.poll_accept(cx) {
                     return Poll::Ready(Some(accepted));
@@ -126,10 +128,15 @@ impl Shared {
                 }
                 Poll::Pending
             });
-            let Some(accepted) = accepted.await.filter(|_| rest > 0) else {
+            let Some(accepted) = accepted.await else {
                 return;
             };
-            rest -= u32::from(over);
+            if over {
+                left -= 1;
+                if left.is_multiple_of(AT_ONCE) {
+                    yield_now().await;
+                }
+            }
             match accepted {
                 Ok(halves) => {
                     back_off = BACK_OFF;

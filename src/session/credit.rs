@@ -28,10 +28,8 @@ impl Inbound {
                         .map_or(0, |trailers| trailers.block().raw().len()),
                 messages: 0,
             },
-            Self::Fault(_) => Credit {
-                bytes: ITEM,
-                messages: 0,
-            },
+            // It is the last one: the builder has no use for credit any more.
+            Self::Fault(_) => Credit::default(),
         }
     }
 }

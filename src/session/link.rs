@@ -262,13 +262,11 @@ impl Link {
         }
     }
 
-    /// The same for all that one read held. Returns a list for reuse.
-    pub(super) fn receive_all(&mut self, items: Vec<Inbound>, cost: Credit) -> Vec<Inbound> {
+    /// The same for all that one read held.
+    pub(super) fn receive_all(&mut self, items: Vec<Inbound>, cost: Credit) {
         self.ledger.receive(cost);
         if self.is_open() {
-            self.inbox.push_all(items)
-        } else {
-            items
+            self.inbox.push_all(items);
         }
     }
 

@@ -29,6 +29,7 @@ mod incoming_body;
 mod info;
 mod leave;
 mod link;
+mod lists;
 mod memory;
 mod message;
 #[cfg(not(feature = "metrics"))]

@@ -3,9 +3,9 @@
 
 use actix::Handler;
 
+use super::HttpSession;
 use super::inbound::{self, Epoch, Inbound};
 use super::trace::Traced;
-use super::{HttpSession, builder};
 use crate::error::{CancelCause, CloseReason, Refused, RefusedReason};
 
 // From the builder. The builder of an earlier connection is ignored (P84).
@@ -63,16 +63,11 @@ impl Handler<inbound::Failed> for HttpSession {
 impl Handler<inbound::Batch> for HttpSession {
     type Result = ();
 
-    fn handle(
-        &mut self,
-        inbound::Batch(from, mut items, cost): inbound::Batch,
-        _: &mut Self::Context,
-    ) {
+    fn handle(&mut self, inbound::Batch(from, items, cost): inbound::Batch, _: &mut Self::Context) {
         if from == self.context.link.epoch {
-            items = self.context.link.receive_all(items, cost);
+            self.context.link.receive_all(items, cost);
             self.settle();
         }
-        builder::recycle(items);
     }
 }
 

@@ -4,12 +4,13 @@ use bytes::BytesMut;
 
 use super::clock::Clock;
 use super::input::Input;
-use super::{PayloadBuilder, State, lists};
+use super::{PayloadBuilder, State};
 use crate::error::WireError;
 use crate::session::awaited::Partial;
 use crate::session::inbound::{
     Batch, Chunk, Credit, Deliver, Failed, Fault, Finish, HalfClosed, Inbound, Rest,
 };
+use crate::session::lists;
 use crate::session::meter::Stamp;
 use crate::wire::{Item, Step};
 

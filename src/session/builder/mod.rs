@@ -7,7 +7,6 @@
 mod clock;
 mod decode;
 mod input;
-mod lists;
 mod private;
 
 use std::io;
@@ -23,7 +22,6 @@ use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use clock::Clock;
-pub(super) use lists::recycle;
 
 use super::HttpSession;
 use super::awaited::Awaited;

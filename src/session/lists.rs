@@ -1,7 +1,7 @@
-//! The lists that carry inbound items, kept by the thread.
+//! The lists that inbound items travel and wait in, kept by the thread.
 
-use crate::session::inbound::Inbound;
-use crate::session::spare::Spare;
+use super::inbound::Inbound;
+use super::spare::Spare;
 
 /// The largest list that is kept.
 const KEPT_CAPACITY: usize = 1024;
@@ -10,10 +10,10 @@ thread_local! {
     static LISTS: Spare<Vec<Inbound>> = const { Spare::new(16) };
 }
 
-/// Gives the list of a batch back to the thread.
-pub(in crate::session) fn recycle(mut list: Vec<Inbound>) {
+/// Gives a list back to the thread, if it has any memory.
+pub(super) fn give(mut list: Vec<Inbound>) {
     list.clear();
-    if list.capacity() <= KEPT_CAPACITY {
+    if (1..=KEPT_CAPACITY).contains(&list.capacity()) {
         // The thread may be ending: then the list is simply dropped.
         let _ = LISTS.try_with(|lists| lists.give(list));
     }
