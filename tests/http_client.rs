@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix::Addr;
 use bytes::Bytes;
 use common::Peer;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http_actors::{
     Apply, Blame, BodyError, ClientError, ClientErrorKind, FailureReason, HttpClient, HttpHandler,
     HttpSession, Incoming, Payload, Proxy, SessionContext, StatusCode, UseError,
@@ -605,6 +605,24 @@ async fn uploads() {
             .await;
         assert_eq!(kind(&answered.expect_err("it does not fit")), expected);
     }
+}
+
+/// A body that has come to its length is over, though its stream has no end.
+#[actix::test]
+async fn an_upload_ends_with_its_length() {
+    let pieces = stream::iter([Piece::Ok(Bytes::from("abc"))]).chain(stream::pending());
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let served = async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\nabc").await;
+        peer.send(OK).await;
+        peer
+    };
+    let asked = client.upload(server.post("/").length(3), pieces);
+    let (_peer, answered) = tokio::join!(served, timeout(EVER, asked));
+    let (head, _) = answered.expect("nobody waits").expect("an answer");
+    assert_eq!(head.body_size(), Some(2));
 }
 
 /// A server that does not read holds the stream.

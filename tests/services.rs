@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::Addr;
 use bytes::Bytes;
 use common::{Peer, Pipe};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http_actors::{
     BodyError, CancelCause, Dispose, FailureReason, HandlerFactory, HttpRequest, HttpSession,
     Incoming, Payload, SessionOptions, StatusCode, Timeouts, WireError, handler_fn,
@@ -323,6 +323,20 @@ async fn an_answer_that_fails_is_cut() {
     let rest = peer.rest().await;
     assert!(!rest.contains("0\r\n\r\n"), "{rest}");
     assert!(peer.transcript().was_reset());
+}
+
+/// A body that has come to its length is over, though its stream has no end: the connection goes on.
+#[actix::test]
+async fn an_answer_ends_with_its_length() {
+    let endless = handler_fn(async |_: Payload| {
+        let piece = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"hi"))]);
+        (ok().length(2), piece.chain(stream::pending()))
+    });
+    let (_session, mut peer) = serve(&endless);
+    for _ in 0..2 {
+        peer.send(GET).await;
+        peer.expect(HI).await;
+    }
 }
 
 /// One return type for answers that are there and answers that come.

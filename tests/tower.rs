@@ -286,6 +286,21 @@ async fn a_body_that_fails_is_cut() {
     assert!(peer.transcript().was_reset());
 }
 
+/// A body that has come to its length is over, though its stream has no end: the connection goes on.
+#[actix::test]
+async fn an_answer_ends_with_its_length() {
+    let endless = get(async || {
+        let piece = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"hi"))]);
+        let body = Body::from_stream(piece.chain(stream::pending()));
+        ([("content-length", "2")], body)
+    });
+    let (_session, mut peer) = serve(endless);
+    for _ in 0..2 {
+        peer.send(get_it()).await;
+        peer.until("\r\n\r\nhi").await;
+    }
+}
+
 #[actix::test]
 async fn a_wrong_length_is_not_told() {
     let wrong = get(async || ([("content-length", "3")], Body::from("hi")));

@@ -121,8 +121,9 @@ impl HttpClient {
 
     /// Sends a request whose body comes from a stream, and returns the response like [`stream`](Self::stream).
     ///
-    /// The body is chunked, or has the [`length`](Payload::length) that the payload announces. The stream is asked for
-    /// more only when there is room. If it gives an `Err`, the request is cut, so that the server sees that it is not
+    /// The body is chunked, or has the [`length`](Payload::length) that the payload announces. A body that has come to
+    /// its length is over, whether its stream has ended or says no more. The stream is asked for more only when there is
+    /// room. If it gives an `Err`, the request is cut, so that the server sees that it is not
     /// whole.
     ///
     /// A final response that comes early is returned. If it is a 2xx, the rest of the request is still sent: while the
@@ -279,8 +280,9 @@ impl HttpClient {
         let (lease, request) = self.lease(request).await?;
         let session = lease.idle_session().unwrap_or_else(|| self.connect(&lease));
         let (sender, writer) = oneshot::channel();
+        let length = request.body_size();
         let pending = ask(session, lease, request, Some(sender));
-        upload::upload(pending, writer, body).await
+        upload::upload(pending, writer, body, length).await
     }
 
     /// Sends a request, and once more if its connection was stale.

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::ask::{Pending, Reply};
 use super::error::{ClientError, ClientErrorKind};
 use crate::error::{RefusedReason, UseError};
-use crate::session::BodySender;
+use crate::session::{BodySender, Owed};
 
 /// The error of a stream.
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -22,12 +22,13 @@ pub(super) async fn upload<S, E>(
     mut pending: Pending,
     writer: oneshot::Receiver<BodySender>,
     body: S,
+    length: Option<u64>,
 ) -> Result<Reply, ClientError>
 where
     S: Stream<Item = Result<Bytes, E>> + Send + 'static,
     E: Into<Error> + Send + 'static,
 {
-    let mut writing = Box::pin(write(writer, body));
+    let mut writing = Box::pin(write(writer, body, length));
     let mut reply = tokio::select! {
         biased;
         reply = &mut pending => reply?,
@@ -56,7 +57,11 @@ async fn log(writing: Pin<Box<impl Future<Output = Result<(), ClientError>>>>) {
 
 /// An error drops the body before its end, and the server sees that it is cut. What the session says about it comes as
 /// the answer.
-async fn write<S, E>(writer: oneshot::Receiver<BodySender>, body: S) -> Result<(), ClientError>
+async fn write<S, E>(
+    writer: oneshot::Receiver<BodySender>,
+    body: S,
+    length: Option<u64>,
+) -> Result<(), ClientError>
 where
     S: Stream<Item = Result<Bytes, E>>,
     E: Into<Error>,
@@ -65,9 +70,11 @@ where
         return Ok(());
     };
     let mut body = pin!(body);
-    while let Some(piece) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
+    let mut owed = Owed::new(length);
+    while let Some(piece) = poll_fn(|cx| owed.or_end(body.as_mut().poll_next(cx))).await {
         let piece =
             piece.map_err(|error| ClientError::new(ClientErrorKind::Upload(error.into())))?;
+        owed.pay(piece.len());
         let Err(refused) = sender.send(piece).await else {
             continue;
         };

@@ -10,15 +10,15 @@ use http::StatusCode;
 
 use crate::error::{BodyError, UseError};
 use crate::payload::{Payload, TransferMode, allows_body};
-use crate::session::Responder;
+use crate::session::{Owed, Responder};
 
 /// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
 ///
 /// * A [`Payload`] with its body inside. One that announces a body instead, chunked or with a length, is an error.
 /// * The head and a `Stream` of `Result<Bytes, E>` that is its body, chunked if the head has no
 ///   [`length`](Payload::length). A body inside the payload is sent first. The stream is polled when there is room for
-///   more, and not at all if the status allows no body. An error in it cuts the answer, so that the client sees that it
-///   is not whole.
+///   more, and not at all if the status allows no body. A body that has come to its length is over, whether its stream
+///   has ended or says no more. An error in it cuts the answer, so that the client sees that it is not whole.
 /// * Nothing, if the function took the whole [`HttpRequest`](crate::HttpRequest) and answers by its responder.
 /// * A `Result` of one of these. An error is logged and answered with a 500 that does not tell what it was;
 ///   [`BodyError::TooLarge`] with a 413. The connection goes on.
@@ -101,13 +101,16 @@ where
     S: Stream<Item = Result<Bytes, E>>,
     E: Into<Box<dyn Error>>,
 {
+    let mut owed = Owed::new(head.body_size());
     let mut sender = responder.stream(head).await?;
     if !first.is_empty() {
         sender.send(first).await?;
     }
     let mut body = pin!(body);
-    while let Some(piece) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-        sender.send(piece.map_err(Into::into)?).await?;
+    while let Some(piece) = poll_fn(|cx| owed.or_end(body.as_mut().poll_next(cx))).await {
+        let piece = piece.map_err(Into::into)?;
+        owed.pay(piece.len());
+        sender.send(piece).await?;
     }
     sender.finish().await?;
     Ok(())

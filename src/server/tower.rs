@@ -18,7 +18,7 @@ use super::request::HttpRequest;
 use super::response::apology;
 use crate::error::UseError;
 use crate::payload::{Headers, Payload, TransferMode, allows_body};
-use crate::session::{BodySender, HttpSession, Incoming, Responder, SessionContext};
+use crate::session::{BodySender, HttpSession, Incoming, Owed, Responder, SessionContext};
 
 /// Up to how many bytes a complete body is sent together with its head.
 const SMALL: u64 = 64 << 10;
@@ -202,17 +202,21 @@ where
         }
     }
     let trailers = asked.trailers && head.mode() == TransferMode::Chunked;
+    let mut owed = Owed::new(head.body_size());
     let mut sender = responder.stream(head).await?;
     loop {
         let frame = match first.take() {
             Some(frame) => frame,
-            None => poll_fn(|cx| body.as_mut().poll_frame(cx)).await,
+            None => poll_fn(|cx| owed.or_end(body.as_mut().poll_frame(cx))).await,
         };
         let Some(frame) = frame else {
             return Ok(sender.finish().await?);
         };
         match frame.map_err(Into::into)?.into_data() {
-            Ok(mut data) => sender.send(data.copy_to_bytes(data.remaining())).await?,
+            Ok(mut data) => {
+                owed.pay(data.remaining());
+                sender.send(data.copy_to_bytes(data.remaining())).await?;
+            }
             Err(frame) => return finish(sender, frame, trailers).await,
         }
     }

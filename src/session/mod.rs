@@ -40,6 +40,7 @@ mod meter;
 mod options;
 mod outbound;
 mod outbuf;
+mod owed;
 mod pair;
 mod place;
 mod private;
@@ -93,6 +94,7 @@ pub use message::{
 };
 pub use options::{Buffers, HalfClose, SessionOptions, Timeouts};
 pub use outbound::Room;
+pub(crate) use owed::Owed;
 pub use record::{Detail, Kept, Logger, Record};
 pub use responder::{Answer, MuteGuard, Responder};
 pub use sink::{BodyPart, NoMore, Part};
