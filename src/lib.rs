@@ -44,7 +44,8 @@
 //! 6. If you send a body, you wait for room ([`BodySender::send`]). If you do not read a body, its sender is held back.
 //! 7. An exchange ends in exactly one of `completed`, `cancelled` and `failed`, after everything else of it, unless the
 //!    handler panicked.
-//! 8. A peer that leaves is noticed at once, and the work for it is dropped. An answer that was cut never looks whole.
+//! 8. A peer that leaves is noticed at once, and the work for it is dropped. One that only closes its sending side may
+//!    still read: [`HalfClose`] decides. An answer that was cut never looks whole.
 //! 9. What a session cannot take comes back to the sender that awaits it, as [`Refused`], with the reason.
 //! 10. What two readers could understand differently is refused, and nothing after it is read as a request.
 //!

@@ -28,7 +28,8 @@ impl Payload {
     /// anew.
     ///
     /// The target of a request becomes path and query, so an OPTIONS of `http://host` becomes one of `/`, not of `*`.
-    /// The session that sends it adds Host. You add Via, because you know your name.
+    /// Host is left out, and the session that sends the request adds its own. An [`HttpClient`](crate::HttpClient)
+    /// needs a whole URL: set it by [`with_uri`](Self::with_uri). You add Via, because you know your name.
     ///
     /// ```
     /// use http_actors::{Payload, TransferMode};
@@ -43,6 +44,8 @@ impl Payload {
     /// assert_eq!(forward.headers().len(), 2);
     /// assert_eq!(forward.headers().text("X-End"), Some("2"));
     /// assert_eq!(forward.mode(), TransferMode::Chunked);
+    /// let elsewhere = received.forward().with_uri("http://b.test/x?y".parse().expect("a URL"));
+    /// assert_eq!(elsewhere.uri().host(), Some("b.test"));
     /// # Ok::<(), http_actors::UseError>(())
     /// ```
     #[must_use]

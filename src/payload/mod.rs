@@ -240,6 +240,14 @@ impl Payload {
         self
     }
 
+    /// Sets the target of a request, for example of one that is passed on to another server:
+    /// `received.forward().with_uri(url)`.
+    #[must_use]
+    pub fn with_uri(mut self, uri: Uri) -> Self {
+        self.message_mut().start.line_mut().uri = uri;
+        self
+    }
+
     /// Announces that the connection closes after this message (`Connection: close`), and so closes it.
     #[must_use]
     pub fn close(self) -> Self {

@@ -20,7 +20,7 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 /// | --- | --- | --- |
 /// | [`Payload`] | is inside, up to 1 MiB; larger ones are answered with a 413 | the answer, see [`IntoResponse`] |
 /// | `(Payload, Incoming)` | comes while it is read, and waits otherwise | the same |
-/// | [`HttpRequest`] | as before, see [`take_body`](HttpRequest::take_body) | `()`: it answers by the `responder` |
+/// | [`HttpRequest`] | comes while it is read; a short one is inside: [`take_body`](HttpRequest::take_body) gives either | `()`, or a `Result` of it: the function answers by the `responder` |
 ///
 /// ```no_run
 /// use http_actors::{HttpServer, Incoming, Payload, StatusCode, handler_fn};
@@ -61,11 +61,19 @@ where
 }
 
 /// What a function of [`handler_fn`] may take. There are no other implementations.
+#[diagnostic::on_unimplemented(
+    message = "a function of `handler_fn` cannot take `{Self}`",
+    label = "it takes `Payload`, `(Payload, Incoming)` or `HttpRequest`"
+)]
 pub trait FromRequest: Request {}
 
 impl<A: Request> FromRequest for A {}
 
 /// The private part of [`FromRequest`].
+#[diagnostic::on_unimplemented(
+    message = "a function of `handler_fn` cannot take `{Self}`",
+    label = "it takes `Payload`, `(Payload, Incoming)` or `HttpRequest`"
+)]
 #[allow(unnameable_types, reason = "it seals a trait")]
 pub trait Request: Sized + 'static {
     /// What is left to answer with: the responder, or nothing if the function has it.

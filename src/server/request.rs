@@ -17,7 +17,8 @@ use crate::transport::{Peer, TlsInfo};
 pub struct HttpRequest {
     /// The request. Its body is inside, unless `body` has it.
     pub request: Payload,
-    /// The body, if it is still coming. `None` if bodies are collected.
+    /// The body, if it is still coming. `None` if it is inside the request: it was short, or bodies are collected.
+    /// [`take_body`](Self::take_body) gives either.
     pub body: Option<Incoming>,
     /// The right to answer.
     pub responder: Responder,

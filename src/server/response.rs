@@ -32,11 +32,21 @@ use crate::session::{Owed, Responder};
 /// });
 /// # let _ = square;
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "a function of `handler_fn` cannot answer with `{Self}`",
+    note = "it returns a `Payload`, a `Payload` and a stream, or a `Result` of either",
+    note = "if it takes the whole `HttpRequest`, it answers by the `responder` and returns `()` or a `Result` of it"
+)]
 pub trait IntoResponse<Right>: Reply<Right> {}
 
 impl<Right, T: Reply<Right>> IntoResponse<Right> for T {}
 
 /// The private part of [`IntoResponse`].
+#[diagnostic::on_unimplemented(
+    message = "a function of `handler_fn` cannot answer with `{Self}`",
+    note = "it returns a `Payload`, a `Payload` and a stream, or a `Result` of either",
+    note = "if it takes the whole `HttpRequest`, it answers by the `responder` and returns `()` or a `Result` of it"
+)]
 #[allow(unnameable_types, reason = "it seals a trait")]
 pub trait Reply<Right> {
     #[doc(hidden)]

@@ -91,6 +91,10 @@ pub trait HttpHandler: 'static {
 /// Makes the handler of a session, once, when the session starts (P17).
 ///
 /// Closures `Fn(Addr<HttpSession>) -> impl HttpHandler` are factories.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` makes no handlers",
+    label = "a handler is made for each connection: by a closure `|session| handler`, or by `handler_fn`"
+)]
 pub trait HandlerFactory {
     /// The handler type.
     type Handler: HttpHandler;

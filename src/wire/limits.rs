@@ -12,7 +12,7 @@
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a request or status line, without its end: 8 KiB. Beyond that: 414.
+    /// Bytes of a request or status line, without its end: 8 KiB. Beyond that: 414, or 431 if `head` is no larger.
     pub start_line: usize,
     /// Bytes of a whole head, the blank line included: 32 KiB. Beyond that: 431.
     pub head: usize,
