@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use http_actors::sse::{self, Event, EventSender};
-use http_actors::{HalfClose, HttpRequest, HttpServer, Payload, Responder, StatusCode, handler_fn};
+use http_actors::{HttpRequest, HttpServer, Payload, Responder, StatusCode, handler_fn};
 
 const PAGE: &str = "<!doctype html><title>Events</title><ol></ol><script>
 new EventSource('/events').addEventListener('tick', event => {
@@ -55,11 +55,7 @@ async fn main() -> std::io::Result<()> {
     let address = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    let server = HttpServer::new(handler_fn(serve))
-        // Readers that end their side of the connection have left: none of them waits for the end of the stream.
-        .half_close(HalfClose::Abort)
-        .bind(address)?
-        .run();
+    let server = HttpServer::new(handler_fn(serve)).bind(address)?.run();
     for address in server.addresses() {
         println!("listening on http://{address}/");
     }

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{accept, serve, serve_with, tcp_pair};
+use common::{Served, accept, serve, serve_with, tcp_pair};
 use http_actors::{
     Apply, Cancel, Dispose, HalfClose, Inspect, Payload, SessionContext, SessionOptions,
     SessionPhase, StatusCode, Timeouts,
@@ -88,50 +88,72 @@ async fn all_that_a_half_closed_peer_asked_is_answered() {
     assert_eq!(served.peer.rest().await, HI.repeat(5));
 }
 
+/// Who says what a half-close means: the options, or the handler for one exchange, itself or by a responder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Options,
+    Handler,
+    Responder,
+}
+
+/// A request that waits for its answer, under this policy.
+async fn asked_under(policy: HalfClose, said: By) -> Served {
+    let other = match policy {
+        HalfClose::Abort => HalfClose::Finish,
+        _ => HalfClose::Abort,
+    };
+    let options = SessionOptions {
+        half_close: if said == By::Options { policy } else { other },
+        ..SessionOptions::default()
+    };
+    let mut served = serve_with(options, 1 << 16, move |_, session| match said {
+        By::Options => {}
+        By::Handler => session.half_close(policy),
+        By::Responder => {
+            let responder = session.responder();
+            session.spawn(async move {
+                responder.half_close(policy);
+                std::future::pending::<()>().await;
+            });
+        }
+    });
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    // Behind what the responder said.
+    tokio::task::yield_now().await;
+    served.session.send(Inspect).await.expect("alive");
+    served
+}
+
 /// The policies: `Abort` cancels at once, `FinishWithin` when the time has passed, `Finish` never.
 #[actix::test]
 async fn the_half_close_policy_decides() {
     tokio::time::pause();
     let within = HalfClose::FinishWithin(Duration::from_secs(5));
-    for (policy, cancelled) in [
-        (HalfClose::Abort, true),
-        (within, true),
-        (HalfClose::Finish, false),
-    ] {
-        let options = SessionOptions {
-            half_close: policy,
-            ..SessionOptions::default()
-        };
-        let mut served = serve_with(options, 1 << 16, silent);
-        served.peer.send(GET).await;
-        served.heard.expect(&["apply GET / []"]).await;
-        served.peer.close().await;
-        served.heard.expect(&["half_closed"]).await;
-        let before = tokio::time::Instant::now();
-        if cancelled {
-            served
-                .heard
-                .expect(&["cancelled PeerHalfClosed Waiting"])
-                .await;
-            let waited = before.elapsed();
-            let expected = if policy == within {
-                Duration::from_secs(5)
+    for said in [By::Options, By::Handler, By::Responder] {
+        for (policy, expected) in [
+            (HalfClose::Abort, Some(Duration::ZERO)),
+            (within, Some(Duration::from_secs(5))),
+            (HalfClose::Finish, None),
+        ] {
+            let mut served = asked_under(policy, said).await;
+            served.peer.close().await;
+            served.heard.expect(&["half_closed"]).await;
+            let before = tokio::time::Instant::now();
+            if let Some(expected) = expected {
+                let end = ["cancelled PeerHalfClosed Waiting"];
+                served.heard.expect(&end).await;
+                let waited = before.elapsed();
+                assert!(
+                    waited >= expected && waited < expected + Duration::from_millis(600),
+                    "{said:?}: {waited:?}"
+                );
             } else {
-                Duration::ZERO
-            };
-            assert!(
-                waited >= expected && waited < expected + Duration::from_millis(600),
-                "{waited:?}"
-            );
-        } else {
-            tokio::time::advance(Duration::from_secs(50)).await;
-            served
-                .session
-                .send(Apply(ok("hi")))
-                .await
-                .expect("alive")
-                .expect("accepted");
-            assert_eq!(served.peer.rest().await, HI);
+                tokio::time::advance(Duration::from_secs(50)).await;
+                let answered = served.session.send(Apply(ok("hi"))).await;
+                answered.expect("alive").expect("accepted");
+                assert_eq!(served.peer.rest().await, HI);
+            }
         }
     }
 }

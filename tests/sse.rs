@@ -191,11 +191,21 @@ async fn a_slow_reader_holds_the_sender() {
 #[actix::test]
 async fn a_reader_that_leaves_is_known_at_once() {
     tokio::time::pause();
+    assert_is_known_at_once(true).await;
+    assert_is_known_at_once(false).await;
+}
+
+async fn assert_is_known_at_once(resets: bool) {
     let (events, mut peer) = open().await;
     events.send(Event::data("x")).await.expect("taken");
     peer.expect(chunk("data: x\n\n")).await;
     let began = Instant::now();
-    peer.reset();
+    if resets {
+        peer.reset();
+    } else {
+        // As the kernel of a client that was killed.
+        peer.close().await;
+    }
     events.closed().await;
     assert!(began.elapsed().is_zero());
     let refused = events

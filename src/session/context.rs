@@ -17,6 +17,7 @@ use super::info::{SessionInfo, SessionPhase};
 use super::leave::{Leave, Left};
 use super::link::{Event, Link};
 use super::memory::Keeping;
+use super::options::HalfClose;
 use super::outbound::Room;
 use super::reply::PartReply;
 use super::responder::{MuteGuard, Responder};
@@ -144,6 +145,13 @@ impl SessionContext {
     pub(super) fn depart(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
         self.end.leave();
         self.link.leave(leave)
+    }
+
+    /// Sets what happens to the current exchange when its client closes its sending side, in the place of
+    /// [`SessionOptions::half_close`](crate::SessionOptions::half_close). If the client has done so already, or between
+    /// exchanges, nothing changes.
+    pub fn half_close(&mut self, policy: HalfClose) {
+        self.end.set_half_close(policy);
     }
 
     /// Pauses delivery to this handler, including data that already waits in the session (P8, B39). Calls are counted.

@@ -18,6 +18,7 @@ use super::handoff::Taker;
 use super::inbound::Rest;
 use super::info::SessionPhase;
 use super::link::Link;
+use super::options::HalfClose;
 use super::outbound::Room;
 use super::server::Server;
 use super::sink::{Loss, Part};
@@ -373,6 +374,13 @@ impl End {
 
     pub(super) fn unmute(&mut self) -> Option<MessageId> {
         at!(self, unmute())
+    }
+
+    /// Sets what a half-close does to the current exchange. At a client it is always the end of the connection.
+    pub(super) fn set_half_close(&mut self, policy: HalfClose) {
+        if let Self::Server(server) = self {
+            server.set_half_close(policy);
+        }
     }
 
     pub(super) fn is_muted(&self) -> bool {

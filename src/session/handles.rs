@@ -35,6 +35,21 @@ impl Handler<inbound::Unmute> for HttpSession {
     }
 }
 
+impl Handler<inbound::OnHalfClose> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::OnHalfClose { exchange, policy }: inbound::OnHalfClose,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange) {
+            self.context.half_close(policy);
+        }
+    }
+}
+
 impl Handler<inbound::Respond> for HttpSession {
     type Result = ();
 

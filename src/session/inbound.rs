@@ -15,7 +15,7 @@ use super::context::SessionContext;
 use super::handler::HttpHandler;
 use super::handoff::{self, Offer};
 use super::meter::Stamp;
-use super::options::Buffers;
+use super::options::{Buffers, HalfClose};
 use super::trace::Traced;
 use crate::error::{Deadline, Refused, RefusedReason, WireError};
 use crate::payload::{Headers, MessageId, Payload};
@@ -270,6 +270,14 @@ pub(crate) struct Surrender {
 pub(crate) struct Inform {
     pub(crate) exchange: MessageId,
     pub(crate) payload: Option<Payload>,
+}
+
+/// What a half-close does to this exchange.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct OnHalfClose {
+    pub(crate) exchange: MessageId,
+    pub(crate) policy: HalfClose,
 }
 
 /// A responder was dropped without an answer (N4).

@@ -173,7 +173,8 @@ impl Default for Timeouts {
 /// What a server does when the peer closes its sending side while an answer is owed.
 ///
 /// TCP does not say whether such a peer still reads. Whatever you set here, the handler hears
-/// [`half_closed`](crate::HttpHandler::half_closed) at once.
+/// [`half_closed`](crate::HttpHandler::half_closed) at once. A single exchange may have a policy of its own:
+/// [`Responder::half_close`](crate::Responder::half_close), [`SessionContext::half_close`](crate::SessionContext::half_close).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HalfClose {

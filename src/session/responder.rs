@@ -11,8 +11,10 @@ use super::HttpSession;
 use super::body::BodySender;
 use super::handoff::{Offer, Upgrade};
 use super::inbound::{
-    Accompany, Departure, Inform, Mute, Parcel, Receipt, Respond, Surrender, Unanswered, Unmute,
+    Accompany, Departure, Inform, Mute, OnHalfClose, Parcel, Receipt, Respond, Surrender,
+    Unanswered, Unmute,
 };
+use super::options::HalfClose;
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{MessageId, Payload, TransferMode};
 
@@ -117,6 +119,16 @@ impl Responder {
     /// Like that of [`closed`](Self::closed), the future does not borrow.
     pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
         Departure::of(self.session.clone(), self.exchange)
+    }
+
+    /// Sets what happens to the exchange when the client closes its sending side, in the place of
+    /// [`SessionOptions::half_close`](crate::SessionOptions::half_close): `Abort`, if you must know at once that the
+    /// client has left. If the client has done so already, nothing changes.
+    pub fn half_close(&self, policy: HalfClose) {
+        self.session.do_send(OnHalfClose {
+            exchange: self.exchange,
+            policy,
+        });
     }
 
     /// Sends an informational (1xx) response before the answer.

@@ -11,7 +11,9 @@ use tokio::time::timeout;
 use super::event::Event;
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{MessageId, Payload};
-use crate::session::{Abandon, Accompany, BodySender, Departure, HttpSession, Responder};
+use crate::session::{
+    Abandon, Accompany, BodySender, Departure, HalfClose, HttpSession, Responder,
+};
 
 /// How long a stream may be silent: shorter than common load balancers keep a connection without bytes.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -40,11 +42,13 @@ enum Word {
 }
 
 impl EventSender {
-    /// Begins an event stream as the answer, with [`head`](super::head).
+    /// Begins an event stream as the answer, with [`head`](super::head). A reader that closes its sending side from now
+    /// on has left ([`HalfClose::Abort`]): none waits for the end of such a stream.
     ///
     /// # Errors
     /// The head comes back, as from [`Responder::stream`].
     pub async fn open(responder: Responder) -> Result<Self, Refused<Payload>> {
+        responder.half_close(HalfClose::Abort);
         let body = responder.stream(super::head()).await?;
         Ok(Self::over(body, Some(KEEP_ALIVE)))
     }

@@ -10,6 +10,7 @@ use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
 use crate::session::meter::Running;
+use crate::session::options::HalfClose;
 use crate::session::record::{Detail, Kept};
 use crate::session::spare::Spare;
 use crate::session::trace::Traced;
@@ -45,6 +46,8 @@ pub(in crate::session) struct Active {
     /// Gets the connection after the answer.
     pub(super) taker: Option<Taker>,
     pub(super) mutes: u32,
+    /// What a half-close does to it, if not what the options say.
+    pub(super) half_close: Option<HalfClose>,
     pub(super) tasks: Vec<AbortHandle>,
     pub(in crate::session) kept: Option<Box<Kept>>,
     pub(in crate::session) span: Traced,
@@ -115,6 +118,7 @@ impl Active {
             pieces: None,
             taker: None,
             mutes: 0,
+            half_close: None,
             tasks: Vec::new(),
             kept: detail.and_then(|detail| keep(request, detail)),
             span,

@@ -204,9 +204,14 @@ impl Server {
             return;
         }
         link.events.push_back(Event::HalfClosed);
-        if link.options.half_close == HalfClose::Abort && !self.close_after_answer() {
+        if self.half_close(link) == HalfClose::Abort && !self.close_after_answer() {
             self.end_cancelled(link, CancelCause::PeerHalfClosed);
         }
+    }
+
+    fn half_close(&self, link: &Link) -> HalfClose {
+        let own = self.running().and_then(|active| active.half_close);
+        own.unwrap_or(link.options.half_close)
     }
 
     /// The connection broke: nothing that waits can be answered.
@@ -319,7 +324,7 @@ impl Server {
 
     /// How long a half-closed peer may take nothing, by the policy. Progress renews the time.
     fn farewell(&mut self, link: &Link) -> Option<Instant> {
-        let HalfClose::FinishWithin(patience) = link.options.half_close else {
+        let HalfClose::FinishWithin(patience) = self.half_close(link) else {
             return None;
         };
         if !self.peer_leaving {

@@ -17,6 +17,7 @@ use crate::payload::{MessageId, Payload};
 use crate::session::exchange::Outcome;
 use crate::session::info::SessionPhase;
 use crate::session::meter::Running;
+use crate::session::options::HalfClose;
 use crate::session::record::Detail;
 use crate::session::trace::{NOBODY, Traced};
 use crate::wire::Facts;
@@ -296,6 +297,15 @@ impl Server {
         let active = self.active().filter(|active| active.mutes > 0)?;
         active.mutes -= 1;
         (active.mutes == 0).then_some(active.exchange.id)
+    }
+
+    /// Sets what a half-close does to the current exchange. Once the peer has half-closed, nothing changes.
+    pub(in crate::session) fn set_half_close(&mut self, policy: HalfClose) {
+        if !self.peer_leaving
+            && let Some(active) = self.active()
+        {
+            active.half_close = Some(policy);
+        }
     }
 
     pub(in crate::session) fn is_muted(&self) -> bool {
