@@ -83,7 +83,8 @@ impl EventSender {
     }
 
     /// Waits until the exchange is over: the reader has left, or was cut. It resolves at once, not only at the next
-    /// send. [`HalfClose`](crate::HalfClose) decides about a reader that only closes its sending side.
+    /// send. Of a stream begun by [`over`](Self::over), [`HalfClose`] decides about a reader that only closes its
+    /// sending side.
     ///
     /// The future does not borrow. Make it once, pin it, and race it with many sends.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
