@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use common::{Served, accept, serve, serve_with, tcp_pair};
@@ -123,6 +125,27 @@ async fn asked_under(policy: HalfClose, said: By) -> Served {
     tokio::task::yield_now().await;
     served.session.send(Inspect).await.expect("alive");
     served
+}
+
+/// A peer that has closed its sending side has the time that it had then, whatever is said after that.
+#[actix::test]
+async fn a_half_close_policy_that_comes_late() {
+    tokio::time::pause();
+    let asked = Rc::new(RefCell::new(None));
+    let kept = Rc::clone(&asked);
+    let mut served = serve(move |_, session: &mut SessionContext| {
+        kept.replace(Some(session.responder()));
+    });
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    served.peer.close().await;
+    served.heard.expect(&["half_closed"]).await;
+    let since = tokio::time::Instant::now();
+    let responder = asked.take().expect("a request");
+    responder.half_close(HalfClose::Abort);
+    let end = ["cancelled PeerHalfClosed Waiting"];
+    served.heard.expect(&end).await;
+    assert!(since.elapsed() >= Duration::from_secs(5));
 }
 
 /// The policies: `Abort` cancels at once, `FinishWithin` when the time has passed, `Finish` never.

@@ -148,8 +148,8 @@ impl SessionContext {
     }
 
     /// Sets what happens to the current exchange when its client closes its sending side, in the place of
-    /// [`SessionOptions::half_close`](crate::SessionOptions::half_close). If the client has done so already, or between
-    /// exchanges, nothing changes.
+    /// [`SessionOptions::half_close`](crate::SessionOptions::half_close). If the client has done so already, between
+    /// exchanges, and in a client session nothing changes.
     pub fn half_close(&mut self, policy: HalfClose) {
         self.end.set_half_close(policy);
     }
