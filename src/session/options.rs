@@ -196,7 +196,8 @@ impl Default for HalfClose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffers {
     /// Bytes received and not yet delivered: 64 KiB. Beyond that the session stops reading, and TCP slows the peer
-    /// down.
+    /// down. The last read may go beyond it: by up to 64 KiB, or by up to 256 KiB in the body of a peer whose last four
+    /// reads were full and delivered at once, if this is at least 64 KiB.
     pub inbound: usize,
     /// Messages received and not yet delivered: 32, so that a pipeline of 16 is not cut in two.
     pub inbound_messages: usize,

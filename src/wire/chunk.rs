@@ -56,7 +56,6 @@ impl Chunks {
     }
 
     /// Bytes of the current chunk's data still to come.
-    #[cfg(test)]
     pub(super) fn left(&self) -> u64 {
         match self.expect {
             Expect::Data(left) => left,

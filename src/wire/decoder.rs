@@ -137,7 +137,6 @@ impl Decoder {
     }
 
     /// Bytes of the current run of data that are still to come.
-    #[cfg(test)]
     pub(crate) fn body_left(&self) -> u64 {
         match &self.state {
             State::Gather { left, .. } | State::Length { left } => *left,

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::clock::Clock;
-use super::input::Input;
+use super::input::{Input, Size};
 use super::{PayloadBuilder, State};
 use crate::error::WireError;
 use crate::session::awaited::Partial;
@@ -17,7 +17,7 @@ use crate::wire::{Item, Step};
 impl PayloadBuilder {
     pub(super) fn decode_tail(&mut self) {
         let mut tail = std::mem::take(&mut self.tail);
-        self.decode(&mut tail);
+        self.decode(&mut tail, Size::Usual);
         if !tail.is_empty() {
             self.tail = tail;
         }
@@ -25,11 +25,11 @@ impl PayloadBuilder {
 
     /// Decodes what is whole, for as long as there is credit, and hands it over in one envelope. A single item, as most
     /// requests are, needs no list.
-    pub(super) fn decode(&mut self, buffer: &mut BytesMut) {
+    pub(super) fn decode(&mut self, buffer: &mut BytesMut, size: Size) {
         if let Some(awaited) = &self.awaited {
             awaited.tell(&mut self.decoder);
         }
-        let mut input = Input::new(buffer);
+        let mut input = Input::new(buffer, size);
         self.hand_over(&mut input);
         input.finish();
     }

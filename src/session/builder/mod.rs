@@ -7,6 +7,7 @@
 mod clock;
 mod decode;
 mod input;
+mod pace;
 mod private;
 
 use std::io;
@@ -22,6 +23,8 @@ use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use clock::Clock;
+use input::Size;
+use pace::Pace;
 
 use super::HttpSession;
 use super::awaited::Awaited;
@@ -56,6 +59,7 @@ pub(crate) struct PayloadBuilder {
     credit_bytes: i64,
     credit_messages: i64,
     muted: bool,
+    pace: Pace,
     state: State,
     /// Whether no message came yet.
     fresh: bool,
@@ -139,6 +143,7 @@ impl PayloadBuilder {
             credit_bytes: 0,
             credit_messages: 0,
             muted: false,
+            pace: Pace::default(),
             state: State::Reading,
             fresh: false,
             spared: false,
@@ -187,7 +192,10 @@ impl PayloadBuilder {
                 // Usually the session gives credit for what was just read in its next turn. That is too soon for a
                 // watch, which costs a tenth of an upload.
                 State::Reading if busy => return again(cx),
-                State::Reading | State::Eof | State::Refused => self.poll_hangup(cx),
+                State::Reading | State::Eof | State::Refused => {
+                    self.pace.stop();
+                    self.poll_hangup(cx)
+                }
                 State::Lingering(left) => ready_or_stop(self.poll_linger(left, cx), ctx),
             };
             if turned.is_ready() {
@@ -259,12 +267,14 @@ impl PayloadBuilder {
     }
 
     fn read(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
-        input::lend(|buffer| {
+        let size = self.next_size();
+        size.lend(|buffer| {
             let read = ready!(poll_read_buf(Pin::new(&mut *self.read), cx, buffer))?;
+            self.pace.read(buffer.len() == buffer.capacity());
             if self.tail.is_empty() {
-                self.decode(buffer);
+                self.decode(buffer, size);
                 if !buffer.is_empty() {
-                    self.tail = input::rest(buffer);
+                    self.tail = size.rest(buffer);
                 }
             } else {
                 // Appended, not moved: a dripping peer costs the same for each byte.
@@ -273,6 +283,22 @@ impl PayloadBuilder {
             }
             Poll::Ready(Ok(read))
         })
+    }
+
+    /// How much to read next. A large read may overdraw the credit, as any item may, but only in the data of one body,
+    /// whose receiver took whole credits at once before, and not where the options leave less than a usual read.
+    fn next_size(&self) -> Size {
+        let whole = Credit::of(&self.options.buffers).bytes;
+        let in_hand = usize::try_from(self.credit_bytes).unwrap_or(0);
+        if self.pace.is_steady()
+            && in_hand >= whole.min(Size::Large.room())
+            && whole >= Size::Usual.room()
+            && self.decoder.body_left() >= Size::Large.room() as u64
+        {
+            Size::Large
+        } else {
+            Size::Usual
+        }
     }
 
     /// Nothing could be read just now, as far as the runtime was told; so it gets a turn to be told first. A server hears
@@ -296,7 +322,7 @@ impl PayloadBuilder {
 
     /// Reads and drops. Ready when there is more to do, with false at the end.
     fn poll_linger(&mut self, left: usize, cx: &mut TaskContext<'_>) -> Poll<bool> {
-        let read = input::lend(|buffer| poll_read_buf(Pin::new(&mut *self.read), cx, buffer));
+        let read = Size::Usual.lend(|buffer| poll_read_buf(Pin::new(&mut *self.read), cx, buffer));
         match ready!(read) {
             Ok(read @ 1..) if read < left => {
                 self.state = State::Lingering(left - read);

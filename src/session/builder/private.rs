@@ -24,6 +24,7 @@ impl Handler<Mute> for PayloadBuilder {
 
     fn handle(&mut self, _: Mute, _: &mut Self::Context) {
         self.muted = true;
+        self.pace.stop();
     }
 }
 
