@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::drain::{Drain, DrainReport};
 use super::factory::BoxFactory;
 use super::notify::ServerNotify;
+use super::signals::Signals;
 use super::socket_file::SocketFile;
 use super::worker::{List, Retire, Stop, UseFactory, UseLogger, Worker};
 use crate::session::{Dispose, HandlerFactory, HttpSession, Logger};
@@ -37,6 +38,8 @@ pub struct ServerActor {
     pub(super) alive: TaskTracker,
     /// Keeps the memory ceiling, if there is one.
     pub(super) keeper: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// What ends the server, and how, until it is watched.
+    pub(super) signals: Option<(Signals, Drain)>,
     /// The report of the drain, when it is over.
     pub(super) report: Option<DrainReport>,
     pub(super) ending: Ending,
@@ -73,6 +76,10 @@ impl Actor for ServerActor {
         }));
         if let Some(keeper) = self.keeper.take() {
             ctx.spawn(keeper.into_actor(self));
+        }
+        if let Some((signals, drain)) = self.signals.take() {
+            let server = ctx.address().downgrade();
+            ctx.spawn(signals.stop(server, drain).into_actor(self));
         }
         if let Some(notify) = &mut self.notify {
             notify.listening(&self.addresses);

@@ -14,6 +14,7 @@ mod response;
 mod running;
 mod service;
 mod shed;
+mod signals;
 mod socket_file;
 #[cfg(feature = "tower")]
 mod tower;

@@ -7,15 +7,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix::{Actor as _, Addr, Arbiter, WeakAddr};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use actix::{Actor as _, Addr, Arbiter};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::actor::{Ending, ServerActor};
-use super::drain::Drain;
 use super::listener::{Share, Tcp};
 use super::shed;
+use super::signals::Signals;
 use super::socket_file::SocketFile;
 use super::worker::Worker;
 use super::{Binding, HttpServer, Settings};
@@ -81,6 +80,7 @@ impl Running {
         };
         let (arbiters, workers): (Vec<_>, Vec<_>) = shares.into_iter().map(start).unzip();
         let (end, ended) = oneshot::channel();
+        let signals = (settings.signals && failure.is_none()).then(Signals::watch);
         let keeper = ceiling.map(|ceiling| shed::keep(ceiling, workers.clone()));
         let handle = ServerActor {
             workers,
@@ -92,13 +92,11 @@ impl Running {
             ended: Some(end),
             draining: Vec::new(),
             keeper: keeper.map(|keeper| Box::pin(keeper) as _),
+            signals: signals.flatten().map(|signals| (signals, settings.drain)),
             report: None,
             ending: Ending::Running,
         }
         .start();
-        if settings.signals && failure.is_none() {
-            stop_on_signal(handle.downgrade(), settings.drain);
-        }
         Self {
             handle,
             addresses,
@@ -165,45 +163,4 @@ fn prepare(bindings: Vec<Binding>, settings: &Settings) -> io::Result<Prepared> 
         }
     }
     Ok(prepared)
-}
-
-/// Drains the server on SIGINT and SIGTERM, and stops it on the second. The signals are watched from this call on, not
-/// from the first poll.
-fn stop_on_signal(server: WeakAddr<ServerActor>, drain: Drain) {
-    match Signals::new() {
-        Ok(mut signals) => drop(actix_rt::spawn(async move {
-            let name = signals.next().await;
-            tracing::info!(name, "draining");
-            if let Some(server) = server.upgrade() {
-                server.do_send(drain);
-            }
-            let name = signals.next().await;
-            tracing::info!(name, "stopping");
-            if let Some(server) = server.upgrade() {
-                server.do_send(Dispose);
-            }
-        })),
-        Err(error) => tracing::warn!(%error, "signals cannot be watched"),
-    }
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }
