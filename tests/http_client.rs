@@ -1280,3 +1280,59 @@ async fn pythons_server() {
     assert_eq!(folder.status(), Some(StatusCode::OK));
     assert!(folder.body_bytes().windows(6).any(|part| part == b"lib.rs"));
 }
+
+/// A body that was read to its announced length is whole: who drops it then cancels nothing.
+#[actix::test]
+async fn a_body_read_to_its_length_keeps_its_connection() {
+    // It fills the read that brings it, so that its end is told a little later than its last piece.
+    const READ: usize = 64 << 10;
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 65494\r\n\r\n";
+    let body = "x".repeat(READ - head.len());
+    assert!(head.contains(&body.len().to_string()));
+    let server = Server::new().await;
+    let server = server.answering(move |_| format!("{head}{body}"));
+    let elsewhere = actix::Arbiter::new();
+    let builder = HttpClient::builder().connections_per_origin(1);
+    let client = builder.build_on(elsewhere.handle());
+    for _ in 0..50 {
+        let (_, mut body) = client.stream(server.get("/")).await.expect("an answer");
+        while body.remaining() != Some(0) {
+            body.next().await.expect("more").expect("whole");
+        }
+    }
+    assert_eq!(server.accepted(), 1);
+    elsewhere.stop();
+}
+
+/// A response may come before its upload is whole, and be read before that too: the upload goes on, and is whole.
+#[actix::test]
+async fn an_upload_goes_on_behind_the_response_that_was_read() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let (more, pieces) = tokio::sync::mpsc::unbounded_channel::<&str>();
+    let pieces = futures_util::stream::unfold(pieces, async |mut pieces| {
+        let piece = pieces.recv().await?;
+        Some((Ok::<_, std::io::Error>(Bytes::from(piece)), pieces))
+    });
+    more.send("ab").expect("awaited");
+    let upload = client.upload(server.post("/").length(6), pieces);
+    let (answer, mut peer) = tokio::join!(upload, async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\nab").await;
+        let body = "y".repeat(20_000);
+        peer.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n{body}"
+        ))
+        .await;
+        peer
+    });
+    let (_, mut body) = answer.expect("an answer");
+    while body.remaining() != Some(0) {
+        body.next().await.expect("more").expect("whole");
+    }
+    drop(body);
+    for piece in ["cd", "ef"] {
+        more.send(piece).expect("awaited");
+        peer.expect(piece).await;
+    }
+}

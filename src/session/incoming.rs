@@ -17,7 +17,7 @@ use futures_core::Stream;
 use super::HttpSession;
 use super::context::SessionContext;
 use super::credit::ITEM;
-use super::inbound::Inform;
+use super::inbound::{Accompany, Inform};
 use super::memory::Keeping;
 use super::message::Cancel;
 use super::responder::MuteGuard;
@@ -72,10 +72,23 @@ enum Side {
 enum Alongside {
     Runs(Task),
     /// Kept as it is until the body is over.
-    Rests(#[expect(dead_code, reason = "its drop is what it is kept for")] Task),
+    Rests(Task),
 }
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Alongside {
+    /// The same as a task to be polled.
+    fn into_task(self) -> Task {
+        match self {
+            Self::Runs(task) => task,
+            Self::Rests(task) => Box::pin(async move {
+                std::future::pending::<()>().await;
+                drop(task);
+            }),
+        }
+    }
+}
 
 /// The handler's end of an incoming body.
 #[derive(Debug)]
@@ -301,6 +314,16 @@ impl Incoming {
         self.trailers.take()
     }
 
+    /// All was read, and only the end of the exchange was not told yet: what runs with the body goes on with that.
+    fn leave(&mut self) {
+        let (Some(source), Some(alongside)) = (self.source.take(), self.alongside.take()) else {
+            return;
+        };
+        let message = source.exchange;
+        let task = alongside.into_task();
+        source.session.do_send(Accompany { message, task });
+    }
+
     /// Lets the rest go. A client cancels what it does not want; a server still owes an answer.
     fn give_up(&mut self) {
         self.over = true;
@@ -377,8 +400,13 @@ impl Stream for Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        let whole = self.shared.lock().end.is_some();
-        if !whole {
+        let ended = self.shared.lock().end.is_some();
+        if ended {
+            return;
+        }
+        if self.left == Some(0) {
+            self.leave();
+        } else {
             self.give_up();
         }
     }
