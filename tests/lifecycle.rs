@@ -2,13 +2,13 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use common::{Served, accept, serve, serve_with, tcp_pair};
 use http_actors::{
-    Apply, Cancel, Dispose, HalfClose, Inspect, Payload, SessionContext, SessionOptions,
+    Apply, Cancel, Dispose, Finish, HalfClose, Inspect, Payload, SessionContext, SessionOptions,
     SessionPhase, StatusCode, Timeouts,
 };
 use tokio::io::AsyncReadExt as _;
@@ -110,11 +110,11 @@ async fn asked_under(policy: HalfClose, said: By) -> Served {
     };
     let mut served = serve_with(options, 1 << 16, move |_, session| match said {
         By::Options => {}
-        By::Handler => session.half_close(policy),
+        By::Handler => session.on_half_close(policy),
         By::Responder => {
             let responder = session.responder();
             session.spawn(async move {
-                responder.half_close(policy);
+                responder.on_half_close(policy);
                 std::future::pending::<()>().await;
             });
         }
@@ -127,25 +127,116 @@ async fn asked_under(policy: HalfClose, said: By) -> Served {
     served
 }
 
-/// A peer that has closed its sending side has the time that it had then, whatever is said after that.
+/// A policy that comes after the half-close does what it would have done before it.
 #[actix::test]
 async fn a_half_close_policy_that_comes_late() {
     tokio::time::pause();
-    let asked = Rc::new(RefCell::new(None));
-    let kept = Rc::clone(&asked);
-    let mut served = serve(move |_, session: &mut SessionContext| {
-        kept.replace(Some(session.responder()));
-    });
-    served.peer.send(GET).await;
-    served.heard.expect(&["apply GET / []"]).await;
-    served.peer.close().await;
-    served.heard.expect(&["half_closed"]).await;
-    let since = tokio::time::Instant::now();
-    let responder = asked.take().expect("a request");
-    responder.half_close(HalfClose::Abort);
-    let end = ["cancelled PeerHalfClosed Waiting"];
-    served.heard.expect(&end).await;
-    assert!(since.elapsed() >= Duration::from_secs(5));
+    let within = |secs| HalfClose::FinishWithin(Duration::from_secs(secs));
+    for (before, late, expected) in [
+        (HalfClose::Finish, HalfClose::Abort, Some(3)),
+        (HalfClose::Finish, within(5), Some(8)),
+        (within(5), within(10), Some(13)),
+        (within(5), HalfClose::Finish, None),
+    ] {
+        let asked = Rc::new(RefCell::new(None));
+        let kept = Rc::clone(&asked);
+        let options = SessionOptions {
+            half_close: before,
+            ..SessionOptions::default()
+        };
+        let mut served = serve_with(options, 1 << 16, move |_, session: &mut SessionContext| {
+            kept.replace(Some(session.responder()));
+        });
+        served.peer.send(GET).await;
+        served.heard.expect(&["apply GET / []"]).await;
+        served.peer.close().await;
+        served.heard.expect(&["half_closed"]).await;
+        let since = tokio::time::Instant::now();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let responder = asked.take().expect("a request");
+        responder.on_half_close(late);
+        let long = Duration::from_secs(20);
+        let end = tokio::time::timeout(long, served.heard.next()).await;
+        assert_eq!(end.is_ok(), expected.is_some(), "{before:?} {late:?}");
+        if let (Ok(end), Some(secs)) = (end, expected) {
+            assert_eq!(end, "cancelled PeerHalfClosed Waiting");
+            let waited = since.elapsed();
+            let about = Duration::from_secs(secs)..Duration::from_millis(secs * 1000 + 600);
+            assert!(about.contains(&waited), "{before:?} {late:?}: {waited:?}");
+        }
+    }
+}
+
+/// `Abort`, for exchanges that begin after the half-close: they are cancelled, unless their handler wants otherwise.
+#[actix::test]
+async fn what_begins_after_a_half_close_is_under_its_policy() {
+    tokio::time::pause();
+    for own in [None, Some(HalfClose::Finish)] {
+        let options = SessionOptions {
+            half_close: HalfClose::Abort,
+            ..SessionOptions::default()
+        };
+        let first = Cell::new(true);
+        let mut served = serve_with(options, 1 << 16, move |_, session: &mut SessionContext| {
+            if first.replace(false) {
+                session.on_half_close(HalfClose::Finish);
+            } else if let Some(own) = own {
+                session.on_half_close(own);
+            }
+        });
+        served.peer.send(GET.repeat(2)).await;
+        served.peer.close().await;
+        served
+            .heard
+            .expect(&["apply GET / []", "half_closed"])
+            .await;
+        let answer = || served.session.send(Apply(ok("hi")));
+        answer().await.expect("alive").expect("accepted");
+        let begun = ["completed 200 in 0 out 2", "apply GET / []", "half_closed"];
+        served.heard.expect(&begun).await;
+        if own.is_some() {
+            answer().await.expect("alive").expect("accepted");
+            assert_eq!(served.peer.rest().await, HI.repeat(2));
+        } else {
+            assert_eq!(
+                served.heard.next().await,
+                "cancelled PeerHalfClosed Waiting"
+            );
+        }
+    }
+}
+
+/// The time of `FinishWithin` is that of the exchange which goes on, and not of the one before.
+#[actix::test]
+async fn each_exchange_has_its_own_time_after_a_half_close() {
+    tokio::time::pause();
+    for own in [200, 1] {
+        let first = Cell::new(true);
+        let options = SessionOptions::default();
+        let mut served = serve_with(options, 1 << 16, move |_, session: &mut SessionContext| {
+            if first.replace(false) {
+                session.on_half_close(HalfClose::FinishWithin(Duration::from_secs(own)));
+                session.respond(Payload::response(StatusCode::OK).length(2));
+                session.send_chunk("hi").map(drop).expect("taken");
+            }
+        });
+        served.peer.send(GET).await;
+        served.peer.until("hi").await;
+        served.peer.send(GET).await;
+        served.peer.close().await;
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        let ended = served.session.send(Finish).await;
+        ended.expect("alive").expect("whole");
+        let begun = tokio::time::Instant::now();
+        let heard = served.heard.rest().await;
+        assert_eq!(
+            heard.last().expect("an end"),
+            "cancelled PeerHalfClosed Waiting"
+        );
+        let waited = begun.elapsed();
+        let about = Duration::from_secs(5)..Duration::from_millis(5600);
+        assert!(about.contains(&waited), "{own}: {waited:?}");
+    }
 }
 
 /// The policies: `Abort` cancels at once, `FinishWithin` when the time has passed, `Finish` never.

@@ -2,10 +2,12 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix::Addr;
-use common::{Peer, Pipe};
+use common::{Peer, Pipe, serve};
 use futures_util::FutureExt as _;
 use http_actors::sse::{self, Event, EventSender};
 use http_actors::{
@@ -41,6 +43,30 @@ async fn open_on() -> (EventSender, Peer, Addr<HttpSession>) {
 
 fn chunk(bytes: &str) -> String {
     format!("{:x}\r\n{bytes}\r\n", bytes.len())
+}
+
+/// A reader that had left before the stream was opened gets none.
+#[actix::test]
+async fn a_reader_that_has_left_gets_no_stream() {
+    let asked = Rc::new(RefCell::new(None));
+    let kept = Rc::clone(&asked);
+    let mut served = serve(move |_, session| {
+        kept.replace(Some(session.responder()));
+    });
+    served.peer.send(GET).await;
+    served.peer.close().await;
+    served
+        .heard
+        .expect(&["apply GET / []", "half_closed"])
+        .await;
+    let responder = asked.take().expect("asked");
+    let refused = EventSender::open(responder).await;
+    refused.map(drop).expect_err("nobody reads");
+    served
+        .heard
+        .expect(&["cancelled PeerHalfClosed Waiting"])
+        .await;
+    assert_eq!(served.peer.rest().await, "");
 }
 
 /// Section 9.2.6 of the standard, the other way round.

@@ -148,10 +148,11 @@ impl SessionContext {
     }
 
     /// Sets what happens to the current exchange when its client closes its sending side, in the place of
-    /// [`SessionOptions::half_close`](crate::SessionOptions::half_close). If the client has done so already, between
-    /// exchanges, and in a client session nothing changes.
-    pub fn half_close(&mut self, policy: HalfClose) {
-        self.end.set_half_close(policy);
+    /// [`SessionOptions::half_close`](crate::SessionOptions::half_close). If the client has done so already, it happens
+    /// now: `Abort` cancels the exchange, and the time of `FinishWithin` begins. Between exchanges and in a client
+    /// session nothing changes.
+    pub fn on_half_close(&mut self, policy: HalfClose) {
+        self.end.set_half_close(&mut self.link, policy);
     }
 
     /// Pauses delivery to this handler, including data that already waits in the session (P8, B39). Calls are counted.

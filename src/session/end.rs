@@ -377,9 +377,16 @@ impl End {
     }
 
     /// Sets what a half-close does to the current exchange. At a client it is always the end of the connection.
-    pub(super) fn set_half_close(&mut self, policy: HalfClose) {
+    pub(super) fn set_half_close(&mut self, link: &mut Link, policy: HalfClose) {
         if let Self::Server(server) = self {
-            server.set_half_close(policy);
+            server.set_half_close(link, policy);
+        }
+    }
+
+    /// The handler was told that the peer has half-closed.
+    pub(super) fn told_half_close(&mut self, link: &mut Link) {
+        if let Self::Server(server) = self {
+            server.heed_half_close(link);
         }
     }
 

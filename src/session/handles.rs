@@ -45,8 +45,9 @@ impl Handler<inbound::OnHalfClose> for HttpSession {
     ) {
         self.count(ctx);
         if self.context.exchange() == Some(exchange) {
-            self.context.half_close(policy);
+            self.context.on_half_close(policy);
         }
+        self.settle();
     }
 }
 

@@ -263,7 +263,10 @@ impl HttpSession {
             Step::Event(Event::NeedBody(message)) => handler.need_body(message, context),
             Step::Event(Event::Throttled) => handler.throttled(context),
             Step::Event(Event::Unthrottled) => handler.unthrottled(context),
-            Step::Event(Event::HalfClosed) => handler.half_closed(context),
+            Step::Event(Event::HalfClosed) => {
+                handler.half_closed(context);
+                context.end.told_half_close(&mut context.link);
+            }
             Step::Event(Event::Leaving) => handler.leaving(context),
             Step::Event(Event::Refused(refused)) => {
                 context.link.telling_refusal = true;

@@ -174,7 +174,8 @@ impl Default for Timeouts {
 ///
 /// TCP does not say whether such a peer still reads. Whatever you set here, the handler hears
 /// [`half_closed`](crate::HttpHandler::half_closed) at once. A single exchange may have a policy of its own:
-/// [`Responder::half_close`](crate::Responder::half_close), [`SessionContext::half_close`](crate::SessionContext::half_close).
+/// [`Responder::on_half_close`](crate::Responder::on_half_close),
+/// [`SessionContext::on_half_close`](crate::SessionContext::on_half_close).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HalfClose {

@@ -123,8 +123,9 @@ impl Responder {
 
     /// Sets what happens to the exchange when the client closes its sending side, in the place of
     /// [`SessionOptions::half_close`](crate::SessionOptions::half_close): `Abort`, if you must know at once that the
-    /// client has left. If the client has done so already, nothing changes.
-    pub fn half_close(&self, policy: HalfClose) {
+    /// client has left. If the client has done so already, it happens now: `Abort` cancels the exchange, and the time of
+    /// `FinishWithin` begins.
+    pub fn on_half_close(&self, policy: HalfClose) {
         self.session.do_send(OnHalfClose {
             exchange: self.exchange,
             policy,

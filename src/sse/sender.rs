@@ -42,13 +42,13 @@ enum Word {
 }
 
 impl EventSender {
-    /// Begins an event stream as the answer, with [`head`](super::head). A reader that closes its sending side from now
-    /// on has left ([`HalfClose::Abort`]): none waits for the end of such a stream.
+    /// Begins an event stream as the answer, with [`head`](super::head). A reader that closes its sending side, or has
+    /// closed it already, counts as gone ([`HalfClose::Abort`]): an event reader keeps its side open.
     ///
     /// # Errors
     /// The head comes back, as from [`Responder::stream`].
     pub async fn open(responder: Responder) -> Result<Self, Refused<Payload>> {
-        responder.half_close(HalfClose::Abort);
+        responder.on_half_close(HalfClose::Abort);
         let body = responder.stream(super::head()).await?;
         Ok(Self::over(body, Some(KEEP_ALIVE)))
     }

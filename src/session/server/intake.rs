@@ -196,15 +196,34 @@ impl Server {
         }
     }
 
-    /// The peer sends no more (P130). An answer that is complete is not affected.
+    /// The peer sends no more (P130).
     pub(in crate::session) fn half_closed(&mut self, link: &mut Link, rest: Rest) {
         let known = std::mem::replace(&mut self.peer_leaving, true);
         self.peer_done |= rest == Rest::Read;
-        if known || self.current().is_none() || !link.is_open() {
-            return;
+        if !known && self.current().is_some() && link.is_open() {
+            link.events.push_back(Event::HalfClosed);
         }
-        link.events.push_back(Event::HalfClosed);
-        if self.half_close(link) == HalfClose::Abort && !self.close_after_answer() {
+    }
+
+    /// Sets what a half-close does to the current exchange, also to one whose peer has half-closed already: which of
+    /// the two was first is chance.
+    pub(in crate::session) fn set_half_close(&mut self, link: &mut Link, policy: HalfClose) {
+        if let Some(active) = self.active() {
+            active.half_close = Some(policy);
+            self.farewell = None;
+            self.heed_half_close(link);
+        }
+    }
+
+    /// Cancels an exchange whose peer has half-closed, if the policy says so. An answer that is complete is not
+    /// affected.
+    pub(in crate::session) fn heed_half_close(&mut self, link: &mut Link) {
+        if self.peer_leaving
+            && self.current().is_some()
+            && link.is_open()
+            && self.half_close(link) == HalfClose::Abort
+            && !self.close_after_answer()
+        {
             self.end_cancelled(link, CancelCause::PeerHalfClosed);
         }
     }

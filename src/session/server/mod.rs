@@ -17,7 +17,6 @@ use crate::payload::{MessageId, Payload};
 use crate::session::exchange::Outcome;
 use crate::session::info::SessionPhase;
 use crate::session::meter::Running;
-use crate::session::options::HalfClose;
 use crate::session::record::Detail;
 use crate::session::trace::{NOBODY, Traced};
 use crate::wire::Facts;
@@ -85,6 +84,7 @@ impl Server {
     ) {
         self.begun += 1;
         self.retiring = None;
+        self.farewell = None;
         self.active = Some(Active::begin(request, facts, detail, (span, running), now));
     }
 
@@ -297,15 +297,6 @@ impl Server {
         let active = self.active().filter(|active| active.mutes > 0)?;
         active.mutes -= 1;
         (active.mutes == 0).then_some(active.exchange.id)
-    }
-
-    /// Sets what a half-close does to the current exchange. Once the peer has half-closed, nothing changes.
-    pub(in crate::session) fn set_half_close(&mut self, policy: HalfClose) {
-        if !self.peer_leaving
-            && let Some(active) = self.active()
-        {
-            active.half_close = Some(policy);
-        }
     }
 
     pub(in crate::session) fn is_muted(&self) -> bool {
