@@ -202,7 +202,7 @@ async fn unusable_payloads_come_back() {
         ),
         (
             Payload::response(StatusCode::SWITCHING_PROTOCOLS),
-            UseError::InvalidStatus,
+            UseError::SwitchNeedsHandOff,
         ),
     ];
     for (payload, mistake) in rows {
@@ -671,7 +671,7 @@ async fn inform_takes_interim_responses_only() {
     served.peer.send(GET).await;
     served
         .heard
-        .expect(&["apply GET / []", "refused Unusable(InvalidStatus)"])
+        .expect(&["apply GET / []", "refused Unusable(FinalStatus)"])
         .await;
     served
         .session
@@ -683,4 +683,52 @@ async fn inform_takes_interim_responses_only() {
     let responder = kept.lock().expect("no panic").take().expect("kept");
     responder.inform(Payload::response(StatusCode::PROCESSING));
     served.heard.expect(&["refused NotYourTurn"]).await;
+}
+
+/// A responder's answer is whole: what nobody could complete is refused, and the client gets a 500 instead of nothing.
+#[actix::test]
+async fn respond_takes_whole_answers_only() {
+    const HEAD: &str = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let empty = || Payload::response(StatusCode::OK);
+    let rows = [
+        (GET, empty().chunked(), Some(UseError::NoWriter)),
+        (GET, empty().length(5), Some(UseError::NoWriter)),
+        (
+            GET,
+            Payload::response(StatusCode::PROCESSING),
+            Some(UseError::InterimStatus),
+        ),
+        (GET, empty().length(0), None),
+        (
+            GET,
+            Payload::response(StatusCode::NO_CONTENT).chunked(),
+            Some(UseError::BodyNotAllowed),
+        ),
+        (HEAD, empty().chunked(), None),
+        (HEAD, empty().length(5), None),
+    ];
+    for (request, answer, mistake) in rows {
+        let what = format!("{request:?} {answer:?}");
+        let (give, take) = tokio::sync::oneshot::channel();
+        let give = std::cell::Cell::new(Some(give));
+        let mut served = serve(move |_, session: &mut SessionContext| {
+            let give = give.take().expect("once");
+            give.send(session.responder()).expect("awaited");
+        });
+        served.peer.send(request).await;
+        let responder = take.await.expect("asked");
+        let answered = responder.respond(answer).await;
+        assert_eq!(
+            answered.map(drop).map_err(|refused| refused.reason),
+            mistake.map_or(Ok(()), |mistake| Err(mistake.into())),
+            "{what}"
+        );
+        let head = served.peer.until("\r\n\r\n").await;
+        let failed = head.starts_with("HTTP/1.1 500 ");
+        assert_eq!(failed, mistake.is_some(), "{what}: {head}");
+        served.heard.next().await;
+        let end = served.heard.next().await;
+        let expected = ["completed ", "failed Unanswered"][usize::from(failed)];
+        assert!(end.starts_with(expected), "{what}: {end}");
+    }
 }

@@ -634,8 +634,8 @@ async fn refusals() {
     let session = HttpSession::connect(origin, &factory, options);
     for (payload, mistake) in [
         (Payload::response(StatusCode::OK), UseError::WrongKind),
-        (get("http://127.0.0.1:10/"), UseError::InvalidUrl),
-        (get("https://127.0.0.1:9/"), UseError::InvalidUrl),
+        (get("http://127.0.0.1:10/"), UseError::OtherOrigin),
+        (get("https://127.0.0.1:9/"), UseError::OtherOrigin),
         (get("/").header("X", "a\nb"), UseError::InvalidValue),
     ] {
         let refused = session

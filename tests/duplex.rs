@@ -301,7 +301,7 @@ async fn a_request_is_not_left_without_an_answer() {
         .peer
         .send("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n")
         .await;
-    let usage = UseError::InvalidStatus;
+    let usage = UseError::SwitchNeedsHandOff;
     served
         .heard
         .expect(&[

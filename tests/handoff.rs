@@ -206,17 +206,12 @@ async fn refusals_of_a_server() {
         Transfer-Encoding: chunked\r\n\r\n";
     let unusable = RefusedReason::Unusable;
     let rows = [
-        (
-            "not offered",
-            PLAIN,
-            switch(),
-            unusable(UseError::InvalidStatus),
-        ),
+        ("not offered", PLAIN, switch(), unusable(UseError::NoSwitch)),
         (
             "not switching",
             OFFER,
             Payload::response(StatusCode::OK),
-            unusable(UseError::InvalidStatus),
+            unusable(UseError::NoSwitch),
         ),
         (
             "without a name",
@@ -262,7 +257,7 @@ async fn refusals_that_nobody_awaits() {
         session.address().do_send(HandOff::to(offer(), taker));
     });
     served.peer.send(OFFER).await;
-    let refused = "refused Unusable(InvalidStatus)";
+    let refused = "refused Unusable(NoSwitch)";
     served
         .heard
         .expect(&[

@@ -2,11 +2,13 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Heard, Peer, accept, serve, serve_with, tcp_pair};
+use common::{Heard, Peer, Pipe, accept, serve, serve_with, tcp_pair};
 use futures_util::{FutureExt as _, StreamExt as _};
 use http_actors::{
     Apply, Cancel, Cancelled, Dispose, Exchange, Failure, Finish, Frame, HalfClose, Headers,
@@ -704,4 +706,55 @@ async fn requests_before_what_cannot_be_read() {
         assert_eq!(answers.matches("HTTP/1.1 200 ").count(), count);
         assert_eq!(answers.matches("HTTP/1.1 400 ").count(), 1);
     }
+}
+
+/// Answers the first request at once and keeps a responder of it. Begins the answer to the second.
+struct Twice {
+    first: bool,
+    old: Rc<RefCell<Option<Responder>>>,
+    writer: Rc<RefCell<Option<bool>>>,
+}
+
+impl HttpHandler for Twice {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        if std::mem::replace(&mut self.first, false) {
+            self.old.replace(Some(session.responder()));
+            session.respond(ok("hi"));
+        } else {
+            streaming(Payload::response(StatusCode::OK), session);
+        }
+    }
+
+    fn finished(&mut self, session: &mut SessionContext) {
+        self.writer.replace(Some(session.body_sender().is_some()));
+    }
+}
+
+/// A `stream` that is refused takes nothing from the answer that is open.
+#[actix::test]
+async fn a_refused_stream_claims_no_writer() {
+    let (old, writer) = (Rc::default(), Rc::default());
+    let (kept, told) = (Rc::clone(&old), Rc::clone(&writer));
+    let factory = move |_| Twice {
+        first: true,
+        old: Rc::clone(&kept),
+        writer: Rc::clone(&told),
+    };
+    let (mut peer, near) = Peer::open(Pipe::new());
+    let session = HttpSession::accept(near, &factory, SessionOptions::default());
+    peer.send(GET).await;
+    peer.until("hi").await;
+    peer.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    peer.until("chunked\r\n\r\n").await;
+    let responder: Responder = old.take().expect("the first was asked");
+    let refused = responder.stream(Payload::response(StatusCode::OK).chunked());
+    let reason = refused.await.map(drop).expect_err("over").reason;
+    assert_eq!(reason, RefusedReason::NotYourTurn);
+    peer.send("0\r\n\r\n").await;
+    while writer.borrow().is_none() {
+        session.send(Inspect).await.expect("alive");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(writer.take(), Some(true));
 }

@@ -565,8 +565,8 @@ mod actor {
         assert_eq!(body.remaining(), None);
         peer.send("1\r\na\r\n").await;
         assert_eq!(body.next().await, Some(Ok("a".into())));
-        let early = request.responder.respond(ok().chunked()).await;
-        early.expect("accepted");
+        let early = request.responder.stream(ok().chunked()).await;
+        let _open = early.expect("accepted");
         peer.expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             .await;
         peer.send("1\r\nb\r\n0\r\nX-Sum: 2\r\n\r\n").await;

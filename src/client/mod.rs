@@ -193,8 +193,7 @@ impl HttpClient {
     /// Sends a request whose body is inside, and follows redirects.
     async fn send(&self, request: Payload) -> Result<Reply, ClientError> {
         if request.mode() != TransferMode::Oneshot {
-            // Nobody would ever write the body.
-            return Err(ClientError::unsent(UseError::BodyTooShort, request));
+            return Err(ClientError::unsent(UseError::NoWriter, request));
         }
         if self.0.redirects == 0 {
             return self.send_once(request).await;
@@ -307,7 +306,8 @@ impl HttpClient {
 
     /// Waits for the right to a connection.
     async fn lease(&self, request: Payload) -> Result<(Lease, Payload), ClientError> {
-        if let Some(mistake) = request.mistake() {
+        let kind = (!request.is_request()).then_some(UseError::WrongKind);
+        if let Some(mistake) = kind.or_else(|| request.mistake()) {
             return Err(ClientError::unsent(mistake, request));
         }
         let host = self.0.pool.host(request.uri(), |origin| self.way(origin));

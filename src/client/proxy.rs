@@ -42,7 +42,7 @@ impl Proxy {
     /// A proxy for `http` URLs. It is sent whole URLs (RFC 9112 section 3.2.2).
     ///
     /// # Errors
-    /// [`UseError::InvalidUrl`] if this is not the URL of an http proxy.
+    /// [`UseError`] if this is not the URL of an http proxy.
     pub fn http(url: &str) -> Result<Self, UseError> {
         Ok(Self {
             http: Some(hop(url)?),
@@ -288,14 +288,14 @@ mod tests {
 
     #[test]
     fn what_is_no_proxy() {
-        for url in [
-            "",
-            "ftp://p.test",
-            "http://",
-            "http://us%00er@p.test",
-            "socks5://p.test",
+        for (url, mistake) in [
+            ("", UseError::InvalidUrl),
+            ("http://", UseError::InvalidUrl),
+            ("http://us%00er@p.test", UseError::InvalidUrl),
+            ("ftp://p.test", UseError::UnsupportedScheme),
+            ("socks5://p.test", UseError::UnsupportedScheme),
         ] {
-            assert_eq!(Proxy::http(url).err(), Some(UseError::InvalidUrl), "{url}");
+            assert_eq!(Proxy::http(url).err(), Some(mistake), "{url}");
         }
         let proxy = Proxy::http("http://user:secret@p.test").expect("a url");
         assert!(!format!("{proxy:?}").contains("secret"));

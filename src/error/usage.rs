@@ -15,10 +15,23 @@ pub enum UseError {
     /// A reason phrase with a control character (RFC 9112 section 4).
     #[error("reason phrase contains a control character")]
     InvalidReason,
-    /// A URL that does not parse, has no host where one is needed, belongs to another origin, or contains user
-    /// information.
-    #[error("url is malformed, has no host, belongs to another origin, or has user information")]
+    /// A URL that does not parse, or that cannot be the target of this method: `*` is for OPTIONS, and CONNECT takes a
+    /// host and a port (RFC 9112 section 3.2).
+    #[error("url is malformed, or cannot be the target of this method")]
     InvalidUrl,
+    /// A URL without a scheme or a host where both are needed.
+    #[error("url has no scheme or no host: an absolute one is needed, as `http://host/path`")]
+    NotAbsolute,
+    /// A URL whose scheme is neither `http` nor `https`.
+    #[error("url has a scheme other than http and https")]
+    UnsupportedScheme,
+    /// A URL with user information (RFC 9110 section 4.2.4). Use
+    /// [`basic_auth_as`](crate::Payload::basic_auth_as) instead.
+    #[error("url contains user information: use `Payload::basic_auth_as`")]
+    UserInfo,
+    /// A URL that belongs to another origin than the one that the session was made for.
+    #[error("url belongs to another origin than the one of the session")]
+    OtherOrigin,
     /// A Host field that is repeated or not `uri-host [":" port]` (RFC 9110 section 7.2).
     #[error("host field repeated or malformed")]
     InvalidHost,
@@ -30,11 +43,20 @@ pub enum UseError {
         "wrong kind of payload: a server sends responses, a client sends requests, and CONNECT needs `HandOff`"
     )]
     WrongKind,
-    /// A status outside 100 to 999, or one that cannot be sent here.
+    /// A 1xx as an answer, or to an HTTP/1.0 client (RFC 9110 section 15.2).
+    #[error("a 1xx status is no answer, and an http/1.0 client cannot have one: use `inform`")]
+    InterimStatus,
+    /// Something else than a 1xx before the answer.
+    #[error("only a 1xx status can precede the answer")]
+    FinalStatus,
+    /// A status that switches the protocol, which is 101, or 2xx to CONNECT, as an ordinary answer.
+    #[error("status switches the protocol: use `HandOff`")]
+    SwitchNeedsHandOff,
+    /// `HandOff` of a request that offered no other protocol, or with a status that does not switch.
     #[error(
-        "status is outside 100 to 999, or cannot be sent here: a protocol switch was not offered, or needs `HandOff`"
+        "no protocol switch: the request did not offer one, or the status is not 101 (2xx to connect)"
     )]
-    InvalidStatus,
+    NoSwitch,
     /// An offer to change the protocol, or the acceptance of one, without an Upgrade field (RFC 9110 section 7.8).
     #[error("upgrade field missing")]
     NoUpgrade,
@@ -54,9 +76,14 @@ pub enum UseError {
     /// More body data than the announced length.
     #[error("more body data than announced")]
     BodyTooLong,
-    /// `finish` before the announced length was sent, or a body that nobody will send.
-    #[error("less body data than announced, or a body that nobody will send")]
+    /// `finish` before the announced length was sent.
+    #[error("less body data than announced")]
     BodyTooShort,
+    /// A head that announces a body which follows, where nobody could send it.
+    #[error(
+        "a body is announced that nobody will send: use `stream` at a server, `upload` at a client"
+    )]
+    NoWriter,
     /// Trailers on a message that is not chunked, or a field that must not be a trailer (RFC 9110 section 6.5.1).
     #[error("trailers on a message that is not chunked, or a field that cannot be a trailer")]
     TrailersNotAllowed,

@@ -58,21 +58,16 @@ impl Reply<()> for () {
 }
 
 impl Reply<Responder> for Payload {
-    async fn answer(mut self, responder: Responder) {
+    async fn answer(self, responder: Responder) {
         let interim = self
             .status()
             .is_some_and(|status| status.is_informational());
+        // What the responder would refuse gets an answer here, so that the connection goes on.
         let answer = if interim {
-            // It would spend the responder, and nobody would answer.
-            apology(&UseError::InvalidStatus)
+            apology(&UseError::InterimStatus)
         } else if responder.needs_body(&self) {
-            // Nobody could write it.
-            apology(&UseError::BodyTooShort)
+            apology(&UseError::NoWriter)
         } else {
-            if self.body_size() == Some(0) && self.body_bytes().is_empty() {
-                // With length 0 it is whole, and nobody has to say so.
-                self.message_mut().mode = TransferMode::Oneshot;
-            }
             self
         };
         drop(responder.respond(answer));

@@ -153,7 +153,7 @@ where
 /// Makes the head. The body knows its length best; without a body, the service does.
 fn head(parts: &Parts, exact: Option<u64>, asked: Asked) -> Result<Payload, UseError> {
     if parts.status.is_informational() {
-        return Err(UseError::InvalidStatus);
+        return Err(UseError::InterimStatus);
     }
     let mut head = Payload::response(parts.status);
     *head.headers_mut() = Headers::try_from(&parts.headers)?;

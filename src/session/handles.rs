@@ -69,7 +69,9 @@ impl Handler<inbound::Respond> for HttpSession {
         let interim = |status: StatusCode| status.is_informational();
         let accepted = if payload.status().is_some_and(interim) {
             // A responder answers once, and this is no answer.
-            Err(Refused::new(UseError::InvalidStatus, payload))
+            Err(Refused::new(UseError::InterimStatus, payload))
+        } else if writer == inbound::Writer::Missing {
+            Err(Refused::new(UseError::NoWriter, payload))
         } else if current || !self.context.link.is_open() {
             self.context.apply(payload)
         } else {
@@ -78,7 +80,7 @@ impl Handler<inbound::Respond> for HttpSession {
         if accepted.is_err() && self.context.end.give_back(exchange) {
             // Nobody else could answer: the right to answer is spent.
             self.context.end_failed(FailureReason::Unanswered);
-        } else if writer {
+        } else if accepted.is_ok() && writer == inbound::Writer::Given {
             // Claimed: the handler cannot make a second one.
             let _ = self.context.end.open_message();
         }
@@ -144,7 +146,7 @@ impl Handler<inbound::Inform> for HttpSession {
                     .is_some_and(|status| status.is_informational()) =>
             {
                 self.context.link.refuse(Refused::new(
-                    UseError::InvalidStatus,
+                    UseError::FinalStatus,
                     Unsent::Payload(payload),
                 ));
             }

@@ -252,8 +252,18 @@ impl Drop for Ask {
 pub(crate) struct Respond {
     pub(crate) exchange: MessageId,
     pub(crate) parcel: Parcel<Payload, MessageId>,
-    /// Whether the sender has the writer of the body already. There is only one.
-    pub(crate) writer: bool,
+    pub(crate) writer: Writer,
+}
+
+/// Who writes the body that an answer announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// It announces none.
+    NotNeeded,
+    /// The sender of the answer has the writer already. There is only one.
+    Given,
+    /// Nobody could.
+    Missing,
 }
 
 /// The last HTTP answer of a connection that is handed over.

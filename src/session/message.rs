@@ -41,7 +41,7 @@ pub struct Apply(pub Payload);
 /// connection to an actor.
 ///
 /// # Errors
-/// [`NotUpgraded`]. The payload is refused as by [`Apply`]; with `Unusable(InvalidStatus)` if the request did not offer
+/// [`NotUpgraded`]. The payload is refused as by [`Apply`]; with `Unusable(NoSwitch)` if the request did not offer
 /// this, `Unusable(NoUpgrade)` without an Upgrade field, `Unusable(BodyNotAllowed)` with a body, and `Busy` while the
 /// body of the request is still coming.
 #[derive(Debug, Message)]

@@ -12,7 +12,7 @@ use super::body::BodySender;
 use super::handoff::{Offer, Upgrade};
 use super::inbound::{
     Accompany, Departure, Inform, Mute, OnHalfClose, Parcel, Receipt, Respond, Surrender,
-    Unanswered, Unmute,
+    Unanswered, Unmute, Writer,
 };
 use super::options::HalfClose;
 use crate::error::{Refused, RefusedReason};
@@ -46,9 +46,12 @@ impl Responder {
         }
     }
 
-    /// Whether this head announces a body that is to follow.
+    /// Whether this head announces a body that is to follow. One of length 0 is whole.
     pub(crate) fn needs_body(&self, head: &Payload) -> bool {
-        head.mode() != TransferMode::Oneshot && head.has_body() && !self.head
+        head.mode() != TransferMode::Oneshot
+            && head.body_size() != Some(0)
+            && head.has_body()
+            && !self.head
     }
 
     /// The id of the exchange, which is that of its request.
@@ -64,14 +67,23 @@ impl Responder {
     /// Answers the request. The payload is on its way when this returns, and you may drop the [`Answer`].
     ///
     /// A refusal that nobody awaits goes to the handler. The right to answer is spent either way: if the payload is
-    /// refused, the client gets a 500, unless somebody else may still answer. A 1xx is refused here: use
-    /// [`inform`](Self::inform).
+    /// refused, the client gets a 500, unless somebody else may still answer.
+    ///
+    /// Refused as `Unusable`, among others, are a 1xx (use [`inform`](Self::inform)) and a head that announces a body
+    /// which follows, chunked or with a length (use [`stream`](Self::stream)).
     #[allow(clippy::must_use_candidate, reason = "the answer is sent at the call")]
-    pub fn respond(self, payload: Payload) -> Answer {
-        self.answer(payload, false)
+    pub fn respond(self, mut payload: Payload) -> Answer {
+        if self.needs_body(&payload) {
+            return self.answer(payload, Writer::Missing);
+        }
+        if payload.body_size() == Some(0) && payload.body_bytes().is_empty() {
+            // With length 0 it is whole, and nobody has to say so.
+            payload.message_mut().mode = TransferMode::Oneshot;
+        }
+        self.answer(payload, Writer::NotNeeded)
     }
 
-    fn answer(mut self, payload: Payload, writer: bool) -> Answer {
+    fn answer(mut self, payload: Payload, writer: Writer) -> Answer {
         self.spent = true;
         let (parcel, receipt) = Parcel::new(payload);
         self.session.do_send(Respond {
@@ -101,7 +113,7 @@ impl Responder {
     pub async fn stream(self, head: Payload) -> Result<BodySender, Refused<Payload>> {
         // Made first, so that the answer is cut, and not left open, if this future is dropped while it waits.
         let body = BodySender::new(self.session.clone(), head.id());
-        self.answer(head, true).await?;
+        self.answer(head, Writer::Given).await?;
         Ok(body)
     }
 

@@ -126,11 +126,13 @@ impl TryFrom<&Uri> for Origin {
 
 /// Scheme, host and port of a URL, the host as it is written.
 fn parts(uri: &Uri) -> Result<(Scheme, &str, u16), UseError> {
-    let scheme = uri.scheme_str().and_then(Scheme::of);
-    let scheme = scheme.ok_or(UseError::InvalidUrl)?;
+    let scheme = uri.scheme_str().ok_or(UseError::NotAbsolute)?;
+    let scheme = Scheme::of(scheme).ok_or(UseError::UnsupportedScheme)?;
     let authority = uri.authority().map(http::uri::Authority::as_str);
-    let authority = authority.filter(|text| !text.as_bytes().contains(&b'@'));
-    let authority = authority.ok_or(UseError::InvalidUrl)?;
+    let authority = authority.ok_or(UseError::NotAbsolute)?;
+    if authority.as_bytes().contains(&b'@') {
+        return Err(UseError::UserInfo);
+    }
     let (host, port) = match authority.rsplit_once(':') {
         // A colon inside the brackets of an IPv6 address does not begin a port.
         Some((host, port)) if !port.ends_with(']') => (host, port),
@@ -145,7 +147,7 @@ fn parts(uri: &Uri) -> Result<(Scheme, &str, u16), UseError> {
         digits => digits.parse().map_err(|_| UseError::InvalidUrl)?,
     };
     if host.is_empty() {
-        return Err(UseError::InvalidUrl);
+        return Err(UseError::NotAbsolute);
     }
     Ok((scheme, host, port))
 }

@@ -80,7 +80,7 @@ impl Client {
                 .as_ref()
                 .is_some_and(|origin| !origin.owns(payload.uri()))
         {
-            return Err(Refused::new(UseError::InvalidUrl, payload));
+            return Err(Refused::new(UseError::OtherOrigin, payload));
         }
         if let Some(mistake) = payload.mistake() {
             return Err(Refused::new(mistake, payload));

@@ -64,7 +64,7 @@ impl Server {
     ) -> Result<(StatusCode, Answering), RefusedReason> {
         let (active, status) = self.may_answer(payload)?;
         if active.switches(status) {
-            return Err(UseError::InvalidStatus.into());
+            return Err(UseError::SwitchNeedsHandOff.into());
         }
         if status.is_informational() && link.outbound.is_full() {
             return Err(RefusedReason::Overrun);
@@ -89,7 +89,7 @@ impl Server {
     fn may_switch(&mut self, payload: &Payload) -> Result<(StatusCode, Answering), RefusedReason> {
         let (active, status) = self.may_answer(payload)?;
         if !active.upgrade || !active.switches(status) {
-            return Err(UseError::InvalidStatus.into());
+            return Err(UseError::NoSwitch.into());
         }
         if !active.answering.connect && !payload.headers().has(Known::Upgrade) {
             return Err(UseError::NoUpgrade.into());

@@ -69,7 +69,7 @@ impl Server {
                 let span = self.span(None).id();
                 tracing::warn!(parent: span, %reason, "an exchange failed on this end");
                 let tunnel = self.active().is_some_and(|active| active.answering.connect);
-                let (status, text) = if tunnel && reason == UseError::InvalidStatus.into() {
+                let (status, text) = if tunnel && reason == UseError::SwitchNeedsHandOff.into() {
                     // The handler takes a CONNECT for a request like any other (RFC 9110 section 9.1).
                     (StatusCode::NOT_IMPLEMENTED, "the server makes no tunnels")
                 } else {

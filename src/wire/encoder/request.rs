@@ -146,7 +146,7 @@ fn request_line(message: &Message, target: Target, out: &mut Vec<u8>) -> Result<
             return Err(UseError::InvalidUrl);
         }
         if target == Target::Absolute {
-            let scheme = uri.scheme_str().ok_or(UseError::InvalidUrl)?;
+            let scheme = uri.scheme_str().ok_or(UseError::NotAbsolute)?;
             out.extend_from_slice(scheme.as_bytes());
             out.extend_from_slice(b"://");
             out.extend_from_slice(authority(uri)?);
@@ -184,7 +184,8 @@ fn path(uri: &Uri, out: &mut Vec<u8>) {
 
 fn authority(uri: &Uri) -> Result<&[u8], UseError> {
     match uri.authority().map(http::uri::Authority::as_str) {
-        Some(text) if !text.contains('@') => Ok(text.as_bytes()),
-        _ => Err(UseError::InvalidUrl),
+        Some(text) if text.contains('@') => Err(UseError::UserInfo),
+        Some(text) => Ok(text.as_bytes()),
+        None => Err(UseError::NotAbsolute),
     }
 }

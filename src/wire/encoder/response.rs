@@ -111,7 +111,7 @@ fn informational(
     answering: Answering,
 ) -> Result<Plan, UseError> {
     if answering.version == Version::HTTP_10 {
-        return Err(UseError::InvalidStatus);
+        return Err(UseError::InterimStatus);
     }
     no_body(message)?;
     if status == StatusCode::SWITCHING_PROTOCOLS {

@@ -179,8 +179,8 @@ fn responses_to_http10() {
         ("persists by a word", status(200), Ok("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n")),
         ("P166 no chunked, so the close ends it", status(200).chunked(), Ok("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n\r\n")),
         ("nor by hand", status(200).header("Transfer-Encoding", "chunked").chunked(), Ok("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n\r\n")),
-        ("no informational", status(100), Err(E::InvalidStatus)),
-        ("no switch", status(101), Err(E::InvalidStatus)),
+        ("no informational", status(100), Err(E::InterimStatus)),
+        ("no switch", status(101), Err(E::InterimStatus)),
     ]);
     check_responses(OLD_CLOSES, vec![
         ("B10 announced", status(200), Ok("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")),
@@ -313,7 +313,7 @@ fn requests() {
         ("B28 connect", request("CONNECT", "a:443"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")),
         ("connect from a url", request("CONNECT", "https://a:443/x"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")),
         ("connect without a port", request("CONNECT", "a"), Err(E::InvalidUrl)),
-        ("connect without an authority", request("CONNECT", "/"), Err(E::InvalidUrl)),
+        ("connect without an authority", request("CONNECT", "/"), Err(E::NotAbsolute)),
         ("connect with a body", request("CONNECT", "a:443").body("x"), Err(E::BodyNotAllowed)),
         ("trace with a body", request("TRACE", "/").body("x"), Err(E::BodyNotAllowed)),
         ("post", request("POST", "/").body("xy"), Ok("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nxy")),
@@ -354,8 +354,8 @@ fn requests_to_a_proxy() {
         ("B28 absolute-form", request("GET", "http://a:8080/b?c"), Ok("GET http://a:8080/b?c HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("without a path", request("GET", "http://a"), Ok("GET http://a/ HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("connect", request("CONNECT", "a:443"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")),
-        ("userinfo", request("GET", "http://u@a/"), Err(E::InvalidUrl)),
-        ("no authority", request("GET", "/"), Err(E::InvalidUrl)),
+        ("userinfo", request("GET", "http://u@a/"), Err(E::UserInfo)),
+        ("no authority", request("GET", "/"), Err(E::NotAbsolute)),
     ]);
 }
 
