@@ -1,8 +1,13 @@
 //! Payloads and headers: what callers build, and what cannot be put in.
 
+use std::error::Error;
+
 use bytes::Bytes;
 use http::{Request, Response};
-use http_actors::{Headers, Method, Payload, StatusCode, TransferMode, UseError, Version};
+use http_actors::{
+    BodyError, ClientErrorKind, CodecError, FailureReason, Headers, Method, NotUpgraded, Payload,
+    Refused, RefusedReason, StatusCode, TransferMode, UseError, Version, WireError,
+};
 
 fn get(url: &str) -> Payload {
     Payload::get(url).expect("a URL")
@@ -284,4 +289,53 @@ fn forwarding() {
     assert_eq!(forward.status(), Some(StatusCode::NOT_FOUND));
     assert_eq!(forward.headers().text("host"), Some("kept"));
     assert_eq!(forward.body_bytes(), "so");
+}
+
+/// What is printed of a payload may get into a log: no credentials.
+#[test]
+fn debug_shows_no_credentials() {
+    let request = Payload::get("http://a.test/")
+        .expect("a url")
+        .basic_auth_as("joe", "secret")
+        .header("cookie", "session=secret")
+        .header("PROXY-AUTHORIZATION", "Basic secret")
+        .header("X-Plain", "shown");
+    let shown = format!("{request:?}");
+    assert!(shown.contains(r#""X-Plain": "shown""#), "{shown}");
+    assert!(shown.contains(r#""cookie": "***""#), "{shown}");
+    let value = request.headers().text("authorization").expect("set");
+    assert!(
+        !shown.contains("secret") && !shown.contains(value),
+        "{shown}"
+    );
+    let response = Payload::response(StatusCode::OK).header("Set-Cookie", "session=secret");
+    assert!(!format!("{:?}", response.headers()).contains("secret"));
+}
+
+/// Who prints an error and the chain of its sources reads nothing twice.
+#[test]
+fn a_chain_of_errors_says_nothing_twice() {
+    let wire = WireError::InvalidMethod;
+    let failed = FailureReason::from(wire);
+    let usage = FailureReason::from(UseError::NoUpgrade);
+    let refused = RefusedReason::from(UseError::InvalidName);
+    let errors: [Box<dyn Error>; 6] = [
+        Box::new(ClientErrorKind::from(BodyError::Failed(failed))),
+        Box::new(ClientErrorKind::from(UseError::InvalidUrl)),
+        Box::new(ClientErrorKind::Failed(usage)),
+        Box::new(ClientErrorKind::Upload("the stream broke".into())),
+        Box::new(NotUpgraded::from(Refused::new(
+            refused,
+            Payload::response(StatusCode::OK),
+        ))),
+        Box::new(CodecError::from(wire)),
+    ];
+    for error in errors {
+        let text = error.to_string();
+        let mut cause = error.source();
+        while let Some(below) = cause {
+            assert!(!text.contains(&below.to_string()), "{text}: {below}");
+            cause = below.source();
+        }
+    }
 }

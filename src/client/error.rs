@@ -4,7 +4,9 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::error::{BodyError, CancelCause, FailureReason, Refused, RefusedReason, UseError};
+use crate::error::{
+    BodyError, CancelCause, FailureReason, Refused, RefusedReason, UseError, causes,
+};
 use crate::payload::Payload;
 use crate::session::{Cancelled, Failure};
 
@@ -24,7 +26,7 @@ pub struct ClientError {
 pub enum ClientErrorKind {
     /// The request cannot be sent as it is.
     #[error("unusable request: {0}")]
-    Unusable(#[from] UseError),
+    Unusable(UseError),
     /// The session did not take the request. `Closing` means that the arbiter of the client is gone.
     #[error("the session refused the request: {0}")]
     Refused(RefusedReason),
@@ -36,9 +38,9 @@ pub enum ClientErrorKind {
     Failed(FailureReason),
     /// The response began and did not come to its end, or is longer than `max_body`.
     #[error("{0}")]
-    Body(#[from] BodyError),
+    Body(BodyError),
     /// The stream that gives the body of the request ended in an error.
-    #[error("the body to send failed: {0}")]
+    #[error("the body to send failed")]
     Upload(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The time for the whole request ran out.
     #[error("no answer within `ClientBuilder::timeout`")]
@@ -47,6 +49,8 @@ pub enum ClientErrorKind {
     #[error("more redirects than `ClientBuilder::redirects` allows")]
     TooManyRedirects,
 }
+
+causes!(ClientErrorKind::Unusable <- UseError, ClientErrorKind::Body <- BodyError);
 
 /// Who has to change something for a request to succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -65,10 +65,10 @@ pub enum CancelCause {
 pub enum FailureReason {
     /// The peer broke the protocol.
     #[error("protocol violation by the peer: {0}")]
-    Protocol(#[from] WireError),
+    Protocol(WireError),
     /// This end broke its own announcement, for example by a body that is too short.
     #[error("this end cannot complete the message: {0}")]
-    Usage(#[from] UseError),
+    Usage(UseError),
     /// Data that nobody awaited reached the hard cap of the outbound buffer.
     #[error("data were sent without waiting for room, beyond `Buffers::hard_cap`")]
     Overrun,
@@ -95,6 +95,8 @@ pub enum FailureReason {
     ConnectionClosed(io::ErrorKind),
 }
 
+causes!(FailureReason::Protocol <- WireError, FailureReason::Usage <- UseError);
+
 /// The kind, in words that say what it means for a connection.
 fn link(kind: io::ErrorKind) -> String {
     let meaning = match kind {
@@ -113,10 +115,10 @@ fn link(kind: io::ErrorKind) -> String {
 pub enum BodyError {
     /// Its exchange was cancelled.
     #[error("the body was cut: {0}")]
-    Cancelled(#[source] CancelCause),
+    Cancelled(CancelCause),
     /// Its exchange failed.
     #[error("the body was cut: {0}")]
-    Failed(#[source] FailureReason),
+    Failed(FailureReason),
     /// It is longer than the collecting side allows.
     #[error("the body is longer than the limit of {0} bytes")]
     TooLarge(usize),

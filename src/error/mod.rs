@@ -5,7 +5,21 @@
 //! * [`FailureReason`], [`CancelCause`], [`CloseReason`]: what happened to the link. [`TlsError`]: why it is not
 //!   secure.
 //!
-//! Texts are lower-case, without a full stop, and never contain bytes of the peer.
+//! Texts are lower-case, without a full stop, and never contain bytes of the peer. A text says the cause too, which is
+//! then no source; only errors of other crates are sources.
+
+/// Conversions of causes. Not by `#[from]`: it would make the cause a source too, and who prints a chain of sources would
+/// print it twice, since the texts here say it already.
+macro_rules! causes {
+    ($($effect:ident::$variant:ident <- $cause:ty),* $(,)?) => {$(
+        impl From<$cause> for $effect {
+            fn from(cause: $cause) -> Self {
+                Self::$variant(cause)
+            }
+        }
+    )*};
+}
+pub(crate) use causes;
 
 mod link;
 mod name;

@@ -6,7 +6,9 @@ use crate::error::UseError;
 
 /// What a session did not take: the reason, and the message back.
 ///
-/// Nothing of a refused message was sent.
+/// Nothing of a refused message was sent, with one exception: a sender of body data that waits for room, and hears
+/// `Closing` because the session ends, gets an empty message back. Its data had been taken, and may have been sent or
+/// not.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refused<M> {
     /// Why.
@@ -80,5 +82,7 @@ pub enum RefusedReason {
     Overrun,
     /// The payload itself cannot be sent.
     #[error("{0}")]
-    Unusable(#[from] UseError),
+    Unusable(UseError),
 }
+
+causes!(RefusedReason::Unusable <- UseError);

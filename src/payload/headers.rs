@@ -233,15 +233,32 @@ fn check<'a>(name: &'a [u8], value: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Us
     Ok((name, value))
 }
 
+/// Without the values that carry credentials.
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(
-                self.iter()
-                    .map(|(name, value)| (name, value.escape_ascii().to_string())),
-            )
-            .finish()
+        let shown = |(name, value): (_, &[u8])| {
+            let value = if is_secret(str::as_bytes(name)) {
+                "***".to_owned()
+            } else {
+                value.escape_ascii().to_string()
+            };
+            (name, value)
+        };
+        f.debug_map().entries(self.iter().map(shown)).finish()
     }
+}
+
+/// Whether the values of this field carry credentials, and stay out of logs.
+pub(crate) fn is_secret(name: &[u8]) -> bool {
+    const SECRET: [&str; 4] = [
+        "Authorization",
+        "Proxy-Authorization",
+        "Cookie",
+        "Set-Cookie",
+    ];
+    SECRET
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret.as_bytes()))
 }
 
 /// Two header sections are equal if they have the same lines in the same order. The case of names does not count.

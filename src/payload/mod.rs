@@ -26,7 +26,7 @@ pub(crate) use auth::{basic, basic_value};
 pub(crate) use block::{Block, Line};
 pub(crate) use grammar::{is_field_value, is_tchar, is_token, trim_ows};
 pub use headers::Headers;
-pub(crate) use headers::members;
+pub(crate) use headers::{is_secret, members};
 pub use id::MessageId;
 pub(crate) use known::{Known, KnownSet};
 pub(crate) use message::Message;

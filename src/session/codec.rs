@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::codec;
 
 use super::clock;
-use crate::error::{UseError, WireError};
+use crate::error::{UseError, WireError, causes};
 use crate::payload::{Headers, Payload, TransferMode};
 use crate::wire::{
     Answering, Begun, Decoder, Encoder, Expected, Facts, Item, Leniency, Limits, Rules, Target,
@@ -36,14 +36,14 @@ pub enum Frame {
 #[non_exhaustive]
 pub enum CodecError {
     /// The transport failed.
-    #[error("i/o failed: {0}")]
+    #[error("i/o failed")]
     Io(#[from] io::Error),
     /// The peer broke the protocol.
     #[error("protocol violation by the peer: {0}")]
-    Wire(#[from] WireError),
+    Wire(WireError),
     /// The caller's frame cannot be sent. Nothing of it was written.
     #[error("frame cannot be sent: {0}")]
-    Use(#[from] UseError),
+    Use(UseError),
     /// A response without a request that it could answer.
     #[error("response without a request")]
     Unasked,
@@ -57,6 +57,8 @@ pub enum CodecError {
     #[error("too many bytes after an upgrade")]
     Held,
 }
+
+causes!(CodecError::Wire <- WireError, CodecError::Use <- UseError);
 
 /// HTTP/1.1 for [`Framed`](tokio_util::codec::Framed), at either end of a connection.
 ///

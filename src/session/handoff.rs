@@ -13,7 +13,7 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::error::{Refused, RefusedReason};
+use crate::error::{Refused, RefusedReason, causes};
 use crate::payload::Payload;
 use crate::transport::{self, Halves, Peer, TlsInfo};
 
@@ -137,8 +137,8 @@ pub(crate) struct Released {
 #[non_exhaustive]
 pub enum NotUpgraded {
     /// The session did not take the payload. Nothing was sent.
-    #[error(transparent)]
-    Refused(#[from] Refused<Payload>),
+    #[error("{0}")]
+    Refused(Refused<Payload>),
     /// The server did not switch. Its response went to the handler, and the session goes on.
     #[error("the server answered {0} instead of switching protocols")]
     Declined(StatusCode),
@@ -146,6 +146,8 @@ pub enum NotUpgraded {
     #[error("the exchange ended before the connection could be handed over")]
     Ended,
 }
+
+causes!(NotUpgraded::Refused <- Refused<Payload>);
 
 /// Where the connection goes.
 pub(crate) type Taker = oneshot::Sender<Result<Upgraded, NotUpgraded>>;

@@ -85,7 +85,7 @@ impl fmt::Debug for HandOffTo {
 ///
 /// # Errors
 /// The data come back: `NotOpen`, `NotYourTurn`, `NoBody`, `Busy` (a raw answer is open), `TooLong`, `Overrun`,
-/// `Closing`.
+/// `Closing`. They come back empty if the session ends while the sender waits for room: they had been taken.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), Refused<Bytes>>")]
 pub struct SendChunk(pub Bytes);
@@ -113,8 +113,8 @@ pub struct SendChunkTo {
 /// Ends the body of the outbound message (P4).
 ///
 /// # Errors
-/// `NotOpen` or `NotYourTurn` if no body is open. If the announced length was not reached, `Unusable(BodyTooShort)`:
-/// the message is aborted, so that the peer cannot take it for whole (B27).
+/// `NotOpen`, `NotYourTurn` or `NoBody` if no body is open, `Busy` if a raw answer ([`Write`]) is open and another
+/// message is named, `Closing`. If the announced length was not reached, `Unusable(BodyTooShort)`: the message is aborted, so that the peer cannot take it for whole (B27).
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), Refused<()>>")]
 pub struct Finish;
@@ -163,7 +163,8 @@ pub struct FinishOf {
 /// [`Finish`] ends it. The session cannot check them. Backpressure works as for [`SendChunk`].
 ///
 /// # Errors
-/// The data come back: `NotOpen`, `Busy` (a framed message is open), `AlreadyAnswered`, `Overrun`, `Closing`.
+/// The data come back: `NotOpen`, `Busy` (a framed message is open), `AlreadyAnswered`, `Overrun`, `Closing`; as for
+/// [`SendChunk`], they come back empty if the session ends while the sender waits.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), Refused<Bytes>>")]
 pub struct Write(pub Bytes);

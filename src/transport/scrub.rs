@@ -1,12 +1,6 @@
 //! The values of fields that carry credentials, made unreadable.
 
-/// Fields whose values must stay secret.
-const SECRET: [&[u8]; 4] = [
-    b"authorization",
-    b"proxy-authorization",
-    b"cookie",
-    b"set-cookie",
-];
+use crate::payload::is_secret;
 
 /// The place in one direction of a connection, line by line. It knows lines and names, and nothing of HTTP.
 #[derive(Debug, Default)]
@@ -50,11 +44,7 @@ impl Scrub {
     }
 
     fn after_name(&self) -> At {
-        let name = self.name.trim_ascii();
-        if SECRET
-            .iter()
-            .any(|secret| name.eq_ignore_ascii_case(secret))
-        {
+        if is_secret(self.name.trim_ascii()) {
             At::Secret
         } else {
             At::Open
