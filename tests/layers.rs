@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The floor of each module. A module may import from its own floor's module and from lower floors.
+/// The floor of each module. A module may import from itself and from lower floors, by any path: that of the module, one
+/// from the crate root, one from the parents, alone or in a group.
 const FLOORS: [(&str, u8); 10] = [
     ("error", 0),
     ("payload", 0),
@@ -29,6 +30,15 @@ const IMPURE: [&str; 7] = [
     "std::time::Instant",
 ];
 
+/// The module of each name that the crate root exports.
+type Exports = BTreeMap<String, String>;
+
+/// A path of the code, and the name by which it is known from there on.
+struct Named {
+    path: Vec<String>,
+    name: String,
+}
+
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -40,77 +50,358 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every source file: its module, its name and its text without comments and tests.
-fn files() -> Vec<(String, String, String)> {
+/// Every source file but the root and those of tests: its name, and its text.
+fn files() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     sources(&root, &mut paths);
     let mut files = Vec::new();
     for path in paths {
-        let name = path
-            .strip_prefix(&root)
-            .expect("below src")
-            .to_string_lossy()
-            .into_owned();
-        let module = name.split(['/', '.']).next().expect("a name").to_owned();
-        let text = fs::read_to_string(&path).expect("text");
-        let code: Vec<&str> = text
-            .split("#[cfg(test)]\nmod tests {")
-            .next()
-            .expect("a first part")
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-            .collect();
-        if !name.contains("/tests") && module != "lib" {
-            files.push((module, name, code.join("\n")));
+        let name = path.strip_prefix(&root).expect("below src");
+        let name = name.to_string_lossy().into_owned();
+        if !name.contains("/tests") && name != "lib.rs" {
+            files.push((name, fs::read_to_string(&path).expect("text")));
         }
     }
     assert!(files.len() > 50, "the sources are found");
     files
 }
 
-/// The modules of the crate that a text names.
-fn named(code: &str) -> Vec<&str> {
-    code.split("crate::")
-        .skip(1)
-        .filter_map(|rest| {
-            rest.split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-        })
+fn is_name(token: &str) -> bool {
+    token.starts_with(|first: char| first.is_alphanumeric() || first == '_')
+}
+
+/// What begins here and is no code: a comment, or what is in quotes. Returns its length.
+fn without_code(text: &str) -> Option<usize> {
+    if text.starts_with("//") {
+        return Some(text.find('\n').unwrap_or(text.len()));
+    }
+    if text.starts_with("/*") {
+        return Some(text.find("*/").map_or(text.len(), |end| end + 2));
+    }
+    let raw = text.trim_start_matches(['b', 'c']);
+    if let Some(raw) = raw.strip_prefix('r') {
+        let hashes = raw.len() - raw.trim_start_matches('#').len();
+        if raw[hashes..].starts_with('"') {
+            let end = format!("\"{}", "#".repeat(hashes));
+            let begin = text.len() - raw.len() + hashes + 1;
+            let length = text[begin..].find(&end).expect("an end");
+            return Some(begin + length + end.len());
+        }
+    }
+    let quote = text.chars().next().filter(|first| "\"'".contains(*first))?;
+    let mut escaped = false;
+    for (at, each) in text.char_indices().skip(1) {
+        if quote == '\'' && at > 1 && each != '\'' && !text.starts_with("'\\") {
+            return Some(1); // a lifetime
+        }
+        if each == quote && !escaped && at > 0 {
+            return Some(at + 1);
+        }
+        escaped = each == '\\' && !escaped;
+    }
+    Some(text.len())
+}
+
+/// The code: names, `::`, and any other character alone.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if let Some(length) = without_code(rest) {
+            rest = &rest[length..];
+            continue;
+        }
+        let length = if is_name(rest) {
+            rest.find(|each: char| !each.is_alphanumeric() && each != '_')
+                .unwrap_or(rest.len())
+        } else if rest.starts_with("::") {
+            2
+        } else {
+            first.len_utf8()
+        };
+        let (token, behind) = rest.split_at(length);
+        if !first.is_whitespace() {
+            tokens.push(token);
+        }
+        rest = behind;
+    }
+    tokens
+}
+
+/// The code without its modules of tests.
+fn without_tests<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
+    const BEGIN: [&str; 8] = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
+    let mut kept = Vec::new();
+    let mut rest = tokens;
+    while let Some(first) = rest.first() {
+        if rest.starts_with(&BEGIN) && rest.get(9) == Some(&"{") {
+            let mut depth = 0;
+            let end = rest.iter().position(|token| {
+                depth += i32::from(*token == "{") - i32::from(*token == "}");
+                depth == 0 && *token == "}"
+            });
+            rest = &rest[end.expect("an end") + 1..];
+        } else {
+            kept.push(*first);
+            rest = &rest[1..];
+        }
+    }
+    kept
+}
+
+/// Reads a path, or a tree of paths, behind a prefix. Returns what is behind it.
+fn tree<'a>(mut rest: &'a [&'a str], prefix: &[&str], found: &mut Vec<Named>) -> &'a [&'a str] {
+    let mut path = prefix.to_vec();
+    loop {
+        match rest {
+            ["{", inside @ ..] => {
+                rest = inside;
+                while !rest.is_empty() && rest[0] != "}" {
+                    let behind = tree(rest, &path, found);
+                    assert!(behind.len() < rest.len(), "no group: {rest:?}");
+                    rest = behind.strip_prefix(&[","]).unwrap_or(behind);
+                }
+                return rest.get(1..).unwrap_or_default();
+            }
+            ["::", behind @ ..] => rest = behind,
+            [name, behind @ ..] if is_name(name) || *name == "*" => {
+                path.push(name);
+                rest = behind;
+                if rest.first() != Some(&"::") {
+                    break;
+                }
+            }
+            _ => break,
+        }
+    }
+    let mut name = *path.last().unwrap_or(&"");
+    if let ["as", other, behind @ ..] = rest {
+        name = other;
+        rest = behind;
+    }
+    found.push(Named {
+        path: path.iter().map(|each| (*each).to_owned()).collect(),
+        name: name.to_owned(),
+    });
+    rest
+}
+
+/// Every path, imported or used.
+fn paths(text: &str) -> Vec<Named> {
+    let tokens = without_tests(&tokens(text));
+    let mut found = Vec::new();
+    let mut rest = &tokens[..];
+    while let [first, behind @ ..] = rest {
+        rest = match behind {
+            _ if *first == "use" => tree(behind, &[], &mut found),
+            ["::", ..] if is_name(first) => tree(rest, &[], &mut found),
+            _ => behind,
+        };
+    }
+    found
+}
+
+/// What the crate root exports.
+fn exports(root: &str) -> Exports {
+    let paths = paths(root).into_iter();
+    paths
+        .filter(|named| named.path.len() > 1)
+        .map(|named| (named.name, named.path[0].clone()))
         .collect()
+}
+
+/// The exports of this crate.
+fn our_exports() -> Exports {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
+    let exports = exports(&fs::read_to_string(root).expect("text"));
+    assert!(exports.len() > 90, "the exports are found");
+    exports
+}
+
+/// How far below the crate root the module of a file is.
+fn depth(file: &str) -> usize {
+    let path = file.strip_suffix("/mod.rs").unwrap_or(file);
+    path.split('/').count()
+}
+
+/// What a path names below the crate root, if it leads there.
+fn below_root(path: &[String], depth: usize) -> Option<&[String]> {
+    let path = path.strip_prefix(&["self".to_owned()]).unwrap_or(path);
+    if let [first, rest @ ..] = path
+        && first == "crate"
+    {
+        return Some(rest);
+    }
+    let up = path.iter().take_while(|each| *each == "super").count();
+    (up >= depth).then(|| &path[up..])
+}
+
+/// What a file imports and must not.
+fn wrong_imports(file: &str, text: &str, exports: &Exports) -> Vec<String> {
+    let floors: BTreeMap<&str, u8> = FLOORS.into();
+    let module = file.split(['/', '.']).next().expect("a name");
+    let floor = *floors.get(module).expect("every module has its floor");
+    let mut wrong = Vec::new();
+    for Named { path, .. } in paths(text) {
+        let Some(named) = below_root(&path, depth(file)) else {
+            continue;
+        };
+        let path = path.join("::");
+        let Some(first) = named.first() else {
+            wrong.push(format!("{file} names the crate root: {path}"));
+            continue;
+        };
+        let target = exports.get(first).unwrap_or(first).as_str();
+        match floors.get(target) {
+            Some(&other) => {
+                let beside = (module, target) == ("payload", "error");
+                if target != module && other >= floor && !beside {
+                    wrong.push(format!("{file} imports {target}: {path}"));
+                }
+            }
+            // What the crate exports of others.
+            None if exports.contains_key(first) => {}
+            None => wrong.push(format!("{file} imports what has no floor: {path}")),
+        }
+    }
+    wrong
+}
+
+/// What a file of a pure floor names and must not.
+fn impure(file: &str, text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for Named { path, .. } in paths(text) {
+        let path = path.join("::");
+        // A whole module, which may hold one.
+        let module = path.strip_suffix("::*").unwrap_or(&path);
+        let module = format!("{}::", module.strip_suffix("::self").unwrap_or(module));
+        for word in IMPURE {
+            let within = word.strip_suffix("Tcp").unwrap_or(word);
+            let named = if within == word {
+                path == word || path.starts_with(&format!("{word}::"))
+            } else {
+                path.starts_with(word)
+            };
+            if named || word.starts_with(&module) {
+                wrong.push(format!("{file} names {word}: {path}"));
+            }
+        }
+    }
+    wrong
 }
 
 #[test]
 fn imports_point_down() {
-    let floors: BTreeMap<&str, u8> = FLOORS.into();
-    let mut wrong = Vec::new();
-    for (module, name, code) in files() {
-        let floor = floors[module.as_str()];
-        for target in named(&code) {
-            // Names re-exported by the crate root begin with a capital; they are checked where they are defined.
-            if let Some(&other) = floors.get(target)
-                && target != module
-                && other >= floor
-                && (module.as_str(), target) != ("payload", "error")
-            {
-                wrong.push(format!("{name} imports {target}"));
-            }
-        }
-    }
+    let exports = our_exports();
+    let wrong: Vec<String> = files()
+        .iter()
+        .flat_map(|(file, text)| wrong_imports(file, text, &exports))
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
 fn the_lower_floors_are_pure() {
-    let mut wrong = Vec::new();
-    for (module, name, code) in files() {
-        if matches!(module.as_str(), "error" | "payload" | "wire") {
-            for word in IMPURE {
-                if code.contains(&format!("use {word}")) || code.contains(&format!(" {word}::")) {
-                    wrong.push(format!("{name} names {word}"));
-                }
-            }
-        }
-    }
+    let pure = |file: &str| ["error/", "payload/", "wire/"].map(|floor| file.starts_with(floor));
+    let wrong: Vec<String> = files()
+        .iter()
+        .filter(|(file, _)| pure(file).contains(&true))
+        .flat_map(|(file, text)| impure(file, text))
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The check itself: each way to import from above is found.
+#[test]
+fn no_import_from_above_is_overlooked() {
+    let exports = our_exports();
+    for (file, text) in [
+        ("wire/mod.rs", "use crate::session::HttpSession;"),
+        ("wire/mod.rs", "use crate::{session::HttpSession};"),
+        (
+            "wire/mod.rs",
+            "use crate::{\n    error::WireError,\n    payload::{Headers, Payload}, session::{Apply},\n};",
+        ),
+        ("wire/mod.rs", "use {std::io, crate::{session}};"),
+        ("wire/mod.rs", "use crate::HttpSession;"),
+        ("wire/mod.rs", "use crate::HttpSession as Payload;"),
+        ("wire/mod.rs", "use crate::{Payload, HttpSession};"),
+        (
+            "wire/mod.rs",
+            "fn f() { drop(crate::HttpServer::new(handler)) }",
+        ),
+        ("wire/mod.rs", "fn f(_: &'static crate::HttpSession) {}"),
+        (
+            "wire/mod.rs",
+            "#[cfg(test)]\nmod tests { mod a {} }\nuse crate::HttpSession;",
+        ),
+        ("wire/mod.rs", "use crate::*;"),
+        ("wire/mod.rs", "use crate as everything;"),
+        ("wire/mod.rs", "use crate::{self as everything};"),
+        ("wire/mod.rs", "use crate::unknown::Thing;"),
+        ("wire/mod.rs", "use super::session::Apply;"),
+        ("wire/encoder/chunk.rs", "use super::super::super::Apply;"),
+        ("payload/mod.rs", "use crate::wire::Limits;"),
+        ("error/mod.rs", "use crate::payload::Payload;"),
+        ("client/mod.rs", "use crate::HttpServer;"),
+        ("session/mod.rs", "/* no */ use crate::CommonLog;"),
+    ] {
+        let wrong = wrong_imports(file, text, &exports);
+        assert_eq!(wrong.len(), 1, "{text}: {wrong:?}");
+    }
+    for text in [
+        "use tokio::time;",
+        "use {std::{io, net::TcpStream}};",
+        "fn f(_: &actix::System) {}",
+        "use ::tokio_util as codec;",
+        "use std::time::{self, Duration};",
+        "use std::time::*;",
+    ] {
+        assert_eq!(impure("wire/mod.rs", text).len(), 1, "{text}");
+    }
+}
+
+/// The check itself: it refuses nothing else.
+#[test]
+fn what_is_no_import_from_above() {
+    let exports = our_exports();
+    for (file, text) in [
+        (
+            "wire/mod.rs",
+            "/// As [`crate::HttpSession`] does.\nfn f() {}",
+        ),
+        ("wire/mod.rs", "const A: &str = \"crate::HttpSession\";"),
+        (
+            "wire/mod.rs",
+            "const A: &str = r#\"\" use crate::HttpSession;\"#;",
+        ),
+        (
+            "wire/mod.rs",
+            "const A: [char; 3] = ['\"', '\\'', 'a']; // use crate::HttpSession;",
+        ),
+        ("wire/mod.rs", "pub(crate) fn f<'a>() {}"),
+        (
+            "wire/mod.rs",
+            "pub(in crate::wire) use crate::{Payload, StatusCode};",
+        ),
+        (
+            "wire/mod.rs",
+            "#[cfg(test)]\nmod tests {\n    use crate::HttpSession;\n}",
+        ),
+        ("wire/encoder/chunk.rs", "use super::super::session::Apply;"),
+        ("payload/mod.rs", "use crate::error::WireError;"),
+        ("session/mod.rs", "use crate::{Limits, payload::*};"),
+        ("client/mod.rs", "use crate::{Payload, HttpSession};"),
+    ] {
+        let wrong = wrong_imports(file, text, &exports);
+        assert!(wrong.is_empty(), "{text}: {wrong:?}");
+    }
+    for text in [
+        "use std::net::SocketAddr;",
+        "use std::time::Duration;",
+        "fn f(tokio: u8) -> u8 { tokio + 1 } // tokio::spawn",
+    ] {
+        assert!(impure("wire/mod.rs", text).is_empty(), "{text}");
+    }
 }
