@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
-use common::{Heard, Peer, Pipe, Recorder, tcp_pair};
+use common::{Heard, Peer, Pipe, Recorder, eventually_blocking, tcp_pair};
 use http_actors::{
     Apply, BodyPart, Cancel, ClientErrorKind, Finish, HttpClient, HttpHandler, HttpSession,
     Inspect, MessageId, MuteGuard, Origin, Part, Payload, Refused, Route, SendChunk,
@@ -141,15 +141,12 @@ fn arrive(stream: &std::net::TcpStream) {
     let port = |address: std::io::Result<std::net::SocketAddr>| address.expect("connected").port();
     let (near, far) = (port(stream.local_addr()), port(stream.peer_addr()));
     let connection = format!(":{near:04X} 0100007F:{far:04X} ");
-    loop {
+    eventually_blocking("an acknowledgement", || {
         let all = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
         let line = all.lines().find(|line| line.contains(&connection));
         let waiting = line.and_then(|line| line.split_whitespace().nth(4));
-        if waiting.is_none_or(|waiting| waiting.starts_with("00000000:")) {
-            return;
-        }
-        std::thread::yield_now();
-    }
+        waiting.is_none_or(|waiting| waiting.starts_with("00000000:"))
+    });
 }
 
 /// Accepts, and reads the head of a request.

@@ -19,9 +19,9 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use common::eventually_blocking;
 use example::example;
 
-#[cfg(feature = "rustls")]
 mod common;
 #[cfg(feature = "rustls")]
 #[path = "foreign/tls.rs"]
@@ -262,9 +262,9 @@ fn out_of_descriptors() {
         .collect();
     let waiting = kept.split_off(20);
     kept.iter_mut().for_each(answered);
-    while std::fs::read_dir(&open).expect("it runs").count() < DESCRIPTORS {
-        std::thread::yield_now();
-    }
+    eventually_blocking("a server without descriptors", || {
+        std::fs::read_dir(&open).expect("it runs").count() >= DESCRIPTORS
+    });
     for stream in &mut kept {
         ask(stream);
         answered(stream);

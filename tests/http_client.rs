@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
-use common::Peer;
+use common::{Peer, eventually};
 use futures_util::{StreamExt as _, stream};
 use http_actors::{
     Apply, Blame, BodyError, ClientError, ClientErrorKind, FailureReason, HttpClient, HttpHandler,
@@ -1068,9 +1068,10 @@ async fn origins_are_forgotten() {
     let client = HttpClient::new();
     client.request(server.get("/")).await.expect("an answer");
     // The session ends when nobody has its address; that takes turns of this thread, and no time.
-    while !format!("{client:?}").contains("origins: 0") {
-        tokio::task::yield_now().await;
-    }
+    eventually("a pool without origins", async || {
+        format!("{client:?}").contains("origins: 0")
+    })
+    .await;
 }
 
 /// The origin that was asked last is remembered: another is still another, and user information still refused.
@@ -1111,9 +1112,10 @@ async fn closed_connections_are_forgotten() {
     answered.expect("an answer");
     assert!(format!("{client:?}").contains("origins: 1"));
     drop(peer);
-    while !format!("{client:?}").contains("origins: 0") {
-        tokio::task::yield_now().await;
-    }
+    eventually("a pool without origins", async || {
+        format!("{client:?}").contains("origins: 0")
+    })
+    .await;
 }
 
 /// Idle connections are closed after their time, whichever way that was set. The clock is paused.

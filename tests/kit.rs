@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Heard, Pipe, Recorder, serve};
+use common::{Heard, Pipe, Recorder, comes_true, comes_true_within, eventually, serve};
 use http_actors::test_util::{FarEnd, Random, Socket};
 use http_actors::{
     Apply, HttpSession, Method, Payload, SessionContext, SessionOptions, StatusCode,
@@ -210,6 +210,29 @@ async fn what_never_comes_is_not_waited_for() {
     tokio::time::pause();
     let (mut peer, _io) = raw();
     peer.until("x").await;
+}
+
+/// The helper of the tests themselves, for what tells nobody that it comes.
+#[tokio::test]
+async fn what_comes_true_and_what_does_not() {
+    const SHORT: Duration = Duration::from_millis(20);
+    let mut looks = 0;
+    let third = async || {
+        looks += 1;
+        looks == 3
+    };
+    assert!(comes_true(third).await);
+    let begin = Instant::now();
+    assert!(!comes_true_within(SHORT, async || false).await);
+    assert!(!comes_true_within(SHORT, std::future::pending::<bool>).await);
+    assert!(begin.elapsed() >= 2 * SHORT);
+}
+
+#[tokio::test]
+#[should_panic(expected = "waited 300s for what never comes")]
+async fn what_never_holds_is_not_waited_for() {
+    tokio::time::pause();
+    eventually("what never comes", std::future::pending::<bool>).await;
 }
 
 #[actix::test]

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Heard, Peer, Pipe, accept, serve, serve_with, tcp_pair};
+use common::{Heard, PATIENCE, Peer, Pipe, accept, eventually, serve, serve_with, tcp_pair};
 use futures_util::{FutureExt as _, StreamExt as _};
 use http_actors::{
     Apply, Cancel, Cancelled, Dispose, Exchange, Failure, Finish, Frame, HalfClose, Headers,
@@ -386,7 +386,10 @@ async fn assert_notices_a_reset(
     let mut peer = Peer::new(far);
     peer.send(requests).await;
     heard.expect(&["apply GET / []"]).await;
-    while !reads_no_more(&session.send(Inspect).await.expect("alive")) {}
+    eventually("a session that does not read on", async || {
+        reads_no_more(&session.send(Inspect).await.expect("alive"))
+    })
+    .await;
     // Whatever else the session was about to do is done.
     for _ in 0..100 {
         session.send(Inspect).await.expect("alive");
@@ -527,9 +530,13 @@ async fn an_early_answer_survives_the_upload() {
         .send(head.replace(&SIZE.to_string(), "99999999999"))
         .await;
     let (piece, mut sent) = (vec![b'x'; 1 << 16], 0);
-    while served.peer.io.write_all(&piece).await.is_ok() {
-        sent += piece.len();
-    }
+    let upload = async {
+        while served.peer.io.write_all(&piece).await.is_ok() {
+            sent += piece.len();
+        }
+    };
+    let refused = tokio::time::timeout(PATIENCE, upload).await;
+    refused.expect("an end of the upload");
     assert!((64 << 20..66 << 20).contains(&sent), "{sent}");
 }
 
@@ -752,9 +759,10 @@ async fn a_refused_stream_claims_no_writer() {
     let reason = refused.await.map(drop).expect_err("over").reason;
     assert_eq!(reason, RefusedReason::NotYourTurn);
     peer.send("0\r\n\r\n").await;
-    while writer.borrow().is_none() {
+    eventually("the end of the request", async || {
         session.send(Inspect).await.expect("alive");
-        tokio::task::yield_now().await;
-    }
+        writer.borrow().is_some()
+    })
+    .await;
     assert_eq!(writer.take(), Some(true));
 }

@@ -9,7 +9,7 @@ mod example;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use common::Peer;
+use common::{PATIENCE, Peer, eventually};
 use http_actors::{
     Headers, HttpHandler, HttpServer, Inspect, MessageId, Origin, Payload, Room, Running,
     SessionContext, Sessions, StatusCode, TransferMode,
@@ -179,17 +179,17 @@ async fn a_slow_reader_holds_the_server_behind() {
         .remove(0);
     let mut before = 0;
     // Until nothing moves any more: what is on its way is what the buffers of the kernel and the two sessions hold.
-    loop {
+    eventually("a server that is held", async || {
         let now = source.send(Inspect).await.expect("alive");
-        if now.throttled_for.is_some() && now.bytes_out == before {
-            assert!(now.bytes_out < 64 << 20, "{now:?}");
-            break;
-        }
+        assert!(now.bytes_out < 64 << 20, "{now:?}");
+        let held = now.throttled_for.is_some() && now.bytes_out == before;
         before = now.bytes_out;
         for session in front.handle().send(Sessions).await.expect("alive") {
             assert!(session.send(Inspect).await.expect("alive").outbound_queued <= 256 << 10);
         }
-    }
+        held
+    })
+    .await;
 }
 
 /// A client that leaves in mid-answer is noticed by the server behind.
@@ -206,15 +206,11 @@ async fn a_client_that_leaves_is_noticed_behind() {
         1
     );
     drop(peer);
-    while !behind
-        .handle()
-        .send(Sessions)
-        .await
-        .expect("alive")
-        .is_empty()
-    {
-        tokio::task::yield_now().await;
-    }
+    eventually("the end of the session behind", async || {
+        let sessions = behind.handle().send(Sessions).await.expect("alive");
+        sessions.is_empty()
+    })
+    .await;
 }
 
 /// A server behind that is not there is a 502 and not a hang, and the next request tries again.
@@ -251,14 +247,11 @@ async fn accept(listener: &TcpListener) -> Peer<TcpStream> {
 
 /// Reads to the end, and says whether that was a reset.
 async fn is_reset(mut peer: Peer<TcpStream>) -> bool {
-    let error = loop {
-        match peer.io.read(&mut [0; 1 << 10]).await {
-            Ok(0) => return false,
-            Ok(_) => {}
-            Err(error) => break error,
-        }
-    };
-    error.kind() == std::io::ErrorKind::ConnectionReset
+    let mut read = Vec::new();
+    let rest = peer.io.read_to_end(&mut read);
+    let end = tokio::time::timeout(PATIENCE, rest).await;
+    let error = end.expect("an end of the connection").err();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
 }
 
 /// A server behind that answers early, and takes no more, while the rest of the request and others behind it stand in
@@ -316,7 +309,7 @@ async fn answer_early(length: usize) -> Result<(), usize> {
     let next = |path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
     peer.send(format!("{}{}", next("/2"), next("/3"))).await;
     // Those behind are among what waits.
-    while !stands().await {}
+    eventually("a relay that stands", &mut stands).await;
     let delivered = usize::try_from(info().await.bytes_in).expect("little");
     // The rest and what is behind it are less than a session takes (64 KiB).
     if !(1..40 << 10).contains(&(length - delivered)) {
@@ -476,13 +469,14 @@ async fn a_slow_server_behind_holds_the_client() {
     let mut before = 0;
     let mut still = 0;
     // Until nothing moves any more: what is on its way is what the buffers of the kernel and the two sessions hold.
-    while still < 100 {
+    eventually("a client that is held", async || {
         let now = front.send(Inspect).await.expect("alive");
         assert!(now.bytes_in < 64 << 20, "{now:?}");
         let held = now.inbound_queued > 0 && now.bytes_in == before;
         still = if held { still + 1 } else { 0 };
         before = now.bytes_in;
-        tokio::task::yield_now().await;
-    }
+        still == 100
+    })
+    .await;
     pushing.abort();
 }

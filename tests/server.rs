@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
-use common::Peer;
+use common::{Peer, eventually};
 use http_actors::{
-    CommonLog, ContentsLog, Detail, Dispose, HttpHandler, HttpRequest, HttpServer, JsonLog, Limits,
-    LocalAddrs, Logger, Payload, Record, Responder, Running, ServerNotify, SessionContext,
-    SessionOptions, Sessions, SetHandler, SetLogger, StatusCode, handler_fn,
+    CommonLog, ContentsLog, Detail, Dispose, HttpHandler, HttpRequest, HttpServer, Inspect,
+    JsonLog, Limits, LocalAddrs, Logger, Payload, Record, Responder, Running, ServerNotify,
+    SessionContext, SessionOptions, Sessions, SetHandler, SetLogger, StatusCode, handler_fn,
 };
 use tokio::net::TcpStream;
 
@@ -417,28 +417,13 @@ async fn cut_exchanges_are_logged() {
     let mut peer = connect(address).await;
     peer.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
     // The session must know the request before it is cut.
-    while running
-        .handle()
-        .send(Sessions)
-        .await
-        .expect("alive")
-        .is_empty()
-    {}
-    let session = running
-        .handle()
-        .send(Sessions)
-        .await
-        .expect("alive")
-        .remove(0);
-    while session
-        .send(http_actors::Inspect)
-        .await
-        .expect("alive")
-        .exchanges
-        == 0
-    {
-        tokio::task::yield_now().await;
-    }
+    let sessions = async || running.handle().send(Sessions).await.expect("alive");
+    eventually("a session", async || !sessions().await.is_empty()).await;
+    let session = sessions().await.remove(0);
+    eventually("an exchange", async || {
+        session.send(Inspect).await.expect("alive").exchanges > 0
+    })
+    .await;
     running.handle().send(Dispose).await.expect("alive");
     running.await.expect("ended well");
     assert!(

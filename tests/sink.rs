@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, Recipient, ResponseActFuture};
-use common::{Heard, Peer, Pipe, Recorder, Served, serve, serve_with};
+use common::{Heard, Peer, Pipe, Recorder, Served, eventually, serve, serve_with};
 use http_actors::test_util::Socket;
 use http_actors::{
     Apply, BodyPart, Cancel, Headers, HttpSession, Inspect, MessageId, NoMore, Part, Payload,
@@ -348,9 +348,10 @@ async fn no_more() {
         .send(Err(NoMore))
         .expect("waited for");
     served.peer.send("1\r\nb\r\n0\r\n\r\n").await;
-    while served.session.send(Inspect).await.expect("alive").bytes_in < 2 {
-        tokio::task::yield_now().await;
-    }
+    eventually("both bytes", async || {
+        served.session.send(Inspect).await.expect("alive").bytes_in >= 2
+    })
+    .await;
     served
         .session
         .send(Apply(ok().body("so")))
@@ -611,14 +612,11 @@ async fn a_session_answers_when_there_is_room() {
     let piece = Part::Data(vec![b'x'; 2 << 20].into());
     let waiting = actix::spawn(served.session.send(part(message, piece)));
     // The pipe takes half of it.
-    while served
-        .session
-        .send(Inspect)
-        .await
-        .expect("alive")
-        .throttled_for
-        .is_none()
-    {}
+    eventually("a session that waits for room", async || {
+        let info = served.session.send(Inspect).await.expect("alive");
+        info.throttled_for.is_some()
+    })
+    .await;
     assert!(!waiting.is_finished());
     served.peer.until(&"x".repeat(2 << 20)).await;
     assert_eq!(waiting.await.expect("no panic").expect("alive"), Ok(()));

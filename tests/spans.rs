@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use actix::Addr;
-use common::{Peer, Pipe};
+use common::{Peer, Pipe, eventually};
 use http_actors::{
     Apply, HttpClient, HttpHandler, HttpServer, HttpSession, LocalAddrs, Payload, SessionContext,
     SessionOptions, StatusCode,
@@ -275,13 +275,11 @@ async fn a_cut_exchange() {
     let (mut peer, near) = Peer::open(Pipe::new());
     let session = HttpSession::accept(near, &|_| Idle, SessionOptions::default());
     peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    while session
-        .send(http_actors::Inspect)
-        .await
-        .expect("alive")
-        .exchanges
-        == 0
-    {}
+    eventually("an exchange", async || {
+        let info = session.send(http_actors::Inspect).await;
+        info.expect("alive").exchanges > 0
+    })
+    .await;
     session.do_send(http_actors::Dispose);
     peer.rest().await;
     let exchange = &spans.named("exchange")[0];

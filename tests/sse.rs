@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::Addr;
-use common::{Peer, Pipe, serve};
+use common::{Peer, Pipe, eventually, serve};
 use futures_util::FutureExt as _;
 use http_actors::sse::{self, Event, EventSender};
 use http_actors::{
@@ -142,9 +142,10 @@ async fn a_dropped_sender_cuts_its_stream() {
     let (events, mut peer) = open().await;
     let closed = events.closed();
     let large = || Event::data("x".repeat(200 << 10));
-    while events.send(large()).now_or_never().is_some() {
-        tokio::task::yield_now().await;
-    }
+    eventually("an event that waits for room", async || {
+        events.send(large()).now_or_never().is_none()
+    })
+    .await;
     drop(events);
     closed.await;
     assert!(!peer.rest().await.contains("0\r\n\r\n"));

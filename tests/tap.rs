@@ -5,7 +5,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use actix::Addr;
-use common::{Peer, Pipe};
+use common::{Peer, Pipe, eventually};
 use http_actors::test_util::Tape;
 use http_actors::{
     Apply, Direction, Dispose, HttpHandler, HttpServer, HttpSession, Passed, Payload, Redacted,
@@ -131,9 +131,7 @@ async fn connections_times_and_cuts() {
         } else {
             session.do_send(Dispose);
         }
-        while session.connected() {
-            tokio::task::yield_now().await;
-        }
+        eventually("the end of the session", async || !session.connected()).await;
     }
     let seen = seen.lock().expect("not poisoned");
     assert!(seen.iter().is_sorted_by_key(|(_, at, ..)| at));

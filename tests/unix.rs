@@ -5,7 +5,7 @@ mod common;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixListener;
 
-use common::{Peer, Recorder, socket_path};
+use common::{Peer, Recorder, eventually, socket_path};
 use http_actors::{
     Apply, Dispose, Drain, HttpHandler, HttpRequest, HttpServer, HttpSession, LocalAddrs, Origin,
     Payload, Route, SessionContext, SessionOptions, StatusCode, handler_fn,
@@ -70,9 +70,7 @@ async fn a_path_is_taken_over_in_a_drain() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let responder = asked.recv().await.expect("asked");
     let report = actix_rt::spawn(old.handle().send(Drain::default()));
-    while path.exists() {
-        tokio::task::yield_now().await;
-    }
+    eventually("a path that is free", async || !path.exists()).await;
     let new = server().bind_uds(&path).expect("it is free").run();
     let answer = Payload::response(StatusCode::OK).body("old");
     responder.respond(answer).await.expect("taken");

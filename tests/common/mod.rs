@@ -8,7 +8,7 @@ pub(crate) mod tls;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 pub(crate) use http_actors::test_util::{FarEnd as Peer, Heard, Pipe, Random, Recorder};
@@ -62,6 +62,45 @@ pub(crate) async fn tcp_pair() -> (tokio::net::TcpStream, tokio::net::TcpStream)
     let address = listener.local_addr().expect("an address");
     let (near, far) = tokio::join!(listener.accept(), tokio::net::TcpStream::connect(address));
     (near.expect("accepted").0, far.expect("connected"))
+}
+
+/// How long a test waits for what must come, before it fails. It never measures anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Waits until this holds, and says whether it ever did. What else this thread has to do goes on meanwhile, and a paused
+/// clock stands still.
+pub(crate) async fn comes_true(holds: impl AsyncFnMut() -> bool) -> bool {
+    comes_true_within(PATIENCE, holds).await
+}
+
+/// The same with another patience, to test it.
+pub(crate) async fn comes_true_within(
+    patience: Duration,
+    mut holds: impl AsyncFnMut() -> bool,
+) -> bool {
+    let begin = Instant::now();
+    while begin.elapsed() < patience {
+        match tokio::time::timeout(patience, holds()).await {
+            Ok(true) => return true,
+            Ok(false) => tokio::task::yield_now().await,
+            Err(_) => break,
+        }
+    }
+    false
+}
+
+/// Waits until this holds. What never does fails the test, by its name, and does not hang it.
+pub(crate) async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
+    assert!(comes_true(holds).await, "waited {PATIENCE:?} for {what}");
+}
+
+/// The same on a thread that does nothing else.
+pub(crate) fn eventually_blocking(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        std::thread::yield_now();
+    }
 }
 
 /// A path for a Unix socket, of this call alone.
