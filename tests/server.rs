@@ -3,7 +3,7 @@
 mod common;
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -197,6 +197,62 @@ async fn a_server_without_an_address_fails() {
     assert!(*told.lock().expect("no panic"));
 }
 
+/// Each address has its own listener, that of a name as well.
+#[actix::test]
+async fn a_name_with_several_addresses() {
+    let several = [[127, 0, 0, 1], [127, 0, 0, 2], [127, 0, 0, 3]];
+    let several = several.map(|ip| SocketAddr::from((ip, 0)));
+    assert_listens_on_all(&several[..]).await;
+    let localhost = "localhost:0".to_socket_addrs().expect("a name");
+    if localhost.count() > 1 {
+        assert_listens_on_all("localhost:0").await;
+    } else {
+        eprintln!("left out: localhost has one address");
+    }
+}
+
+async fn assert_listens_on_all(name: impl ToSocketAddrs) {
+    let addresses: Vec<SocketAddr> = name.to_socket_addrs().expect("a name").collect();
+    let running = hi().bind(name).expect("ports").run();
+    let ips = |addresses: &[SocketAddr]| addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>();
+    assert_eq!(ips(running.addresses()), ips(&addresses));
+    for address in running.addresses() {
+        let mut peer = connect(*address).await;
+        peer.send(GET).await;
+        peer.expect(HI).await;
+    }
+}
+
+/// All addresses of IPv6 are those of IPv6 alone: the same port of IPv4 is free for another server.
+#[actix::test]
+async fn ipv6_leaves_ipv4_alone() {
+    if let Err(error) = std::net::TcpListener::bind("[::]:0") {
+        eprintln!("left out: no IPv6 here: {error}");
+        return;
+    }
+    // The port of IPv4 may belong to anybody; that of all attempts does not.
+    for _ in 0..20 {
+        let six = hi().bind("[::]:0").expect("a port").run();
+        let port = six.addresses()[0].port();
+        let other = HttpServer::new(|_| Say("ho")).signals(false).workers(1);
+        let Ok(other) = other.bind((Ipv4Addr::UNSPECIFIED, port)) else {
+            continue;
+        };
+        let _four = other.run();
+        let localhosts: [(IpAddr, _); 2] = [
+            (Ipv6Addr::LOCALHOST.into(), HI.to_owned()),
+            (Ipv4Addr::LOCALHOST.into(), HI.replace("hi", "ho")),
+        ];
+        for (localhost, answer) in localhosts {
+            let mut peer = connect((localhost, port).into()).await;
+            peer.send(GET).await;
+            peer.expect(&answer).await;
+        }
+        return;
+    }
+    panic!("IPv6 takes the ports of IPv4");
+}
+
 /// A socket that listens already, shared by the workers.
 #[actix::test]
 async fn serves_a_given_listener() {
@@ -230,6 +286,56 @@ async fn connections_over_the_limit_wait() {
     );
     drop(second);
     third.expect(HI).await;
+}
+
+/// How many connections wait in the backlog of a port of 127.0.0.1 until they are accepted.
+fn backlog(port: u16) -> u32 {
+    let all = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let listening = format!(" 0100007F:{port:04X} 00000000:0000 0A ");
+    let line = all.lines().find(|line| line.contains(&listening));
+    let queues = line.and_then(|line| line.split_whitespace().nth(4));
+    let (_, waiting) = queues
+        .and_then(|queues| queues.split_once(':'))
+        .expect("it listens");
+    u32::from_str_radix(waiting, 16).expect("a number")
+}
+
+/// At the limit each listener of a worker accepts one more, which waits. The rest stays in the backlogs, and all are
+/// served in the end.
+#[actix::test]
+async fn each_listener_accepts_one_that_waits() {
+    let addresses = [SocketAddr::from(([127, 0, 0, 1], 0)); 3];
+    let server = hi().max_connections(1).bind(&addresses[..]);
+    let running = server.expect("three ports").run();
+    let ports: Vec<u16> = running.addresses().iter().map(SocketAddr::port).collect();
+    assert_eq!(ports.len(), 3);
+    let mut served = connect(running.addresses()[0]).await;
+    served.send(GET).await;
+    served.expect(HI).await;
+    let mut waiting = Vec::new();
+    for address in running.addresses().repeat(3) {
+        let mut peer = connect(address).await;
+        peer.send(GET).await;
+        waiting.push(peer);
+    }
+    let backlogs = || ports.iter().map(|port| backlog(*port)).collect::<Vec<_>>();
+    eventually("one of each backlog to be accepted", async || {
+        backlogs().iter().sum::<u32>() <= 6
+    })
+    .await;
+    // Round trips on the one that is served: the others had every chance to be accepted wrongly.
+    for _ in 0..20 {
+        served.send(GET).await;
+        served.expect(HI).await;
+        assert_eq!(backlogs(), [2, 2, 2]);
+    }
+    let sessions = running.handle().send(Sessions).await.expect("alive");
+    assert_eq!(sessions.len(), 1);
+    drop(served);
+    let ends = waiting
+        .into_iter()
+        .map(async |mut peer| peer.expect(HI).await);
+    futures_util::future::join_all(ends).await;
 }
 
 /// P110: another handler and another logger hold for connections accepted from then on.
