@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Addr, Context, Handler, ResponseFuture};
 use bytes::Bytes;
-use common::{Draw as _, ON_PURPOSE, PATTERN, Pipe, Random, hide_panics_on_purpose};
+use common::{
+    Draw as _, ON_PURPOSE, PATIENCE, PATTERN, Pipe, Random, comes_true, hide_panics_on_purpose,
+};
 use futures_util::StreamExt as _;
 use http_actors::test_util::Socket;
 use http_actors::{
@@ -22,6 +24,7 @@ use http_actors::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::codec::Framed;
 
 /// A request whose path says how long the body of the answer is.
@@ -65,6 +68,8 @@ struct Tally {
     log: Vec<String>,
     wrong: bool,
     panicked: bool,
+    /// Told whenever a request ends, or the handler panics.
+    ended: Rc<Notify>,
 }
 
 impl Tally {
@@ -112,6 +117,7 @@ impl Tally {
         self.note(format!("{how} {number}"));
         let asked = &mut self.asked[number];
         asked.over = Some(how);
+        self.ended.notify_one();
         let (answered, whole) = (asked.answered, asked.received == asked.size);
         self.must(how != "completed" || answered && whole, "whole");
         self.must(how != "refused" || !answered, "without an answer");
@@ -293,7 +299,10 @@ impl Restless {
                 deadline: Duration::from_secs(2),
             }),
             _ => {
-                self.tally.borrow_mut().panicked = true;
+                let mut tally = self.tally.borrow_mut();
+                tally.panicked = true;
+                tally.ended.notify_one();
+                drop(tally);
                 std::panic::panic_any(ON_PURPOSE);
             }
         }
@@ -516,7 +525,28 @@ async fn answer(
     random.below(40) > 0
 }
 
-fn any_options(random: &mut Random) -> SessionOptions {
+/// The times of a walk.
+#[derive(Clone, Copy)]
+struct Times {
+    /// What each exchange may take: one of these.
+    exchange: [Duration; 2],
+    /// What all of them take at most, one after the other.
+    patience: Duration,
+}
+
+/// Those of a clock that is paused.
+const PAUSED: Times = Times {
+    exchange: [Duration::from_secs(3), Duration::from_secs(100)],
+    patience: Duration::from_secs(30_000),
+};
+
+/// Those of a clock that goes.
+const REAL: Times = Times {
+    exchange: [Duration::from_millis(100), Duration::from_secs(1)],
+    patience: PATIENCE,
+};
+
+fn any_options(random: &mut Random, times: Times) -> SessionOptions {
     let mut options = SessionOptions {
         pipeline: random.below(2) == 0,
         queue: 1 + random.below(20),
@@ -530,18 +560,19 @@ fn any_options(random: &mut Random) -> SessionOptions {
         buffers.low_water = buffers.high_water / (1 + random.below(4));
     }
     // What the handler holds back, or does not end, ends all the same.
-    options.timeouts.exchange = Some(Duration::from_secs(random.one_of(&[3, 100])));
+    options.timeouts.exchange = Some(random.one_of(&times.exchange));
     options
 }
 
 /// Asks this and that. At the end nothing is left. Returns how the exchanges ended.
 async fn walk(
     seed: u64,
+    times: Times,
     open: impl FnOnce(SessionOptions, Rc<RefCell<Tally>>) -> Addr<HttpSession>,
 ) -> Vec<&'static str> {
     let mut random = Random::of(seed);
     let tally = Rc::new(RefCell::new(Tally::default()));
-    let session = open(any_options(&mut random), tally.clone());
+    let session = open(any_options(&mut random, times), tally.clone());
     for _ in 0..=random.below(12) {
         let request = any_request(&mut random);
         let id = request.id();
@@ -555,22 +586,31 @@ async fn walk(
         session.do_send(Dispose);
     }
     // Each exchange has its deadline, so all of them end by themselves.
-    let mut patience = 30_000;
-    while patience > 0 && !tally.borrow().is_over() {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        patience -= 1;
-    }
+    let ended = tally.borrow().ended.clone();
+    let all = async {
+        while !tally.borrow().is_over() {
+            ended.notified().await;
+        }
+    };
+    let over = tokio::time::timeout(times.patience, all).await.is_ok();
     // A future is dropped in the turn after that of its end.
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    let still = tally.borrow().is_still();
+    let still = comes_true(async || tally.borrow().is_still()).await;
     session.do_send(Dispose);
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    let gone = comes_true(async || !session.connected()).await;
     let mut tally = tally.borrow_mut();
-    tally.must(patience > 0, "over");
+    tally.must(over, "over");
     tally.must(still, "without a future that outlives its exchange");
-    tally.must(!session.connected(), "gone");
+    tally.must(gone, "gone");
     assert!(!tally.wrong, "seed {seed}: {:#?}", tally.log);
     tally.asked.iter().filter_map(|asked| asked.over).collect()
+}
+
+/// Each way to end was seen more often than this.
+fn assert_every_end(ends: &[&str], often: usize) {
+    for how in ["completed", "cancelled", "failed", "refused"] {
+        let count = ends.iter().filter(|end| **end == how).count();
+        assert!(count > often, "only {count} of {} are {how}", ends.len());
+    }
 }
 
 /// Every request that is accepted ends, once, and nothing is told of it after that. A session that is disposed of is
@@ -581,7 +621,7 @@ async fn every_request_ends_exactly_once() {
     hide_panics_on_purpose();
     let mut ends = Vec::new();
     for seed in 1..=2000 {
-        let walked = walk(seed, |options, tally| {
+        let walked = walk(seed, PAUSED, |options, tally| {
             let mut random = Random::of(seed << 32);
             let capacity = random.one_of(&[1000, 9000, 70_000]);
             let (near, far) = Pipe::new().capacity(capacity).open();
@@ -591,38 +631,45 @@ async fn every_request_ends_exactly_once() {
         });
         ends.extend(walked.await);
     }
-    for how in ["completed", "cancelled", "failed", "refused"] {
-        let count = ends.iter().filter(|end| **end == how).count();
-        assert!(count > 300, "only {count} of {} are {how}", ends.len());
-    }
+    assert_every_end(&ends, 300);
 }
 
-/// The same of sessions that connect again when their connection is gone.
+/// Walks over TCP, where the session connects as often as it needs to. Returns also how often that was.
+async fn walk_over_tcp(seed: u64) -> (Vec<&'static str>, u64) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let origin = Origin::try_from(format!("http://{address}").as_str()).expect("an origin");
+    let connections = Rc::new(Cell::new(0));
+    let count = connections.clone();
+    let server = actix::spawn(async move {
+        while let Ok((io, _)) = listener.accept().await {
+            count.update(|count| count + 1);
+            let reset = |io: &TcpStream| io.set_zero_linger().expect("a socket");
+            let random = Random::of((seed << 32) + count.get());
+            actix::spawn(any_server(io, reset, random));
+        }
+    });
+    let walked = walk(seed, REAL, |options, tally| {
+        let factory = move |_| Restless::new(seed, tally.clone());
+        HttpSession::connect(origin, &factory, options)
+    });
+    let ends = walked.await;
+    server.abort();
+    (ends, connections.get())
+}
+
+/// The same of sessions that connect again when their connection is gone. The clock goes, because a paused one does not
+/// know that the system is busy; so many walk at once.
 #[actix::test]
 async fn every_request_ends_exactly_once_over_any_connection() {
-    tokio::time::pause();
+    const AT_ONCE: usize = 50;
     hide_panics_on_purpose();
-    let connections = Rc::new(Cell::new(0));
-    for seed in 1..=600 {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let origin = Origin::try_from(format!("http://{address}").as_str()).expect("an origin");
-        let count = connections.clone();
-        let server = actix::spawn(async move {
-            while let Ok((io, _)) = listener.accept().await {
-                count.update(|count| count + 1);
-                let reset = |io: &TcpStream| io.set_zero_linger().expect("a socket");
-                let random = Random::of((seed << 32) + count.get());
-                actix::spawn(any_server(io, reset, random));
-            }
-        });
-        let walked = walk(seed, |options, tally| {
-            let factory = move |_| Restless::new(seed, tally.clone());
-            HttpSession::connect(origin, &factory, options)
-        });
-        walked.await;
-        server.abort();
-    }
-    let count = connections.get();
-    assert!(count > 900, "only {count} connections");
+    let walks = futures_util::stream::iter(1..=600).map(walk_over_tcp);
+    let walked: Vec<_> = walks.buffer_unordered(AT_ONCE).collect().await;
+    let again = walked.iter().filter(|(_, count)| *count > 1).count();
+    let total: u64 = walked.iter().map(|(_, count)| count).sum();
+    assert!(total > 900, "only {total} connections");
+    assert!(again > 150, "only {again} connected again");
+    let ends = walked.into_iter().flat_map(|(ends, _)| ends);
+    assert_every_end(&ends.collect::<Vec<_>>(), 50);
 }
