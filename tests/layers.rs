@@ -1,6 +1,7 @@
-//! The floors: imports point down only, and the pure ones know nothing of actors, tasks, clocks and sockets.
+//! The floors: imports point down only, and the pure ones know nothing of actors, tasks, clocks and sockets. And what
+//! the crate exports is what its documentation lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -289,6 +290,37 @@ fn impure(file: &str, text: &str) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// The names of what `docs/public-api.txt` lists at the crate root, without modules.
+fn listed(list: &str) -> BTreeSet<&str> {
+    list.lines()
+        .map(|line| line.strip_prefix("#[non_exhaustive] ").unwrap_or(line))
+        .filter(|line| line.starts_with("pub ") && !line.starts_with("pub mod "))
+        .filter_map(|line| {
+            let (_, name) = line.split_once("http_actors::")?;
+            let end = name.find(|each: char| !each.is_alphanumeric() && each != '_');
+            let (name, behind) = name.split_at(end.unwrap_or(name.len()));
+            (!behind.starts_with("::")).then_some(name)
+        })
+        .collect()
+}
+
+/// What the crate root exports is in the list of what is public, and the other way round. `.ci/run api` compares the
+/// rest of it, with tools that are not everywhere.
+#[test]
+fn the_public_api_is_listed() {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/public-api.txt");
+    let list = fs::read_to_string(list).expect("text");
+    let exports = our_exports();
+    let exported: BTreeSet<&str> = exports.keys().map(String::as_str).collect();
+    let listed = listed(&list);
+    let unlisted: Vec<_> = exported.difference(&listed).collect();
+    let gone: Vec<_> = listed.difference(&exported).collect();
+    assert!(
+        unlisted.is_empty() && gone.is_empty(),
+        "docs/public-api.txt lacks {unlisted:?}, and lists {gone:?}: its header says how to make it anew"
+    );
 }
 
 #[test]
