@@ -618,7 +618,9 @@ async fn a_session_answers_when_there_is_room() {
     })
     .await;
     assert!(!waiting.is_finished());
-    served.peer.until(&"x".repeat(2 << 20)).await;
+    served.peer.until("200000\r\n").await;
+    let taken = served.peer.exactly(2 << 20).await;
+    assert!(taken.iter().all(|byte| *byte == b'x'));
     assert_eq!(waiting.await.expect("no panic").expect("alive"), Ok(()));
 }
 
