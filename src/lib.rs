@@ -112,8 +112,9 @@ pub use payload::{Credentials, Headers, MessageId, Payload, TransferMode};
 #[cfg(feature = "tower")]
 pub use server::tower_handler;
 pub use server::{
-    Cut, Drain, DrainReport, FromRequest, HttpRequest, HttpServer, IntoResponse, LocalAddrs,
-    Running, ServerActor, ServerNotify, Service, Sessions, SetHandler, SetLogger, handler_fn,
+    Cut, Drain, DrainReport, ErrorResponse, FromRequest, HttpRequest, HttpServer, IntoResponse,
+    LocalAddrs, Running, ServerActor, ServerNotify, Service, Sessions, SetHandler, SetLogger,
+    handler_fn,
 };
 pub use session::{
     Answer, Apply, BodyPart, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled,

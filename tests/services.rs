@@ -3,6 +3,8 @@
 mod common;
 
 use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use actix::Addr;
@@ -10,8 +12,8 @@ use bytes::Bytes;
 use common::{Peer, Pipe};
 use futures_util::{StreamExt as _, stream};
 use http_actors::{
-    BodyError, CancelCause, Dispose, FailureReason, HandlerFactory, HttpRequest, HttpSession,
-    Incoming, Payload, SessionOptions, StatusCode, Timeouts, WireError, handler_fn,
+    BodyError, CancelCause, Dispose, ErrorResponse, FailureReason, HandlerFactory, HttpRequest,
+    HttpSession, Incoming, Payload, SessionOptions, StatusCode, Timeouts, WireError, handler_fn,
 };
 use tokio::sync::mpsc;
 
@@ -309,6 +311,68 @@ async fn errors_and_panics_are_answered_for() {
     let rest = peer.rest().await;
     assert!(rest.starts_with("HTTP/1.1 500 "), "{rest}");
     assert!(rest.contains("Connection: close"), "{rest}");
+}
+
+/// An error that wraps others, as those of an application do.
+#[derive(Debug)]
+struct Wrapped(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the application failed")
+    }
+}
+
+impl Error for Wrapped {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// An error may choose the answer, itself or as the source of another, and the connection goes on.
+#[actix::test]
+async fn errors_with_an_answer_of_their_own() {
+    let picky = handler_fn(async |(request, mut body): (Payload, Incoming)| {
+        let missing = || ErrorResponse::new(StatusCode::NOT_FOUND, "no such page\n");
+        let login = Payload::response(StatusCode::UNAUTHORIZED)
+            .header("WWW-Authenticate", "Basic")
+            .body("who?");
+        let endless = Payload::response(StatusCode::OK).chunked();
+        match request.path() {
+            "/" => Ok(ok().body("hi")),
+            "/missing" => Err(missing().into()),
+            "/wrapped" => Err(Wrapped(missing().into()).into()),
+            "/login" => Err(Wrapped(Wrapped(ErrorResponse::from(login).into()).into()).into()),
+            "/endless" => Err(ErrorResponse::from(endless).into()),
+            "/long" => {
+                let all = body.bytes(2).await;
+                Err(Wrapped(all.expect_err("too long").into()).into())
+            }
+            _ => Err(Box::<dyn Error>::from("other")),
+        }
+    });
+    let (_session, mut peer) = serve(&picky);
+    let missing = "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                   Content-Length: 13\r\n\r\nno such page\n";
+    let login = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\
+                 Content-Length: 4\r\n\r\nwho?";
+    let long = "HTTP/1.1 413 Payload Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                Content-Length: 15\r\n\r\nbody too large\n";
+    for (path, answer) in [
+        ("/missing", missing),
+        ("/wrapped", missing),
+        ("/login", login),
+        ("/endless", ERROR),
+        ("/long", long),
+        ("/other", ERROR),
+        ("/", HI),
+    ] {
+        peer.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+        ))
+        .await;
+        peer.expect(answer).await;
+    }
 }
 
 /// A body that fails half-way is cut, and not ended well.

@@ -3,6 +3,7 @@
 mod actor;
 mod bind;
 mod drain;
+mod error_response;
 mod factory;
 mod function;
 mod listener;
@@ -38,6 +39,7 @@ use crate::wire::{Leniency, Limits};
 pub use actor::{LocalAddrs, ServerActor, Sessions, SetHandler, SetLogger};
 use bind::Socket;
 pub use drain::{Cut, Drain, DrainReport};
+pub use error_response::ErrorResponse;
 use factory::BoxFactory;
 pub use function::{FromRequest, handler_fn};
 pub use notify::ServerNotify;

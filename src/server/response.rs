@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
 
+use super::error_response::{ErrorResponse, sources};
 use crate::error::{BodyError, UseError};
 use crate::payload::{Payload, TransferMode, allows_body};
 use crate::session::{Owed, Responder};
@@ -20,8 +21,9 @@ use crate::session::{Owed, Responder};
 ///   more, and not at all if the status allows no body. A body that has come to its length is over, whether its stream
 ///   has ended or says no more. An error in it cuts the answer, so that the client sees that it is not whole.
 /// * Nothing, if the function took the whole [`HttpRequest`](crate::HttpRequest) and answers by its responder.
-/// * A `Result` of one of these. An error is logged and answered with a 500 that does not tell what it was;
-///   [`BodyError::TooLarge`] with a 413. The connection goes on.
+/// * A `Result` of one of these. An [`ErrorResponse`] is answered with what it contains, [`BodyError::TooLarge`] with a
+///   413, also where they are sources of other errors. Any other error is logged and answered with a 500 that does not
+///   tell what it was. The connection goes on.
 ///
 /// ```
 /// use http_actors::{Payload, StatusCode, handler_fn};
@@ -129,7 +131,7 @@ where
     async fn answer(self, responder: Responder) {
         match self {
             Ok(answer) => answer.answer(responder).await,
-            Err(error) => drop(responder.respond(apology(&*error.into()))),
+            Err(error) => apology(&*error.into()).answer(responder).await,
         }
     }
 }
@@ -147,7 +149,12 @@ where
 
 /// The answer of a service that failed.
 pub(super) fn apology(error: &(dyn Error + 'static)) -> Payload {
-    let too_large = matches!(error.downcast_ref(), Some(BodyError::TooLarge(_)));
+    if let Some(own) = ErrorResponse::of(error) {
+        tracing::debug!(%error, "a service answered with an error");
+        return own.payload().clone();
+    }
+    let too_large =
+        sources(error).any(|error| matches!(error.downcast_ref(), Some(BodyError::TooLarge(_))));
     let (status, text) = if too_large {
         (StatusCode::PAYLOAD_TOO_LARGE, "body too large\n")
     } else {
@@ -158,7 +165,7 @@ pub(super) fn apology(error: &(dyn Error + 'static)) -> Payload {
     plain(status, text)
 }
 
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Payload {
+pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Payload {
     Payload::response(status)
         .header("Content-Type", "text/plain; charset=utf-8")
         .body(text)

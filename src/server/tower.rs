@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::receiver::{Bodies, Receiver, Serve};
 use super::request::HttpRequest;
-use super::response::apology;
+use super::response::{Reply as _, apology};
 use crate::error::UseError;
 use crate::payload::{Headers, Payload, TransferMode, allows_body};
 use crate::session::{BodySender, HttpSession, Incoming, Owed, Responder, SessionContext};
@@ -97,7 +97,7 @@ where
             };
             match called.await {
                 Ok(response) => answer(request.responder, response, asked).await,
-                Err(error) => drop(request.responder.respond(apology(&*error))),
+                Err(error) => apology(&*error).answer(request.responder).await,
             }
         });
     }
