@@ -398,31 +398,62 @@ async fn drained_in(windows: &[u64]) {
     assert_eq!(Peer::new(silent).rest().await, "");
 }
 
-/// Plain, TLS and Unix listeners on one server.
+/// Plain, TLS and Unix listeners on one server, which are its own or were given to it listening.
 #[actix::test]
 async fn listeners_of_every_kind() {
     let authority = Authority::new();
+    for given in [false, true] {
+        let path = socket_path();
+        let secret = authority.server("localhost");
+        let port = || std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let bound = if given {
+            let file = std::os::unix::net::UnixListener::bind(&path).expect("a path");
+            server()
+                .listen(port())
+                .and_then(|server| server.listen_rustls(port(), secret))
+                .and_then(|server| server.listen_uds(file))
+        } else {
+            server()
+                .bind("127.0.0.1:0")
+                .and_then(|server| server.bind_rustls("127.0.0.1:0", secret))
+                .and_then(|server| server.bind_uds(&path))
+        };
+        let running = bound.expect("bound").run();
+        let [plain, secure] = running.addresses() else {
+            panic!("two addresses");
+        };
+        let mut peer = Peer::new(TcpStream::connect(plain).await.expect("it listens"));
+        peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        peer.until("plain").await;
+        let mut peer = Peer::new(UnixStream::connect(&path).await.expect("it listens"));
+        peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        peer.until("plain").await;
+        let mut heard = ask("localhost", secure.port(), options(authority.client()));
+        assert!(heard.next().await.starts_with("apply 200 [TLSv1.3 "));
+        running.handle().do_send(Dispose);
+        running.await.expect("an end");
+        assert_eq!(path.exists(), given, "who made it removes it");
+        // The file may be gone.
+        let _ = std::fs::remove_file(&path);
+    }
+}
+
+/// A Unix socket that was given stays open for the next server, and what waits in its backlog with it.
+#[actix::test]
+async fn a_given_unix_socket_is_passed_on() {
     let path = socket_path();
-    let running = server()
-        .bind("127.0.0.1:0")
-        .and_then(|server| server.bind_rustls("127.0.0.1:0", authority.server("localhost")))
-        .and_then(|server| server.bind_uds(&path))
-        .expect("bound")
-        .run();
-    let [plain, secure] = running.addresses() else {
-        panic!("two addresses");
-    };
-    let mut peer = Peer::new(TcpStream::connect(plain).await.expect("it listens"));
-    peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    peer.until("plain").await;
+    let file = std::os::unix::net::UnixListener::bind(&path).expect("a path");
+    let next = file.try_clone().expect("a descriptor");
+    let first = server().listen_uds(file).expect("a socket").run();
+    first.handle().do_send(Dispose);
+    first.await.expect("an end");
     let mut peer = Peer::new(UnixStream::connect(&path).await.expect("it listens"));
+    let second = server().listen_uds(next).expect("a socket").run();
     peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     peer.until("plain").await;
-    let mut heard = ask("localhost", secure.port(), options(authority.client()));
-    assert!(heard.next().await.starts_with("apply 200 [TLSv1.3 "));
-    running.handle().do_send(Dispose);
-    running.await.expect("an end");
-    assert!(!path.exists());
+    second.handle().do_send(Dispose);
+    second.await.expect("an end");
+    std::fs::remove_file(&path).expect("it is still there");
 }
 
 /// B24 over TLS: the end of the connection is the end of a body only if it was said.

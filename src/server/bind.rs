@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
@@ -22,6 +23,8 @@ pub(super) enum Socket {
     },
     /// Listening already; the workers share it.
     Given(TcpListener),
+    /// Bound to a path and listening already; the workers share it.
+    GivenUnix(UnixListener),
     /// Bound to a path, not yet listening; the workers share it.
     Unix { socket: RawSocket, file: SocketFile },
 }
@@ -48,6 +51,11 @@ impl Socket {
         Ok(Self::Given(listener))
     }
 
+    pub(super) fn given_unix(listener: UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::GivenUnix(listener))
+    }
+
     pub(super) fn unix(path: &Path) -> io::Result<Self> {
         let bound = SocketFile::bind(path);
         let (socket, file) = bound.map_err(|error| refused(path.display(), &error))?;
@@ -59,7 +67,7 @@ impl Socket {
         match self {
             Self::Bound { address, .. } => Ok(Some(*address)),
             Self::Given(listener) => listener.local_addr().map(Some),
-            Self::Unix { .. } => Ok(None),
+            Self::GivenUnix(_) | Self::Unix { .. } => Ok(None),
         }
     }
 
@@ -92,6 +100,10 @@ impl Socket {
             }
             Self::Given(listener) => {
                 let listeners = vec![ShareSocket::Given(listener)];
+                Ok((spread(listeners, workers)?, None))
+            }
+            Self::GivenUnix(listener) => {
+                let listeners = vec![ShareSocket::GivenUnix(listener)];
                 Ok((spread(listeners, workers)?, None))
             }
             Self::Unix { socket, file } => {

@@ -32,6 +32,8 @@ pub(super) enum ShareSocket {
     /// Other processes may accept from it too.
     Given(StdTcpListener),
     Unix(StdUnixListener),
+    /// Other processes may accept from it too.
+    GivenUnix(StdUnixListener),
 }
 
 impl ShareSocket {
@@ -41,6 +43,7 @@ impl ShareSocket {
             Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
             Self::Given(listener) => Self::Given(listener.try_clone()?),
             Self::Unix(listener) => Self::Unix(listener.try_clone()?),
+            Self::GivenUnix(listener) => Self::GivenUnix(listener.try_clone()?),
         })
     }
 }
@@ -48,7 +51,11 @@ impl ShareSocket {
 /// A listening socket of this arbiter.
 pub(super) enum Listener {
     Tcp(Port),
-    Unix(UnixListener),
+    Unix {
+        listener: UnixListener,
+        /// Other processes may accept from it too.
+        given: bool,
+    },
 }
 
 /// A TCP port that is listened on.
@@ -98,8 +105,22 @@ impl Listener {
         Ok(match socket {
             ShareSocket::Tcp(listener) => Self::Tcp(Port::new(listener, false, options)?),
             ShareSocket::Given(listener) => Self::Tcp(Port::new(listener, true, options)?),
-            ShareSocket::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
+            ShareSocket::Unix(listener) => Self::unix(listener, false)?,
+            ShareSocket::GivenUnix(listener) => Self::unix(listener, true)?,
         })
+    }
+
+    fn unix(listener: StdUnixListener, given: bool) -> io::Result<Self> {
+        let listener = UnixListener::from_std(listener)?;
+        Ok(Self::Unix { listener, given })
+    }
+
+    /// Whether other processes may accept from it too.
+    fn is_given(&self) -> bool {
+        match self {
+            Self::Tcp(port) => port.given,
+            Self::Unix { given, .. } => *given,
+        }
     }
 
     /// For one task only.
@@ -109,33 +130,36 @@ impl Listener {
                 let (stream, remote) = ready!(port.listener.poll_accept(cx))?;
                 port.split(stream, Some(remote))
             }
-            Self::Unix(listener) => split(ready!(listener.poll_accept(cx))?.0),
+            Self::Unix { listener, .. } => split(ready!(listener.poll_accept(cx))?.0),
         }))
     }
 
     /// Tells the kernel to begin no new connections, on a socket that belongs to this server alone. Returns how long
     /// the connections that it has begun may take to get here.
     pub(super) fn begin_no_more(&self) -> Duration {
-        match self {
-            Self::Tcp(Port { given: true, .. }) => Duration::ZERO,
-            Self::Tcp(Port { listener, .. }) => {
-                if let Err(error) = begin_no_more(&SockRef::from(listener)) {
-                    tracing::debug!(%error, "connections may begin while the listener closes");
-                }
-                HANDSHAKE
-            }
-            // Its file is gone; one that had found it before may be about to connect.
-            Self::Unix(_) => HANDSHAKE,
+        if self.is_given() {
+            return Duration::ZERO;
         }
+        // The file of a Unix socket is gone; one that had found it before may be about to connect.
+        if let Self::Tcp(Port { listener, .. }) = self
+            && let Err(error) = begin_no_more(&SockRef::from(listener))
+        {
+            tracing::debug!(%error, "connections may begin while the listener closes");
+        }
+        HANDSHAKE
     }
 
     /// How many connections the backlog may have when no more are begun. One that is filled by others has no end: from
     /// there as many are taken as kernels keep by default.
     pub(super) fn most_left(&self) -> u32 {
-        match self {
-            Self::Tcp(Port { given: false, .. }) if cfg!(target_os = "linux") => u32::MAX,
-            Self::Tcp(_) => 4096,
-            Self::Unix(_) => u32::MAX,
+        let ends = match self {
+            Self::Tcp(_) => cfg!(target_os = "linux"),
+            Self::Unix { .. } => true,
+        };
+        if ends && !self.is_given() {
+            u32::MAX
+        } else {
+            4096
         }
     }
 
@@ -143,7 +167,7 @@ impl Listener {
     pub(super) fn accept_rest(&self) -> io::Result<Option<Halves>> {
         let socket = match self {
             Self::Tcp(port) => SockRef::from(&port.listener),
-            Self::Unix(listener) => SockRef::from(listener),
+            Self::Unix { listener, .. } => SockRef::from(listener),
         };
         let (stream, remote) = match socket.accept() {
             Ok(accepted) => accepted,
@@ -153,7 +177,7 @@ impl Listener {
         stream.set_nonblocking(true)?;
         Ok(Some(match self {
             Self::Tcp(port) => port.split(TcpStream::from_std(stream.into())?, remote.as_socket()),
-            Self::Unix(_) => split(UnixStream::from_std(stream.into())?),
+            Self::Unix { .. } => split(UnixStream::from_std(stream.into())?),
         }))
     }
 }

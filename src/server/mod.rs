@@ -164,6 +164,8 @@ impl HttpServer {
 
     /// Listens on every address that this resolves to. Port 0 picks a free port; [`LocalAddrs`] tells which.
     ///
+    /// An IPv6 address is for IPv6 alone: for both families bind `0.0.0.0` and `[::]`.
+    ///
     /// # Errors
     /// If an address cannot be resolved or bound; `AddrInUse` also when another process listens there. The text names
     /// the address.
@@ -199,10 +201,8 @@ impl HttpServer {
             io::Error::new(error.kind(), text)
         };
         for address in address.to_socket_addrs().map_err(unresolved)? {
-            self.bindings.push(Binding {
-                socket: Socket::bind(address, self.settings.share_port)?,
-                tls: tls.cloned(),
-            });
+            let socket = Socket::bind(address, self.settings.share_port)?;
+            self = self.on(socket, tls.cloned());
             bound = true;
         }
         if bound {
@@ -222,12 +222,30 @@ impl HttpServer {
     ///
     /// # Errors
     /// If the socket cannot be made non-blocking.
-    pub fn listen(mut self, listener: std::net::TcpListener) -> io::Result<Self> {
-        self.bindings.push(Binding {
-            socket: Socket::given(listener)?,
-            tls: None,
-        });
-        Ok(self)
+    pub fn listen(self, listener: std::net::TcpListener) -> io::Result<Self> {
+        Ok(self.on(Socket::given(listener)?, None))
+    }
+
+    /// Like [`listen`](Self::listen), for HTTPS; the configuration is that of [`bind_rustls`](Self::bind_rustls).
+    ///
+    /// # Errors
+    /// Those of [`listen`](Self::listen).
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub fn listen_rustls(
+        self,
+        listener: std::net::TcpListener,
+        config: Arc<rustls::ServerConfig>,
+    ) -> io::Result<Self> {
+        Ok(self.on(Socket::given(listener)?, Some(Acceptor::new(config))))
+    }
+
+    /// Like [`listen`](Self::listen), on a Unix socket. Its file stays where it is when the server ends.
+    ///
+    /// # Errors
+    /// Those of [`listen`](Self::listen).
+    pub fn listen_uds(self, listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        Ok(self.on(Socket::given_unix(listener)?, None))
     }
 
     /// Listens on a Unix socket.
@@ -238,12 +256,13 @@ impl HttpServer {
     /// # Errors
     /// `AddrInUse` if something listens there, or if the file is not a socket; otherwise the reason why the file cannot
     /// be made.
-    pub fn bind_uds(mut self, path: impl AsRef<Path>) -> io::Result<Self> {
-        self.bindings.push(Binding {
-            socket: Socket::unix(path.as_ref())?,
-            tls: None,
-        });
-        Ok(self)
+    pub fn bind_uds(self, path: impl AsRef<Path>) -> io::Result<Self> {
+        Ok(self.on(Socket::unix(path.as_ref())?, None))
+    }
+
+    fn on(mut self, socket: Socket, tls: Option<Acceptor>) -> Self {
+        self.bindings.push(Binding { socket, tls });
+        self
     }
 
     // The server.
@@ -255,8 +274,8 @@ impl HttpServer {
     }
 
     /// Connections that are served at once, in the whole process: 25,000, or 64 less than the descriptor limit if that
-    /// is less, or half of a limit below 128. Beyond that connections wait, one accepted for each worker and the others
-    /// in the backlog.
+    /// is less, or half of a limit below 128. Beyond that connections wait, one accepted for each listener of each
+    /// worker and the others in the backlog.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.max_connections = connections.max(1);
         self
