@@ -77,7 +77,8 @@
 //!
 //! | feature | default | what |
 //! | --- | --- | --- |
-//! | `rustls` | yes | TLS at both ends; without it `https` fails, and is never spoken in plain text |
+//! | `rustls` | yes | TLS at both ends, with the crypto provider ring; without it `https` fails, and is never spoken in plain text |
+//! | `rustls-no-provider` | no | the same with the crypto provider that the program installs, aws-lc for example |
 //! | `tower` | no | `tower_handler`: axum routers and other tower services as handlers |
 //! | `metrics` | no | counters and times, through the facade `metrics` |
 //! | `test-util` | no | the module `test_util`, for tests of handlers |

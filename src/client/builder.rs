@@ -83,7 +83,7 @@ impl ClientBuilder {
     }
 
     /// A TLS configuration of your own for `https`: see [`Route::tls`](crate::Route::tls).
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "rustls-no-provider")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn tls(self, config: Arc<rustls::ClientConfig>) -> Self {
         self.edit(move |options| {

@@ -30,7 +30,12 @@ pub enum TlsError {
     /// The platform has no certificates to verify with.
     #[error("the platform has no trusted certificates: install them, or set `Route::tls`")]
     NoRoots,
-    /// The crate was built without its feature `rustls`.
+    /// The program has installed no crypto provider, and the crate was built without one.
+    #[error(
+        "no crypto provider: install one (`CryptoProvider::install_default`), or use the feature `rustls`"
+    )]
+    NoProvider,
+    /// The crate was built without its features `rustls` and `rustls-no-provider`.
     #[error("the crate was built without its feature `rustls`")]
     Unsupported,
     /// Anything else: no version or cipher in common, for example.

@@ -180,7 +180,7 @@ impl HttpServer {
     ///
     /// # Errors
     /// Those of [`bind`](Self::bind).
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "rustls-no-provider")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn bind_rustls(
         self,
@@ -230,7 +230,7 @@ impl HttpServer {
     ///
     /// # Errors
     /// Those of [`listen`](Self::listen).
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "rustls-no-provider")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn listen_rustls(
         self,

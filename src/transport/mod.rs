@@ -12,10 +12,10 @@ mod scheme;
 mod scrub;
 mod tap;
 mod tcp;
-#[cfg(not(feature = "rustls"))]
+#[cfg(not(feature = "rustls-no-provider"))]
 #[path = "no_tls.rs"]
 mod tls;
-#[cfg(feature = "rustls")]
+#[cfg(feature = "rustls-no-provider")]
 mod tls;
 mod tls_info;
 mod watched;

@@ -42,7 +42,7 @@ impl Route {
     /// Sets a TLS configuration of your own for `https`: other trusted certificates, a client certificate, or a weaker
     /// verification, which you have to write yourself. If the configuration names no protocol, `http/1.1` is offered by
     /// ALPN.
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "rustls-no-provider")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     #[must_use]
     pub fn tls(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {

@@ -1,4 +1,4 @@
-//! TLS, by rustls with the ring provider.
+//! TLS, by rustls.
 
 mod info;
 mod stream;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::crypto::ring;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig, RootCertStore, ServerConfig};
 use tokio::sync::OnceCell;
@@ -118,14 +118,25 @@ fn read_platform() -> Result<Arc<ClientConfig>, TlsError> {
     if roots.is_empty() {
         return Err(TlsError::NoRoots);
     }
-    // The provider is named, because a program may have no default, or two.
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(provider()?)
         .with_safe_default_protocol_versions()
         .map_err(|_| TlsError::Other)?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![ALPN[0].to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The provider that the program has installed, or else ring. It is named, because rustls would panic in a program that
+/// was built with two and has installed none.
+fn provider() -> Result<Arc<CryptoProvider>, TlsError> {
+    if let Some(installed) = CryptoProvider::get_default() {
+        return Ok(installed.clone());
+    }
+    #[cfg(feature = "rustls")]
+    return Ok(Arc::new(rustls::crypto::ring::default_provider()));
+    #[cfg(not(feature = "rustls"))]
+    Err(TlsError::NoProvider)
 }
 
 /// The cause of a failed handshake. If nothing was said in TLS, the link failed.
@@ -154,4 +165,20 @@ fn cause(error: &io::Error) -> ConnectError {
         rustls::Error::NoApplicationProtocol => TlsError::OtherProtocol,
         _ => TlsError::Other,
     })
+}
+
+#[cfg(all(test, not(feature = "rustls")))]
+mod tests {
+    use super::*;
+
+    /// In a program that has installed none, which the other tests of this build do not either.
+    #[test]
+    fn without_a_provider_there_is_no_tls() {
+        assert_eq!(provider().err(), Some(TlsError::NoProvider));
+        let none = read_platform().err();
+        assert!(matches!(
+            none,
+            Some(TlsError::NoProvider | TlsError::NoRoots)
+        ));
+    }
 }
