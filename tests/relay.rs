@@ -181,9 +181,9 @@ async fn a_slow_reader_holds_the_server_behind() {
     // Until nothing moves any more: what is on its way is what the buffers of the kernel and the two sessions hold.
     eventually("a server that is held", async || {
         let now = source.send(Inspect).await.expect("alive");
-        assert!(now.bytes_out < 64 << 20, "{now:?}");
-        let held = now.throttled_for.is_some() && now.bytes_out == before;
-        before = now.bytes_out;
+        assert!(now.wire_bytes_out < 64 << 20, "{now:?}");
+        let held = now.throttled_for.is_some() && now.wire_bytes_out == before;
+        before = now.wire_bytes_out;
         for session in front.handle().send(Sessions).await.expect("alive") {
             assert!(session.send(Inspect).await.expect("alive").outbound_queued <= 256 << 10);
         }
@@ -300,7 +300,7 @@ async fn answer_early(length: usize) -> Result<(), usize> {
     let mut left = length;
     while left > 0 {
         if left > 100_000 && stands().await {
-            return Err(usize::try_from(info().await.bytes_in).expect("little"));
+            return Err(usize::try_from(info().await.body_bytes_in).expect("little"));
         }
         let piece = left.min(16 << 10);
         peer.send(vec![b'x'; piece]).await;
@@ -310,7 +310,7 @@ async fn answer_early(length: usize) -> Result<(), usize> {
     peer.send(format!("{}{}", next("/2"), next("/3"))).await;
     // Those behind are among what waits.
     eventually("a relay that stands", &mut stands).await;
-    let delivered = usize::try_from(info().await.bytes_in).expect("little");
+    let delivered = usize::try_from(info().await.body_bytes_in).expect("little");
     // The rest and what is behind it are less than a session takes (64 KiB).
     if !(1..40 << 10).contains(&(length - delivered)) {
         return Err(delivered);
@@ -471,10 +471,10 @@ async fn a_slow_server_behind_holds_the_client() {
     // Until nothing moves any more: what is on its way is what the buffers of the kernel and the two sessions hold.
     eventually("a client that is held", async || {
         let now = front.send(Inspect).await.expect("alive");
-        assert!(now.bytes_in < 64 << 20, "{now:?}");
-        let held = now.inbound_queued > 0 && now.bytes_in == before;
+        assert!(now.body_bytes_in < 64 << 20, "{now:?}");
+        let held = now.inbound_queued > 0 && now.body_bytes_in == before;
         still = if held { still + 1 } else { 0 };
-        before = now.bytes_in;
+        before = now.body_bytes_in;
         still == 100
     })
     .await;

@@ -244,7 +244,7 @@ async fn the_answer_is_the_credit() {
     // The pipe, what the session holds undelivered, and the one piece.
     assert!(first <= 64 << 10, "{first}");
     let info = served.session.send(Inspect).await.expect("alive");
-    assert!(info.bytes_in <= 64 << 10, "{info:?}");
+    assert!(info.body_bytes_in <= 64 << 10, "{info:?}");
     assert!(parts.told.try_recv().is_err(), "one at a time");
     told.answer.send(Ok(())).expect("waited for");
     drop(parts.next().await);
@@ -349,7 +349,13 @@ async fn no_more() {
         .expect("waited for");
     served.peer.send("1\r\nb\r\n0\r\n\r\n").await;
     eventually("both bytes", async || {
-        served.session.send(Inspect).await.expect("alive").bytes_in >= 2
+        served
+            .session
+            .send(Inspect)
+            .await
+            .expect("alive")
+            .body_bytes_in
+            >= 2
     })
     .await;
     served

@@ -35,6 +35,9 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 /// }
 /// ```
 ///
+/// For another limit than 1 MiB take `(Payload, mut body: Incoming)` and call
+/// [`body.bytes(limit).await?`](Incoming::bytes): a body that is longer is answered with a 413 then, too.
+///
 /// The function, with what it captures, is cloned for every connection. Its future runs on the arbiter of the
 /// connection, so it need not be `Send`. If it blocks, it holds up all connections there.
 ///

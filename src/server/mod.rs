@@ -296,8 +296,8 @@ impl HttpServer {
     /// TCP keep-alive probes after this long without traffic (P89). Off by default: the session's own clocks are
     /// shorter. Linux counts whole seconds, from 1 to 32,767: any other time is rounded up, or becomes the nearest of
     /// these.
-    pub fn keepalive(mut self, after: Option<Duration>) -> Self {
-        self.settings.keepalive = after;
+    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.settings.keepalive = after.into();
         self
     }
 

@@ -356,8 +356,8 @@ impl SessionContext {
             tls: self.link.tls.clone(),
             age: self.link.opened.elapsed(),
             exchanges: self.end.begun(),
-            bytes_in: self.link.bytes_in,
-            bytes_out: self.link.outbound.buffer.total(),
+            body_bytes_in: self.link.bytes_in,
+            wire_bytes_out: self.link.outbound.buffer.total(),
             inbound_queued: self.link.inbox.len(),
             inbound_credit: self
                 .link

@@ -22,9 +22,9 @@ pub struct SessionInfo {
     /// Exchanges begun in this session.
     pub exchanges: u64,
     /// Body bytes received in this session.
-    pub bytes_in: u64,
+    pub body_bytes_in: u64,
     /// Bytes that the socket took in this session, heads and framing included.
-    pub bytes_out: u64,
+    pub wire_bytes_out: u64,
     /// Inbound items that wait for their turn.
     pub inbound_queued: usize,
     /// Bytes that the reading side may still hand over.

@@ -12,9 +12,12 @@ use crate::wire::{Leniency, Limits};
 
 /// The options of a session. Plain data.
 ///
-/// The defaults are safe for a server on the open internet; [`for_client`](Self::for_client) has those of a client.
-/// This and the structs in it may get more fields: name those that you set, and take the others from a default, by
-/// `..`.
+/// The defaults are those of a server, and safe on the open internet. For a client session start from
+/// [`for_client`](Self::for_client): its defaults allow slow answers and feeds. A field that is for one end has no
+/// effect at the other.
+///
+/// Fields may be added to this struct and to those in it: always construct them with `..Default::default()` or
+/// `..SessionOptions::for_client()`.
 #[derive(Clone)]
 pub struct SessionOptions {
     /// Bounds on what the peer sends.
@@ -23,24 +26,25 @@ pub struct SessionOptions {
     pub leniency: Leniency,
     /// The clocks.
     pub timeouts: Timeouts,
-    /// What a server does when the peer closes its sending side while an answer is owed.
+    /// Server only. What it does when the peer closes its sending side while an answer is owed.
     pub half_close: HalfClose,
     /// Bounds on what waits in the session.
     pub buffers: Buffers,
-    /// The logger of a server, which gets each exchange when it is over. `None` by default.
+    /// Server only. The logger, which gets each exchange when it is over. `None` by default.
     pub logger: Option<Arc<dyn Logger>>,
     /// The tap, which sees the bytes of the connection. `None` by default.
     pub tap: Option<Arc<dyn Tap>>,
-    /// Requests on one server connection: no limit. The answer to the last of them says `Connection: close`. Use it
-    /// with `max_age` so that connections behind a load balancer do not stay where they are for ever.
+    /// Server only. Requests on one connection: no limit. The answer to the last of them says `Connection: close`. Use
+    /// it with `max_age` so that connections behind a load balancer do not stay where they are for ever.
     pub max_requests: Option<NonZeroU64>,
-    /// Age at which a server connection takes its last request, or closes if there is none: no limit.
+    /// Server only. Age at which a connection takes its last request, or closes if there is none: no limit.
     pub max_age: Option<Duration>,
-    /// Requests that may wait in a client session: 128. Beyond that, `Busy`.
+    /// Client only. Requests that may wait in a session: 128. Beyond that, `Busy`.
     pub queue: usize,
-    /// Whether a client sends safe requests (GET, HEAD, OPTIONS) before earlier ones are answered: false (P76 to P78).
+    /// Client only. Whether safe requests (GET, HEAD, OPTIONS) are sent before earlier ones are answered: false (P76 to
+    /// P78).
     pub pipeline: bool,
-    /// How a client gets to its origin: directly, by default.
+    /// Client only. How it gets to its origin: directly, by default.
     pub route: Route,
 }
 
@@ -102,6 +106,7 @@ impl SessionOptions {
     }
 }
 
+/// Without the contents of logger and tap.
 impl fmt::Debug for SessionOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionOptions")
@@ -110,7 +115,14 @@ impl fmt::Debug for SessionOptions {
             .field("timeouts", &self.timeouts)
             .field("half_close", &self.half_close)
             .field("buffers", &self.buffers)
-            .finish_non_exhaustive()
+            .field("logger", &self.logger.as_ref().map(|_| format_args!("..")))
+            .field("tap", &self.tap.as_ref().map(|_| format_args!("..")))
+            .field("max_requests", &self.max_requests)
+            .field("max_age", &self.max_age)
+            .field("queue", &self.queue)
+            .field("pipeline", &self.pipeline)
+            .field("route", &self.route)
+            .finish()
     }
 }
 
@@ -136,20 +148,21 @@ pub struct Timeouts {
     pub idle: Option<Duration>,
     /// Time in which the socket takes nothing of the output that waits: 30 s. Then: a reset.
     pub write: Option<Duration>,
-    /// Time from a request that was sent whole to the head of its response: none. Interim responses do not count. Then:
-    /// the exchange is cancelled and the connection cut. Client only.
+    /// Client only. Time from a request that was sent whole to the head of its response: none. Interim responses do not
+    /// count. Then: the exchange is cancelled and the connection cut.
     pub response: Option<Duration>,
     /// Time for a whole exchange: none. At a server it runs from the delivery of the request; then 408 while the
     /// request is still coming, else 503, or a reset if the answer has begun. At a client it runs from
     /// [`Apply`](crate::Apply), and so includes the time in the queue; then the exchange is cancelled, and the
     /// connection is cut if the request was sent.
     pub exchange: Option<Duration>,
-    /// Time to open a connection, name resolution and TLS handshake included: 10 s. Client only.
+    /// Client only. Time to open a connection, name resolution and TLS handshake included: 10 s.
     pub connect: Option<Duration>,
-    /// Time for the TLS handshake of an accepted connection: 10 s. Then: a close. The time for the first head begins
-    /// after the handshake. Server only.
+    /// Server only. Time for the TLS handshake of an accepted connection: 10 s. Then: a close. The time for the first
+    /// head begins after the handshake.
     pub handshake: Option<Duration>,
-    /// Time to read and drop what the peer still sends after our last answer: 2 s (and 64 MiB).
+    /// Time to read and drop what the peer still sends after our last answer: 2 s (and 64 MiB). Zero closes at once,
+    /// which may destroy that answer on its way.
     pub linger: Duration,
 }
 

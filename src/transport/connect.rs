@@ -6,6 +6,7 @@ use http::StatusCode;
 use thiserror::Error;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 
+use super::route::To;
 use super::{Halves, Origin, Route, Scheme, race, split};
 use crate::error::{FailureReason, TlsError};
 
@@ -41,14 +42,19 @@ impl From<ConnectError> for FailureReason {
 
 /// Opens a connection to an origin by a route, secured if the origin's scheme asks for it.
 pub(crate) async fn connect(origin: &Origin, route: &Route) -> Result<Halves, ConnectError> {
-    if let Some(path) = route.path() {
-        let stream = UnixStream::connect(path).await?;
-        return secure(split(stream), origin, route).await;
-    }
-    let found = lookup_host((origin.host(), origin.port())).await;
-    // Only the kind is told, and that of a failed lookup says nothing.
-    let addresses = found.map_err(|_| ConnectError::Link(io::ErrorKind::NotFound))?;
-    let stream = race::first(race::interleaved(addresses.collect()), TcpStream::connect).await?;
+    let stream = match route.to() {
+        To::Path(path) => {
+            let stream = UnixStream::connect(path).await?;
+            return secure(split(stream), origin, route).await;
+        }
+        To::Address(address) => TcpStream::connect(address).await?,
+        To::Host => {
+            let found = lookup_host((origin.host(), origin.port())).await;
+            // Only the kind is told, and that of a failed lookup says nothing.
+            let addresses = found.map_err(|_| ConnectError::Link(io::ErrorKind::NotFound))?;
+            race::first(race::interleaved(addresses.collect()), TcpStream::connect).await?
+        }
+    };
     route.tune(&stream)?;
     secure(split(stream), origin, route).await
 }

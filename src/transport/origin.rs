@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 
 use http::Uri;
 
@@ -152,10 +153,29 @@ fn parts(uri: &Uri) -> Result<(Scheme, &str, u16), UseError> {
     Ok((scheme, host, port))
 }
 
+/// The origin of a URL. Path and query do not matter.
+impl TryFrom<Uri> for Origin {
+    type Error = UseError;
+
+    fn try_from(uri: Uri) -> Result<Self, UseError> {
+        Self::try_from(&uri)
+    }
+}
+
+/// The origin of a URL. Path and query do not matter.
 impl TryFrom<&str> for Origin {
     type Error = UseError;
 
     fn try_from(url: &str) -> Result<Self, UseError> {
+        url.parse()
+    }
+}
+
+/// The origin of a URL. Path and query do not matter.
+impl FromStr for Origin {
+    type Err = UseError;
+
+    fn from_str(url: &str) -> Result<Self, UseError> {
         Self::try_from(&url.parse::<Uri>().map_err(|_| UseError::InvalidUrl)?)
     }
 }

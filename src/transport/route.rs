@@ -1,7 +1,8 @@
 //! How a client gets to its origin.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -17,16 +18,34 @@ use super::tls::Connector;
 /// origin.
 #[derive(Debug, Clone, Default)]
 pub struct Route {
-    path: Option<PathBuf>,
+    to: To,
     keepalive: Option<Duration>,
     pub(super) connector: Connector,
 }
 
+/// Where to connect to.
+#[derive(Debug, Clone, Default)]
+pub(super) enum To {
+    /// The addresses of the origin's host.
+    #[default]
+    Host,
+    Address(SocketAddr),
+    Path(PathBuf),
+}
+
 impl Route {
-    /// Connects through a Unix socket. Host and port of the origin are not connected to.
+    /// Connects to this address, without a lookup of the origin's host: to test one server of many, for example.
+    pub fn address(address: SocketAddr) -> Self {
+        Self {
+            to: To::Address(address),
+            ..Self::default()
+        }
+    }
+
+    /// Connects through a Unix socket, without a lookup of the origin's host.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self {
-            path: Some(path.into()),
+            to: To::Path(path.into()),
             ..Self::default()
         }
     }
@@ -34,8 +53,8 @@ impl Route {
     /// Sets TCP keep-alive: a connection that was silent for this long is probed (P89). Off by default. Linux
     /// counts whole seconds, from 1 to 32,767: any other time is rounded up, or becomes the nearest of these.
     #[must_use]
-    pub fn keepalive(mut self, after: Duration) -> Self {
-        self.keepalive = Some(after);
+    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.keepalive = after.into();
         self
     }
 
@@ -59,8 +78,8 @@ impl Route {
         Ok(())
     }
 
-    pub(super) fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
+    pub(super) fn to(&self) -> &To {
+        &self.to
     }
 }
 
