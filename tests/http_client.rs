@@ -15,8 +15,9 @@ use bytes::Bytes;
 use common::{Peer, eventually};
 use futures_util::{StreamExt as _, stream};
 use http_actors::{
-    Apply, Blame, BodyError, ClientError, ClientErrorKind, FailureReason, HttpClient, HttpHandler,
-    HttpSession, Incoming, Payload, Proxy, SessionContext, StatusCode, UseError,
+    Apply, Blame, BodyError, ClientError, ClientErrorKind, ErrorResponse, FailureReason,
+    HttpClient, HttpHandler, HttpServer, HttpSession, Incoming, Payload, Proxy, SessionContext,
+    StatusCode, UseError, handler_fn,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -1335,4 +1336,97 @@ async fn an_upload_goes_on_behind_the_response_that_was_read() {
         more.send(piece).expect("awaited");
         peer.expect(piece).await;
     }
+}
+
+/// With length 0 there is nothing to send: the request is one like any other, and is sent again if it may be.
+#[actix::test]
+async fn an_upload_of_nothing() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let nothing = || stream::pending::<Result<Bytes, std::io::Error>>();
+    let upload = client.upload(server.get("/").length(0), nothing());
+    let (answer, mut peer) = tokio::join!(upload, async {
+        let mut peer = server.accept().await;
+        let head = peer.until("\r\n\r\n").await;
+        assert!(!head.contains("Content-Length"), "{head}");
+        peer.send(OK).await;
+        peer
+    });
+    let (_, mut body) = answer.expect("an answer");
+    assert_eq!(body.bytes(2).await.expect("whole"), "hi");
+    let upload = client.upload_from(server.get("/again").length(0), nothing);
+    let (answer, ()) = tokio::join!(upload, async {
+        // The server closes the connection just when it is used again.
+        peer.until("\r\n\r\n").await;
+        peer.close().await;
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send(OK).await;
+    });
+    drop(answer.expect("an answer"));
+    let stream = client.stream(server.post("/").length(0));
+    let (answer, ()) = tokio::join!(stream, async {
+        let mut peer = server.accept().await;
+        let head = peer.until("\r\n\r\n").await;
+        assert!(head.contains("Content-Length: 0\r\n"), "{head}");
+        peer.send(OK).await;
+    });
+    drop(answer.expect("an answer"));
+}
+
+/// The gateway of the guide: requests with and without bodies, the fields of each connection, and errors.
+#[actix::test]
+async fn a_gateway_of_a_function() {
+    let behind = Server::new().await;
+    let target = behind.url.clone();
+    let behind = behind.answering(|line| {
+        let body = format!("{} bytes behind", line.len());
+        let close = "Keep-Alive: timeout=5\r\nConnection: keep-alive\r\n";
+        format!(
+            "HTTP/1.1 200 OK\r\n{close}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    });
+    let client = HttpClient::new();
+    let gateway = handler_fn(move |(request, body): (Payload, Incoming)| {
+        let (client, target) = (client.clone(), target.clone());
+        async move {
+            let request = request.forward();
+            let target = if request.path() == "/nowhere" {
+                "http://127.0.0.1:1/".to_owned()
+            } else {
+                format!("{target}{}", request.uri())
+            };
+            let request = request.with_uri(target.parse().expect("a URL"));
+            match client.upload(request, body).await {
+                Ok((response, body)) => Ok((response.forward(), body)),
+                Err(error) => Err(ErrorResponse::new(
+                    StatusCode::BAD_GATEWAY,
+                    error.to_string(),
+                )),
+            }
+        }
+    });
+    let front = HttpServer::new(gateway).signals(false).workers(1);
+    let front = front.bind("127.0.0.1:0").expect("a port").run();
+    let front = format!("http://{}", front.addresses()[0]);
+    let client = HttpClient::new();
+    let large = "x".repeat(100_000);
+    for body in ["", "abc", &large] {
+        let request = Payload::put(format!("{front}/a?b")).expect("a url");
+        let request = request.header("Connection", "X-Hop").header("X-Hop", "1");
+        let answer = client.request(request.body(body.to_owned())).await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.body_bytes(), "17 bytes behind");
+        assert_eq!(answer.headers().text("Keep-Alive"), None);
+        let head = behind.heads.lock().expect("no panic").pop().expect("one");
+        assert!(head.starts_with("PUT /a?b HTTP/1.1\r\n"), "{head}");
+        assert!(head.ends_with(&format!("\r\n\r\n{body}")), "{}", body.len());
+        assert!(!head.contains("X-Hop"), "{head}");
+    }
+    let nowhere = client.request(Payload::get(format!("{front}/nowhere")).expect("a url"));
+    let nowhere = nowhere.await.expect("an answer");
+    assert_eq!(nowhere.status(), Some(StatusCode::BAD_GATEWAY));
+    let why = std::str::from_utf8(nowhere.body_bytes()).expect("text");
+    assert!(why.starts_with("cannot connect"), "{why}");
 }

@@ -121,10 +121,10 @@ impl HttpClient {
 
     /// Sends a request whose body comes from a stream, and returns the response like [`stream`](Self::stream).
     ///
-    /// The body is chunked, or has the [`length`](Payload::length) that the payload announces. A body that has come to
-    /// its length is over, whether its stream has ended or says no more. The stream is asked for more only when there is
-    /// room. If it gives an `Err`, the request is cut, so that the server sees that it is not
-    /// whole.
+    /// The body is chunked, or has the [`length`](Payload::length) that the payload announces. Once `length` bytes have
+    /// been sent the body is complete, and the stream is not waited for; with length 0 it is not asked at all. It is
+    /// asked for more only when there is room. If it gives an `Err`, the request is aborted, so that the server sees that
+    /// it is incomplete.
     ///
     /// A final response that comes early is returned. If it is a 2xx, the rest of the request is still sent: while the
     /// response is read, or, if the response came whole, before it is returned. Any other response, and one that closes
@@ -191,8 +191,8 @@ impl HttpClient {
     }
 
     /// Sends a request whose body is inside, and follows redirects.
-    async fn send(&self, request: Payload) -> Result<Reply, ClientError> {
-        if request.mode() != TransferMode::Oneshot {
+    async fn send(&self, mut request: Payload) -> Result<Reply, ClientError> {
+        if !request.settle_empty() && request.mode() != TransferMode::Oneshot {
             return Err(ClientError::unsent(UseError::NoWriter, request));
         }
         if self.0.redirects == 0 {
@@ -218,6 +218,9 @@ impl HttpClient {
     {
         if request.mode() == TransferMode::Oneshot {
             request.set_length(None);
+        } else if request.settle_empty() {
+            // Like any request whose body is inside, it can be sent again.
+            return self.send(request).await;
         }
         if self.0.redirects == 0 {
             return self.upload_once(request, body).await;

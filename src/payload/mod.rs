@@ -248,6 +248,18 @@ impl Payload {
         self
     }
 
+    /// A message that announces a body of length 0 is whole, and nobody has to write or end that body. Returns whether it
+    /// is one.
+    pub(crate) fn settle_empty(&mut self) -> bool {
+        let empty = self.mode() == TransferMode::Stream
+            && self.body_size() == Some(0)
+            && self.body_bytes().is_empty();
+        if empty {
+            self.message_mut().mode = TransferMode::Oneshot;
+        }
+        empty
+    }
+
     /// Announces that the connection closes after this message (`Connection: close`), and so closes it.
     #[must_use]
     pub fn close(self) -> Self {

@@ -76,10 +76,7 @@ impl Responder {
         if self.needs_body(&payload) {
             return self.answer(payload, Writer::Missing);
         }
-        if payload.body_size() == Some(0) && payload.body_bytes().is_empty() {
-            // With length 0 it is whole, and nobody has to say so.
-            payload.message_mut().mode = TransferMode::Oneshot;
-        }
+        payload.settle_empty();
         self.answer(payload, Writer::NotNeeded)
     }
 
