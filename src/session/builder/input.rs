@@ -5,13 +5,10 @@ use std::cell::RefCell;
 use bytes::{Buf as _, Bytes, BytesMut};
 
 thread_local! {
-    /// The memory that a thread reads to. Only what is incomplete is moved to its connection. Large data leave with
-    /// their part of the memory, which comes back when they are dropped: usually before the next read, and still in the
-    /// cache.
-    static USUAL: RefCell<BytesMut> = RefCell::new(BytesMut::new());
-
-    /// The same for large reads. It is there once a thread has made one.
-    static LARGE: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+    /// The memory that a thread reads to, for usual reads and for large ones. Only what is incomplete is moved to its
+    /// connection. Large data leave with their part of the memory, which comes back when they are dropped: usually before
+    /// the next read, and still in the cache.
+    static READ: RefCell<[BytesMut; 2]> = RefCell::default();
 }
 
 /// How much one read can take.
@@ -43,11 +40,11 @@ impl Size {
 
     /// Lends the thread's memory for such a read, empty and with room.
     pub(super) fn lend<T>(self, to: impl FnOnce(&mut BytesMut) -> T) -> T {
-        let memory = match self {
-            Self::Usual => &USUAL,
-            Self::Large => &LARGE,
-        };
-        memory.with_borrow_mut(|buffer| {
+        READ.with_borrow_mut(|[usual, large]| {
+            let buffer = match self {
+                Self::Usual => usual,
+                Self::Large => large,
+            };
             buffer.clear();
             if !buffer.try_reclaim(self.room()) && buffer.capacity() < self.least_room() {
                 *buffer = BytesMut::with_capacity(self.room());

@@ -267,7 +267,11 @@ impl PayloadBuilder {
     }
 
     fn read(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {
-        let size = self.next_size();
+        let size = if self.pace.is_steady() && self.may_overdraw() {
+            Size::Large
+        } else {
+            Size::Usual
+        };
         size.lend(|buffer| {
             let read = ready!(poll_read_buf(Pin::new(&mut *self.read), cx, buffer))?;
             self.pace.read(buffer.len() == buffer.capacity());
@@ -285,20 +289,14 @@ impl PayloadBuilder {
         })
     }
 
-    /// How much to read next. A large read may overdraw the credit, as any item may, but only in the data of one body,
-    /// whose receiver took whole credits at once before, and not where the options leave less than a usual read.
-    fn next_size(&self) -> Size {
+    /// Whether a large read may overdraw the credit, as any item may: in the data of one body, whose receiver took whole
+    /// credits at once before, and where the options leave at least a usual read.
+    fn may_overdraw(&self) -> bool {
         let whole = Credit::of(&self.options.buffers).bytes;
         let in_hand = usize::try_from(self.credit_bytes).unwrap_or(0);
-        if self.pace.is_steady()
-            && in_hand >= whole.min(Size::Large.room())
+        in_hand >= whole.min(Size::Large.room())
             && whole >= Size::Usual.room()
             && self.decoder.body_left() >= Size::Large.room() as u64
-        {
-            Size::Large
-        } else {
-            Size::Usual
-        }
     }
 
     /// Nothing could be read just now, as far as the runtime was told; so it gets a turn to be told first. A server hears
