@@ -176,7 +176,7 @@ impl Handler<CancelAll> for HttpSession {
     fn handle(&mut self, _: CancelAll, ctx: &mut Self::Context) {
         self.count(ctx);
         self.context
-            .end
+            .side
             .cancel_all(&mut self.context.link, CancelCause::Local);
         self.settle();
     }
@@ -273,7 +273,7 @@ impl HttpSession {
         self.count(ctx);
         let ended = self
             .context
-            .end
+            .side
             .end_body(&mut self.context.link, message, trailers);
         self.settle();
         Verdict::new(ended, &mut self.context.link)

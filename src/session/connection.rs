@@ -12,7 +12,6 @@ use super::awaited::Awaited;
 use super::builder::{PayloadBuilder, Wiring};
 use super::client::{Client, Connect, Connection, Through, tunnel};
 use super::context::SessionContext;
-use super::end::End;
 use super::handler::HttpHandler;
 use super::inbound::Epoch;
 use super::link::Link;
@@ -21,6 +20,7 @@ use super::options::SessionOptions;
 use super::pair;
 use super::place::Place;
 use super::server::Server;
+use super::side::Side;
 use super::tenure::Tenure;
 use crate::transport::{self, ConnectError, Halves, Origin, Scheme};
 use crate::wire::Rules;
@@ -49,7 +49,7 @@ pub(super) fn open<T>(
         handler,
         SessionContext {
             link: Link::new(&address, options, Some(write), now),
-            end: End::Server(Server::new(now)),
+            side: Side::Server(Server::new(now)),
         },
     );
     let link = &mut actor.context.link;
@@ -150,26 +150,26 @@ pub(super) fn given(
     options: Arc<SessionOptions>,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> Addr<HttpSession> {
-    let end = Client::new(Connection::given(), host, None, Instant::now());
+    let side = Client::new(Connection::given(), host, None, Instant::now());
     let session = actix::Context::<HttpSession>::new();
     let address = session.address();
-    session.run(client(&address, end, Some(halves), options, make))
+    session.run(client(&address, side, Some(halves), options, make))
 }
 
 fn client(
     address: &Addr<HttpSession>,
-    mut end: Client,
+    mut side: Client,
     halves: Option<Halves>,
     options: Arc<SessionOptions>,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> HttpSession {
     let mut link = Link::new(address, options, None, Instant::now());
     if let Some(halves) = halves {
-        end.connection.attach(&mut link, halves);
+        side.connection.attach(&mut link, halves);
     }
     let context = SessionContext {
         link,
-        end: End::Client(Box::new(end)),
+        side: Side::Client(Box::new(side)),
     };
     HttpSession::new(make(address.clone()), context)
 }

@@ -9,7 +9,6 @@ use tokio::sync::oneshot;
 
 use super::HttpSession;
 use super::body::BodySender;
-use super::end::End;
 use super::ended::Ended;
 use super::handoff::{Taker, Upgrade};
 use super::inbound::{Credit, Mute, Unmute};
@@ -21,6 +20,7 @@ use super::options::HalfClose;
 use super::outbound::Room;
 use super::reply::PartReply;
 use super::responder::{MuteGuard, Responder};
+use super::side::Side;
 use super::sink::{BodyPart, NoMore, Part, Sink};
 use super::step::{Intake, Step};
 use super::unsent::Unsent;
@@ -37,7 +37,7 @@ use crate::transport::{Peer, TlsInfo};
 #[derive(Debug)]
 pub struct SessionContext {
     pub(super) link: Link,
-    pub(super) end: End,
+    pub(super) side: Side,
 }
 
 impl SessionContext {
@@ -51,7 +51,7 @@ impl SessionContext {
         if !self.link.is_open() {
             return Err(Refused::new(RefusedReason::Closing, payload));
         }
-        let accepted = self.end.apply(&mut self.link, payload);
+        let accepted = self.side.apply(&mut self.link, payload);
         self.link.weigh();
         accepted
     }
@@ -88,7 +88,7 @@ impl SessionContext {
         if !self.link.is_open() {
             return Err((Refused::new(RefusedReason::Closing, payload), taker));
         }
-        let accepted = self.end.hand_off(&mut self.link, payload, taker);
+        let accepted = self.side.hand_off(&mut self.link, payload, taker);
         self.link.weigh();
         accepted
     }
@@ -115,7 +115,7 @@ impl SessionContext {
     /// # Errors
     /// Those of [`Finish`](crate::Finish).
     pub fn finish(&mut self) -> Result<(), Refused<()>> {
-        self.end.end_body(&mut self.link, None, None)
+        self.side.end_body(&mut self.link, None, None)
     }
 
     /// Ends the open Chunked message with trailer fields; see [`FinishWith`](crate::FinishWith).
@@ -123,17 +123,17 @@ impl SessionContext {
     /// # Errors
     /// Those of [`FinishWith`](crate::FinishWith).
     pub fn finish_with(&mut self, trailers: &Headers) -> Result<(), Refused<()>> {
-        self.end.end_body(&mut self.link, None, Some(trailers))
+        self.side.end_body(&mut self.link, None, Some(trailers))
     }
 
     /// Stops sending a message, or gives up its exchange; see [`Cancel`](crate::Cancel).
     pub fn cancel(&mut self, message: MessageId) {
-        self.end.cancel(&mut self.link, message);
+        self.side.cancel(&mut self.link, message);
     }
 
     /// Closes the connection from this end; see [`Dispose`](crate::Dispose).
     pub fn dispose(&mut self) {
-        self.end
+        self.side
             .shut(&mut self.link, CancelCause::Local, CloseReason::Disposed);
     }
 
@@ -143,7 +143,7 @@ impl SessionContext {
     }
 
     pub(super) fn depart(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
-        self.end.leave();
+        self.side.leave();
         self.link.leave(leave)
     }
 
@@ -152,7 +152,7 @@ impl SessionContext {
     /// now: `Abort` cancels the exchange, and the time of `FinishWithin` begins. Between exchanges and in a client
     /// session nothing changes.
     pub fn on_half_close(&mut self, policy: HalfClose) {
-        self.end.set_half_close(&mut self.link, policy);
+        self.side.set_half_close(&mut self.link, policy);
     }
 
     /// Pauses delivery to this handler, including data that already waits in the session (P8, B39). Calls are counted.
@@ -163,7 +163,7 @@ impl SessionContext {
 
     /// Returns the exchange that the mute belongs to.
     fn count_mute(&mut self) -> Option<MessageId> {
-        let (id, first) = self.end.mute()?;
+        let (id, first) = self.side.mute()?;
         if first {
             self.link.tell(Mute(id));
         }
@@ -172,10 +172,10 @@ impl SessionContext {
 
     /// Takes one [`mute`](Self::mute) back (P9).
     pub fn unmute(&mut self) {
-        if let Some(id) = self.end.unmute() {
+        if let Some(id) = self.side.unmute() {
             self.link.tell(Unmute(id));
             // Releasing the body asks for it.
-            self.end.send_continue(&mut self.link);
+            self.side.send_continue(&mut self.link);
         }
     }
 
@@ -222,7 +222,7 @@ impl SessionContext {
         message: MessageId,
         recipient: Recipient<BodyPart>,
     ) -> Result<(), Refused<Recipient<BodyPart>>> {
-        let reason = match self.end.receiving() {
+        let reason = match self.side.receiving() {
             _ if !self.link.is_open() => RefusedReason::Closing,
             None => RefusedReason::NoBody,
             Some(_) if self.link.sink.is_some() => RefusedReason::Busy,
@@ -240,7 +240,7 @@ impl SessionContext {
         message: Option<MessageId>,
         data: Bytes,
     ) -> Result<Room, Refused<Bytes>> {
-        match self.end.take_data(&mut self.link, message, &data) {
+        match self.side.take_data(&mut self.link, message, &data) {
             Ok(room) => Ok(room),
             Err(reason) => Err(Refused::new(reason, data)),
         }
@@ -252,7 +252,7 @@ impl SessionContext {
         exchange: Option<MessageId>,
         data: Bytes,
     ) -> Result<Room, Refused<Bytes>> {
-        match self.end.take_raw(&mut self.link, exchange, &data) {
+        match self.side.take_raw(&mut self.link, exchange, &data) {
             Ok(room) => Ok(room),
             Err(reason) => Err(Refused::new(reason, data)),
         }
@@ -260,15 +260,15 @@ impl SessionContext {
 
     /// Takes a part of a body as that of this message. If it cannot, nobody could complete the message any more.
     pub(super) fn take_part(&mut self, BodyPart { message, part }: BodyPart) -> PartReply {
-        if self.end.awaits_its_turn(message) {
+        if self.side.awaits_its_turn(message) {
             let (seat, waiter) = waiter::seat(|room| room.map_err(|_| NoMore));
-            if !matches!(part, Part::Cut) && self.end.park(message, part, waiter) {
+            if !matches!(part, Part::Cut) && self.side.park(message, part, waiter) {
                 return PartReply::Later(seat);
             }
-            self.end.abandon(&mut self.link, message);
+            self.side.abandon(&mut self.link, message);
             return PartReply::Now(Err(NoMore));
         }
-        match self.end.take_part(&mut self.link, message, part) {
+        match self.side.take_part(&mut self.link, message, part) {
             Ok(Room::Open) => PartReply::Now(Ok(())),
             Ok(Room::Throttled) => {
                 let (seat, waiter) = waiter::seat(|room| room.map_err(|_| NoMore));
@@ -285,7 +285,7 @@ impl SessionContext {
     /// Runs a future on this arbiter for as long as the current exchange: it is dropped when that ends. Between
     /// exchanges it is dropped at once. It runs in the exchange's span: see [`observability`](crate::observability).
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
-        self.end.spawn(future);
+        self.side.spawn(future);
     }
 
     // Handles to give away.
@@ -296,7 +296,7 @@ impl SessionContext {
     /// [`Responder::stream`](crate::Responder::stream), it gives `None`. [`send_chunk`](Self::send_chunk),
     /// [`finish`](Self::finish) and the messages of other actors still work beside it.
     pub fn body_sender(&mut self) -> Option<BodySender> {
-        self.end
+        self.side
             .open_message()
             .map(|message| BodySender::new(self.address(), message))
     }
@@ -305,7 +305,7 @@ impl SessionContext {
     /// was answered already, [`Responder::respond`] is refused.
     pub fn responder(&mut self) -> Responder {
         let address = self.address();
-        Responder::new(address, self.end.lend())
+        Responder::new(address, self.side.lend())
     }
 
     /// The address of this session.
@@ -336,7 +336,7 @@ impl SessionContext {
 
     /// The current exchange.
     pub fn exchange(&self) -> Option<MessageId> {
-        self.end.current()
+        self.side.current()
     }
 
     /// Whether there is room for more output.
@@ -348,14 +348,14 @@ impl SessionContext {
     pub fn inspect(&self) -> SessionInfo {
         SessionInfo {
             phase: if self.link.is_open() {
-                self.end.phase()
+                self.side.phase()
             } else {
                 SessionPhase::Closing
             },
             peer: self.link.peer,
             tls: self.link.tls.clone(),
             age: self.link.opened.elapsed(),
-            exchanges: self.end.begun(),
+            exchanges: self.side.begun(),
             body_bytes_in: self.link.bytes_in,
             wire_bytes_out: self.link.outbound.buffer.total(),
             inbound_queued: self.link.inbox.len(),
@@ -363,7 +363,7 @@ impl SessionContext {
                 .link
                 .ledger
                 .left(Credit::of(&self.link.options.buffers)),
-            muted: self.end.is_muted(),
+            muted: self.side.is_muted(),
             outbound_queued: self.link.outbound.buffer.len(),
             throttled_for: self
                 .link
@@ -377,7 +377,7 @@ impl SessionContext {
 
     /// The request of the exchange that is being told of, if it was not answered and can be sent again unchanged.
     pub(crate) fn take_unanswered(&mut self) -> Option<Payload> {
-        self.end.take_unanswered()
+        self.side.take_unanswered()
     }
 
     /// The address of a client session, while it can be asked again without a new connection.
@@ -385,7 +385,7 @@ impl SessionContext {
         if !self.link.is_open() {
             return None;
         }
-        self.end.keeper(&self.link)
+        self.side.keeper(&self.link)
     }
 
     /// Where a service counts what it holds for this session.
@@ -398,7 +398,7 @@ impl SessionContext {
         if let (Unsent::Payload(answer), RefusedReason::Unusable(mistake)) =
             (&refused.message, refused.reason)
             && !answer.is_interim()
-            && self.end.owes_answer()
+            && self.side.owes_answer()
         {
             self.end_failed(mistake.into());
         }
@@ -411,20 +411,20 @@ impl SessionContext {
     pub(super) fn next_step(&mut self) -> Option<Step> {
         loop {
             self.link.hear();
-            self.end.mind_the_hole(&mut self.link);
+            self.side.mind_the_hole(&mut self.link);
             if let Some(event) = self.link.events.pop_front() {
                 if let Event::NeedBody(message) = event {
-                    self.end.unpark(&mut self.link, message);
+                    self.side.unpark(&mut self.link, message);
                 }
                 return Some(Step::Event(event));
             }
-            if self.end.has_ended() {
+            if self.side.has_ended() {
                 return Some(Step::Ended);
             }
             if !self.link.is_open() || self.link.waits_for_sink() {
                 return None;
             }
-            match self.end.next_inbound(&mut self.link) {
+            match self.side.next_inbound(&mut self.link) {
                 Intake::Step(step) => {
                     if let Some(step) = self.link.divert(step) {
                         return Some(step);
@@ -437,7 +437,7 @@ impl SessionContext {
     }
 
     pub(super) fn take_ended(&mut self) -> Option<Ended> {
-        self.end.take_ended(&mut self.link)
+        self.side.take_ended(&mut self.link)
     }
 
     /// Enters the span in which the handler is told of this.
@@ -448,22 +448,22 @@ impl SessionContext {
         let span = match step {
             Step::Ended => std::mem::take(&mut trace.ended).or(&trace.session),
             Step::Event(Event::NeedBody(message)) => {
-                self.end.span(Some(*message)).or(&trace.session)
+                self.side.span(Some(*message)).or(&trace.session)
             }
-            _ => self.end.span(None).or(&trace.session),
+            _ => self.side.span(None).or(&trace.session),
         };
         span.unwrap_or_else(tracing::Span::none).entered()
     }
 
     pub(super) fn end_cancelled(&mut self, cause: CancelCause) {
-        self.end.end_cancelled(&mut self.link, cause);
+        self.side.end_cancelled(&mut self.link, cause);
     }
 
     pub(super) fn end_failed(&mut self, reason: FailureReason) {
-        self.end.end_failed(&mut self.link, reason);
+        self.side.end_failed(&mut self.link, reason);
     }
 
     pub(super) fn promise_continue(&mut self) {
-        self.end.promise_continue(&mut self.link);
+        self.side.promise_continue(&mut self.link);
     }
 }

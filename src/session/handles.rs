@@ -77,12 +77,12 @@ impl Handler<inbound::Respond> for HttpSession {
         } else {
             Err(Refused::new(RefusedReason::NotYourTurn, payload))
         };
-        if accepted.is_err() && self.context.end.give_back(exchange) {
+        if accepted.is_err() && self.context.side.give_back(exchange) {
             // Nobody else could answer: the right to answer is spent.
             self.context.end_failed(FailureReason::Unanswered);
         } else if accepted.is_ok() && writer == inbound::Writer::Given {
             // Claimed: the handler cannot make a second one.
-            let _ = self.context.end.open_message();
+            let _ = self.context.side.open_message();
         }
         // Settled before the answer: a sender that hears "accepted" finds the consequences in place.
         self.settle();
@@ -110,7 +110,7 @@ impl Handler<inbound::Surrender> for HttpSession {
             let refused = Refused::new(RefusedReason::NotYourTurn, payload);
             Err((refused, taker))
         };
-        if accepted.is_err() && self.context.end.give_back(exchange) {
+        if accepted.is_err() && self.context.side.give_back(exchange) {
             self.context.end_failed(FailureReason::Unanswered);
         }
         self.settle();
@@ -151,7 +151,7 @@ impl Handler<inbound::Inform> for HttpSession {
                 ));
             }
             Some(payload) => self.context.respond(payload),
-            None if current => self.context.end.send_continue(&mut self.context.link),
+            None if current => self.context.side.send_continue(&mut self.context.link),
             None => {}
         }
         self.settle();
@@ -163,7 +163,7 @@ impl Handler<inbound::Abandon> for HttpSession {
 
     fn handle(&mut self, inbound::Abandon(message): inbound::Abandon, ctx: &mut Self::Context) {
         self.count(ctx);
-        self.context.end.abandon(&mut self.context.link, message);
+        self.context.side.abandon(&mut self.context.link, message);
         self.settle();
     }
 }
@@ -177,7 +177,7 @@ impl Handler<inbound::Unanswered> for HttpSession {
         ctx: &mut Self::Context,
     ) {
         self.count(ctx);
-        if self.context.end.give_back(exchange) {
+        if self.context.side.give_back(exchange) {
             tracing::warn!(%exchange, "the last responder was dropped without an answer");
             self.context.end_failed(FailureReason::Unanswered);
         }
@@ -194,7 +194,7 @@ impl Handler<inbound::Accompany> for HttpSession {
         ctx: &mut Self::Context,
     ) {
         self.count(ctx);
-        self.context.end.accompany(message, task);
+        self.context.side.accompany(message, task);
     }
 }
 
@@ -208,7 +208,7 @@ impl Handler<inbound::Departure> for HttpSession {
     ) {
         self.count(ctx);
         let departure = self.context.link.departure();
-        self.context.end.accompany(message, async move {
+        self.context.side.accompany(message, async move {
             tokio::select! {
                 () = departure.cancelled() => {}
                 // Nobody waits any more.
@@ -233,7 +233,7 @@ impl Handler<inbound::Piece> for HttpSession {
         self.count(ctx);
         let (data, sender) = parcel.open();
         self.context
-            .end
+            .side
             .check_number(&mut self.context.link, message, number);
         match self.context.give(Some(message), data) {
             // A sender that no longer waits was dropped, and that cancelled the message.
@@ -264,15 +264,15 @@ impl Handler<inbound::LastPiece> for HttpSession {
         self.count(ctx);
         let (trailers, sender) = parcel.open();
         self.context
-            .end
+            .side
             .check_number(&mut self.context.link, message, number);
         let ended =
             self.context
-                .end
+                .side
                 .end_body(&mut self.context.link, Some(message), trailers.as_ref());
         if ended.is_err() {
             // The writer is spent: nobody can end this body any more.
-            self.context.end.abandon(&mut self.context.link, message);
+            self.context.side.abandon(&mut self.context.link, message);
         }
         // As above.
         drop(sender.send(ended.map_err(|refused| refused.map(|()| trailers))));

@@ -55,12 +55,12 @@ pub struct Incoming {
 struct Source {
     session: Addr<HttpSession>,
     exchange: MessageId,
-    side: Side,
+    body_of: BodyOf,
 }
 
 /// Which message of the exchange the body belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum BodyOf {
     Response,
     /// Whether the peer waits for leave to send it.
     Request {
@@ -153,19 +153,24 @@ impl Feed {
         response: &Payload,
         session: &SessionContext,
     ) -> (Self, Incoming) {
-        Self::new(exchange, response, Side::Response, session)
+        Self::new(exchange, response, BodyOf::Response, session)
     }
 
     /// The body of this request, which is being delivered, and its reader.
     pub(crate) fn request(request: &Payload, session: &SessionContext) -> (Self, Incoming) {
-        let waited_for = session.end.is_waited_for();
-        Self::new(request.id(), request, Side::Request { waited_for }, session)
+        let waited_for = session.side.is_waited_for();
+        Self::new(
+            request.id(),
+            request,
+            BodyOf::Request { waited_for },
+            session,
+        )
     }
 
     fn new(
         exchange: MessageId,
         message: &Payload,
-        side: Side,
+        body_of: BodyOf,
         session: &SessionContext,
     ) -> (Self, Incoming) {
         let shared = Arc::new(Shared(Mutex::new(State {
@@ -175,7 +180,7 @@ impl Feed {
         let source = Source {
             session: session.address(),
             exchange,
-            side,
+            body_of,
         };
         let incoming = Incoming::of(shared.clone(), Some(source), message.body_size());
         let mark = session.link.options.buffers.high_water;
@@ -330,7 +335,7 @@ impl Incoming {
         let Some(source) = self.source.take() else {
             return;
         };
-        if source.side == Side::Response {
+        if source.body_of == BodyOf::Response {
             return source.session.do_send(Cancel(source.exchange));
         }
         let mut state = self.shared.lock();
@@ -346,8 +351,8 @@ impl Incoming {
 impl Source {
     /// Tells a peer that waits for leave to send the body.
     fn ask(&mut self) {
-        if self.side == (Side::Request { waited_for: true }) {
-            self.side = Side::Request { waited_for: false };
+        if self.body_of == (BodyOf::Request { waited_for: true }) {
+            self.body_of = BodyOf::Request { waited_for: false };
             self.session.do_send(Inform {
                 exchange: self.exchange,
                 payload: None,

@@ -1,5 +1,5 @@
-//! What both ends of a connection share: the way to the builder, the queues, the sending side, and the state of the
-//! connection. What an exchange is differs by end: see `server/` and `client/`.
+//! What the server and the client side share: the way to the builder, the queues, the sending side, and the state of the
+//! connection. What an exchange is differs by side: see `server/` and `client/`.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -74,7 +74,7 @@ pub(super) struct Link {
     taker: Option<Taker>,
     pub(super) trace: Trace,
     pub(super) counted: Option<meter::Connection>,
-    /// What ends an exchange by time: see `End::poll`.
+    /// What ends an exchange by time: see `Side::poll`.
     pub(super) clock: RareDeadline,
     /// The time of this turn, once it was asked for.
     now: Cell<Option<Instant>>,

@@ -15,7 +15,6 @@ mod connection;
 mod context;
 mod credit;
 mod deadline;
-mod end;
 mod ended;
 mod exchange;
 mod handler;
@@ -48,6 +47,7 @@ mod record;
 mod reply;
 mod responder;
 mod server;
+mod side;
 mod sink;
 mod spare;
 mod step;
@@ -236,7 +236,7 @@ impl HttpSession {
         while let Some(step) = self.context.next_step() {
             self.tell(step);
         }
-        self.context.end.grant(&mut self.context.link);
+        self.context.side.grant(&mut self.context.link);
     }
 
     /// Makes one call of the handler. A panic in it costs this connection and nothing else.
@@ -265,7 +265,7 @@ impl HttpSession {
             Step::Event(Event::Unthrottled) => handler.unthrottled(context),
             Step::Event(Event::HalfClosed) => {
                 handler.half_closed(context);
-                context.end.told_half_close(&mut context.link);
+                context.side.told_half_close(&mut context.link);
             }
             Step::Event(Event::Leaving) => handler.leaving(context),
             Step::Event(Event::Refused(refused)) => {
@@ -289,7 +289,7 @@ impl HttpSession {
             // of a lock that is poisoned now.
             let handler = std::mem::replace(&mut self.handler, Box::new(Broken));
             let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
-            self.context.end.panicked(&mut self.context.link);
+            self.context.side.panicked(&mut self.context.link);
             self.context.link.close(CloseReason::Aborted, true);
         } else if apply {
             self.context.promise_continue();
@@ -322,14 +322,14 @@ impl HttpSession {
                 }
                 Phase::Closed { .. } => return Poll::Ready(()),
             }
-            self.context.end.send(&mut self.context.link);
+            self.context.side.send(&mut self.context.link);
             let blocked = self.poll_write(cx);
             self.context.link.weigh();
             self.settle();
             if self.context.link.is_aborting() || !blocked && self.context.link.has_output() {
                 continue;
             }
-            if !blocked && self.context.end.flushed(&self.context.link) {
+            if !blocked && self.context.side.flushed(&self.context.link) {
                 // What the handler was just told made an answer complete without another byte.
                 continue;
             }
@@ -340,8 +340,8 @@ impl HttpSession {
             {
                 return self.end(ctx, reason, linger);
             }
-            if self.poll_end(cx).is_pending() {
-                if self.context.end.is_forgettable() && !ctx.connected() {
+            if self.poll_side(cx).is_pending() {
+                if self.context.side.is_forgettable() && !ctx.connected() {
                     self.context.link.abort(CloseReason::Disposed, false);
                     continue;
                 }
@@ -354,11 +354,11 @@ impl HttpSession {
     /// Writes what waits. True if the socket takes no more for now.
     fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> bool {
         match self.context.link.outbound.poll_flush(cx) {
-            Poll::Ready(Ok(())) => drop(self.context.end.flushed(&self.context.link)),
+            Poll::Ready(Ok(())) => drop(self.context.side.flushed(&self.context.link)),
             Poll::Ready(Err(error)) => {
                 tracing::debug!(%error, peer = %self.context.link.peer, "a write failed");
                 self.context
-                    .end
+                    .side
                     .write_failed(&mut self.context.link, error.kind());
             }
             Poll::Pending => return true,
@@ -366,21 +366,21 @@ impl HttpSession {
         false
     }
 
-    /// Ready if a deadline passed or the end moved on: then the state changed.
-    fn poll_end(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
-        let SessionContext { link, end } = &mut self.context;
+    /// Ready if a deadline passed or the server or client side moved on: then the state changed.
+    fn poll_side(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        let SessionContext { link, side } = &mut self.context;
         if link.outbound.poll_stall(cx).is_ready() {
-            end.stalled(link);
+            side.stalled(link);
             return Poll::Ready(());
         }
         if let Poll::Ready(answered) = link.poll_sink(cx) {
             match answered {
-                Ok(()) => end.send_continue(link),
-                Err(loss) => end.body_lost(link, loss),
+                Ok(()) => side.send_continue(link),
+                Err(loss) => side.body_lost(link, loss),
             }
             return Poll::Ready(());
         }
-        end.poll(link, cx)
+        side.poll(link, cx)
     }
 
     /// Both halves are here: they go to the taker, and the session ends.
@@ -472,9 +472,9 @@ impl Actor for HttpSession {
 
     /// Runs when the arbiter stops too: an exchange that is going on then still gets its end (N3).
     fn stopped(&mut self, _ctx: &mut Self::Context) {
-        let SessionContext { link, end } = &mut self.context;
+        let SessionContext { link, side } = &mut self.context;
         if !matches!(link.phase, Phase::Closed { .. }) {
-            end.shut(link, CancelCause::Shutdown, CloseReason::Shutdown);
+            side.shut(link, CancelCause::Shutdown, CloseReason::Shutdown);
             if let Phase::Aborting { reason, reset } = link.phase {
                 link.outbound.abort(reset);
                 link.finish_close(reason, false);

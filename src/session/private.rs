@@ -80,7 +80,7 @@ impl Handler<inbound::HalfClosed> for HttpSession {
         _: &mut Self::Context,
     ) {
         if from == self.context.link.epoch {
-            self.context.end.half_closed(&mut self.context.link, rest);
+            self.context.side.half_closed(&mut self.context.link, rest);
             self.settle();
         }
     }
@@ -92,7 +92,7 @@ impl Handler<inbound::Closed> for HttpSession {
     fn handle(&mut self, inbound::Closed(from, kind): inbound::Closed, _: &mut Self::Context) {
         if from == self.context.link.epoch {
             tracing::debug!(?kind, peer = %self.context.link.peer, "the connection broke");
-            self.context.end.broken(&mut self.context.link, kind);
+            self.context.side.broken(&mut self.context.link, kind);
             self.settle();
         }
     }
@@ -117,7 +117,7 @@ impl Handler<inbound::IdleQuery> for HttpSession {
 
     fn handle(&mut self, inbound::IdleQuery(from): inbound::IdleQuery, _: &mut Self::Context) {
         if from == self.context.link.epoch {
-            self.context.end.idle_query(&mut self.context.link);
+            self.context.side.idle_query(&mut self.context.link);
             self.settle();
         }
     }
@@ -128,7 +128,7 @@ impl Handler<inbound::NoRequest> for HttpSession {
 
     fn handle(&mut self, inbound::NoRequest(from): inbound::NoRequest, _: &mut Self::Context) {
         if from == self.context.link.epoch {
-            self.context.end.no_request(&mut self.context.link);
+            self.context.side.no_request(&mut self.context.link);
             self.settle();
         }
     }
@@ -140,8 +140,8 @@ impl Handler<inbound::Shed> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, _: inbound::Shed, _: &mut Self::Context) {
-        let (link, end) = (&mut self.context.link, &mut self.context.end);
-        end.shut(link, CancelCause::Memory, CloseReason::Memory);
+        let (link, side) = (&mut self.context.link, &mut self.context.side);
+        side.shut(link, CancelCause::Memory, CloseReason::Memory);
         link.outbound.abort(true);
         link.account();
         self.settle();
@@ -152,7 +152,7 @@ impl Handler<inbound::CutOff> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, _: inbound::CutOff, _: &mut Self::Context) {
-        self.context.end.shut(
+        self.context.side.shut(
             &mut self.context.link,
             CancelCause::Shutdown,
             CloseReason::Shutdown,

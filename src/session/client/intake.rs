@@ -1,4 +1,4 @@
-//! The receiving half of the client end: responses, in the order of the wire.
+//! The receiving half of the client side: responses, in the order of the wire.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The client end: requests are queued, sent in order, and matched to responses first in, first out (P72 to P80).
+//! The client side: requests are queued, sent in order, and matched to responses first in, first out (P72 to P80).
 //!
 //! This file has the state of the exchanges and its transitions. Writing is in `request.rs`, reading in `intake.rs`,
 //! and the ends that go wrong in `ends.rs`. A client session survives its connection: the next request opens another

@@ -1,4 +1,4 @@
-//! The sending half of the client end: the queue, heads and bodies.
+//! The sending half of the client side: the queue, heads and bodies.
 
 use std::io;
 use std::task::{Context, Poll};

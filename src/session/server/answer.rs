@@ -1,4 +1,4 @@
-//! The sending half of the server end: heads, bodies and interim responses.
+//! The sending half of the server side: heads, bodies and interim responses.
 
 use bytes::Bytes;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! The receiving half of the server end: what the builder hands over, in the order of the wire.
+//! The receiving half of the server side: what the builder hands over, in the order of the wire.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

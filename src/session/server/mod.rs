@@ -1,4 +1,4 @@
-//! The server end: one request at a time, answered in order (P98).
+//! The server side: one request at a time, answered in order (P98).
 //!
 //! This file has the state and its transitions. The current exchange is in `active.rs`, writing in `answer.rs`, reading
 //! in `intake.rs`, and the ends that go wrong in `ends.rs`.

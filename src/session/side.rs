@@ -1,4 +1,4 @@
-//! One end of a connection, server or client, behind one name.
+//! The side of a connection that a session is on, server or client, behind one type.
 
 use std::future::Future;
 use std::io;
@@ -28,24 +28,24 @@ use super::waiter::Waiter;
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload};
 
-/// A server or a client. Every method does the same thing at the other end.
+/// A server or a client. Most methods exist on both.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum Side {
     Server(Server),
     Client(Box<Client>),
 }
 
-/// Calls the method of the end that this is.
+/// Calls the method on whichever side this is.
 macro_rules! at {
-    ($end:expr, $method:ident($($argument:expr),*)) => {
-        match $end {
-            End::Server(server) => server.$method($($argument),*),
-            End::Client(client) => client.$method($($argument),*),
+    ($side:expr, $method:ident($($argument:expr),*)) => {
+        match $side {
+            Side::Server(server) => server.$method($($argument),*),
+            Side::Client(client) => client.$method($($argument),*),
         }
     };
 }
 
-impl End {
+impl Side {
     pub(super) fn apply(
         &mut self,
         link: &mut Link,
