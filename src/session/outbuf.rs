@@ -61,8 +61,8 @@ impl OutBuf {
         self.total
     }
 
-    /// What the total will be once everything that waits was taken.
-    pub(super) fn end(&self) -> u64 {
+    /// What `total` will be when everything that waits was taken.
+    pub(super) fn total_when_empty(&self) -> u64 {
         self.total + self.len() as u64
     }
 

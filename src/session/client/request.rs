@@ -239,7 +239,7 @@ impl Client {
         });
         if !begun.needs_body {
             flight.request = Sending::Done;
-            flight.ends_at = Some(link.outbound.buffer.end());
+            flight.ends_at = Some(link.outbound.buffer.total_when_empty());
             self.unasked = true;
         } else if Flight::expects(payload) {
             flight.request = Sending::Expecting;
@@ -294,7 +294,7 @@ impl Client {
         }
         if let Some(flight) = self.sending() {
             flight.request = Sending::Done;
-            flight.ends_at = heard.then(|| link.outbound.buffer.end());
+            flight.ends_at = heard.then(|| link.outbound.buffer.total_when_empty());
         }
         self.unasked = true;
         link.weigh();
