@@ -151,7 +151,7 @@ impl IdleFor {
 #[rtype(result = "()")]
 pub(crate) struct RequestQuery;
 
-/// The peer has leave to send the body of its nth request, for which it asked leave: from now on it is waited for.
+/// The peer of a server got its 100 for the nth request, or may go on without one: from now on the body has a deadline.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct BodyAsked(pub(crate) u64);

@@ -62,9 +62,9 @@ struct Source {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum BodyOf {
     Response,
-    /// Whether the peer waits for leave to send it.
+    /// Whether the peer waits for our 100 before it sends the body.
     Request {
-        waited_for: bool,
+        awaits_continue: bool,
     },
 }
 
@@ -158,11 +158,11 @@ impl Feed {
 
     /// The body of this request, which is being delivered, and its reader.
     pub(crate) fn request(request: &Payload, session: &SessionContext) -> (Self, Incoming) {
-        let waited_for = session.side.is_waited_for();
+        let awaits_continue = session.side.awaits_continue();
         Self::new(
             request.id(),
             request,
-            BodyOf::Request { waited_for },
+            BodyOf::Request { awaits_continue },
             session,
         )
     }
@@ -319,8 +319,9 @@ impl Incoming {
         self.trailers.take()
     }
 
-    /// All was read, and only the end of the exchange was not told yet: what runs with the body goes on with that.
-    fn leave(&mut self) {
+    /// The body was read to its end, but the exchange is not over yet: the task that runs with the body now runs with
+    /// the exchange.
+    fn pass_task_on(&mut self) {
         let (Some(source), Some(alongside)) = (self.source.take(), self.alongside.take()) else {
             return;
         };
@@ -349,10 +350,16 @@ impl Incoming {
 }
 
 impl Source {
-    /// Tells a peer that waits for leave to send the body.
-    fn ask(&mut self) {
-        if self.body_of == (BodyOf::Request { waited_for: true }) {
-            self.body_of = BodyOf::Request { waited_for: false };
+    /// Sends the 100 that the peer may wait for.
+    fn send_continue(&mut self) {
+        if self.body_of
+            == (BodyOf::Request {
+                awaits_continue: true,
+            })
+        {
+            self.body_of = BodyOf::Request {
+                awaits_continue: false,
+            };
             self.session.do_send(Inform {
                 exchange: self.exchange,
                 payload: None,
@@ -391,7 +398,7 @@ impl Stream for Incoming {
             state.reader = Some(cx.waker().clone());
             drop(state);
             if let Some(source) = &mut this.source {
-                source.ask();
+                source.send_continue();
             }
             return Poll::Pending;
         };
@@ -410,7 +417,7 @@ impl Drop for Incoming {
             return;
         }
         if self.left == Some(0) {
-            self.leave();
+            self.pass_task_on();
         } else {
             self.give_up();
         }

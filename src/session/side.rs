@@ -424,10 +424,10 @@ impl Side {
         }
     }
 
-    /// Whether the peer waits for leave to send the body of its request.
-    pub(super) fn is_waited_for(&self) -> bool {
+    /// Server: whether the peer waits for our 100 before it sends the body of its request.
+    pub(super) fn awaits_continue(&self) -> bool {
         match self {
-            Self::Server(server) => server.is_waited_for(),
+            Self::Server(server) => server.awaits_continue(),
             Self::Client(_) => false,
         }
     }

@@ -36,9 +36,9 @@ pub struct BodyPart {
 /// The content of a [`BodyPart`]. The enum is exhaustive, so that no actor overlooks an end.
 #[derive(Debug, Clone)]
 pub enum Part {
-    /// A piece. Its boundaries mean nothing. If the peer waits for leave to send (`Expect: 100-continue`), an empty
-    /// piece comes first, and answering it gives the leave. If a [`Responder`](crate::Responder) was given away, it
-    /// decides instead.
+    /// A piece. Its boundaries mean nothing. If the peer waits for a 100 (`Expect: 100-continue`), an empty piece
+    /// comes first, and answering it sends the 100. If a [`Responder`](crate::Responder) was given away, it decides
+    /// instead.
     Data(Bytes),
     /// The body is complete, with its trailer fields if it had any.
     End(Option<Headers>),

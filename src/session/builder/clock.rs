@@ -30,7 +30,7 @@ impl PayloadBuilder {
             State::Reading if !self.may_decode() => None,
             // Nobody is late who was told to wait.
             State::Reading
-                if self.awaits_leave && self.decoder.in_body() && self.tail.is_empty() =>
+                if self.awaits_continue && self.decoder.in_body() && self.tail.is_empty() =>
             {
                 None
             }

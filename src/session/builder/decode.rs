@@ -86,11 +86,11 @@ impl PayloadBuilder {
         let item = match item {
             None => {
                 input.skip(consumed);
-                self.awaits_leave &= !in_body || consumed == 0;
+                self.awaits_continue &= !in_body || consumed == 0;
                 return None;
             }
             Some(Item::Data(range)) => {
-                self.awaits_leave = false;
+                self.awaits_continue = false;
                 Inbound::Chunk(input.take(consumed, range))
             }
             Some(Item::Head(payload, facts)) => {
@@ -103,13 +103,13 @@ impl PayloadBuilder {
                     awaited.answered();
                 }
                 self.message_began();
-                self.awaits_leave = facts.expect_continue;
+                self.awaits_continue = facts.expect_continue;
                 self.heads += 1;
                 Inbound::Deliver(payload, facts, Stamp::now())
             }
             Some(Item::End(trailers)) => {
                 input.skip(consumed);
-                self.awaits_leave = false;
+                self.awaits_continue = false;
                 Inbound::Finish(trailers)
             }
         };

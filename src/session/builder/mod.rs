@@ -67,8 +67,8 @@ pub(crate) struct PayloadBuilder {
     spared: bool,
     /// The session wants to know if anything is there: told once this is over, which is the reactor's next turn.
     queried: Option<JoinHandle<()>>,
-    /// The peer asked leave to send a body, and did not get it, nor went without.
-    awaits_leave: bool,
+    /// The peer waits for our 100: it has not got one, and sends nothing of the body.
+    awaits_continue: bool,
     /// Heads that were read.
     heads: u64,
     /// Whether the connection was found to be reset. At a client, what came before is still to be read.
@@ -147,7 +147,7 @@ impl PayloadBuilder {
             state: State::Reading,
             fresh: false,
             spared: false,
-            awaits_leave: false,
+            awaits_continue: false,
             heads: 0,
             queried: None,
             reset: false,

@@ -41,7 +41,7 @@ impl Handler<BodyAsked> for PayloadBuilder {
 
     fn handle(&mut self, BodyAsked(nth): BodyAsked, _: &mut Self::Context) {
         // The peer may have sent the body on its own, and asked for the next one.
-        self.awaits_leave &= self.heads != nth;
+        self.awaits_continue &= self.heads != nth;
     }
 }
 

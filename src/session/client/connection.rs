@@ -34,7 +34,7 @@ pub(in crate::session) struct Connection {
     look: Look,
     /// The requests that were sent over it, for its builder.
     pub(super) awaited: Awaited,
-    /// Runs while a connection is being opened, while a request waits for leave to send its body, and after a failed
+    /// Runs while a connection is being opened, while a request waits for a 100 before its body, and after a failed
     /// write.
     pub(super) deadline: DeadlineTimer,
 }
@@ -119,7 +119,7 @@ impl Connection {
         None
     }
 
-    /// Leave to send a body came, or will not come.
+    /// A 100 came, or will not come: its deadline ends.
     pub(super) fn stop_waiting(&mut self) {
         if self.broken.is_none() {
             self.deadline.set(None);

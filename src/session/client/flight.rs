@@ -143,9 +143,9 @@ impl Flight {
             && matches!(self.request, Sending::Queued | Sending::Expecting)
     }
 
-    /// Whether its body waits for leave that may still come. A success may be made of the body: its server is late with
-    /// the leave, or does without.
-    pub(super) fn waits_for_leave(&self) -> bool {
+    /// Whether the body waits for a 100 that may still come. After a head with a success status it may: the response may
+    /// be made of the request body, and the server sends its 100 late or not at all.
+    pub(super) fn awaits_continue(&self) -> bool {
         let wanted = match self.response {
             Receiving::Waiting => true,
             Receiving::Open => self.status.is_some_and(|status| status.is_success()),
@@ -154,8 +154,8 @@ impl Flight {
         self.request == Sending::Expecting && wanted
     }
 
-    /// Whether the request asks the server for leave to send its body.
-    pub(super) fn expects(payload: &Payload) -> bool {
+    /// Whether the request asks the server for a 100 before its body is sent.
+    pub(super) fn expects_continue(payload: &Payload) -> bool {
         payload.headers().known_has(Known::Expect, b"100-continue")
     }
 
@@ -178,11 +178,11 @@ impl Flight {
         let wanted = matches!(self.request, Sending::Open | Sending::Done)
             && self.persist
             && self.status.is_some_and(|status| status.is_success());
-        self.response == Receiving::Done && (self.is_sent() || !wanted)
+        self.response == Receiving::Done && (self.is_flushed() || !wanted)
     }
 
     /// Whether the socket has taken all of the request.
-    pub(super) fn is_sent(&self) -> bool {
+    pub(super) fn is_flushed(&self) -> bool {
         self.asked.is_some()
     }
 
@@ -205,8 +205,8 @@ impl Flight {
         }
     }
 
-    /// What belongs to the exchange ends with it.
-    pub(super) fn leave(&mut self, link: &Link) {
+    /// Ends what belongs to the exchange: its tasks, its parked sender and its mutes.
+    pub(super) fn release(&mut self, link: &Link) {
         for task in self.tasks.drain(..) {
             task.abort();
         }

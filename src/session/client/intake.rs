@@ -71,7 +71,7 @@ impl Client {
         link.bytes_in += body;
         let mut refused = false;
         if let Some(flight) = self.front() {
-            refused = flight.waits_for_leave() && !status.is_success();
+            refused = flight.awaits_continue() && !status.is_success();
             flight.payload = None;
             flight.status = Some(status);
             flight.head_in = facts.head_bytes as u64;
@@ -91,7 +91,7 @@ impl Client {
             }
         }
         if refused {
-            // The server did not give the leave that would be assumed after a while.
+            // The server did not send the 100 that would be assumed after a while.
             self.connection.stop_waiting();
         }
         Step::Apply(response)
@@ -151,11 +151,11 @@ impl Client {
         self.ended.update(|ended| ended - 1);
         self.idle_since = link.now();
         let flight = self.flights.get_mut(at)?;
-        flight.leave(link);
+        flight.release(link);
         let exchange = flight.exchange(self.idle_since, &self.connection.awaited);
         flight.span.served(&exchange, &mut link.trace);
         flight.running.end(&exchange);
-        let (sent, persist) = (flight.is_sent(), flight.persist);
+        let (flushed, persist) = (flight.is_flushed(), flight.persist);
         let taker = flight.taker.take();
         self.unanswered = flight.payload.take();
         // Dropped in place: it is large.
@@ -165,7 +165,7 @@ impl Client {
         }
         if exchange.outcome == Outcome::Completed {
             // If the server did not want the rest of a request, the request cannot be taken back.
-            let cut = !sent;
+            let cut = !flushed;
             match taker {
                 Some(taker) if !cut => {
                     self.fail_all(aborted());

@@ -133,7 +133,7 @@ impl Client {
         Poll::Ready(())
     }
 
-    /// If a request waits too long for leave, its body is sent without.
+    /// If a request waits too long for a 100, its body is sent without one.
     fn poll_expecting(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
         if !self.connection.is_open() {
             return Poll::Pending;
@@ -146,10 +146,10 @@ impl Client {
         Poll::Ready(())
     }
 
-    /// Leave to send the body came, or is assumed.
+    /// A 100 came, or is assumed: the body may be sent.
     pub(super) fn grant_body(&mut self, link: &mut Link) {
         self.connection.stop_waiting();
-        if let Some(flight) = self.sent().find(|flight| flight.waits_for_leave()) {
+        if let Some(flight) = self.sent().find(|flight| flight.awaits_continue()) {
             flight.request = Sending::Open;
             let id = flight.id;
             link.events.push_back(Event::NeedBody(id));
@@ -241,7 +241,7 @@ impl Client {
             flight.request = Sending::Done;
             flight.ends_at = Some(link.outbound.buffer.total_when_empty());
             self.unasked = true;
-        } else if Flight::expects(payload) {
+        } else if Flight::expects_continue(payload) {
             flight.request = Sending::Expecting;
             self.connection.deadline.set_after(Some(EXPECT));
         } else {

@@ -246,7 +246,7 @@ impl Server {
         }
         match &mut link.sink {
             // The actor that gets the body is asked whether it wants it.
-            Some(sink) if self.is_waited_for() => sink.data(Bytes::new(), false),
+            Some(sink) if self.awaits_continue() => sink.data(Bytes::new(), false),
             Some(_) => {}
             None => self.send_continue(link),
         }

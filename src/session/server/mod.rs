@@ -113,8 +113,8 @@ impl Server {
             .map(|active| active.exchange.id)
     }
 
-    /// Whether the peer waits for leave to send its body.
-    pub(in crate::session) fn is_waited_for(&self) -> bool {
+    /// Whether the peer waits for our 100 before it sends its body.
+    pub(in crate::session) fn awaits_continue(&self) -> bool {
         self.running()
             .is_some_and(|active| active.continue_owed && active.answer == Answer::Pending)
     }
