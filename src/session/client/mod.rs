@@ -58,7 +58,7 @@ pub(super) struct Client {
     proxy: Option<Through>,
     /// Every exchange whose end was not told: first those that were sent, in order, then those that wait.
     flights: VecDeque<Flight>,
-    /// How many of them were sent.
+    /// How many of them were sent: their head is encoded, though the socket may not have taken it yet.
     sent: usize,
     /// How many of them have ended. With many that wait, searching for one would cost more than a request does.
     ended: Rc<Cell<usize>>,

@@ -28,7 +28,7 @@ pub(in crate::session) struct Active {
     pub(super) exchange: Exchange,
     pub(in crate::session) answering: Answering,
     pub(in crate::session) upgrade: bool,
-    pub(in crate::session) answer: Answer,
+    pub(in crate::session) answer: AnswerState,
     /// The end of the request is still to be delivered.
     pub(in crate::session) receiving: bool,
     /// The announced length of the request body.
@@ -61,14 +61,14 @@ thread_local! {
 
 /// How far the answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::session) enum Answer {
+pub(in crate::session) enum AnswerState {
     Pending,
     /// Body data may follow.
     Open(MessageId),
     /// Raw bytes may follow.
     Raw,
     /// Complete, in the outbound buffer or gone.
-    Sent {
+    Complete {
         id: Option<MessageId>,
         body: bool,
     },
@@ -108,7 +108,7 @@ impl Active {
                 keep_alive: facts.keep_alive,
             },
             upgrade: facts.upgrade,
-            answer: Answer::Pending,
+            answer: AnswerState::Pending,
             receiving: !oneshot,
             declared: request.body_size(),
             continue_owed: facts.expect_continue && !oneshot,
@@ -164,7 +164,7 @@ impl Active {
         head: usize,
         now: Instant,
     ) {
-        self.answer = Answer::Open(id);
+        self.answer = AnswerState::Open(id);
         self.exchange.status = Some(status);
         self.exchange.head_out = head as u64;
         self.exchange.answered = Some(now);
@@ -186,7 +186,7 @@ impl Active {
 
     /// Raw bytes begin.
     pub(in crate::session) fn answer_raw(&mut self, now: Instant) {
-        self.answer = Answer::Raw;
+        self.answer = AnswerState::Raw;
         self.exchange.answered = Some(now);
     }
 
@@ -203,6 +203,11 @@ impl Active {
                 .is_some_and(|declared| declared.saturating_sub(self.exchange.bytes_in) <= DRAINED)
     }
 
+    /// Whether the answer is complete.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self.answer, AnswerState::Complete { .. })
+    }
+
     pub(in crate::session) fn was_muted(&self) -> bool {
         self.mutes > 0
     }
@@ -211,22 +216,22 @@ impl Active {
     pub(super) fn conclude(&mut self, reused: bool, now: Instant) {
         self.exchange.answer = self.answer.id();
         self.exchange.phase = match self.answer {
-            Answer::Pending if self.receiving => ExchangePhase::Receiving,
-            Answer::Pending => ExchangePhase::Waiting,
-            Answer::Open(_) | Answer::Raw => ExchangePhase::Answering,
-            Answer::Sent { .. } => ExchangePhase::Answered,
+            AnswerState::Pending if self.receiving => ExchangePhase::Receiving,
+            AnswerState::Pending => ExchangePhase::Waiting,
+            AnswerState::Open(_) | AnswerState::Raw => ExchangePhase::Answering,
+            AnswerState::Complete { .. } => ExchangePhase::Answered,
         };
         self.exchange.reused = reused;
         self.exchange.ended = now;
     }
 }
 
-impl Answer {
+impl AnswerState {
     pub(super) fn id(self) -> Option<MessageId> {
         match self {
             Self::Pending | Self::Raw => None,
             Self::Open(id) => Some(id),
-            Self::Sent { id, .. } => id,
+            Self::Complete { id, .. } => id,
         }
     }
 }

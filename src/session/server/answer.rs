@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::{Active, Answer, Server};
+use super::{Active, AnswerState, Server};
 use crate::error::{Refused, RefusedReason, UseError};
 use crate::payload::{Headers, Known, MessageId, Payload, TransferMode, allows_body};
 use crate::session::clock;
@@ -50,7 +50,7 @@ impl Server {
         payload: &Payload,
     ) -> Result<(&mut Active, StatusCode), RefusedReason> {
         let active = self.active().ok_or(RefusedReason::NotOpen)?;
-        if active.answer != Answer::Pending {
+        if active.answer != AnswerState::Pending {
             return Err(RefusedReason::AlreadyAnswered);
         }
         let status = payload.status().ok_or(UseError::WrongKind)?;
@@ -148,7 +148,7 @@ impl Server {
         if begun.needs_body {
             link.events.push_back(Event::NeedBody(id));
         } else {
-            self.sent(false);
+            self.answer_complete(false);
         }
         self.keep_response(link, payload);
         Ok(id)
@@ -191,14 +191,14 @@ impl Server {
             _ if exchange.is_some_and(|exchange| exchange != active.exchange.id) => {
                 Some(RefusedReason::NotYourTurn)
             }
-            Answer::Open(_) => Some(RefusedReason::Busy),
-            Answer::Sent { .. } => Some(RefusedReason::AlreadyAnswered),
-            Answer::Pending | Answer::Raw => full.then_some(RefusedReason::Overrun),
+            AnswerState::Open(_) => Some(RefusedReason::Busy),
+            AnswerState::Complete { .. } => Some(RefusedReason::AlreadyAnswered),
+            AnswerState::Pending | AnswerState::Raw => full.then_some(RefusedReason::Overrun),
         };
         if let Some(reason) = objection {
             return Err(reason);
         }
-        if active.answer == Answer::Pending {
+        if active.answer == AnswerState::Pending {
             active.answer_raw(link.now());
         }
         active.exchange.bytes_out += data.len() as u64;
@@ -215,7 +215,7 @@ impl Server {
         trailers: Option<&Headers>,
     ) -> Result<(), Refused<()>> {
         let raw = self.active().is_some_and(|active| {
-            active.answer == Answer::Raw
+            active.answer == AnswerState::Raw
                 && message.is_none_or(|message| message == active.exchange.id)
         });
         if raw {
@@ -234,7 +234,7 @@ impl Server {
                 return Err(Refused::new(mistake, ()));
             }
         }
-        self.sent(true);
+        self.answer_complete(true);
         link.weigh();
         Ok(())
     }
@@ -257,7 +257,7 @@ impl Server {
         let body_came = !link.inbox.is_empty();
         if let Some(active) = self.active()
             && active.continue_owed
-            && active.answer == Answer::Pending
+            && active.answer == AnswerState::Pending
         {
             active.continue_owed = false;
             if !body_came {

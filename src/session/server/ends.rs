@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::{Answer, Server};
+use super::{AnswerState, Server};
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, UseError, WireError};
 use crate::payload::MessageId;
 use crate::session::clock;
@@ -150,7 +150,7 @@ impl Server {
     pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
         if self
             .active()
-            .is_some_and(|active| active.answer == Answer::Open(message))
+            .is_some_and(|active| active.answer == AnswerState::Open(message))
         {
             self.end_cancelled(link, CancelCause::Local);
         }

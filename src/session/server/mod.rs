@@ -21,7 +21,7 @@ use crate::session::record::Detail;
 use crate::session::trace::{NOBODY, Traced};
 use crate::wire::Facts;
 pub(in crate::session) use active::Active;
-use active::Answer;
+use active::AnswerState;
 
 /// Bytes of a request body that are read and dropped after an early answer, so that the connection can be kept.
 const DRAINED: u64 = 64 << 10;
@@ -116,13 +116,13 @@ impl Server {
     /// Whether the peer waits for our 100 before it sends its body.
     pub(in crate::session) fn awaits_continue(&self) -> bool {
         self.running()
-            .is_some_and(|active| active.continue_owed && active.answer == Answer::Pending)
+            .is_some_and(|active| active.continue_owed && active.answer == AnswerState::Pending)
     }
 
     /// Whether there is no answer, and nobody has the right to give one.
     pub(in crate::session) fn owes_answer(&self) -> bool {
         self.running()
-            .is_some_and(|active| active.answer == Answer::Pending && active.lent == 0)
+            .is_some_and(|active| active.answer == AnswerState::Pending && active.lent == 0)
     }
 
     /// Whether the id names the current exchange, by its request or its answer.
@@ -141,15 +141,12 @@ impl Server {
             return false;
         };
         active.lent = active.lent.saturating_sub(1);
-        active.lent == 0 && active.answer == Answer::Pending
+        active.lent == 0 && active.answer == AnswerState::Pending
     }
 
     /// Makes a complete answer the last one of the connection. False if it is not complete.
     pub(in crate::session) fn close_after_answer(&mut self) -> bool {
-        let Some(active) = self
-            .active()
-            .filter(|active| matches!(active.answer, Answer::Sent { .. }))
-        else {
+        let Some(active) = self.active().filter(|active| active.is_answered()) else {
             return false;
         };
         active.persist = false;
@@ -167,7 +164,7 @@ impl Server {
     pub(in crate::session) fn expect_piece(&mut self, message: MessageId, number: u64) -> bool {
         let Some(active) = self
             .active()
-            .filter(|active| active.answer == Answer::Open(message))
+            .filter(|active| active.answer == AnswerState::Open(message))
         else {
             return false;
         };
@@ -180,7 +177,7 @@ impl Server {
     pub(in crate::session) fn open_message(&mut self) -> Option<MessageId> {
         let active = self.active()?;
         match active.answer {
-            Answer::Open(id) if active.pieces.is_none() => {
+            AnswerState::Open(id) if active.pieces.is_none() => {
                 active.pieces = Some(0);
                 Some(id)
             }
@@ -201,17 +198,17 @@ impl Server {
             });
         };
         match active.answer {
-            Answer::Open(id) if message.is_none_or(|message| message == id) => None,
-            Answer::Sent { id, body: false }
+            AnswerState::Open(id) if message.is_none_or(|message| message == id) => None,
+            AnswerState::Complete { id, body: false }
                 if message.is_none_or(|message| Some(message) == id) =>
             {
                 Some(RefusedReason::NoBody)
             }
-            Answer::Raw => Some(RefusedReason::Busy),
-            Answer::Pending if message.is_none() && self.last == Last::None => {
+            AnswerState::Raw => Some(RefusedReason::Busy),
+            AnswerState::Pending if message.is_none() && self.last == Last::None => {
                 Some(RefusedReason::NotOpen)
             }
-            Answer::Pending | Answer::Open(_) | Answer::Sent { .. } => {
+            AnswerState::Pending | AnswerState::Open(_) | AnswerState::Complete { .. } => {
                 Some(RefusedReason::NotYourTurn)
             }
         }
@@ -219,9 +216,9 @@ impl Server {
 
     /// The answer is complete; with `body`, it had one that was sent in pieces. If the request is not complete, its
     /// rest is drained, or the connection closes.
-    pub(in crate::session) fn sent(&mut self, body: bool) {
+    fn answer_complete(&mut self, body: bool) {
         let Some(active) = self.active() else { return };
-        active.answer = Answer::Sent {
+        active.answer = AnswerState::Complete {
             id: active.answer.id(),
             body,
         };
@@ -233,8 +230,7 @@ impl Server {
 
     /// Ends the exchange well, if its answer is complete. True if it is.
     pub(in crate::session) fn complete(&mut self) -> bool {
-        let sent = |active: &mut Box<Active>| matches!(active.answer, Answer::Sent { .. });
-        match self.active.take_if(sent) {
+        match self.active.take_if(|active| active.is_answered()) {
             None => false,
             ended => {
                 self.ended = ended;
@@ -246,7 +242,7 @@ impl Server {
     /// Whether the answer is complete and another request may follow it.
     pub(in crate::session) fn may_follow(&self) -> bool {
         self.running()
-            .is_some_and(|active| matches!(active.answer, Answer::Sent { .. }) && active.persist)
+            .is_some_and(|active| active.is_answered() && active.persist)
     }
 
     /// Ends the exchange in another way than well. Returns whether its answer had begun.
@@ -256,7 +252,7 @@ impl Server {
         };
         active.exchange.outcome = outcome;
         active.persist = false;
-        let begun = active.answer != Answer::Pending;
+        let begun = active.answer != AnswerState::Pending;
         if begun {
             self.last = Last::Ended;
         }
@@ -329,7 +325,7 @@ impl Server {
     pub(in crate::session) fn phase(&self) -> SessionPhase {
         match self.running().map(|active| active.answer) {
             None => SessionPhase::Idle,
-            Some(Answer::Pending) => SessionPhase::Handling,
+            Some(AnswerState::Pending) => SessionPhase::Handling,
             Some(_) => SessionPhase::Answering,
         }
     }
