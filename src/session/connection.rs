@@ -60,7 +60,7 @@ pub(super) fn open<T>(
     link.trace
         .session
         .connected(&link.peer, link.tls.as_deref());
-    link.counted = Some(meter::Connection::open(Role::Server));
+    link.counted = Some(meter::ConnectionGauge::open(Role::Server));
     let wiring = wiring(read, address, Epoch::default(), &link.options);
     pair::spawn(
         Place::new(builder.into_future(PayloadBuilder::of_requests(wiring, tenure, now))),
@@ -193,7 +193,7 @@ pub(super) fn attach(link: &mut Link, halves: Halves, awaited: Awaited) {
         .session
         .connected(&link.peer, link.tls.as_deref());
     link.opened = Instant::now();
-    link.counted = Some(meter::Connection::open(Role::Client));
+    link.counted = Some(meter::ConnectionGauge::open(Role::Client));
     link.outbound.attach(write);
 }
 

@@ -73,7 +73,7 @@ pub(super) struct Link {
     /// Takes the connection over.
     taker: Option<Taker>,
     pub(super) trace: Trace,
-    pub(super) counted: Option<meter::Connection>,
+    pub(super) counted: Option<meter::ConnectionGauge>,
     /// What ends an exchange by time: see `Side::poll`.
     pub(super) clock: RareDeadline,
     /// The time of this turn, once it was asked for.

@@ -55,9 +55,9 @@ impl Role {
 
 /// A connection that is open.
 #[derive(Debug)]
-pub(super) struct Connection(Gauge);
+pub(super) struct ConnectionGauge(Gauge);
 
-impl Connection {
+impl ConnectionGauge {
     pub(super) fn open(role: Role) -> Self {
         let open = gauge!(role.names().connections);
         open.increment(1);
@@ -65,7 +65,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for ConnectionGauge {
     fn drop(&mut self) {
         self.0.decrement(1);
     }
@@ -73,7 +73,7 @@ impl Drop for Connection {
 
 /// An exchange in progress.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct ExchangeGauge {
     role: Role,
     method: &'static str,
     scheme: &'static str,
@@ -82,7 +82,7 @@ pub(super) struct Running {
     began: Instant,
 }
 
-impl Running {
+impl ExchangeGauge {
     pub(super) fn begin(role: Role, request: &Payload, secure: bool) -> Self {
         let method = method(request.method());
         let scheme = if secure { "https" } else { "http" };
@@ -127,7 +127,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ExchangeGauge {
     fn drop(&mut self) {
         self.active.decrement(1);
     }

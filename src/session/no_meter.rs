@@ -13,18 +13,18 @@ pub(super) enum Role {
 }
 
 #[derive(Debug)]
-pub(super) struct Connection;
+pub(super) struct ConnectionGauge;
 
-impl Connection {
+impl ConnectionGauge {
     pub(super) fn open(_: Role) -> Self {
         Self
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Running;
+pub(super) struct ExchangeGauge;
 
-impl Running {
+impl ExchangeGauge {
     pub(super) fn begin(_: Role, _: &Payload, _: bool) -> Self {
         Self
     }

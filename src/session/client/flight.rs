@@ -15,7 +15,7 @@ use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
 use crate::session::inbound::Unmute;
 use crate::session::link::Link;
-use crate::session::meter::Running;
+use crate::session::meter::ExchangeGauge;
 use crate::session::sink::Part;
 use crate::session::trace::Traced;
 use crate::session::waiter::Waiter;
@@ -55,7 +55,7 @@ pub(super) struct Flight {
     /// Counts the flights that have an outcome.
     pub(super) ended: Rc<Cell<usize>>,
     pub(super) span: Traced,
-    pub(super) running: Running,
+    pub(super) gauge: ExchangeGauge,
     pub(super) head_in: u64,
     pub(super) bytes_in: u64,
     pub(super) head_out: u64,
@@ -96,7 +96,7 @@ impl Flight {
 
     pub(super) fn new(
         mut payload: Payload,
-        (span, running): (Traced, Running),
+        (span, gauge): (Traced, ExchangeGauge),
         now: Instant,
         ended: Rc<Cell<usize>>,
     ) -> Self {
@@ -120,7 +120,7 @@ impl Flight {
             outcome: None,
             ended,
             span,
-            running,
+            gauge,
             head_in: 0,
             bytes_in: 0,
             head_out: 0,

@@ -154,7 +154,7 @@ impl Client {
         flight.release(link);
         let exchange = flight.exchange(self.idle_since, &self.connection.awaited);
         flight.span.served(&exchange, &mut link.trace);
-        flight.running.end(&exchange);
+        flight.gauge.end(&exchange);
         let (flushed, persist) = (flight.is_flushed(), flight.persist);
         let taker = flight.taker.take();
         self.unanswered = flight.payload.take();

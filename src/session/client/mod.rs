@@ -22,7 +22,7 @@ use super::awaited::Partial;
 use super::deadline::earliest;
 use super::info::SessionPhase;
 use super::link::Link;
-use super::meter::{Role, Running};
+use super::meter::{ExchangeGauge, Role};
 use super::sink::Part;
 use super::trace::{NOBODY, Traced};
 use super::waiter::Waiter;
@@ -110,8 +110,8 @@ impl Client {
             .origin
             .as_ref()
             .is_some_and(|origin| origin.scheme() == Scheme::Https);
-        let running = Running::begin(Role::Client, &payload, secure || link.tls.is_some());
-        let flight = Flight::new(payload, (span, running), link.now(), self.ended.clone());
+        let gauge = ExchangeGauge::begin(Role::Client, &payload, secure || link.tls.is_some());
+        let flight = Flight::new(payload, (span, gauge), link.now(), self.ended.clone());
         let id = flight.id;
         self.begun += 1;
         self.flights.push_back(flight);

@@ -9,7 +9,7 @@ use super::DRAINED;
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
-use crate::session::meter::Running;
+use crate::session::meter::ExchangeGauge;
 use crate::session::options::HalfClose;
 use crate::session::record::{Detail, Kept};
 use crate::session::spare::Spare;
@@ -52,7 +52,7 @@ pub(in crate::session) struct Active {
     pub(in crate::session) kept: Option<Box<Kept>>,
     pub(in crate::session) span: Traced,
     /// `None` once it has ended.
-    pub(super) running: Option<Running>,
+    pub(super) gauge: Option<ExchangeGauge>,
 }
 
 thread_local! {
@@ -80,7 +80,7 @@ impl Active {
         request: &mut Payload,
         facts: Facts,
         detail: Option<Detail>,
-        (span, running): (Traced, Running),
+        (span, gauge): (Traced, ExchangeGauge),
         now: Instant,
     ) -> Box<Self> {
         let oneshot = request.mode() == TransferMode::Oneshot;
@@ -122,7 +122,7 @@ impl Active {
             tasks: Vec::new(),
             kept: detail.and_then(|detail| keep(request, detail)),
             span,
-            running: Some(running),
+            gauge: Some(gauge),
         };
         match BOXES.try_with(Spare::take).ok().flatten() {
             Some(mut spare) => {

@@ -14,7 +14,7 @@ use crate::session::exchange::Outcome;
 use crate::session::inbound::{Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute};
 use crate::session::leave::Leaving;
 use crate::session::link::{Event, Link, Phase};
-use crate::session::meter::{self, Role, Running};
+use crate::session::meter::{self, ExchangeGauge, Role};
 use crate::session::options::HalfClose;
 use crate::session::record::{Kept, Record};
 use crate::session::sink::Loss;
@@ -63,8 +63,8 @@ impl Server {
                 let detail = link.options.detail();
                 let last = self.is_last(link);
                 let span = Traced::delivered(&payload, link);
-                let running = Running::begin(Role::Server, &payload, link.tls.is_some());
-                self.begin(&mut payload, facts, detail, (span, running), link.now());
+                let gauge = ExchangeGauge::begin(Role::Server, &payload, link.tls.is_some());
+                self.begin(&mut payload, facts, detail, (span, gauge), link.now());
                 if last {
                     self.announce_close();
                 }
@@ -157,8 +157,8 @@ impl Server {
         }
         ended.conclude(self.begun > 1, link.exact_now());
         ended.span.answered(&ended.exchange, &mut link.trace);
-        if let Some(running) = ended.running.take() {
-            running.end(&ended.exchange);
+        if let Some(gauge) = ended.gauge.take() {
+            gauge.end(&ended.exchange);
         }
         if let Some(logger) = &link.options.logger {
             let nothing = Kept::default();

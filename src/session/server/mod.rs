@@ -16,7 +16,7 @@ use crate::error::{CloseReason, RefusedReason};
 use crate::payload::{MessageId, Payload};
 use crate::session::exchange::Outcome;
 use crate::session::info::SessionPhase;
-use crate::session::meter::Running;
+use crate::session::meter::ExchangeGauge;
 use crate::session::record::Detail;
 use crate::session::trace::{NOBODY, Traced};
 use crate::wire::Facts;
@@ -79,13 +79,13 @@ impl Server {
         request: &mut Payload,
         facts: Facts,
         detail: Option<Detail>,
-        (span, running): (Traced, Running),
+        (span, gauge): (Traced, ExchangeGauge),
         now: Instant,
     ) {
         self.begun += 1;
         self.retiring = None;
         self.farewell = None;
-        self.active = Some(Active::begin(request, facts, detail, (span, running), now));
+        self.active = Some(Active::begin(request, facts, detail, (span, gauge), now));
     }
 
     /// The current exchange.
