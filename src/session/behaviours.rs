@@ -225,15 +225,16 @@ impl Handler<Inspect> for HttpSession {
 // Their bodies where two share one.
 
 impl HttpSession {
-    /// Seats the sender of an awaited piece while the buffer is above its mark.
+    /// Keeps the sender of an awaited piece waiting while the buffer is above its mark.
     fn answer_piece(&mut self, room: Result<Room, Refused<Bytes>>) -> Reply<Bytes> {
         match room {
             Ok(Room::Throttled) => {
                 // The data were taken: if the session ends first, nothing comes back.
-                let (seat, waiter) =
-                    waiter::seat(|room| room.map_err(|reason| Refused::new(reason, Bytes::new())));
+                let (slot, waiter) = waiter::reply_slot(|room| {
+                    room.map_err(|reason| Refused::new(reason, Bytes::new()))
+                });
                 self.context.link.outbound.wait(waiter);
-                Reply::Later(seat)
+                Reply::Later(slot)
             }
             Ok(Room::Open) => Reply::Now(Verdict::new(Ok(()), &mut self.context.link)),
             Err(refused) => Reply::Now(Verdict::new(Err(refused), &mut self.context.link)),

@@ -261,9 +261,9 @@ impl SessionContext {
     /// Takes a part of a body as that of this message. If it cannot, nobody could complete the message any more.
     pub(super) fn take_part(&mut self, BodyPart { message, part }: BodyPart) -> PartReply {
         if self.side.awaits_its_turn(message) {
-            let (seat, waiter) = waiter::seat(|room| room.map_err(|_| NoMore));
+            let (slot, waiter) = waiter::reply_slot(|room| room.map_err(|_| NoMore));
             if !matches!(part, Part::Cut) && self.side.park(message, part, waiter) {
-                return PartReply::Later(seat);
+                return PartReply::Later(slot);
             }
             self.side.abandon(&mut self.link, message);
             return PartReply::Now(Err(NoMore));
@@ -271,9 +271,9 @@ impl SessionContext {
         match self.side.take_part(&mut self.link, message, part) {
             Ok(Room::Open) => PartReply::Now(Ok(())),
             Ok(Room::Throttled) => {
-                let (seat, waiter) = waiter::seat(|room| room.map_err(|_| NoMore));
+                let (slot, waiter) = waiter::reply_slot(|room| room.map_err(|_| NoMore));
                 self.link.outbound.wait(waiter);
-                PartReply::Later(seat)
+                PartReply::Later(slot)
             }
             Err(reason) => {
                 tracing::debug!(%message, %reason, "a part of a body was refused");

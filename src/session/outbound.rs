@@ -127,7 +127,7 @@ impl Outbound {
     /// Keeps a sender until there is room.
     pub(super) fn wait(&mut self, waiter: Box<dyn Waiter>) {
         if self.waiters.len() == self.waiters.capacity() {
-            // Senders that never waited leave empty seats.
+            // Senders that never waited leave empty slots.
             self.waiters.retain(|waiter| waiter.is_waiting());
         }
         self.waiters.push(waiter);
@@ -239,7 +239,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::session::waiter::seat;
+    use crate::session::waiter::reply_slot;
 
     /// Takes everything, and passes nothing on.
     struct Hoard;
@@ -374,7 +374,7 @@ mod tests {
     fn empty_seats_are_cleared() {
         let mut outbound = Outbound::new(None, Arc::default());
         for _ in 0..10_000 {
-            let (_seat, waiter) = seat(|room| room);
+            let (_slot, waiter) = reply_slot(|room| room);
             outbound.wait(waiter);
             assert!(outbound.waiters.len() <= 8);
         }

@@ -10,7 +10,7 @@ use super::HttpSession;
 use super::link::Link;
 use super::sink::{BodyPart, NoMore};
 use super::unsent::{IntoUnsent, Unheard};
-use super::waiter::Seat;
+use super::waiter::ReplySlot;
 use crate::error::Refused;
 
 /// The answer to a behaviour, with the place for a refusal that nobody awaits.
@@ -59,7 +59,7 @@ pub enum Reply<M> {
     /// Known now.
     Now(Verdict<(), M>),
     /// Taken; answered when there is room.
-    Later(Seat<Result<(), Refused<M>>>),
+    Later(ReplySlot<Result<(), Refused<M>>>),
 }
 
 impl<M> fmt::Debug for Reply<M> {
@@ -79,7 +79,7 @@ where
     fn handle(self, ctx: &mut Context<HttpSession>, sender: Option<OneshotSender<T::Result>>) {
         match self {
             Self::Now(verdict) => MessageResponse::<HttpSession, T>::handle(verdict, ctx, sender),
-            Self::Later(seat) => seat.set(sender),
+            Self::Later(slot) => slot.set(sender),
         }
     }
 }
@@ -93,7 +93,7 @@ pub enum PartReply {
     /// Known now.
     Now(Result<(), NoMore>),
     /// Taken, or kept for later; answered when there is room.
-    Later(Seat<Result<(), NoMore>>),
+    Later(ReplySlot<Result<(), NoMore>>),
 }
 
 impl fmt::Debug for PartReply {
@@ -115,7 +115,7 @@ impl MessageResponse<HttpSession, BodyPart> for PartReply {
             // A sender that no longer waits has nothing more to send.
             (Self::Now(answer), Some(sender)) => drop(sender.send(answer)),
             (Self::Now(_), None) => {}
-            (Self::Later(seat), sender) => seat.set(sender),
+            (Self::Later(slot), sender) => slot.set(sender),
         }
     }
 }

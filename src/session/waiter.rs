@@ -8,8 +8,8 @@ use actix::dev::OneshotSender;
 
 use crate::error::{Refused, RefusedReason};
 
-/// The place of a sender that waits. actix puts the sender of the answer here once the message was handled.
-pub(super) type Seat<T> = Rc<Cell<Option<OneshotSender<T>>>>;
+/// Where the answer of a waiting sender goes. actix puts its oneshot sender here once the message was handled.
+pub(super) type ReplySlot<T> = Rc<Cell<Option<OneshotSender<T>>>>;
 
 /// A sender of any message that waits for room.
 pub(super) trait Waiter: fmt::Debug {
@@ -20,15 +20,15 @@ pub(super) trait Waiter: fmt::Debug {
     fn release(self: Box<Self>, result: Result<(), RefusedReason>);
 }
 
-struct Seated<T>(Seat<T>, fn(Result<(), RefusedReason>) -> T);
+struct SlotWaiter<T>(ReplySlot<T>, fn(Result<(), RefusedReason>) -> T);
 
-impl<T> fmt::Debug for Seated<T> {
+impl<T> fmt::Debug for SlotWaiter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seated")
+        f.write_str("SlotWaiter")
     }
 }
 
-impl<T> Waiter for Seated<T> {
+impl<T> Waiter for SlotWaiter<T> {
     fn is_waiting(&self) -> bool {
         let sender = self.0.take();
         let waiting = sender.as_ref().is_some_and(|sender| !sender.is_closed());
@@ -64,10 +64,10 @@ impl<M: fmt::Debug> Waiter for Posted<M> {
     }
 }
 
-/// A seat, the waiter on it, and what makes the answer.
-pub(super) fn seat<T: 'static>(
+/// A slot, the waiter on it, and what makes the answer.
+pub(super) fn reply_slot<T: 'static>(
     answer: fn(Result<(), RefusedReason>) -> T,
-) -> (Seat<T>, Box<dyn Waiter>) {
-    let seat: Seat<T> = Rc::default();
-    (seat.clone(), Box::new(Seated(seat, answer)))
+) -> (ReplySlot<T>, Box<dyn Waiter>) {
+    let slot: ReplySlot<T> = Rc::default();
+    (slot.clone(), Box::new(SlotWaiter(slot, answer)))
 }
