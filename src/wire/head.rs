@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::framing::Framing;
-use super::last::{Fields, Last};
+use super::last::{Fields, LastHead};
 use super::line::{Bounds, Scan};
 use super::{Facts, Rules, field, request_head, response_head};
 use crate::error::WireError;
@@ -32,7 +32,7 @@ pub(super) struct Heads {
     kind: Kind,
     /// Whether no head was read yet.
     fresh: bool,
-    last: Option<Arc<Last>>,
+    last: Option<Arc<LastHead>>,
     #[cfg(test)]
     forgetful: bool,
 }
@@ -69,7 +69,7 @@ impl Heads {
     ) -> Result<Option<Head>, WireError> {
         if scan.is_fresh() {
             if self.fresh && self.kind == Kind::Requests {
-                self.last = Last::of_thread(rules);
+                self.last = LastHead::of_thread(rules);
             }
             if let Some((asked, len)) = self.memory().and_then(|last| last.recall(input, message)) {
                 self.fresh = false;
@@ -119,7 +119,7 @@ impl Heads {
         }))
     }
 
-    fn memory(&self) -> Option<&Last> {
+    fn memory(&self) -> Option<&LastHead> {
         #[cfg(test)]
         if self.forgetful {
             return None;
@@ -141,7 +141,7 @@ impl Heads {
         if closes && !first {
             return;
         }
-        let last = Last::learn(last, line, read, message, asked);
+        let last = LastHead::learn(last, line, read, message, asked);
         if first && let Some(last) = &last {
             last.keep(rules);
         }

@@ -18,25 +18,25 @@ use super::limits::Limits;
 use super::line::Scan;
 use super::response_head::StatusLine;
 use super::rules::Rules;
-use crate::payload::{self, Block, Message, StartLine, give_block, take_block};
+use crate::payload::{Block, Known, Message, StartLine, give_block, take_block};
 
 /// A larger head is forgotten after its delivery, so that an idle connection stays small.
 const KEPT: usize = 4096;
 
 /// The last head.
 #[derive(Debug, Default)]
-pub(super) struct Last {
+pub(super) struct LastHead {
     /// The start line with its end. Empty while nothing is known.
     line: Vec<u8>,
     /// What `line` says, once it has come twice: keeping a line that comes once would cost an allocation for each head.
-    start: Option<Known>,
+    start: Option<StartMemo>,
     /// The field lines.
     fields: Arc<Block>,
 }
 
 /// A parsed start line, to be shared.
 #[derive(Debug)]
-enum Known {
+enum StartMemo {
     Request(Arc<StartLine>, Framing, Facts),
     Response(StatusLine),
 }
@@ -67,10 +67,10 @@ impl Fields {
 
 thread_local! {
     /// The first head of the last connection that had one, and the rules that it was read by.
-    static FIRST: RefCell<Option<(Arc<Rules>, Arc<Last>)>> = const { RefCell::new(None) };
+    static FIRST: RefCell<Option<(Arc<Rules>, Arc<LastHead>)>> = const { RefCell::new(None) };
 }
 
-impl Last {
+impl LastHead {
     /// What the first head of a connection may equal.
     pub(super) fn of_thread(rules: &Arc<Rules>) -> Option<Arc<Self>> {
         let first = |first: &RefCell<Option<(Arc<Rules>, Arc<Self>)>>| {
@@ -101,11 +101,11 @@ impl Last {
             return None;
         }
         let asked = match known {
-            Known::Request(line, framing, facts) => {
+            StartMemo::Request(line, framing, facts) => {
                 message.start.lend(line);
                 Some((*framing, *facts))
             }
-            Known::Response(line) => {
+            StartMemo::Response(line) => {
                 line.clone().put(message);
                 None
             }
@@ -152,7 +152,7 @@ impl Last {
                 block,
                 len,
                 same: false,
-                host: !anew.contains(payload::Known::Host),
+                host: !anew.contains(Known::Host),
             });
         }
         give_block(block);
@@ -180,9 +180,9 @@ impl Last {
             last.start = again.then(|| match asked {
                 Some((framing, facts)) => {
                     let line = message.start.line().clone();
-                    Known::Request(Arc::new(line), framing, facts)
+                    StartMemo::Request(Arc::new(line), framing, facts)
                 }
-                None => Known::Response(StatusLine::of(message)),
+                None => StartMemo::Response(StatusLine::of(message)),
             });
             last.line.clear();
             last.line.extend_from_slice(line);

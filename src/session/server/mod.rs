@@ -32,7 +32,7 @@ pub(in crate::session) struct Server {
     /// The exchange that ended, until its end was told.
     ended: Option<Box<Active>>,
     /// What the last message that was begun leaves for calls that name no message.
-    last: Last,
+    last: LastMessage,
     begun: u64,
     /// Whether the exchange is over, and the rest of its request is still coming and is dropped.
     pub(in crate::session) draining: bool,
@@ -50,7 +50,7 @@ pub(in crate::session) struct Server {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
+enum LastMessage {
     None,
     WithoutBody,
     Ended,
@@ -61,7 +61,7 @@ impl Server {
         Self {
             active: None,
             ended: None,
-            last: Last::None,
+            last: LastMessage::None,
             begun: 0,
             draining: false,
             peer_leaving: false,
@@ -192,9 +192,9 @@ impl Server {
     ) -> Option<RefusedReason> {
         let Some(active) = self.running() else {
             return Some(match (message, self.last) {
-                (Some(_), _) | (None, Last::Ended) => RefusedReason::NotYourTurn,
-                (None, Last::WithoutBody) => RefusedReason::NoBody,
-                (None, Last::None) => RefusedReason::NotOpen,
+                (Some(_), _) | (None, LastMessage::Ended) => RefusedReason::NotYourTurn,
+                (None, LastMessage::WithoutBody) => RefusedReason::NoBody,
+                (None, LastMessage::None) => RefusedReason::NotOpen,
             });
         };
         match active.answer {
@@ -205,7 +205,7 @@ impl Server {
                 Some(RefusedReason::NoBody)
             }
             AnswerState::Raw => Some(RefusedReason::Busy),
-            AnswerState::Pending if message.is_none() && self.last == Last::None => {
+            AnswerState::Pending if message.is_none() && self.last == LastMessage::None => {
                 Some(RefusedReason::NotOpen)
             }
             AnswerState::Pending | AnswerState::Open(_) | AnswerState::Complete { .. } => {
@@ -225,7 +225,11 @@ impl Server {
         if active.receiving && !active.is_drainable() {
             active.persist = false;
         }
-        self.last = if body { Last::Ended } else { Last::WithoutBody };
+        self.last = if body {
+            LastMessage::Ended
+        } else {
+            LastMessage::WithoutBody
+        };
     }
 
     /// Ends the exchange well, if its answer is complete. True if it is.
@@ -254,7 +258,7 @@ impl Server {
         active.persist = false;
         let begun = active.answer != AnswerState::Pending;
         if begun {
-            self.last = Last::Ended;
+            self.last = LastMessage::Ended;
         }
         self.ended = Some(active);
         begun

@@ -16,7 +16,7 @@ use crate::wire::Output;
 const KEPT: usize = 2048;
 
 #[derive(Debug, Default)]
-struct Last {
+struct LastRendered {
     key: Option<Key>,
     /// The field lines of the application.
     lines: Vec<u8>,
@@ -26,7 +26,7 @@ struct Last {
 }
 
 thread_local! {
-    static LAST: RefCell<Last> = RefCell::default();
+    static LAST: RefCell<LastRendered> = RefCell::default();
 }
 
 /// What a head is made of, besides lines.
