@@ -49,7 +49,7 @@ impl Server {
         &mut self,
         payload: &Payload,
     ) -> Result<(&mut Active, StatusCode), RefusedReason> {
-        let active = self.active().ok_or(RefusedReason::NotOpen)?;
+        let active = self.active_mut().ok_or(RefusedReason::NotOpen)?;
         if active.answer != AnswerState::Pending {
             return Err(RefusedReason::AlreadyAnswered);
         }
@@ -102,7 +102,7 @@ impl Server {
 
     /// The taker gets the connection after the answer that was just begun.
     pub(in crate::session) fn promise(&mut self, _: MessageId, taker: Taker) {
-        if let Some(active) = self.active() {
+        if let Some(active) = self.active_mut() {
             active.taker = Some(taker);
         }
     }
@@ -127,7 +127,7 @@ impl Server {
             Err(mistake) => return Err(Refused::new(mistake, payload)),
         };
         let encoded = link.outbound.buffer.len().saturating_sub(before);
-        let Some(active) = self.active() else {
+        let Some(active) = self.active_mut() else {
             return Ok(id);
         };
         if begun.informational {
@@ -156,7 +156,7 @@ impl Server {
 
     fn keep_response(&mut self, link: &Link, payload: Payload) {
         let contents = link.options.detail() == Some(Detail::Contents);
-        if contents && let Some(kept) = self.active().and_then(|active| active.kept.as_mut()) {
+        if contents && let Some(kept) = self.active_mut().and_then(|active| active.kept.as_mut()) {
             kept.response = Some(payload);
         }
     }
@@ -172,7 +172,7 @@ impl Server {
             return Err(reason);
         }
         let room = link.send_data(data)?;
-        if let Some(active) = self.active() {
+        if let Some(active) = self.active_mut() {
             active.exchange.bytes_out += data.len() as u64;
         }
         Ok(room)
@@ -186,7 +186,7 @@ impl Server {
         data: &Bytes,
     ) -> Result<Room, RefusedReason> {
         let full = link.outbound.is_full();
-        let active = self.active().ok_or(RefusedReason::NotOpen)?;
+        let active = self.active_mut().ok_or(RefusedReason::NotOpen)?;
         let objection = match active.answer {
             _ if exchange.is_some_and(|exchange| exchange != active.exchange.id) => {
                 Some(RefusedReason::NotYourTurn)
@@ -220,7 +220,7 @@ impl Server {
         });
         if raw {
             // Only the application could have announced the close.
-            if let Some(active) = self.active() {
+            if let Some(active) = self.active_mut() {
                 active.persist &= !active.last;
             }
         } else {
@@ -255,7 +255,7 @@ impl Server {
     /// Sends the 100 that the peer may wait for (RFC 9110 section 10.1.1): not after body bytes came, not twice.
     pub(in crate::session) fn send_continue(&mut self, link: &mut Link) {
         let body_came = !link.inbox.is_empty();
-        if let Some(active) = self.active()
+        if let Some(active) = self.active_mut()
             && active.continue_owed
             && active.answer == AnswerState::Pending
         {

@@ -89,7 +89,9 @@ impl Server {
         text: &str,
         reason: CloseReason,
     ) {
-        let Some(active) = self.active() else { return };
+        let Some(active) = self.active_mut() else {
+            return;
+        };
         let head = active.answering.head;
         if !link.is_open() {
             self.end(outcome);

@@ -208,7 +208,7 @@ impl Server {
     /// Sets what a half-close does to the current exchange, also to one whose peer has half-closed already: which of
     /// the two was first is chance.
     pub(in crate::session) fn set_half_close(&mut self, link: &mut Link, policy: HalfClose) {
-        if let Some(active) = self.active() {
+        if let Some(active) = self.active_mut() {
             active.half_close = Some(policy);
             self.farewell = None;
             self.heed_half_close(link);
@@ -229,7 +229,7 @@ impl Server {
     }
 
     fn half_close(&self, link: &Link) -> HalfClose {
-        let own = self.running().and_then(|active| active.half_close);
+        let own = self.active().and_then(|active| active.half_close);
         own.unwrap_or(link.options.half_close)
     }
 

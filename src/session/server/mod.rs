@@ -88,12 +88,12 @@ impl Server {
         self.active = Some(Active::begin(request, facts, detail, (span, gauge), now));
     }
 
-    /// The current exchange.
-    pub(in crate::session) fn active(&mut self) -> Option<&mut Active> {
+    pub(in crate::session) fn active_mut(&mut self) -> Option<&mut Active> {
         self.active.as_deref_mut()
     }
 
-    fn running(&self) -> Option<&Active> {
+    /// The current exchange.
+    fn active(&self) -> Option<&Active> {
         self.active.as_deref()
     }
 
@@ -103,31 +103,31 @@ impl Server {
     }
 
     pub(in crate::session) fn current(&self) -> Option<MessageId> {
-        self.running().map(|active| active.exchange.id)
+        self.active().map(|active| active.exchange.id)
     }
 
     /// The exchange whose request is not complete yet.
     pub(in crate::session) fn receiving(&self) -> Option<MessageId> {
-        self.running()
+        self.active()
             .filter(|active| active.receiving)
             .map(|active| active.exchange.id)
     }
 
     /// Whether the peer waits for our 100 before it sends its body.
     pub(in crate::session) fn awaits_continue(&self) -> bool {
-        self.running()
+        self.active()
             .is_some_and(|active| active.continue_owed && active.answer == AnswerState::Pending)
     }
 
     /// Whether there is no answer, and nobody has the right to give one.
     pub(in crate::session) fn owes_answer(&self) -> bool {
-        self.running()
+        self.active()
             .is_some_and(|active| active.answer == AnswerState::Pending && active.lent == 0)
     }
 
     /// Whether the id names the current exchange, by its request or its answer.
     pub(in crate::session) fn is_about(&self, message: MessageId) -> bool {
-        self.running().is_some_and(|active| {
+        self.active().is_some_and(|active| {
             active.exchange.id == message || active.answer.id() == Some(message)
         })
     }
@@ -135,7 +135,7 @@ impl Server {
     /// Takes back a right to answer that was lent. True if it was the last and no answer had begun.
     pub(in crate::session) fn give_back(&mut self, exchange: MessageId) -> bool {
         let Some(active) = self
-            .active()
+            .active_mut()
             .filter(|active| active.exchange.id == exchange)
         else {
             return false;
@@ -146,7 +146,7 @@ impl Server {
 
     /// Makes a complete answer the last one of the connection. False if it is not complete.
     pub(in crate::session) fn close_after_answer(&mut self) -> bool {
-        let Some(active) = self.active().filter(|active| active.is_answered()) else {
+        let Some(active) = self.active_mut().filter(|active| active.is_answered()) else {
             return false;
         };
         active.persist = false;
@@ -155,7 +155,7 @@ impl Server {
 
     /// Makes the answer to the current request the last one. It says so if it has not begun.
     pub(in crate::session) fn announce_close(&mut self) {
-        if let Some(active) = self.active() {
+        if let Some(active) = self.active_mut() {
             active.last = true;
         }
     }
@@ -163,7 +163,7 @@ impl Server {
     /// Counts a piece of a numbered body. True if one before it is missing.
     pub(in crate::session) fn expect_piece(&mut self, message: MessageId, number: u64) -> bool {
         let Some(active) = self
-            .active()
+            .active_mut()
             .filter(|active| active.answer == AnswerState::Open(message))
         else {
             return false;
@@ -175,7 +175,7 @@ impl Server {
     }
 
     pub(in crate::session) fn open_message(&mut self) -> Option<MessageId> {
-        let active = self.active()?;
+        let active = self.active_mut()?;
         match active.answer {
             AnswerState::Open(id) if active.pieces.is_none() => {
                 active.pieces = Some(0);
@@ -190,7 +190,7 @@ impl Server {
         &self,
         message: Option<MessageId>,
     ) -> Option<RefusedReason> {
-        let Some(active) = self.running() else {
+        let Some(active) = self.active() else {
             return Some(match (message, self.last) {
                 (Some(_), _) | (None, LastMessage::Ended) => RefusedReason::NotYourTurn,
                 (None, LastMessage::WithoutBody) => RefusedReason::NoBody,
@@ -217,7 +217,9 @@ impl Server {
     /// The answer is complete; with `body`, it had one that was sent in pieces. If the request is not complete, its
     /// rest is drained, or the connection closes.
     fn answer_complete(&mut self, body: bool) {
-        let Some(active) = self.active() else { return };
+        let Some(active) = self.active_mut() else {
+            return;
+        };
         active.answer = AnswerState::Complete {
             id: active.answer.id(),
             body,
@@ -245,7 +247,7 @@ impl Server {
 
     /// Whether the answer is complete and another request may follow it.
     pub(in crate::session) fn may_follow(&self) -> bool {
-        self.running()
+        self.active()
             .is_some_and(|active| active.is_answered() && active.persist)
     }
 
@@ -271,7 +273,7 @@ impl Server {
 
     /// Body data of the request came.
     pub(in crate::session) fn received(&mut self, bytes: usize) {
-        if let Some(active) = self.active() {
+        if let Some(active) = self.active_mut() {
             active.exchange.bytes_in += bytes as u64;
             active.continue_owed = false;
         }
@@ -279,7 +281,7 @@ impl Server {
 
     /// The request is complete.
     pub(in crate::session) fn received_all(&mut self) {
-        if let Some(active) = self.active() {
+        if let Some(active) = self.active_mut() {
             active.receiving = false;
             active.continue_owed = false;
         }
@@ -287,25 +289,25 @@ impl Server {
 
     /// Counts a mute. Returns the exchange, and whether this is its first mute.
     pub(in crate::session) fn mute(&mut self) -> Option<(MessageId, bool)> {
-        let active = self.active()?;
+        let active = self.active_mut()?;
         active.mutes += 1;
         Some((active.exchange.id, active.mutes == 1))
     }
 
     /// Takes a mute back; the id is returned if it was the last.
     pub(in crate::session) fn unmute(&mut self) -> Option<MessageId> {
-        let active = self.active().filter(|active| active.mutes > 0)?;
+        let active = self.active_mut().filter(|active| active.mutes > 0)?;
         active.mutes -= 1;
         (active.mutes == 0).then_some(active.exchange.id)
     }
 
     pub(in crate::session) fn is_muted(&self) -> bool {
-        self.running().is_some_and(|active| active.mutes > 0)
+        self.active().is_some_and(|active| active.mutes > 0)
     }
 
     /// Lends the right to answer. Without a request to answer, the right is worth nothing.
     pub(in crate::session) fn lend(&mut self) -> (MessageId, bool) {
-        match self.active() {
+        match self.active_mut() {
             Some(active) => {
                 active.lent += 1;
                 (active.exchange.id, active.answering.head)
@@ -315,7 +317,7 @@ impl Server {
     }
 
     pub(in crate::session) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
-        if let Some(active) = self.active() {
+        if let Some(active) = self.active_mut() {
             active.tasks.retain(|task| !task.is_finished());
             active.tasks.push(active.span.spawn(future));
         }
@@ -327,7 +329,7 @@ impl Server {
     }
 
     pub(in crate::session) fn phase(&self) -> SessionPhase {
-        match self.running().map(|active| active.answer) {
+        match self.active().map(|active| active.answer) {
             None => SessionPhase::Idle,
             Some(AnswerState::Pending) => SessionPhase::Handling,
             Some(_) => SessionPhase::Answering,
