@@ -197,7 +197,7 @@ impl Handler<Leave> for HttpSession {
 
     fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) -> Self::Result {
         self.count(ctx);
-        let left = self.context.depart(leave);
+        let left = self.context.begin_leaving(leave);
         self.settle();
         // A session that is torn down in mid-call cut nothing that it knows of.
         Box::pin(async { left.await.unwrap_or_default() })

@@ -139,12 +139,12 @@ impl SessionContext {
 
     /// Ends the session in an orderly way; see [`Leave`].
     pub fn leave(&mut self, leave: Leave) {
-        drop(self.depart(leave));
+        drop(self.begin_leaving(leave));
     }
 
-    pub(super) fn depart(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
-        self.side.leave();
-        self.link.leave(leave)
+    pub(super) fn begin_leaving(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
+        self.side.announce_close();
+        self.link.begin_leaving(leave)
     }
 
     /// Sets what happens to the current exchange when its client closes its sending side, in the place of
@@ -394,7 +394,7 @@ impl SessionContext {
     }
 
     /// Fails the exchange if its answer cannot be used: otherwise the client would wait for ever.
-    pub(super) fn answer_for(&mut self, refused: &Refused<Unsent>) {
+    pub(super) fn fail_if_unusable(&mut self, refused: &Refused<Unsent>) {
         if let (Unsent::Payload(answer), RefusedReason::Unusable(mistake)) =
             (&refused.message, refused.reason)
             && !answer.is_interim()
@@ -410,8 +410,8 @@ impl SessionContext {
     #[inline]
     pub(super) fn next_step(&mut self) -> Option<Step> {
         loop {
-            self.link.hear();
-            self.side.mind_the_hole(&mut self.link);
+            self.link.take_unheard_refusals();
+            self.side.fail_if_piece_lost(&mut self.link);
             if let Some(event) = self.link.events.pop_front() {
                 if let Event::NeedBody(message) = event {
                     self.side.unpark(&mut self.link, message);

@@ -84,7 +84,7 @@ pub trait HttpHandler: 'static {
     /// By default, if a final response was refused as `Unusable` and nobody else may still answer, the exchange fails:
     /// the client gets a 500 and `failed` is called with `Usage`. If you override this, you must answer.
     fn refused(&mut self, refused: Refused<Unsent>, session: &mut SessionContext) {
-        session.answer_for(&refused);
+        session.fail_if_unusable(&refused);
     }
 }
 

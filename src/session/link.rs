@@ -215,7 +215,7 @@ impl Link {
     }
 
     /// Passes on to the handler what was refused to senders that do not await the answer.
-    pub(super) fn hear(&mut self) {
+    pub(super) fn take_unheard_refusals(&mut self) {
         if let Some(unheard) = &self.unheard {
             for refused in unheard.take() {
                 self.refuse(refused);
@@ -224,16 +224,16 @@ impl Link {
     }
 
     /// Whether a piece of the open body is missing.
-    pub(super) fn has_hole(&self) -> bool {
+    pub(super) fn has_lost_piece(&self) -> bool {
         self.unheard
             .as_ref()
-            .is_some_and(|unheard| unheard.has_hole())
+            .is_some_and(|unheard| unheard.has_lost_piece())
     }
 
-    /// The body that had a hole is over.
-    pub(super) fn mend(&self) {
+    /// The body that lost a piece is over.
+    pub(super) fn clear_lost_piece(&self) {
         if let Some(unheard) = &self.unheard {
-            unheard.mend();
+            unheard.clear_lost_piece();
         }
     }
 
@@ -395,7 +395,7 @@ impl Link {
     }
 
     /// Begins to end in an orderly way. The receiver resolves when that is done.
-    pub(super) fn leave(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
+    pub(super) fn begin_leaving(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
         let now = self.now();
         let leaving = match &mut self.leaving {
             Some(leaving) => leaving,

@@ -86,7 +86,7 @@ impl Side {
         if !link.is_open() {
             return Err(RefusedReason::Closing);
         }
-        self.mind_the_hole(link);
+        self.fail_if_piece_lost(link);
         at!(self, take_data(link, message, data))
     }
 
@@ -113,7 +113,7 @@ impl Side {
         if !link.is_open() {
             return Err(Refused::new(RefusedReason::Closing, ()));
         }
-        self.mind_the_hole(link);
+        self.fail_if_piece_lost(link);
         at!(self, end_body(link, message, trailers))
     }
 
@@ -185,10 +185,10 @@ impl Side {
         }
     }
 
-    /// A body that lost a piece cannot become whole any more.
-    pub(super) fn mind_the_hole(&mut self, link: &mut Link) {
-        if link.has_hole() {
-            link.mend();
+    /// A body that lost a piece cannot become whole any more: its exchange fails.
+    pub(super) fn fail_if_piece_lost(&mut self, link: &mut Link) {
+        if link.has_lost_piece() {
+            link.clear_lost_piece();
             self.end_failed(link, FailureReason::Overrun);
         }
     }
@@ -280,8 +280,8 @@ impl Side {
         }
     }
 
-    /// Makes the session end when its exchanges are over.
-    pub(super) fn leave(&mut self) {
+    /// Server: makes the answer to the current request the last one of the connection.
+    pub(super) fn announce_close(&mut self) {
         if let Self::Server(server) = self {
             server.announce_close();
         }

@@ -50,14 +50,14 @@ impl IntoUnsent for () {
 pub(super) struct Unheard {
     refused: RefCell<Vec<Refused<Unsent>>>,
     /// Whether a piece of the open body is among them.
-    hole: Cell<bool>,
+    lost_piece: Cell<bool>,
 }
 
 impl Unheard {
-    /// Notes a refusal that nobody awaits. Body data that do not fit leave a hole in the body.
+    /// Notes a refusal that nobody awaits. Body data that did not fit are a lost piece of that body.
     pub(super) fn note(&self, refused: Refused<Unsent>) {
         if refused.reason == RefusedReason::Overrun && matches!(refused.message, Unsent::Data(_)) {
-            self.hole.set(true);
+            self.lost_piece.set(true);
         }
         self.refused.borrow_mut().push(refused);
     }
@@ -66,11 +66,11 @@ impl Unheard {
         self.refused.take()
     }
 
-    pub(super) fn has_hole(&self) -> bool {
-        self.hole.get()
+    pub(super) fn has_lost_piece(&self) -> bool {
+        self.lost_piece.get()
     }
 
-    pub(super) fn mend(&self) {
-        self.hole.set(false);
+    pub(super) fn clear_lost_piece(&self) {
+        self.lost_piece.set(false);
     }
 }

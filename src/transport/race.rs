@@ -29,7 +29,8 @@ pub(super) fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// Tries the addresses in order, each when the one before it has failed or was silent for [`STAGGER`]. The first that
 /// answers wins, and the others are given up (section 5).
 ///
-/// If any address was reached, the error is that of such an address: that this machine has no way to others tells less.
+/// If all fail, the error of an address that could be reached is preferred to one that says that this machine has no
+/// route.
 pub(super) async fn first<T, F, C>(addresses: Vec<SocketAddr>, connect: C) -> io::Result<T>
 where
     C: Fn(SocketAddr) -> F,
@@ -37,9 +38,9 @@ where
     T: Send + 'static,
 {
     let mut addresses = addresses.into_iter();
-    let mut worst = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let mut best_error = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     let Some(address) = addresses.next() else {
-        return Err(worst);
+        return Err(best_error);
     };
     if addresses.len() == 0 {
         return connect(address).await;
@@ -51,13 +52,13 @@ where
             attempt = attempts.join_next() => match attempt {
                 Some(Ok(Ok(connected))) => return Ok(connected),
                 Some(Ok(Err(error))) => {
-                    if tells(&error) >= tells(&worst) {
-                        worst = error;
+                    if relevance(&error) >= relevance(&best_error) {
+                        best_error = error;
                     }
                 }
-                Some(Err(error)) => worst = error.into(),
+                Some(Err(error)) => best_error = error.into(),
                 // All have failed, and no address is left.
-                None => return Err(worst),
+                None => return Err(best_error),
             },
             () = sleep(STAGGER), if addresses.len() > 0 => {}
         }
@@ -67,8 +68,8 @@ where
     }
 }
 
-/// How much an error says about the other end.
-fn tells(error: &io::Error) -> u8 {
+/// How much an error says about the peer: of several errors, one with the highest value is returned.
+fn relevance(error: &io::Error) -> u8 {
     use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable, NotFound};
     match error.kind() {
         NotFound => 0,

@@ -170,8 +170,8 @@ impl Active {
         self.exchange.answered = Some(now);
     }
 
-    /// The session answered in the place of the handler.
-    pub(super) fn answer_for(
+    /// Notes the answer that the session gave in the place of the handler.
+    pub(super) fn note_refusal(
         &mut self,
         status: StatusCode,
         head: usize,

@@ -101,7 +101,7 @@ impl Server {
         } else {
             let (head, body) = refuse(link, head, status, text, reason);
             if let Some(ended) = &mut self.ended {
-                ended.answer_for(status, head, body, link.exact_now());
+                ended.note_refusal(status, head, body, link.exact_now());
             }
         }
     }
