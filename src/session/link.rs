@@ -26,7 +26,7 @@ use super::leave::{Leave, Leaving, Left};
 use super::memory::{Keeping, Stake};
 use super::meter;
 use super::options::SessionOptions;
-use super::outbound::{Flow, Outbound, Room};
+use super::outbound::{Flow, Outbound, Room, Teardown};
 use super::sink::{Loss, Sink};
 use super::step::Step;
 use super::trace::{Trace, Traced};
@@ -94,7 +94,7 @@ pub(super) enum Phase {
     /// Nothing more is written.
     Aborting {
         reason: CloseReason,
-        reset: bool,
+        teardown: Teardown,
     },
     Closed {
         reason: CloseReason,
@@ -357,19 +357,29 @@ impl Link {
     }
 
     /// A client's connection is gone, and another may follow.
-    pub(super) fn detach(&mut self, reset: bool) {
+    pub(super) fn detach(&mut self, teardown: Teardown) {
         self.builder = None;
         self.counted = None;
         self.epoch = self.epoch.next();
         self.over = None;
         self.inbox.clear();
         self.ledger = Ledger::default();
-        self.outbound.detach(reset);
+        self.outbound.detach(teardown);
         self.weigh();
     }
 
     /// Ends the connection once everything accepted is written.
-    pub(super) fn close(&mut self, reason: CloseReason, linger: bool) {
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        self.flush_and_close(reason, false);
+    }
+
+    /// [`close`](Self::close), then reads and drops what the peer still sends, for a while: the peer gets the answer and
+    /// not a reset (RFC 9112 section 9.6).
+    pub(super) fn close_and_linger(&mut self, reason: CloseReason) {
+        self.flush_and_close(reason, true);
+    }
+
+    fn flush_and_close(&mut self, reason: CloseReason, linger: bool) {
         if self.is_open() {
             self.phase = Phase::Flushing { reason, linger };
             self.inbox.clear();
@@ -377,18 +387,18 @@ impl Link {
     }
 
     /// Ends the connection without writing anything more. The first reason stays, and a reset stays one.
-    pub(super) fn abort(&mut self, reason: CloseReason, reset: bool) {
+    pub(super) fn abort(&mut self, reason: CloseReason, teardown: Teardown) {
         self.phase = match self.phase {
             Phase::Closed { .. } => return,
             Phase::Aborting {
                 reason,
-                reset: already,
+                teardown: already,
             } => Phase::Aborting {
                 reason,
-                reset: already || reset,
+                teardown: already.max(teardown),
             },
             Phase::Open | Phase::Flushing { .. } | Phase::Releasing => {
-                Phase::Aborting { reason, reset }
+                Phase::Aborting { reason, teardown }
             }
         };
         self.inbox.clear();

@@ -135,6 +135,7 @@ mod tests {
     use crate::session::HttpSession;
     use crate::session::inbound::Inbound;
     use crate::session::link::Link;
+    use crate::session::outbound::Teardown;
 
     /// What a service releases no longer counts, whether its session gets a turn or not.
     #[test]
@@ -171,7 +172,7 @@ mod tests {
         link.receive(chunk());
         link.end_turn();
         assert!(ceiling.is_passed());
-        link.abort(CloseReason::Disposed, false);
+        link.abort(CloseReason::Disposed, Teardown::Close);
         link.receive(chunk());
         link.end_turn();
         assert_eq!(ceiling.held.load(Ordering::Relaxed), 0);

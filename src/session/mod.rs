@@ -94,6 +94,7 @@ pub use message::{
 };
 pub use options::{Buffers, HalfClose, SessionOptions, Timeouts};
 pub use outbound::Room;
+use outbound::Teardown;
 pub(crate) use owed::Owed;
 pub use record::{Detail, Kept, Logger, Record};
 pub use responder::{Answer, MuteGuard, Responder};
@@ -290,7 +291,7 @@ impl HttpSession {
             let handler = std::mem::replace(&mut self.handler, Box::new(Broken));
             let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
             self.context.side.panicked(&mut self.context.link);
-            self.context.link.close(CloseReason::Aborted, true);
+            self.context.link.close_and_linger(CloseReason::Aborted);
         } else if apply {
             self.context.promise_continue();
         }
@@ -311,9 +312,9 @@ impl HttpSession {
         loop {
             match self.context.link.phase {
                 Phase::Open | Phase::Flushing { .. } => {}
-                Phase::Aborting { reason, reset } => {
+                Phase::Aborting { reason, teardown } => {
                     self.settle();
-                    self.context.link.outbound.abort(reset);
+                    self.context.link.outbound.abort(teardown);
                     return self.end(ctx, reason, false);
                 }
                 Phase::Releasing => {
@@ -342,7 +343,9 @@ impl HttpSession {
             }
             if self.poll_side(cx).is_pending() {
                 if self.context.side.is_forgettable() && !ctx.connected() {
-                    self.context.link.abort(CloseReason::Disposed, false);
+                    self.context
+                        .link
+                        .abort(CloseReason::Disposed, Teardown::Close);
                     continue;
                 }
                 self.context.link.end_turn();
@@ -475,8 +478,8 @@ impl Actor for HttpSession {
         let SessionContext { link, side } = &mut self.context;
         if !matches!(link.phase, Phase::Closed { .. }) {
             side.shut(link, CancelCause::Shutdown, CloseReason::Shutdown);
-            if let Phase::Aborting { reason, reset } = link.phase {
-                link.outbound.abort(reset);
+            if let Phase::Aborting { reason, teardown } = link.phase {
+                link.outbound.abort(teardown);
                 link.finish_close(reason, false);
             }
         }

@@ -29,6 +29,22 @@ pub enum Room {
     Throttled,
 }
 
+/// How the transport ends when what waits for it is dropped. Of two, the greater counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Teardown {
+    /// It closes as usual.
+    Close,
+    /// By a reset, so that the peer notices that something was cut short.
+    Reset,
+}
+
+impl Teardown {
+    /// A reset if something is cut short.
+    pub(super) fn reset_if(cut: bool) -> Self {
+        if cut { Self::Reset } else { Self::Close }
+    }
+}
+
 /// What changed in the sending side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
@@ -180,8 +196,8 @@ impl Outbound {
     }
 
     /// Drops the connection and what waits for it.
-    pub(super) fn detach(&mut self, reset: bool) {
-        self.abort(reset);
+    pub(super) fn detach(&mut self, teardown: Teardown) {
+        self.abort(teardown);
         self.io = None;
         self.unflushed = false;
         self.stall.set(None);
@@ -221,14 +237,14 @@ impl Outbound {
         self.io.as_ref().and_then(|io| io.has_input())
     }
 
-    /// Drops what waits; with `reset`, so that the peer notices.
-    pub(super) fn abort(&mut self, reset: bool) {
+    /// Drops what waits, and ends the transport.
+    pub(super) fn abort(&mut self, teardown: Teardown) {
         self.buffer.discard();
         self.encoder.abort();
-        match &mut self.io {
-            Some(io) if reset => io.abort(),
-            Some(io) => io.close(),
-            None => {}
+        match (&mut self.io, teardown) {
+            (Some(io), Teardown::Reset) => io.abort(),
+            (Some(io), Teardown::Close) => io.close(),
+            (None, _) => {}
         }
     }
 }

@@ -5,6 +5,7 @@ use actix::Handler;
 
 use super::HttpSession;
 use super::inbound::{self, Epoch, Inbound};
+use super::outbound::Teardown;
 use super::trace::Traced;
 use crate::error::{CancelCause, CloseReason, Refused, RefusedReason};
 
@@ -142,7 +143,7 @@ impl Handler<inbound::Shed> for HttpSession {
     fn handle(&mut self, _: inbound::Shed, _: &mut Self::Context) {
         let (link, side) = (&mut self.context.link, &mut self.context.side);
         side.shut(link, CancelCause::Memory, CloseReason::Memory);
-        link.outbound.abort(true);
+        link.outbound.abort(Teardown::Reset);
         link.account();
         self.settle();
     }

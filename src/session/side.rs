@@ -19,7 +19,7 @@ use super::inbound::Rest;
 use super::info::SessionPhase;
 use super::link::Link;
 use super::options::HalfClose;
-use super::outbound::Room;
+use super::outbound::{Room, Teardown};
 use super::server::Server;
 use super::sink::{Loss, Part};
 use super::step::Intake;
@@ -309,7 +309,7 @@ impl Side {
                     CancelCause::Deadline(deadline),
                     CloseReason::Deadline(deadline),
                 );
-                link.abort(CloseReason::Deadline(deadline), true);
+                link.abort(CloseReason::Deadline(deadline), Teardown::Reset);
             }
             Self::Client(client) => client.stalled(link),
         }
@@ -349,7 +349,7 @@ impl Side {
         match self {
             Self::Server(server) => server.broken(link),
             Self::Client(_) => {
-                link.outbound.abort(false);
+                link.outbound.abort(Teardown::Close);
                 link.over = Some(kind);
             }
         }

@@ -9,6 +9,7 @@ use crate::error::{CancelCause, CloseReason, Deadline, FailureReason};
 use crate::payload::MessageId;
 use crate::session::exchange::Outcome;
 use crate::session::link::Link;
+use crate::session::outbound::Teardown;
 
 /// How long we read on after a failed write, if the transport does not say when the server has ended.
 const BROKEN: Duration = Duration::from_secs(1);
@@ -32,7 +33,7 @@ impl Client {
             flight.end(Outcome::Cancelled(CancelCause::Local));
         }
         if sent {
-            self.hang_up(link, aborted(), true);
+            self.hang_up(link, aborted(), Teardown::Reset);
         }
     }
 
@@ -52,7 +53,7 @@ impl Client {
             flight.end(Outcome::Cancelled(cause));
         }
         if self.sent > 0 {
-            self.hang_up(link, aborted(), true);
+            self.hang_up(link, aborted(), Teardown::Reset);
         }
     }
 
@@ -69,7 +70,7 @@ impl Client {
             flight.end(Outcome::Cancelled(cause));
         }
         if at < self.sent {
-            self.hang_up(link, aborted(), true);
+            self.hang_up(link, aborted(), Teardown::Reset);
         }
     }
 
@@ -80,7 +81,7 @@ impl Client {
         } else if let Some(flight) = self.front() {
             flight.end(Outcome::Failed(reason));
         }
-        self.hang_up(link, aborted(), true);
+        self.hang_up(link, aborted(), Teardown::Reset);
     }
 
     /// Ends everything, and the session.
@@ -94,7 +95,7 @@ impl Client {
         for flight in &mut self.flights {
             flight.end(Outcome::Cancelled(cause));
         }
-        link.abort(reason, cut);
+        link.abort(reason, Teardown::reset_if(cut));
     }
 
     /// The time of the current exchange is up, or that of the session.
@@ -111,7 +112,7 @@ impl Client {
         if let Some(flight) = self.front() {
             flight.end(Outcome::Cancelled(CancelCause::Deadline(Deadline::Write)));
         }
-        self.hang_up(link, aborted(), true);
+        self.hang_up(link, aborted(), Teardown::Reset);
     }
 
     /// The server takes no more. It may have answered before, so what came is read to its end.
@@ -143,7 +144,7 @@ impl Client {
         if waits || self.is_muted() || !link.inbox.is_empty() {
             self.connection.deadline.set_after(Some(BROKEN));
         } else {
-            self.hang_up(link, FailureReason::ConnectionClosed(kind), true);
+            self.hang_up(link, FailureReason::ConnectionClosed(kind), Teardown::Reset);
         }
     }
 
@@ -155,7 +156,7 @@ impl Client {
 
     /// Cuts the connection. Requests that were sent and not answered fail, each by itself (B15); those that wait go
     /// over the next connection.
-    pub(super) fn hang_up(&mut self, link: &mut Link, reason: FailureReason, reset: bool) {
+    pub(super) fn hang_up(&mut self, link: &mut Link, reason: FailureReason, teardown: Teardown) {
         for flight in self.sent() {
             flight.end(match flight.response {
                 // The server has said everything, and would hear no more.
@@ -165,7 +166,7 @@ impl Client {
         }
         self.connection.close();
         self.carried = 0;
-        link.detach(reset);
+        link.detach(teardown);
     }
 
     pub(super) fn fail_all(&mut self, reason: FailureReason) {

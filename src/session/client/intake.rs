@@ -13,6 +13,7 @@ use crate::session::exchange::{Exchange, Outcome};
 use crate::session::handoff::NotUpgraded;
 use crate::session::inbound::{Fault, IdleFor, Inbound};
 use crate::session::link::Link;
+use crate::session::outbound::Teardown;
 use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
 use crate::wire::Facts;
@@ -111,7 +112,7 @@ impl Client {
                 Fault::Deadline(deadline) => Outcome::Cancelled(CancelCause::Deadline(deadline)),
             });
         }
-        self.hang_up(link, aborted(), true);
+        self.hang_up(link, aborted(), Teardown::Reset);
         Intake::Again
     }
 
@@ -138,7 +139,7 @@ impl Client {
     /// Nothing waits. If nothing more will come, the connection is over.
     fn when_drained(&mut self, link: &mut Link) -> Intake {
         if let Some(kind) = link.over.take() {
-            self.hang_up(link, FailureReason::ConnectionClosed(kind), false);
+            self.hang_up(link, FailureReason::ConnectionClosed(kind), Teardown::Close);
             return Intake::Again;
         }
         Intake::Wait
@@ -171,12 +172,12 @@ impl Client {
                     self.fail_all(aborted());
                     link.hand_off(taker);
                 }
-                _ if cut || !persist => self.hang_up(link, aborted(), cut),
+                _ if cut || !persist => self.hang_up(link, aborted(), Teardown::reset_if(cut)),
                 // Kept for no time at all.
                 _ if self.flights.is_empty()
                     && link.options.timeouts.idle == Some(Duration::ZERO) =>
                 {
-                    self.hang_up(link, aborted(), false);
+                    self.hang_up(link, aborted(), Teardown::Close);
                 }
                 _ => {}
             }
@@ -195,7 +196,7 @@ impl Client {
                 Loss::Gone => Outcome::Failed(FailureReason::LostPiece),
             });
         }
-        self.hang_up(link, aborted(), true);
+        self.hang_up(link, aborted(), Teardown::Reset);
     }
 
     /// The builder has read nothing for the idle time.
@@ -212,7 +213,7 @@ impl Client {
             self.hang_up(
                 link,
                 FailureReason::ConnectionClosed(io::ErrorKind::TimedOut),
-                false,
+                Teardown::Close,
             );
         } else {
             link.tell(IdleFor::at_least(left));

@@ -17,7 +17,7 @@ use crate::session::exchange::Outcome;
 use crate::session::handoff::Taker;
 use crate::session::link::{Event, Link};
 use crate::session::meter;
-use crate::session::outbound::Room;
+use crate::session::outbound::{Room, Teardown};
 use crate::transport::{ConnectError, Origin};
 use crate::wire::{Expected, Target};
 
@@ -163,7 +163,7 @@ impl Client {
                 match self.connection.has_stray(link, self.carried) {
                     Some(false) => {}
                     // The requests that wait go over another connection.
-                    Some(true) => return self.hang_up(link, aborted(), true),
+                    Some(true) => return self.hang_up(link, aborted(), Teardown::Reset),
                     None => return,
                 }
             }

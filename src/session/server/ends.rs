@@ -9,6 +9,7 @@ use crate::session::clock;
 use crate::session::exchange::Outcome;
 use crate::session::link::Link;
 use crate::session::meter;
+use crate::session::outbound::Teardown;
 use crate::wire::{self, Answering};
 
 impl Server {
@@ -97,7 +98,7 @@ impl Server {
             self.end(outcome);
         } else if self.end(outcome) {
             // The answer had begun: only a reset keeps the peer from taking it for whole.
-            link.abort(reason, true);
+            link.abort(reason, Teardown::Reset);
         } else {
             let (head, body) = refuse(link, head, status, text, reason);
             if let Some(ended) = &mut self.ended {
@@ -127,7 +128,7 @@ impl Server {
         reason: CloseReason,
     ) {
         let begun = self.end(Outcome::Cancelled(cause));
-        link.abort(reason, begun || link.has_output());
+        link.abort(reason, Teardown::reset_if(begun || link.has_output()));
     }
 
     /// Gives the exchange up, and the connection with it. An earlier answer that is still being written was complete,
@@ -135,9 +136,9 @@ impl Server {
     fn give_up(&mut self, link: &mut Link, cause: CancelCause) {
         let begun = self.end(Outcome::Cancelled(cause));
         if !begun && link.is_open() && link.has_output() {
-            link.close(CloseReason::Aborted, true);
+            link.close_and_linger(CloseReason::Aborted);
         } else {
-            link.abort(CloseReason::Aborted, begun);
+            link.abort(CloseReason::Aborted, Teardown::reset_if(begun));
         }
     }
 
@@ -193,6 +194,6 @@ pub(super) fn refuse(
     } else {
         payload.body_bytes().len().min(encoded)
     };
-    link.close(reason, true);
+    link.close_and_linger(reason);
     (encoded - body, body)
 }

@@ -16,6 +16,7 @@ use crate::session::leave::Leaving;
 use crate::session::link::{Event, Link, Phase};
 use crate::session::meter::{self, ExchangeGauge, Role};
 use crate::session::options::HalfClose;
+use crate::session::outbound::Teardown;
 use crate::session::record::{Kept, Record};
 use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
@@ -105,7 +106,7 @@ impl Server {
         match fault {
             Fault::Wire(error) if inside => self.end_failed(link, error.into()),
             Fault::Wire(WireError::Truncated) if self.draining => {
-                link.close(CloseReason::PeerClosed, false);
+                link.close(CloseReason::PeerClosed);
             }
             Fault::Wire(error) => Self::refuse_wire(link, false, error),
             Fault::Deadline(deadline) if inside => {
@@ -132,7 +133,7 @@ impl Server {
                     CloseReason::Deadline(Deadline::Body),
                 );
             }
-            Fault::Deadline(deadline) => link.close(CloseReason::Deadline(deadline), false),
+            Fault::Deadline(deadline) => link.close(CloseReason::Deadline(deadline)),
         }
         Intake::Again
     }
@@ -140,7 +141,7 @@ impl Server {
     /// Nothing waits. If nothing more will come, the connection ends.
     fn when_drained(&self, link: &mut Link) -> Intake {
         if self.peer_done && !self.is_engaged() {
-            link.close(CloseReason::PeerClosed, false);
+            link.close(CloseReason::PeerClosed);
         }
         Intake::Wait
     }
@@ -179,7 +180,11 @@ impl Server {
                 // A peer that asked for the close and was read to its end sends no more.
                 let linger =
                     ended.answering.keep_alive || ended.receiving || !link.inbox.is_empty();
-                link.close(CloseReason::Announced, linger);
+                if linger {
+                    link.close_and_linger(CloseReason::Announced);
+                } else {
+                    link.close(CloseReason::Announced);
+                }
             } else if ended.upgrade {
                 link.tell(Resume);
             }
@@ -252,7 +257,7 @@ impl Server {
             idle.saturating_sub(self.idle_since.elapsed())
         };
         if left.is_zero() && !busy {
-            link.close(CloseReason::Deadline(Deadline::Idle), false);
+            link.close(CloseReason::Deadline(Deadline::Idle));
         } else {
             link.tell(IdleFor::at_least(left));
         }
@@ -296,7 +301,7 @@ impl Server {
     pub(in crate::session) fn expire(&mut self, link: &mut Link, cause: CancelCause) {
         if !link.is_open() {
             // What was accepted is still being written, to a peer that takes it too slowly.
-            link.abort(CloseReason::Shutdown, true);
+            link.abort(CloseReason::Shutdown, Teardown::Reset);
         } else if cause == CancelCause::PeerHalfClosed {
             // The peer does not take the earlier answer either.
             self.shut(link, cause, CloseReason::Aborted);
@@ -310,9 +315,9 @@ impl Server {
             let over = |leaving: &Leaving| leaving.is_over();
             if self.draining {
                 // What is still to come was answered.
-                link.close(reason, true);
+                link.close_and_linger(reason);
             } else if link.leaving.as_deref().is_some_and(over) {
-                link.close(reason, false);
+                link.close(reason);
             } else {
                 self.retiring = Some(reason);
                 link.tell(RequestQuery);
@@ -325,7 +330,7 @@ impl Server {
         if let Some(reason) = self.retiring
             && link.inbox.is_empty()
         {
-            link.close(reason, false);
+            link.close(reason);
         }
     }
 
