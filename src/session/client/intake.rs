@@ -34,9 +34,10 @@ impl Client {
         }
     }
 
+    /// Takes the first item, which is there and is no fault.
     fn pop_front(&mut self, link: &mut Link) -> Intake {
         let Some(item) = link.take() else {
-            return Intake::Wait;
+            unreachable!("an item was seen in front");
         };
         let Some(flight) = self.front() else {
             // What belonged to an exchange that ended goes with it.
@@ -56,7 +57,7 @@ impl Client {
                 self.delivered = true;
                 Intake::Step(Step::Finished(trailers))
             }
-            Inbound::Fault(_) => Intake::Again,
+            Inbound::Fault(_) => unreachable!("a fault is taken by `next_fault`"),
         }
     }
 
@@ -101,7 +102,7 @@ impl Client {
     /// The builder stopped here: the next response will not come, or not whole.
     fn next_fault(&mut self, link: &mut Link) -> Intake {
         let Some(Inbound::Fault(fault)) = link.take() else {
-            return Intake::Again;
+            unreachable!("a fault was seen in front");
         };
         // A response that is whole has no part in it.
         let coming =

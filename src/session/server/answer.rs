@@ -128,7 +128,7 @@ impl Server {
         };
         let encoded = link.outbound.buffer.len().saturating_sub(before);
         let Some(active) = self.active_mut() else {
-            return Ok(id);
+            unreachable!("`may_answer` found the exchange");
         };
         if begun.informational {
             if status == StatusCode::CONTINUE && active.continue_owed {

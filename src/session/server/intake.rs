@@ -48,9 +48,10 @@ impl Server {
         Intake::Wait
     }
 
+    /// Takes the first item, which is there and is no fault.
     fn pop_front(&mut self, link: &mut Link) -> Intake {
         let Some(item) = link.take() else {
-            return Intake::Wait;
+            unreachable!("an item was seen in front");
         };
         match item {
             Inbound::Deliver(payload, facts, _) if facts.unknown_expectation => {
@@ -83,7 +84,7 @@ impl Server {
                 self.received_all();
                 Intake::Step(Step::Finished(trailers))
             }
-            Inbound::Fault(_) => Intake::Again,
+            Inbound::Fault(_) => unreachable!("a fault is taken by `next_fault`"),
         }
     }
 
@@ -96,7 +97,7 @@ impl Server {
             Some(true) | None => {}
         }
         let Some(Inbound::Fault(fault)) = link.take() else {
-            return Intake::Again;
+            unreachable!("a fault was seen in front");
         };
         let inside = receiving.is_some();
         if inside && self.close_after_answer() {
