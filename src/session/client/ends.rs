@@ -26,7 +26,7 @@ impl Client {
         let found = self
             .flights
             .iter()
-            .position(|flight| flight.id == message && flight.outcome.is_none());
+            .position(|flight| flight.id == message && !flight.is_over());
         let Some(at) = found else { return };
         let sent = at < self.sent;
         if let Some(flight) = self.flights.get_mut(at) {
@@ -59,11 +59,7 @@ impl Client {
 
     /// Ends the current exchange because somebody does not want it any more.
     pub(in crate::session) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
-        let Some(at) = self
-            .flights
-            .iter()
-            .position(|flight| flight.outcome.is_none())
-        else {
+        let Some(at) = self.flights.iter().position(|flight| !flight.is_over()) else {
             return;
         };
         if let Some(flight) = self.flights.get_mut(at) {

@@ -51,7 +51,8 @@ pub(super) struct Flight {
     pub(super) mutes: u32,
     pub(super) tasks: Vec<AbortHandle>,
     pub(super) status: Option<StatusCode>,
-    pub(super) outcome: Option<Outcome>,
+    /// `None` until the exchange is over.
+    outcome: Option<Outcome>,
     /// Counts the flights that have an outcome.
     pub(super) ended: Rc<Cell<usize>>,
     pub(super) span: Traced,
@@ -132,13 +133,18 @@ impl Flight {
         }
     }
 
+    /// Whether the exchange has ended, in whatever way. Its end may still have to be told.
+    pub(super) fn is_over(&self) -> bool {
+        self.outcome.is_some()
+    }
+
     pub(super) fn is_sending(&self) -> bool {
         matches!(self.request, Sending::Open)
     }
 
     /// Whether a body is to follow and was not asked for yet.
     pub(super) fn awaits_its_turn(&self) -> bool {
-        self.outcome.is_none()
+        !self.is_over()
             && self.streams
             && matches!(self.request, Sending::Queued | Sending::Expecting)
     }
@@ -161,7 +167,7 @@ impl Flight {
 
     /// Ends the exchange with this outcome. If it is whole, it ends well instead.
     pub(super) fn end(&mut self, outcome: Outcome) {
-        if self.outcome.is_none() {
+        if !self.is_over() {
             let outcome = if self.is_whole() {
                 Outcome::Completed
             } else {

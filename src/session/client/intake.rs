@@ -105,8 +105,7 @@ impl Client {
             unreachable!("a fault was seen in front");
         };
         // A response that is whole has no part in it.
-        let coming =
-            |flight: &&mut Flight| flight.outcome.is_none() && flight.response != Receiving::Done;
+        let coming = |flight: &&mut Flight| !flight.is_over() && flight.response != Receiving::Done;
         if let Some(flight) = self.sent().find(coming) {
             flight.end(match fault {
                 Fault::Wire(error) => Outcome::Failed(FailureReason::Protocol(error)),
@@ -148,8 +147,7 @@ impl Client {
 
     /// Takes an exchange that ended: what it leaves to the connection, and what is told of it.
     pub(in crate::session) fn next_ended(&mut self, link: &mut Link) -> Option<Exchange> {
-        let ended = |flight: &Flight| flight.outcome.is_some();
-        let at = self.flights.iter().position(ended)?;
+        let at = self.flights.iter().position(Flight::is_over)?;
         self.ended.update(|ended| ended - 1);
         self.idle_since = link.now();
         let flight = self.flights.get_mut(at)?;

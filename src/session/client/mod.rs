@@ -120,7 +120,7 @@ impl Client {
 
     /// The exchange whose response is next on the wire.
     fn front(&mut self) -> Option<&mut Flight> {
-        self.sent().find(|flight| flight.outcome.is_none())
+        self.sent().find(|flight| !flight.is_over())
     }
 
     fn sent(&mut self) -> impl Iterator<Item = &mut Flight> {
@@ -130,7 +130,7 @@ impl Client {
     /// The exchange whose request body is open.
     fn sending(&mut self) -> Option<&mut Flight> {
         self.sent()
-            .find(|flight| flight.outcome.is_none() && flight.is_sending())
+            .find(|flight| !flight.is_over() && flight.is_sending())
     }
 
     /// The exchange whose response is not complete yet.
@@ -140,11 +140,13 @@ impl Client {
             .map(|flight| flight.id)
     }
 
+    /// The oldest exchange that is not over.
+    fn current_flight(&self) -> Option<&Flight> {
+        self.flights.iter().find(|flight| !flight.is_over())
+    }
+
     pub(super) fn current(&self) -> Option<MessageId> {
-        self.flights
-            .iter()
-            .find(|flight| flight.outcome.is_none())
-            .map(|flight| flight.id)
+        self.current_flight().map(|flight| flight.id)
     }
 
     pub(super) fn open_message(&mut self) -> Option<MessageId> {
@@ -180,10 +182,7 @@ impl Client {
         if timeouts.response.is_none() && timeouts.exchange.is_none() {
             return None;
         }
-        let first = self
-            .flights
-            .iter()
-            .find(|flight| flight.outcome.is_none())?;
+        let first = self.current_flight()?;
         let exchange = timeouts
             .exchange
             .and_then(|time| first.began.checked_add(time))
@@ -246,18 +245,11 @@ impl Client {
     }
 
     pub(super) fn is_muted(&self) -> bool {
-        self.flights
-            .iter()
-            .find(|flight| flight.outcome.is_none())
-            .is_some_and(|flight| flight.mutes > 0)
+        self.current_flight().is_some_and(|flight| flight.mutes > 0)
     }
 
     pub(super) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
-        if let Some(flight) = self
-            .flights
-            .iter_mut()
-            .find(|flight| flight.outcome.is_none())
-        {
+        if let Some(flight) = self.flights.iter_mut().find(|flight| !flight.is_over()) {
             flight.run(future);
         }
     }
@@ -270,7 +262,7 @@ impl Client {
         if let Some(flight) = self
             .flights
             .iter_mut()
-            .find(|flight| flight.id == message && flight.outcome.is_none())
+            .find(|flight| flight.id == message && !flight.is_over())
         {
             flight.run(future);
         }

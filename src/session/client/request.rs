@@ -193,9 +193,7 @@ impl Client {
             && !self.connection.is_looking()
             && link.outbound.room() == Room::Open
             && (quiet
-                || link.options.pipeline
-                    && piped()
-                    && ahead().all(|flight| flight.outcome.is_none()))
+                || link.options.pipeline && piped() && ahead().all(|flight| !flight.is_over()))
     }
 
     fn send_next(&mut self, link: &mut Link) {
@@ -206,7 +204,8 @@ impl Client {
         let Some(flight) = self.flights.get_mut(at) else {
             return;
         };
-        let Some(payload) = flight.payload.as_mut().filter(|_| flight.outcome.is_none()) else {
+        let over = flight.is_over();
+        let Some(payload) = flight.payload.as_mut().filter(|_| !over) else {
             // Cancelled while it waited: it goes no further.
             return;
         };
