@@ -12,6 +12,7 @@ mod lent;
 mod message;
 mod mode;
 mod pool;
+mod spare;
 mod start;
 
 use std::fmt;
@@ -32,6 +33,7 @@ pub(crate) use known::{Known, KnownSet};
 pub(crate) use message::Message;
 pub use mode::TransferMode;
 pub(crate) use pool::{give_block, take_block};
+pub(crate) use spare::Spare;
 pub(crate) use start::StartLine;
 
 /// One HTTP message: a request or a response, with its headers and, in Oneshot mode, its body.

@@ -4,11 +4,11 @@
 //! hundred. The memory of its header block comes with it, and the head that it was lent last (`lent.rs`). This was worth
 //! 400 instructions a request when it was tried.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::block::Block;
 use super::message::Message;
+use super::spare::Spare;
 
 /// How many boxes a thread keeps.
 const KEPT: usize = 64;
@@ -21,55 +21,34 @@ const LARGEST: usize = 4096;
 const LARGEST_BLOCK: usize = 1024;
 
 thread_local! {
-    #[allow(clippy::vec_box, reason = "the boxes are what is reused")]
-    static POOL: RefCell<Vec<Box<Message>>> = const { RefCell::new(Vec::new()) };
-    static BLOCKS: RefCell<Vec<Arc<Block>>> = const { RefCell::new(Vec::new()) };
+    static POOL: Spare<Box<Message>> = const { Spare::new(KEPT) };
+    static BLOCKS: Spare<Arc<Block>> = const { Spare::new(KEPT) };
 }
 
 /// An empty message.
 pub(super) fn take() -> Box<Message> {
-    POOL.try_with(|pool| pool.borrow_mut().pop())
-        .ok()
-        .flatten()
-        .unwrap_or_default()
+    Spare::take_from(&POOL).unwrap_or_default()
 }
 
 /// Gives a message back, cleared.
 pub(super) fn give(mut message: Box<Message>) {
-    // The thread may be ending: then the box is simply dropped.
-    let _ = POOL.try_with(|pool| {
-        if message.headers.capacity() <= LARGEST {
-            message.clear();
-            let mut pool = pool.borrow_mut();
-            if pool.len() < KEPT {
-                pool.push(message);
-            }
-        }
-    });
+    if message.headers.capacity() <= LARGEST {
+        message.clear();
+        Spare::give_to(&POOL, message);
+    }
 }
 
 /// A block that nobody else holds, with any content.
 pub(crate) fn take_block() -> Arc<Block> {
-    BLOCKS
-        .try_with(|blocks| blocks.borrow_mut().pop())
-        .ok()
-        .flatten()
-        .unwrap_or_default()
+    Spare::take_from(&BLOCKS).unwrap_or_default()
 }
 
 /// Gives a block back, if there is one, unless somebody else still holds it: then the last holder does.
 pub(crate) fn give_block(block: impl Into<Option<Arc<Block>>>) {
     let Some(block) = block.into() else { return };
-    if Arc::strong_count(&block) > 1 || block.capacity() > LARGEST_BLOCK {
-        return;
+    if Arc::strong_count(&block) == 1 && block.capacity() <= LARGEST_BLOCK {
+        Spare::give_to(&BLOCKS, block);
     }
-    // The thread may be ending: then the block is simply dropped.
-    let _ = BLOCKS.try_with(|blocks| {
-        let mut blocks = blocks.borrow_mut();
-        if blocks.len() < KEPT {
-            blocks.push(block);
-        }
-    });
 }
 
 #[cfg(test)]
@@ -84,7 +63,7 @@ mod tests {
             Arc::make_mut(&mut block).fill(&vec![b'x'; bytes]);
             block
         };
-        let kept = || BLOCKS.with_borrow(Vec::len);
+        let kept = || BLOCKS.with(Spare::len);
         let block = filled(100);
         give_block(Arc::clone(&block));
         assert_eq!(kept(), 0, "somebody has it");

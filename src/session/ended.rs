@@ -2,7 +2,7 @@
 
 use super::exchange::Exchange;
 use super::server::Active;
-use super::spare::Spare;
+use crate::payload::Spare;
 
 /// An exchange that ended, as a pointer.
 pub(super) enum Ended {
@@ -23,7 +23,7 @@ impl Ended {
     }
 
     pub(super) fn of_client(exchange: Exchange) -> Self {
-        Self::Client(match EXCHANGES.try_with(Spare::take).ok().flatten() {
+        Self::Client(match Spare::take_from(&EXCHANGES) {
             Some(mut spare) => {
                 *spare = exchange;
                 spare
@@ -36,10 +36,7 @@ impl Ended {
     pub(super) fn recycle(self) {
         match self {
             Self::Server(active) => active.recycle(),
-            // The thread may be ending: then the box is simply dropped.
-            Self::Client(exchange) => {
-                let _ = EXCHANGES.try_with(|exchanges| exchanges.give(exchange));
-            }
+            Self::Client(exchange) => Spare::give_to(&EXCHANGES, exchange),
         }
     }
 }

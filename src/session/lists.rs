@@ -1,7 +1,7 @@
 //! The lists that inbound items travel and wait in, kept by the thread.
 
 use super::inbound::Inbound;
-use super::spare::Spare;
+use crate::payload::Spare;
 
 /// The largest list that is kept.
 const KEPT_CAPACITY: usize = 1024;
@@ -14,15 +14,10 @@ thread_local! {
 pub(super) fn give(mut list: Vec<Inbound>) {
     list.clear();
     if (1..=KEPT_CAPACITY).contains(&list.capacity()) {
-        // The thread may be ending: then the list is simply dropped.
-        let _ = LISTS.try_with(|lists| lists.give(list));
+        Spare::give_to(&LISTS, list);
     }
 }
 
 pub(super) fn take() -> Vec<Inbound> {
-    LISTS
-        .try_with(Spare::take)
-        .ok()
-        .flatten()
-        .unwrap_or_default()
+    Spare::take_from(&LISTS).unwrap_or_default()
 }

@@ -49,7 +49,6 @@ mod responder;
 mod server;
 mod side;
 mod sink;
-mod spare;
 mod step;
 mod tenure;
 mod trace;

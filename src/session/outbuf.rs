@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::spare::Spare;
+use crate::payload::Spare;
 use crate::transport;
 use crate::wire::Output;
 
@@ -151,8 +151,7 @@ impl OutBuf {
             self.written = 0;
             let small = std::mem::take(&mut self.small);
             if small.capacity() <= KEPT_CAPACITY {
-                // The thread may be ending: then the buffer is simply dropped.
-                let _ = SPARE.try_with(|spare| spare.give(small));
+                Spare::give_to(&SPARE, small);
             }
         }
     }
@@ -167,11 +166,7 @@ impl OutBuf {
 
     #[inline(never)]
     fn borrow(&mut self) {
-        self.small = SPARE
-            .try_with(Spare::take)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+        self.small = Spare::take_from(&SPARE).unwrap_or_default();
     }
 
     /// Moves what waits to the front once more than half of a large buffer was written. Amortised: each byte moves

@@ -13,7 +13,7 @@ use actix::dev::ContextFut;
 use super::HttpSession;
 use super::builder::PayloadBuilder;
 use super::pair::Pair;
-use super::spare::Spare;
+use crate::payload::Spare;
 
 /// A box with a future in it, or with none.
 type Kept<F> = Pin<Box<Option<F>>>;
@@ -56,8 +56,7 @@ pub(super) struct Place<F: Placed>(Option<Kept<F>>);
 
 impl<F: Placed> Place<F> {
     pub(super) fn new(future: F) -> Self {
-        let kept = F::boxes().try_with(Spare::take).ok().flatten();
-        Self(Some(match kept {
+        Self(Some(match Spare::take_from(F::boxes()) {
             Some(mut kept) => {
                 kept.set(Some(future));
                 kept
@@ -83,8 +82,7 @@ impl<F: Placed> Drop for Place<F> {
     fn drop(&mut self) {
         if let Some(mut kept) = self.0.take() {
             kept.set(None);
-            // The thread may be ending: then the box is simply dropped.
-            let _ = F::boxes().try_with(|boxes| boxes.give(kept));
+            Spare::give_to(F::boxes(), kept);
         }
     }
 }

@@ -6,13 +6,12 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::DRAINED;
-use crate::payload::{Headers, MessageId, Payload, TransferMode};
+use crate::payload::{Headers, MessageId, Payload, Spare, TransferMode};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
 use crate::session::meter::ExchangeGauge;
 use crate::session::options::HalfClose;
 use crate::session::record::{Detail, Kept};
-use crate::session::spare::Spare;
 use crate::session::trace::Traced;
 use crate::wire::{Answering, Facts};
 
@@ -124,7 +123,7 @@ impl Active {
             span,
             gauge: Some(gauge),
         };
-        match BOXES.try_with(Spare::take).ok().flatten() {
+        match Spare::take_from(&BOXES) {
             Some(mut spare) => {
                 *spare = active;
                 spare
@@ -148,8 +147,7 @@ impl Active {
 
     /// The exchange is over and was told: its box goes back to the thread.
     pub(in crate::session) fn recycle(self: Box<Self>) {
-        // The thread may be ending: then the box is simply dropped.
-        let _ = BOXES.try_with(|boxes| boxes.give(self));
+        Spare::give_to(&BOXES, self);
     }
 
     pub(in crate::session) fn exchange(&self) -> &Exchange {
