@@ -41,6 +41,7 @@ mod outbound;
 mod outbuf;
 mod owed;
 mod pair;
+mod pieces;
 mod place;
 mod private;
 mod record;

@@ -180,7 +180,7 @@ impl Side {
 
     /// Notices a piece of a body that was lost on its way.
     pub(super) fn check_number(&mut self, link: &mut Link, message: MessageId, number: u64) {
-        if at!(self, expect_piece(message, number)) {
+        if at!(self, count_piece(message, number)) {
             self.end_failed(link, FailureReason::LostPiece);
         }
     }

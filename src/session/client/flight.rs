@@ -16,6 +16,7 @@ use crate::session::handoff::Taker;
 use crate::session::inbound::Unmute;
 use crate::session::link::Link;
 use crate::session::meter::ExchangeGauge;
+use crate::session::pieces::Pieces;
 use crate::session::sink::Part;
 use crate::session::trace::Traced;
 use crate::session::waiter::Waiter;
@@ -44,8 +45,8 @@ pub(super) struct Flight {
     pub(super) reused: bool,
     /// The part of its body that came before the body was asked for, and its sender.
     pub(super) parked: Option<Box<(Part, Box<dyn Waiter>)>>,
-    /// Pieces taken from the body writer, once there is one.
-    pub(super) pieces: Option<u64>,
+    /// The pieces of the body writer.
+    pub(super) pieces: Pieces,
     /// Gets the connection if the server switches protocols.
     pub(super) taker: Option<Taker>,
     pub(super) mutes: u32,
@@ -113,7 +114,7 @@ impl Flight {
             persist: true,
             reused: false,
             parked: None,
-            pieces: None,
+            pieces: Pieces::default(),
             taker: None,
             mutes: 0,
             tasks: Vec::new(),

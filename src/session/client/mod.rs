@@ -149,10 +149,10 @@ impl Client {
         self.current_flight().map(|flight| flight.id)
     }
 
+    /// The message whose body is open, claimed for its one body writer.
     pub(super) fn open_message(&mut self) -> Option<MessageId> {
-        let flight = self.sending().filter(|flight| flight.pieces.is_none())?;
-        flight.pieces = Some(0);
-        Some(flight.id)
+        let flight = self.sending()?;
+        flight.pieces.claim().then_some(flight.id)
     }
 
     /// Why body data of this message, or of the open one, cannot be taken. `None` if they can.
@@ -294,13 +294,11 @@ impl Client {
         self.begun
     }
 
-    pub(super) fn expect_piece(&mut self, message: MessageId, number: u64) -> bool {
+    /// Counts a numbered piece of the open body. True if one before it is missing.
+    pub(super) fn count_piece(&mut self, message: MessageId, number: u64) -> bool {
         let Some(flight) = self.sending().filter(|flight| flight.id == message) else {
             return false;
         };
-        let expected = flight.pieces.get_or_insert(0);
-        let lost = *expected != number;
-        *expected = number + 1;
-        lost
+        flight.pieces.count(number)
     }
 }

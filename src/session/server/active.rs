@@ -11,6 +11,7 @@ use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
 use crate::session::meter::ExchangeGauge;
 use crate::session::options::HalfClose;
+use crate::session::pieces::Pieces;
 use crate::session::record::{Detail, Kept};
 use crate::session::trace::Traced;
 use crate::wire::{Answering, Facts};
@@ -40,8 +41,8 @@ pub(in crate::session) struct Active {
     pub(super) last: bool,
     /// How many responders have the right to answer.
     pub(in crate::session) lent: u32,
-    /// Pieces taken from the body writer, once there is one.
-    pub(in crate::session) pieces: Option<u64>,
+    /// The pieces of the body writer.
+    pub(super) pieces: Pieces,
     /// Gets the connection after the answer.
     pub(super) taker: Option<Taker>,
     pub(super) mutes: u32,
@@ -114,7 +115,7 @@ impl Active {
             persist: facts.keep_alive,
             last: false,
             lent: 0,
-            pieces: None,
+            pieces: Pieces::default(),
             taker: None,
             mutes: 0,
             half_close: None,

@@ -160,27 +160,22 @@ impl Server {
         }
     }
 
-    /// Counts a piece of a numbered body. True if one before it is missing.
-    pub(in crate::session) fn expect_piece(&mut self, message: MessageId, number: u64) -> bool {
+    /// Counts a numbered piece of the open body. True if one before it is missing.
+    pub(in crate::session) fn count_piece(&mut self, message: MessageId, number: u64) -> bool {
         let Some(active) = self
             .active_mut()
             .filter(|active| active.answer == AnswerState::Open(message))
         else {
             return false;
         };
-        let expected = active.pieces.get_or_insert(0);
-        let lost = *expected != number;
-        *expected = number + 1;
-        lost
+        active.pieces.count(number)
     }
 
+    /// The open message, claimed for its one body writer.
     pub(in crate::session) fn open_message(&mut self) -> Option<MessageId> {
         let active = self.active_mut()?;
         match active.answer {
-            AnswerState::Open(id) if active.pieces.is_none() => {
-                active.pieces = Some(0);
-                Some(id)
-            }
+            AnswerState::Open(id) => active.pieces.claim().then_some(id),
             _ => None,
         }
     }
