@@ -172,28 +172,36 @@ impl Client {
         self.connection.forget_look();
     }
 
-    /// One request at a time. With pipelining, safe ones after safe ones (P76 to P78, B11, B12).
+    /// Whether the next request may be sent: one at a time, and with pipelining safe ones after safe ones (P76 to P78,
+    /// B11, B12).
     fn may_send(&self, link: &Link) -> bool {
         let Some(next) = self.flights.get(self.sent) else {
             return false;
         };
-        let ahead = || self.flights.iter().take(self.sent);
-        let quiet = self.sent == 0;
+        // The connection is ending, or the builder looks for bytes that answer nothing.
+        if !link.is_open()
+            || link.over.is_some()
+            || self.connection.left
+            || self.connection.is_looking()
+        {
+            return false;
+        }
+        if link.outbound.room() == Room::Throttled {
+            return false;
+        }
+        if self.sent == 0 {
+            return true;
+        }
+        if !link.options.pipeline || !next.safe {
+            return false;
+        }
         // What comes while the handler is muted is not looked at: it may answer what was not asked.
-        let piped = || {
-            next.safe
-                && !self.is_muted()
-                && ahead().all(|flight| {
-                    flight.safe && flight.persist && matches!(flight.request, Sending::Done)
-                })
-        };
-        link.is_open()
-            && link.over.is_none()
-            && !self.connection.left
-            && !self.connection.is_looking()
-            && link.outbound.room() == Room::Open
-            && (quiet
-                || link.options.pipeline && piped() && ahead().all(|flight| !flight.is_over()))
+        if self.is_muted() {
+            return false;
+        }
+        self.flights.iter().take(self.sent).all(|ahead| {
+            ahead.safe && ahead.persist && ahead.request == Sending::Done && !ahead.is_over()
+        })
     }
 
     fn send_next(&mut self, link: &mut Link) {
