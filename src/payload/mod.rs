@@ -12,6 +12,7 @@ mod lent;
 mod message;
 mod mode;
 mod pool;
+mod semantics;
 mod spare;
 mod start;
 
@@ -33,6 +34,7 @@ pub(crate) use known::{Known, KnownSet};
 pub(crate) use message::Message;
 pub use mode::TransferMode;
 pub(crate) use pool::{give_block, take_block};
+pub(crate) use semantics::{allows_body, is_idempotent};
 pub(crate) use spare::Spare;
 pub(crate) use start::StartLine;
 
@@ -385,7 +387,7 @@ impl Payload {
 
     /// Whether the method is GET, HEAD or OPTIONS (P36): asking again changes nothing.
     pub fn is_safe(&self) -> bool {
-        matches!(*self.method(), Method::GET | Method::HEAD | Method::OPTIONS)
+        semantics::is_safe(self.method())
     }
 
     /// The user and password of an `Authorization: Basic` field (RFC 7617). Decoded at each call (P61).
@@ -414,21 +416,6 @@ impl Payload {
             None => unreachable!("the box is taken only by drop"),
         }
     }
-}
-
-/// Whether repeating a request with this method does no harm (RFC 9110 section 9.2.2).
-pub(crate) fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    )
-}
-
-/// Whether a response with this status may have a body (RFC 9110 section 6.4.1).
-pub(crate) fn allows_body(status: StatusCode) -> bool {
-    !status.is_informational()
-        && status != StatusCode::NO_CONTENT
-        && status != StatusCode::NOT_MODIFIED
 }
 
 impl Drop for Payload {
