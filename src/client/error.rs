@@ -151,7 +151,7 @@ impl ClientError {
             self.kind,
             ClientErrorKind::Failed(FailureReason::ConnectionClosed(_))
         );
-        self.payload.is_some() && self.retry_safe && (unsent || died && self.reused)
+        self.payload.is_some() && self.retry_safe && (unsent || (died && self.reused))
     }
 }
 

@@ -63,6 +63,6 @@ impl Awaited {
     /// Whether this much has come of the response to the `nth` request, counted from 1.
     pub(super) fn has(&self, nth: u64, much: Partial) -> bool {
         let answers = self.0.answers.get();
-        answers >= nth || answers + 1 == nth && self.0.partial.get() >= much
+        answers >= nth || (answers + 1 == nth && self.0.partial.get() >= much)
     }
 }

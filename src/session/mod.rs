@@ -327,7 +327,7 @@ impl HttpSession {
             let blocked = self.poll_write(cx);
             self.context.link.weigh();
             self.settle();
-            if self.context.link.is_aborting() || !blocked && self.context.link.has_output() {
+            if self.context.link.is_aborting() || (!blocked && self.context.link.has_output()) {
                 continue;
             }
             if !blocked && self.context.side.flushed(&self.context.link) {

@@ -174,8 +174,8 @@ impl State {
 
     fn take(&self, bit: u8) -> bool {
         self.change(|near| near & !bit) & bit != 0
-            || self.far.load(Ordering::Relaxed) & bit != 0
-                && self.far.fetch_and(!bit, Ordering::AcqRel) & bit != 0
+            || (self.far.load(Ordering::Relaxed) & bit != 0
+                && self.far.fetch_and(!bit, Ordering::AcqRel) & bit != 0)
     }
 
     fn set(&self, bit: u8) {

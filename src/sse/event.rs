@@ -106,7 +106,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut after_cr = false;
     text.split(move |c| {
         // The LF of a CR LF ends nothing and is left at the beginning of the next line.
-        let ends = c == '\r' || c == '\n' && !after_cr;
+        let ends = c == '\r' || (c == '\n' && !after_cr);
         after_cr = c == '\r';
         ends
     })

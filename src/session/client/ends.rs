@@ -41,7 +41,7 @@ impl Client {
     /// before is still read.
     pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
         if self.awaits_its_turn(message)
-            || self.is_heard(link) && self.sending().is_some_and(|flight| flight.id == message)
+            || (self.is_heard(link) && self.sending().is_some_and(|flight| flight.id == message))
         {
             self.cancel(link, message);
         }

@@ -191,7 +191,7 @@ impl Active {
 
     /// Whether an answer with this status ends HTTP on the connection.
     pub(in crate::session) fn switches(&self, status: StatusCode) -> bool {
-        status == StatusCode::SWITCHING_PROTOCOLS || self.answering.connect && status.is_success()
+        status == StatusCode::SWITCHING_PROTOCOLS || (self.answering.connect && status.is_success())
     }
 
     /// Whether the rest of the request has a known length, and is short enough to be read and dropped.
