@@ -1,4 +1,7 @@
-//! One arbiter's share of a server: it accepts connections and makes sessions of them.
+//! One arbiter's share of a server: it accepts connections and makes sessions of them. How it is drained is in
+//! `retire.rs`.
+
+mod retire;
 
 use std::cell::RefCell;
 use std::future::{Future as _, poll_fn};
@@ -13,18 +16,17 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet, unconstrained, yield_now};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::drain::DrainReport;
 use super::factory::BoxFactory;
 use super::listener::{Listener, Share, Tcp};
 use super::registry::Registry;
-use crate::session::{
-    Ceiling, CutOff, HttpSession, Leave, Left, Logger, SessionOptions, Stake, Tenure,
-};
+use crate::session::{Ceiling, CutOff, HttpSession, Left, Logger, SessionOptions, Stake, Tenure};
 use crate::transport::{Acceptor, Halves};
+pub(super) use retire::Retire;
+use retire::{drained, outstayed};
 
 /// How long to wait after `accept` failed for want of something, at first and at most.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -255,52 +257,6 @@ impl Worker {
     }
 }
 
-impl Shared {
-    /// Asks a session to leave.
-    fn part(&self, session: &Addr<HttpSession>, retire: Retire) {
-        let left = session.send(retire.leave());
-        self.parting
-            .borrow_mut()
-            // A session that has ended had nothing to cut.
-            .spawn_local(async { left.await.unwrap_or_default() });
-    }
-}
-
-/// Resolves when the server is being drained.
-async fn drained(mut leaving: watch::Receiver<Option<Retire>>) {
-    // The sender lives as long as the worker.
-    let _ = leaving.wait_for(Option::is_some).await;
-}
-
-/// Resolves when a server that is being drained no longer waits for connections without a request.
-async fn outstayed(mut leaving: watch::Receiver<Option<Retire>>) {
-    drained(leaving.clone()).await;
-    let since = Instant::now();
-    loop {
-        let window = leaving.borrow_and_update().map(|retire| retire.window);
-        // Beyond the end of time it is not over.
-        let Some(end) = since.checked_add(window.unwrap_or_default()) else {
-            return std::future::pending().await;
-        };
-        if !matches!(timeout_at(end, leaving.changed()).await, Ok(Ok(()))) {
-            return;
-        }
-    }
-}
-
-/// Resolves at the time of the cut, which may be brought forward.
-async fn cut(mut leaving: watch::Receiver<Option<Retire>>) {
-    loop {
-        let retire = *leaving.borrow_and_update();
-        let Some(Retire { cut, .. }) = retire else {
-            return;
-        };
-        if !matches!(timeout_at(cut, leaving.changed()).await, Ok(Ok(()))) {
-            return;
-        }
-    }
-}
-
 /// Whether an error of `accept` belongs to the one connection that was not made.
 fn is_of_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
@@ -324,69 +280,6 @@ impl Actor for Worker {
                 Err(error) => tracing::error!(%error, "a worker cannot listen"),
             }
         }
-    }
-}
-
-/// Stop accepting when the backlog is empty, ask every session to leave, and answer when all have left, or at the time
-/// of the cut. Asked again, the worker passes the new times on to the sessions, and there is no second report.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Option<DrainReport>")]
-pub(super) struct Retire {
-    pub(super) window: Duration,
-    pub(super) cut: Instant,
-}
-
-impl Retire {
-    /// Asked again: the earlier times count.
-    fn hasten(self, other: Self) -> Self {
-        Self {
-            window: self.window.min(other.window),
-            cut: self.cut.min(other.cut),
-        }
-    }
-
-    fn leave(self) -> Leave {
-        Leave {
-            window: self.window,
-            deadline: self.cut.saturating_duration_since(Instant::now()),
-        }
-    }
-}
-
-impl Handler<Retire> for Worker {
-    type Result = ResponseFuture<Option<DrainReport>>;
-
-    fn handle(&mut self, retire: Retire, _: &mut Self::Context) -> Self::Result {
-        let leaving = &self.shared.leaving;
-        let before = *leaving.borrow();
-        let retire = before.map_or(retire, |before| before.hasten(retire));
-        let again = leaving.send_replace(Some(retire)).is_some();
-        for session in self.shared.registry.sessions() {
-            if again {
-                session.do_send(retire.leave());
-            } else {
-                self.shared.part(&session, retire);
-            }
-        }
-        if again {
-            return Box::pin(async { None });
-        }
-        self.shared.tracker.close();
-        let shared = self.shared.clone();
-        Box::pin(async move {
-            // At the cut the sessions say what they cut. What is left then, handshakes and closes, belongs to no
-            // exchange.
-            tokio::select! {
-                () = shared.tracker.wait() => {}
-                () = cut(shared.leaving.subscribe()) => {}
-            }
-            let mut parting = shared.parting.take();
-            let mut report = DrainReport::default();
-            while let Some(left) = parting.join_next().await {
-                report.note(left.unwrap_or_default());
-            }
-            Some(report)
-        })
     }
 }
 
