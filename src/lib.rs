@@ -2,8 +2,8 @@
 //!
 //! The actor is an [`HttpSession`], with one handler that you write. Incoming data arrives as calls of that handler.
 //! Outgoing data is sent by the handler, or by message from any other actor or thread. Every queue that a peer can fill
-//! has a bound, every phase has a deadline, and every exchange has one end that your handler is told. The guide in
-//! `docs/guide/` teaches the crate by small programs. This page is a tour of the types.
+//! has a bound, every phase has a deadline, and every exchange has exactly one end, which is reported to your handler.
+//! The guide in `docs/guide/` teaches the crate by small programs. This page is a tour of the types.
 //!
 //! # A server
 //!
@@ -39,32 +39,35 @@
 //! 2. One request and its answer are an *exchange*. A server has one at a time on a connection, in the order of the
 //!    wire.
 //! 3. The handler gets `apply`, then the body as `chunk`s up to `finished`. A short body is inside the payload instead.
-//! 4. The handler answers by a call on its [`SessionContext`], or gives a [`Responder`] to something else that answers.
+//! 4. The handler answers by a call on its [`SessionContext`], or hands a [`Responder`] to other code, which answers
+//!    later.
 //! 5. A message has its body inside, announces a length, or is chunked. You choose when you build the [`Payload`].
-//! 6. If you send a body, you wait for room ([`BodySender::send`]). If you do not read a body, its sender is held back.
-//! 7. An exchange ends in exactly one of `completed`, `cancelled` and `failed`, after everything else of it, unless the
-//!    handler panicked.
-//! 8. A peer that leaves is noticed at once, and the work for it is dropped. One that only closes its sending side may
-//!    still read: [`HalfClose`] decides. An answer that was cut never looks whole.
-//! 9. What a session cannot take comes back to the sender that awaits it, as [`Refused`], with the reason.
-//! 10. What two readers could understand differently is refused, and nothing after it is read as a request.
+//! 6. If you send a body, you wait for room ([`BodySender::send`]). If you do not read a body, its sender is slowed
+//!    down.
+//! 7. An exchange ends in exactly one call of `completed`, `cancelled` or `failed`, after all its other calls, unless
+//!    the handler panicked.
+//! 8. A peer that disconnects is noticed at once, and the work for it is dropped. A peer that only closes its sending
+//!    side may still read: [`HalfClose`] decides. An answer that was cut short never looks complete to the peer.
+//! 9. A rejected message is returned to the awaiting sender, as [`Refused`], with the reason.
+//! 10. Ambiguous input, which two parsers could understand differently, is rejected, and nothing after it is read as a
+//!     request.
 //!
 //! # The types, in reading order
 //!
 //! * **Messages**: [`Payload`], its [`Headers`], its [`TransferMode`].
 //! * **Serving**: [`HttpServer`]. Its handler is an async function ([`handler_fn`]), an actor
 //!   ([`HttpServer::to_actor`], [`Service`], by [`HttpRequest`]), a tower service (`tower_handler`), or an
-//!   [`HttpHandler`] of your own. [`SessionContext`] is the session as that handler sees it.
+//!   [`HttpHandler`] of your own. [`SessionContext`] is the session as such a handler sees it.
 //! * **Answering from elsewhere**: [`Responder`] and [`BodySender`], bound to one request. [`sse`] is events for
-//!   browsers. The messages below them are [`Apply`], [`SendChunk`], [`Finish`], [`Write`] and [`Cancel`].
-//! * **Incoming bodies**: [`Incoming`] is a stream; [`SessionContext::deliver_body_to`] gives the body to another actor
-//!   as [`BodyPart`] messages. A session takes those too.
+//!   browsers. Both are built on the messages [`Apply`], [`SendChunk`], [`Finish`], [`Write`] and [`Cancel`].
+//! * **Incoming bodies**: [`Incoming`] is a stream; [`SessionContext::deliver_body_to`] sends the body to another actor
+//!   as [`BodyPart`] messages. A session accepts those too.
 //! * **Asking**: [`HttpClient`] for any server, with [`ClientBuilder`], [`Proxy`], [`ClientError`].
 //!   [`HttpSession::connect`] for one server, by [`Origin`] and [`Route`].
 //! * **How an exchange ended**: [`Exchange`], [`Cancelled`], [`Failure`], by [`CancelCause`] and [`FailureReason`].
 //! * **Options**: [`SessionOptions`] with [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
-//! * **Ending**: [`Drain`] for a server and [`Leave`] for a session cut nothing before their deadline; [`Dispose`]
-//!   cuts.
+//! * **Ending**: [`Drain`] for a server and [`Leave`] for a session let exchanges finish until a deadline; [`Dispose`]
+//!   cuts them off.
 //! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
 //! * **Watching**: [`Inspect`] a session, the [`Sessions`] of a server, [`Watch`] for the end of one, a [`Tap`] for the
 //!   bytes. [`CommonLog`], [`JsonLog`], [`ContentsLog`] or a [`Logger`] of your own. Spans and metrics:
@@ -77,8 +80,8 @@
 //!
 //! | feature | default | what |
 //! | --- | --- | --- |
-//! | `rustls` | yes | TLS at both ends, with the crypto provider ring; without it `https` fails, and is never spoken in plain text |
-//! | `rustls-no-provider` | no | the same with the crypto provider that the program installs, aws-lc for example |
+//! | `rustls` | yes | TLS for servers and clients, with the crypto provider ring; without it `https` fails, and never falls back to plain text |
+//! | `rustls-no-provider` | no | the same with the crypto provider that the program installs, for example aws-lc |
 //! | `tower` | no | `tower_handler`: axum routers and other tower services as handlers |
 //! | `metrics` | no | counters and times, through the facade `metrics` |
 //! | `test-util` | no | the module `test_util`, for tests of handlers |
@@ -130,7 +133,7 @@ pub use transport::{
 };
 pub use wire::{Leniency, Limits};
 
-/// The snippets of the README and of the guide, compiled. Those that end by themselves are also run.
+/// The snippets of the README and of the guide are compiled as doc tests. Those that terminate are also run.
 #[cfg(all(doctest, feature = "rustls"))]
 mod guide {
     macro_rules! chapters {
