@@ -1,4 +1,4 @@
-//! The connection of a client session: opened when first needed, and again when it is gone.
+//! The connection of a client session: opened when first needed, and again after it was lost.
 
 use std::fmt;
 use std::future::Future;
@@ -26,11 +26,11 @@ pub(in crate::session) struct Connection {
     connect: Option<Connect>,
     /// See [`keeper`](Self::keeper).
     keeper: Option<Arc<Addr<HttpSession>>>,
-    /// The server sends no more, or takes no more. What it sent may still be unread.
+    /// The server has half-closed, or takes no more. What it sent may still be unread.
     pub(in crate::session) left: bool,
     /// Why a write failed, if one did.
     pub(in crate::session) broken: Option<io::ErrorKind>,
-    /// Whether the builder has looked for bytes that answer nothing.
+    /// Whether the builder has checked for bytes that belong to no response.
     look: Look,
     /// The requests that were sent over it, for its builder.
     pub(super) awaited: Awaited,
@@ -39,7 +39,7 @@ pub(in crate::session) struct Connection {
     pub(super) deadline: DeadlineTimer,
 }
 
-/// Between two exchanges: only the builder can tell what has come.
+/// The state of that check, between two exchanges. Only the builder knows what has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
     Needed,
@@ -68,7 +68,7 @@ impl Connection {
         }
     }
 
-    /// A connection that is not opened but given, once, by [`attach`](Self::attach).
+    /// A connection that is passed in once, by [`attach`](Self::attach).
     pub(in crate::session) fn given() -> Self {
         Self {
             state: State::Closed,
@@ -82,7 +82,7 @@ impl Connection {
         }
     }
 
-    /// Begins to open. An error if there is no way to open one.
+    /// Begins to open a connection. Fails if the session cannot open one.
     pub(super) fn open(&mut self, patience: Option<std::time::Duration>) -> io::Result<()> {
         let connect = self.connect.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         self.state = State::Opening(connect());
@@ -90,7 +90,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The connection is there.
+    /// The connection is open.
     pub(in crate::session) fn attach(&mut self, link: &mut Link, halves: Halves) {
         self.state = State::Open;
         self.left = false;
@@ -101,8 +101,9 @@ impl Connection {
         connection::attach(link, halves, self.awaited.clone());
     }
 
-    /// Whether the server has sent something between two exchanges, which answers nothing (RFC 9112 section 6.3), or
-    /// its end. `carried` requests were sent, and answered. `None` if that is not known yet: then the builder is asked.
+    /// Whether the server has sent bytes between two exchanges, which belong to no response (RFC 9112 section 6.3), or
+    /// has half-closed. `carried` requests were sent and answered. `None` if that is not known yet: then the builder is
+    /// asked.
     pub(super) fn has_stray(&mut self, link: &Link, carried: u64) -> Option<bool> {
         if self.awaited.has(carried + 1, Partial::Bytes) {
             return Some(true);
@@ -126,27 +127,27 @@ impl Connection {
         }
     }
 
-    /// The builder has looked.
+    /// The builder has checked.
     pub(in crate::session) fn looked(&mut self) {
         if self.look == Look::Asked {
             self.look = Look::Done;
         }
     }
 
-    /// What it found is of now, and not of later.
+    /// The result is valid for this turn only.
     pub(super) fn forget_look(&mut self) {
         if self.look == Look::Done {
             self.look = Look::Needed;
         }
     }
 
-    /// Whether the builder is looking.
+    /// Whether the builder is still checking.
     pub(super) fn is_looking(&self) -> bool {
         self.look == Look::Asked
     }
 
-    /// The address of the session, which it keeps for as long as there is a connection. A pool holds it weakly, and
-    /// needs no new address to ask again: that saves two allocations and 3 % of a request.
+    /// The address of the session, kept as long as there is a connection. A pool holds it weakly, and needs no new
+    /// address for the next request, which saves two allocations and 3 % of a request.
     pub(in crate::session) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
         if self.is_open() && self.keeper.is_none() {
             self.keeper = link.address.upgrade().map(Arc::new);
@@ -156,7 +157,7 @@ impl Connection {
             .filter(|_| !self.left && !link.has_output())
     }
 
-    /// The connection is gone, or will not come.
+    /// The connection was lost, or could not be opened.
     pub(super) fn close(&mut self) {
         self.state = State::Closed;
         self.deadline.set(None);

@@ -1,4 +1,4 @@
-//! The ends of an exchange at a client that go wrong: cancelled, failed, and with its connection.
+//! The unsuccessful ends of an exchange at a client: cancelled, failed, or ended by its connection.
 
 use std::io;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::session::exchange::Outcome;
 use crate::session::link::Link;
 use crate::session::outbound::Teardown;
 
-/// How long we read on after a failed write, if the transport does not say when the server has ended.
+/// How long to continue reading after a failed write, if the transport does not report the end of the server.
 const BROKEN: Duration = Duration::from_secs(1);
 
 /// Why the other requests on a connection fail when it is cut because of one of them.
@@ -20,8 +20,9 @@ pub(super) fn aborted() -> FailureReason {
 }
 
 impl Client {
-    /// Cancels one exchange. If it was not sent, it is removed and the connection is not touched (P81). If it was, the
-    /// connection is cut, because the server must notice, and the others that were sent each hear of it (P82, B14).
+    /// Cancels one exchange. If its request was not sent, it is removed and the connection is not touched (P81). If it
+    /// was sent, the connection is cut, because the server must notice, and each of the other sent exchanges ends too
+    /// (P82, B14).
     pub(in crate::session) fn cancel(&mut self, link: &mut Link, message: MessageId) {
         let found = self
             .flights
@@ -37,8 +38,8 @@ impl Client {
         }
     }
 
-    /// The writer of a body was dropped before its end. If nobody hears the rest of the body, what the server said
-    /// before is still read.
+    /// The writer of a body was dropped before its end. If the server no longer gets the body, the exchange is not
+    /// cancelled: what the server sent before is still read.
     pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
         if self.awaits_its_turn(message)
             || (self.is_heard(link) && self.sending().is_some_and(|flight| flight.id == message))
@@ -57,7 +58,7 @@ impl Client {
         }
     }
 
-    /// Ends the current exchange because somebody does not want it any more.
+    /// Ends the current exchange because somebody no longer wants it, or its time is up.
     pub(in crate::session) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
         let Some(at) = self.flights.iter().position(|flight| !flight.is_over()) else {
             return;
@@ -70,7 +71,7 @@ impl Client {
         }
     }
 
-    /// Ends the current exchange because something was wrong.
+    /// Ends the current exchange because something went wrong.
     pub(in crate::session) fn end_failed(&mut self, link: &mut Link, reason: FailureReason) {
         if let Some(flight) = self.sending() {
             flight.end(Outcome::Failed(reason));
@@ -94,7 +95,7 @@ impl Client {
         link.abort(reason, Teardown::reset_if(cut));
     }
 
-    /// The time of the current exchange is up, or that of the session.
+    /// A deadline of the current exchange, or of the session, has passed.
     pub(in crate::session) fn expire(&mut self, link: &mut Link, cause: CancelCause) {
         if cause == CancelCause::Shutdown {
             self.shut(link, cause, CloseReason::Shutdown);
@@ -111,12 +112,12 @@ impl Client {
         self.hang_up(link, aborted(), Teardown::Reset);
     }
 
-    /// The server takes no more. It may have answered before, so what came is read to its end.
+    /// A write failed: the server takes no more. It may have answered before, so what it sent is read to the end.
     pub(in crate::session) fn write_failed(&mut self, link: &mut Link, kind: io::ErrorKind) {
         link.outbound.give_up();
         for flight in self.sent() {
             flight.ends_at = None;
-            // Nobody hears the rest of a request, so it is not waited for.
+            // The rest of a request cannot reach the server, so nothing waits for it.
             flight.persist = false;
         }
         if self.connection.broken.is_none() {
@@ -126,13 +127,12 @@ impl Client {
         }
     }
 
-    /// Whether what is sent can still get to the server.
+    /// Whether output can still reach the server.
     pub(super) fn is_heard(&self, link: &Link) -> bool {
         self.connection.broken.is_none() && link.over.is_none()
     }
 
-    /// Gives up a connection whose write failed, if nothing more comes on it. A slow handler gets the time that it
-    /// needs.
+    /// Gives up a connection whose write failed, if nothing more comes on it. A slow handler gets the time it needs.
     pub(super) fn give_up(&mut self, link: &mut Link, kind: io::ErrorKind) {
         let waits = self
             .front()
@@ -144,18 +144,18 @@ impl Client {
         }
     }
 
-    /// The handler panicked: nothing is asked for any more.
+    /// The handler panicked: no further requests are sent.
     pub(in crate::session) fn panicked(&mut self, link: &mut Link) {
         self.end_failed(link, FailureReason::HandlerPanicked);
         self.fail_all(FailureReason::HandlerPanicked);
     }
 
-    /// Cuts the connection. Requests that were sent and not answered fail, each by itself (B15); those that wait go
-    /// over the next connection.
+    /// Cuts the connection. Requests that were sent and not answered each fail (B15); those that wait go over the next
+    /// connection.
     pub(super) fn hang_up(&mut self, link: &mut Link, reason: FailureReason, teardown: Teardown) {
         for flight in self.sent() {
             flight.end(match flight.response {
-                // The server has said everything, and would hear no more.
+                // The response is complete, and the server needs no more of the request.
                 Receiving::Done => Outcome::Completed,
                 Receiving::Waiting | Receiving::Open => Outcome::Failed(reason),
             });
@@ -171,7 +171,7 @@ impl Client {
         }
     }
 
-    /// Whether nothing is going on and no connection is kept.
+    /// Whether there are no exchanges and no connection.
     pub(in crate::session) fn is_forgettable(&self) -> bool {
         self.flights.is_empty() && matches!(self.connection.state, State::Closed)
     }

@@ -31,19 +31,19 @@ pub(super) struct Flight {
     pub(super) id: MessageId,
     pub(super) method: Method,
     pub(super) safe: bool,
-    /// Which of the requests on its connection it is, from 1; 0 before it was sent.
+    /// The number of the request on its connection, from 1; 0 before it was sent.
     pub(super) nth: u64,
-    /// Whether the request has a body that follows in pieces.
+    /// Whether the body of the request follows in pieces.
     pub(super) streams: bool,
     pub(super) request: Sending,
     pub(super) response: Receiving,
     /// Whether the connection may be used after this exchange.
     pub(super) persist: bool,
-    /// The request, for as long as it is not answered and can be sent again unchanged.
+    /// The request, as long as it is not answered and can be sent again unchanged.
     pub(super) payload: Option<Payload>,
     /// Whether its connection had carried another exchange before.
     pub(super) reused: bool,
-    /// The part of its body that came before the body was asked for, and its sender.
+    /// A part of the body that came before the body could be sent, and its waiting sender.
     pub(super) parked: Option<Box<(Part, Box<dyn Waiter>)>>,
     /// The pieces of the body writer.
     pub(super) pieces: Pieces,
@@ -63,25 +63,25 @@ pub(super) struct Flight {
     pub(super) head_out: u64,
     pub(super) bytes_out: u64,
     pub(super) began: Instant,
-    /// Where in the output of the session the request ends, once it was given completely.
+    /// The position in the output of the session at which the request ends, once it is complete.
     pub(super) ends_at: Option<u64>,
     /// When the socket had taken all of the request.
     pub(super) asked: Option<Instant>,
     pub(super) answered: Option<Instant>,
 }
 
-/// How far the request is.
+/// The progress of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sending {
     Queued,
-    /// The head is out; the body waits for the server's 100 (RFC 9110 section 10.1.1), but not for ever.
+    /// The head was sent; the body waits for the server's 100 (RFC 9110 section 10.1.1), for a limited time.
     Expecting,
     /// Body data may follow.
     Open,
     Done,
 }
 
-/// How far the response is.
+/// The progress of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Receiving {
     Waiting,
@@ -90,7 +90,7 @@ pub(super) enum Receiving {
 }
 
 impl Flight {
-    /// Runs a future for as long as the exchange.
+    /// Runs a future as long as the exchange.
     pub(super) fn run(&mut self, future: impl Future<Output = ()> + 'static) {
         self.tasks.retain(|task| !task.is_finished());
         self.tasks.push(self.span.spawn(future));
@@ -150,8 +150,8 @@ impl Flight {
             && matches!(self.request, Sending::Queued | Sending::Expecting)
     }
 
-    /// Whether the body waits for a 100 that may still come. After a head with a success status it may: the response may
-    /// be made of the request body, and the server sends its 100 late or not at all.
+    /// Whether the body waits for a 100 that may still come. After a head with a success status it may: the response
+    /// may be made of the request body, and the server sends its 100 late or not at all.
     pub(super) fn awaits_continue(&self) -> bool {
         let wanted = match self.response {
             Receiving::Waiting => true,
@@ -166,7 +166,7 @@ impl Flight {
         payload.headers().known_has(Known::Expect, b"100-continue")
     }
 
-    /// Ends the exchange with this outcome. If it is whole, it ends well instead.
+    /// Ends the exchange with this outcome, or as completed if it is whole.
     pub(super) fn end(&mut self, outcome: Outcome) {
         if !self.is_over() {
             let outcome = if self.is_whole() {
@@ -179,8 +179,8 @@ impl Flight {
         }
     }
 
-    /// Whether the response is whole, and the request was sent, or nobody wants the rest of it. A response that says
-    /// that all is well may come before the server has read everything: then the rest is still sent.
+    /// Whether the response is complete, and the request was sent or its rest is not wanted. A response with a success
+    /// status may come before the server has read everything: then the rest is still sent.
     pub(super) fn is_whole(&self) -> bool {
         let wanted = matches!(self.request, Sending::Open | Sending::Done)
             && self.persist

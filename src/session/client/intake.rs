@@ -26,7 +26,7 @@ impl Client {
         match link.inbox.front() {
             None => self.when_drained(link),
             Some(Inbound::Fault(_)) => self.next_fault(link),
-            // What comes belongs to the next exchange, and this one waits for the socket.
+            // The item belongs to the next exchange, and the current one waits for the socket.
             Some(_) if self.delivered || self.is_muted() => Intake::Wait,
             Some(Inbound::Deliver(..) | Inbound::Chunk(_) | Inbound::Finish(_)) => {
                 self.pop_front(link)
@@ -40,7 +40,7 @@ impl Client {
             unreachable!("an item was seen in front");
         };
         let Some(flight) = self.front() else {
-            // What belonged to an exchange that ended goes with it.
+            // The item belonged to an exchange that has ended.
             return Intake::Again;
         };
         match item {
@@ -84,7 +84,7 @@ impl Client {
             if !facts.upgrade
                 && let Some(taker) = flight.taker.take()
             {
-                // If nobody waits any more, nobody is told.
+                // If nobody waits any more, the result is dropped.
                 let _ = taker.send(Err(NotUpgraded::Declined(status)));
             }
             if response.mode() == TransferMode::Oneshot {
@@ -99,12 +99,12 @@ impl Client {
         Step::Apply(response)
     }
 
-    /// The builder stopped here: the next response will not come, or not whole.
+    /// The builder has stopped reading: the next response will not come, or not completely.
     fn next_fault(&mut self, link: &mut Link) -> Intake {
         let Some(Inbound::Fault(fault)) = link.take() else {
             unreachable!("a fault was seen in front");
         };
-        // A response that is whole has no part in it.
+        // The fault does not concern complete responses.
         let coming = |flight: &&mut Flight| !flight.is_over() && flight.response != Receiving::Done;
         if let Some(flight) = self.sent().find(coming) {
             flight.end(match fault {
@@ -116,14 +116,14 @@ impl Client {
         Intake::Again
     }
 
-    /// Ends the exchange whose response was delivered whole, but not before its handler was told. True if it ended.
+    /// Ends the exchange whose response was delivered completely, after the handler was called. True if it ended.
     fn end_whole(&mut self, link: &Link) -> bool {
         let taken = link.outbound.buffer.total();
         let delivered = self
             .front()
             .filter(|flight| flight.response == Receiving::Done);
         let Some(flight) = delivered else {
-            // It ended in another way.
+            // The exchange ended in another way.
             self.delivered = false;
             return false;
         };
@@ -136,7 +136,7 @@ impl Client {
         true
     }
 
-    /// Nothing waits. If nothing more will come, the connection is over.
+    /// The queue is empty. If nothing more will come, the connection is over.
     fn when_drained(&mut self, link: &mut Link) -> Intake {
         if let Some(kind) = link.over.take() {
             self.hang_up(link, FailureReason::ConnectionClosed(kind), Teardown::Close);
@@ -145,7 +145,7 @@ impl Client {
         Intake::Wait
     }
 
-    /// Takes an exchange that ended: what it leaves to the connection, and what is told of it.
+    /// Takes an exchange that ended, does what follows for the connection, and returns the record of it.
     pub(in crate::session) fn next_ended(&mut self, link: &mut Link) -> Option<Exchange> {
         let at = self.flights.iter().position(Flight::is_over)?;
         self.ended.update(|ended| ended - 1);
@@ -164,7 +164,8 @@ impl Client {
             self.sent -= 1;
         }
         if exchange.outcome == Outcome::Completed {
-            // If the server did not want the rest of a request, the request cannot be taken back.
+            // If the server did not want the rest of a request, the connection must be cut: part of the request was
+            // sent.
             let cut = !flushed;
             match taker {
                 Some(taker) if !cut => {
@@ -172,7 +173,7 @@ impl Client {
                     link.hand_off(taker);
                 }
                 _ if cut || !persist => self.hang_up(link, aborted(), Teardown::reset_if(cut)),
-                // Kept for no time at all.
+                // An idle timeout of zero: the connection is not kept.
                 _ if self.flights.is_empty()
                     && link.options.timeouts.idle == Some(Duration::ZERO) =>
                 {

@@ -1,8 +1,7 @@
 //! The client side: requests are queued, sent in order, and matched to responses first in, first out (P72 to P80).
 //!
 //! This file has the state of the exchanges and its transitions. Writing is in `request.rs`, reading in `intake.rs`,
-//! and the ends that go wrong in `ends.rs`. A client session survives its connection: the next request opens another
-//! (P88).
+//! and unsuccessful ends in `ends.rs`. A client session survives its connection: the next request opens another (P88).
 
 mod connection;
 mod ends;
@@ -36,7 +35,7 @@ pub(super) use tunnel::tunnel;
 /// A proxy between a client and its server.
 #[derive(Clone)]
 pub(crate) struct Through {
-    /// What the proxy is told in `Proxy-Authorization`. The server never sees it.
+    /// The value of `Proxy-Authorization` for the proxy. The server never gets it.
     pub(crate) authorization: Option<String>,
 }
 
@@ -52,20 +51,20 @@ pub(super) struct Client {
     pub(super) connection: Connection,
     /// The Host value of requests that have none.
     host: String,
-    /// The origin of all requests. `None` on a connection that was given.
+    /// The origin of all requests. `None` if the connection was passed in.
     origin: Option<Origin>,
-    /// The proxy in between, if it is sent whole URLs.
+    /// The proxy in between, if requests to it have absolute URLs.
     proxy: Option<Through>,
-    /// Every exchange whose end was not told: first those that were sent, in order, then those that wait.
+    /// Every exchange whose end was not reported: first those that were sent, in order, then those that wait.
     flights: VecDeque<Flight>,
     /// How many of them were sent: their head is encoded, though the socket may not have taken it yet.
     sent: usize,
-    /// How many of them have ended. With many that wait, searching for one would cost more than a request does.
+    /// How many of them have ended. With a long queue, searching for one would cost more than a request.
     ended: Rc<Cell<usize>>,
     begun: u64,
     /// Whether a request was sent that the socket has not taken completely.
     unasked: bool,
-    /// Whether a response was delivered whole, and its exchange has not ended.
+    /// Whether a response was delivered completely, and its exchange has not ended.
     delivered: bool,
     /// How many requests went out over the current connection.
     carried: u64,
@@ -98,7 +97,7 @@ impl Client {
         }
     }
 
-    /// The same, through a proxy.
+    /// Sets the proxy in between.
     pub(super) fn through(mut self, proxy: Option<Through>) -> Self {
         self.proxy = proxy;
         self
@@ -173,7 +172,7 @@ impl Client {
         })
     }
 
-    /// When the time of the oldest exchange is up, and why.
+    /// The next deadline of the oldest exchange, and its cause.
     pub(super) fn due(&self, link: &Link) -> Option<(Instant, CancelCause)> {
         if link.leaving.is_some() && self.flights.is_empty() {
             return Some((link.now(), CancelCause::Shutdown));
@@ -187,7 +186,7 @@ impl Client {
             .exchange
             .and_then(|time| first.began.checked_add(time))
             .map(|at| (at, CancelCause::Deadline(Deadline::Exchange)));
-        // A response that has come and was not delivered yet, for example to a muted handler, is not late.
+        // A response that has come but was not delivered yet, for example because of a mute, is not late.
         let waits = first.response == Receiving::Waiting
             && first.mutes == 0
             && link.inbox.is_empty()
@@ -207,7 +206,7 @@ impl Client {
             .any(|flight| flight.id == message && flight.awaits_its_turn())
     }
 
-    /// Keeps the first part of a body that was not asked for yet. False if there is one.
+    /// Keeps the first part of a body that was not asked for yet. False if a part is kept already.
     pub(super) fn park(&mut self, message: MessageId, part: Part, waiter: Box<dyn Waiter>) -> bool {
         let flight = self
             .flights
@@ -225,19 +224,19 @@ impl Client {
             .map(|parked| *parked)
     }
 
-    /// Whether there is an exchange whose end is to be told.
+    /// Whether there is an exchange whose end is to be reported.
     pub(super) fn has_ended(&self) -> bool {
         self.ended.get() > 0
     }
 
-    /// Counts a mute of the exchange whose response is coming. Returns its id, and whether this is its first mute.
+    /// Mutes the exchange whose response is coming. Returns its id, and whether this is its first mute.
     pub(super) fn mute(&mut self) -> Option<(MessageId, bool)> {
         let flight = self.front()?;
         flight.mutes += 1;
         Some((flight.id, flight.mutes == 1))
     }
 
-    /// Takes a mute back; the id is returned if it was the last.
+    /// Undoes a mute. Returns the id if it was the last.
     pub(super) fn unmute(&mut self) -> Option<MessageId> {
         let flight = self.front().filter(|flight| flight.mutes > 0)?;
         flight.mutes -= 1;
@@ -268,13 +267,13 @@ impl Client {
         }
     }
 
-    /// The request of the exchange that is being told of, if it was not answered and can be sent again unchanged.
+    /// The request of the exchange whose end is being reported, if it was not answered and can be sent again unchanged.
     pub(super) fn take_unanswered(&mut self) -> Option<Payload> {
         self.unanswered.take()
     }
 
-    /// The span of the exchange that the handler hears of. That is the first one: responses come in order, and ends are
-    /// told at once. Only `need_body` may be about another one, which is named.
+    /// The span of the exchange that a handler call is about. That is the first one, because responses come in order,
+    /// and ends are reported at once. Only `need_body` may be about another one, whose id is passed.
     pub(super) fn span(&self, exchange: Option<MessageId>) -> &Traced {
         self.flights
             .iter()

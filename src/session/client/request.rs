@@ -21,7 +21,7 @@ use crate::session::outbound::{Room, Teardown};
 use crate::transport::{ConnectError, Origin};
 use crate::wire::{Expected, Target};
 
-/// How long a request waits for the server's 100 before it sends its body anyway (RFC 9110 section 10.1.1).
+/// How long a request waits for the server's 100 before its body is sent anyway (RFC 9110 section 10.1.1).
 const EXPECT: Duration = Duration::from_secs(1);
 
 const PROXY_AUTHORIZATION: &str = "Proxy-Authorization";
@@ -54,11 +54,11 @@ impl Client {
         self.enqueue(link, payload)
     }
 
-    /// The taker gets the connection if the server takes the offer that was just queued.
+    /// Sets who gets the connection if the server accepts the upgrade offer that was just queued.
     pub(in crate::session) fn promise(&mut self, message: MessageId, taker: Taker) {
         if let Some(flight) = self.flights.iter_mut().rfind(|flight| flight.id == message) {
             flight.taker = Some(taker);
-            // Nothing is sent after it before we know what the connection is.
+            // Nothing is sent after it until the protocol of the connection is known.
             flight.safe = false;
         }
     }
@@ -91,7 +91,7 @@ impl Client {
         Ok(self.queue(link, payload))
     }
 
-    /// Moves on: opens the connection, gives up waiting. Ready when something changed, or may be sent.
+    /// Opens the connection and handles its deadlines. Ready when something changed, or may be sent.
     pub(in crate::session) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
         if self.sent == self.flights.len() && !matches!(self.connection.state, State::Opening(_)) {
             return self.poll_expecting(link, cx);
@@ -162,7 +162,7 @@ impl Client {
             if self.sent == 0 && self.carried > 0 {
                 match self.connection.has_stray(link, self.carried) {
                     Some(false) => {}
-                    // The requests that wait go over another connection.
+                    // The waiting requests go over another connection.
                     Some(true) => return self.hang_up(link, aborted(), Teardown::Reset),
                     None => return,
                 }
@@ -195,7 +195,7 @@ impl Client {
         if !link.options.pipeline || !next.safe {
             return false;
         }
-        // What comes while the handler is muted is not looked at: it may answer what was not asked.
+        // Input is not checked while the handler is muted, and may contain bytes that belong to no response.
         if self.is_muted() {
             return false;
         }
@@ -214,7 +214,7 @@ impl Client {
         };
         let over = flight.is_over();
         let Some(payload) = flight.payload.as_mut().filter(|_| !over) else {
-            // Cancelled while it waited: it goes no further.
+            // Cancelled while it waited: it is not sent.
             return;
         };
         let target = if let Some(proxy) = &self.proxy {
@@ -238,7 +238,7 @@ impl Client {
         meter::sent(flight.began);
         self.carried += 1;
         flight.nth = self.carried;
-        // ORDER: before the first byte leaves, so that the builder knows what it reads.
+        // ORDER: before the first byte is written, so that the builder knows the request of the response that it reads.
         self.connection.awaited.add(Expected {
             id: flight.id,
             method: flight.method.clone(),
@@ -292,7 +292,7 @@ impl Client {
             return Err(Refused::new(reason, ()));
         }
         let heard = self.is_heard(link);
-        // Otherwise the rest was refused, and is not missed.
+        // Otherwise the body data were refused, so the body cannot be too short.
         if heard && let Err(mistake) = link.end_data(trailers) {
             if mistake == UseError::BodyTooShort {
                 self.end_failed(link, mistake.into());
@@ -308,7 +308,7 @@ impl Client {
         Ok(())
     }
 
-    /// The socket took all output: from now on a response is awaited.
+    /// The socket took all output: from now on the response deadline runs.
     pub(in crate::session) fn flushed(&mut self, link: &Link) {
         if !std::mem::take(&mut self.unasked) {
             return;
@@ -321,7 +321,7 @@ impl Client {
 }
 
 impl Through {
-    /// Addresses a request to the proxy: a whole URL, and the credentials (RFC 9112 section 3.2.2).
+    /// Addresses a request to the proxy: an absolute URL, and the credentials (RFC 9112 section 3.2.2).
     fn address(&self, request: &mut Payload, origin: Option<&Origin>) {
         let message = request.message_mut();
         let uri = &message.start.line().uri;
@@ -337,7 +337,7 @@ impl Through {
         }
     }
 
-    /// Takes the credentials back out of a request that returns to its sender.
+    /// Removes the credentials from a request that is returned to its sender.
     pub(super) fn forget(&self, request: &mut Payload) {
         if self.authorization.is_some() {
             request.headers_mut().remove(PROXY_AUTHORIZATION);

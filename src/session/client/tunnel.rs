@@ -1,4 +1,4 @@
-//! A tunnel through a proxy, which does not understand what goes through it (RFC 9110 section 9.3.6).
+//! A tunnel through a proxy (RFC 9110 section 9.3.6).
 
 use std::io;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::session::message::{Dispose, HandOff};
 use crate::session::options::SessionOptions;
 use crate::transport::{ConnectError, Halves, Origin};
 
-/// Asks a proxy for a tunnel to an origin, over an open connection to the proxy. A session of its own asks, and hands
-/// the connection back.
+/// Asks a proxy for a tunnel to an origin, over an open connection to the proxy. A separate session sends the CONNECT,
+/// and hands the connection over.
 pub(in crate::session) async fn tunnel(
     halves: Halves,
     origin: &Origin,
@@ -36,7 +36,7 @@ pub(in crate::session) async fn tunnel(
     }
     let options = match options.tap {
         None => options.clone(),
-        // What goes through the tunnel is tapped inside it, before it is encrypted.
+        // The traffic in the tunnel is tapped later, as plain text.
         Some(_) => Arc::new(SessionOptions {
             tap: None,
             ..SessionOptions::clone(options)
@@ -47,7 +47,7 @@ pub(in crate::session) async fn tunnel(
     match asking.0.send(HandOff(request)).await {
         Ok(Ok(tunnel)) => tunnel
             .into_halves(tls)
-            // A server behind a tunnel waits until we speak first.
+            // An HTTP or TLS server sends nothing before the client does, so unread bytes are an error.
             .ok_or(ConnectError::Link(io::ErrorKind::InvalidData)),
         Ok(Err(NotUpgraded::Declined(status))) => Err(ConnectError::Tunnel(status)),
         Ok(Err(NotUpgraded::Refused(_) | NotUpgraded::Ended)) | Err(_) => {
@@ -56,7 +56,8 @@ pub(in crate::session) async fn tunnel(
     }
 }
 
-/// The session that asks. If there is no tunnel, or nobody waits for it any more, its connection is of no use.
+/// The session that sends the CONNECT. It is disposed on drop: if there is no tunnel, or nobody waits for it, its
+/// connection cannot be used.
 struct Asking(Addr<HttpSession>);
 
 impl Drop for Asking {
@@ -65,7 +66,7 @@ impl Drop for Asking {
     }
 }
 
-/// Hears nothing: only the hand-off matters.
+/// A handler that ignores everything: only the hand-off matters.
 struct Deaf;
 
 impl HttpHandler for Deaf {

@@ -16,24 +16,24 @@ use crate::session::record::{Detail, Kept};
 use crate::session::trace::Traced;
 use crate::wire::{Answering, Facts};
 
-/// The current exchange. Its box is kept by the thread for the next one: an idle connection has none, and an exchange
-/// that ends is moved as a pointer.
+/// The current exchange. The thread keeps its box for the next one: an idle connection has none, and an exchange that
+/// ends is moved as a pointer.
 #[derive(Debug)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "independent facts; the state of the answer is in `answer`"
 )]
 pub(in crate::session) struct Active {
-    /// What is told of it at its end. Some of that is known only then.
+    /// The record that is reported at the end. Some of it is filled in only then.
     pub(super) exchange: Exchange,
     pub(in crate::session) answering: Answering,
     pub(in crate::session) upgrade: bool,
     pub(in crate::session) answer: AnswerState,
-    /// The end of the request is still to be delivered.
+    /// Whether the end of the request is still to be delivered.
     pub(in crate::session) receiving: bool,
     /// The announced length of the request body.
     pub(super) declared: Option<u64>,
-    /// The peer waits for a 100 before it sends the body.
+    /// Whether the peer waits for a 100 before it sends the body.
     pub(in crate::session) continue_owed: bool,
     /// Whether another request can follow on this connection.
     pub(in crate::session) persist: bool,
@@ -46,7 +46,7 @@ pub(in crate::session) struct Active {
     /// Gets the connection after the answer.
     pub(super) taker: Option<Taker>,
     pub(super) mutes: u32,
-    /// What a half-close does to it, if not what the options say.
+    /// What a half-close does to it, if this overrides the options.
     pub(super) half_close: Option<HalfClose>,
     pub(super) tasks: Vec<AbortHandle>,
     pub(in crate::session) kept: Option<Box<Kept>>,
@@ -59,7 +59,7 @@ thread_local! {
     static BOXES: Spare<Box<Active>> = const { Spare::new(64) };
 }
 
-/// How far the answer is.
+/// The progress of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) enum AnswerState {
     Pending,
@@ -67,7 +67,7 @@ pub(in crate::session) enum AnswerState {
     Open(MessageId),
     /// Raw bytes may follow.
     Raw,
-    /// Complete, in the outbound buffer or gone.
+    /// Complete, in the outbound buffer or written.
     Complete {
         id: Option<MessageId>,
         body: bool,
@@ -133,20 +133,20 @@ impl Active {
         }
     }
 
-    /// Drops the futures that run for as long as the exchange. Most have none.
+    /// Aborts the tasks that run as long as the exchange. Most exchanges have none.
     pub(super) fn stop_tasks(&mut self) {
         if !self.tasks.is_empty() {
             self.tasks.drain(..).for_each(|task| task.abort());
         }
     }
 
-    /// Releases everybody that waits for something of the exchange, and what was kept of its messages.
+    /// Drops the taker of the connection, and what was kept of the messages for the log.
     pub(super) fn let_go(&mut self) {
         self.taker = None;
         self.kept = None;
     }
 
-    /// The exchange is over and was told: its box goes back to the thread.
+    /// The end of the exchange was reported: its box goes back to the thread.
     pub(in crate::session) fn recycle(self: Box<Self>) {
         Spare::give_to(&BOXES, self);
     }
@@ -211,7 +211,7 @@ impl Active {
         self.mutes > 0
     }
 
-    /// Completes what is told of the exchange.
+    /// Completes the record of the exchange.
     pub(super) fn conclude(&mut self, reused: bool, now: Instant) {
         self.exchange.answer = self.answer.id();
         self.exchange.phase = match self.answer {
@@ -235,7 +235,7 @@ impl AnswerState {
     }
 }
 
-/// What the log wants to keep of a request.
+/// What the logger needs of a request.
 fn keep(request: &Payload, detail: Detail) -> Option<Box<Kept>> {
     if detail == Detail::Exchange {
         return None;

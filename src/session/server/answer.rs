@@ -26,7 +26,7 @@ impl Server {
             Err(reason) => return Err(Refused::new(reason, payload)),
         };
         if status.is_success() && payload.mode() != TransferMode::Oneshot {
-            // Muted or not. Such an answer may be made of the request body, and after its head no 100 can ask for that.
+            // Even if muted. Such an answer may be made from the request body, and after its head no 100 may be sent.
             self.send_continue(link);
         }
         self.begin_answer(link, payload, status, answering)
@@ -44,7 +44,7 @@ impl Server {
         }
     }
 
-    /// The exchange that this could be an answer to, and its status.
+    /// The exchange that this payload could answer, and its status.
     fn may_answer(
         &mut self,
         payload: &Payload,
@@ -74,13 +74,13 @@ impl Server {
         let ends = match payload.mode() {
             _ if status.is_informational() => false,
             TransferMode::Oneshot => active.receiving && !active.is_drainable(),
-            // A client that gets a refusal instead of a 100 may send the body or not.
+            // A client that gets an error instead of a 100 may or may not send the body.
             TransferMode::Stream | TransferMode::Chunked => {
                 active.continue_owed && !status.is_success()
             }
         };
         if ends {
-            // Announced here, because after the head it is too late.
+            // Announced now, because after the head it is too late.
             answering.keep_alive = false;
         }
         Ok((status, answering))
@@ -100,7 +100,7 @@ impl Server {
         Ok((status, active.answering))
     }
 
-    /// The taker gets the connection after the answer that was just begun.
+    /// Sets who gets the connection after the answer that was just begun.
     pub(in crate::session) fn promise(&mut self, _: MessageId, taker: Taker) {
         if let Some(active) = self.active_mut() {
             active.taker = Some(taker);
@@ -239,13 +239,13 @@ impl Server {
         Ok(())
     }
 
-    /// Sends the 100 that the peer may wait for, unless somebody else decides about that.
+    /// Sends the 100 that the peer may wait for, unless a mute, a responder or a sink decides about that.
     pub(in crate::session) fn promise_continue(&mut self, link: &mut Link) {
         if self.is_muted() || self.active().is_none_or(|active| active.lent > 0) {
             return;
         }
         match &mut link.sink {
-            // The actor that gets the body is asked whether it wants it.
+            // An empty part asks the actor that gets the body whether it wants it.
             Some(sink) if self.awaits_continue() => sink.data(Bytes::new(), false),
             Some(_) => {}
             None => self.send_continue(link),

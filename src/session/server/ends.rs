@@ -1,4 +1,4 @@
-//! The ends of an exchange at a server that go wrong: cancelled, failed, refused; and what the peer is told.
+//! The unsuccessful ends of an exchange at a server: cancelled, failed, refused; and the answer to the peer.
 
 use http::StatusCode;
 
@@ -13,7 +13,7 @@ use crate::session::outbound::Teardown;
 use crate::wire::{self, Answering};
 
 impl Server {
-    /// Ends the exchange because somebody does not want it any more.
+    /// Ends the exchange because somebody no longer wants it, or its time is up.
     pub(in crate::session) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
         if self.current().is_none() {
             return;
@@ -45,7 +45,7 @@ impl Server {
         }
     }
 
-    /// Ends the exchange because something was wrong: with an answer that says so, if none has begun.
+    /// Ends the exchange because something went wrong, with an error answer if no answer has begun.
     pub(in crate::session) fn end_failed(&mut self, link: &mut Link, reason: FailureReason) {
         let outcome = Outcome::Failed(reason);
         match reason {
@@ -71,7 +71,7 @@ impl Server {
                 tracing::warn!(parent: span, %reason, "an exchange failed on this end");
                 let tunnel = self.active().is_some_and(|active| active.answering.connect);
                 let (status, text) = if tunnel && reason == UseError::SwitchNeedsHandOff.into() {
-                    // The handler takes a CONNECT for a request like any other (RFC 9110 section 9.1).
+                    // The handler answers a CONNECT like any other request (RFC 9110 section 9.1).
                     (StatusCode::NOT_IMPLEMENTED, "the server makes no tunnels")
                 } else {
                     let text = "the server could not answer";
@@ -97,7 +97,7 @@ impl Server {
         if !link.is_open() {
             self.end(outcome);
         } else if self.end(outcome) {
-            // The answer had begun: only a reset keeps the peer from taking it for whole.
+            // The answer had begun: only a reset keeps the peer from taking it for complete.
             link.abort(reason, Teardown::Reset);
         } else {
             let (head, body) = refuse(link, head, status, text, reason);
@@ -107,7 +107,7 @@ impl Server {
         }
     }
 
-    /// Answers what never became an exchange, and closes so that the peer sees the answer.
+    /// Answers a request that never became an exchange, and closes so that the peer gets the answer.
     pub(in crate::session) fn refuse_wire(link: &mut Link, head: bool, error: WireError) {
         tracing::debug!(%error, peer = %link.peer, "a request was refused");
         meter::refused(error);
@@ -120,7 +120,7 @@ impl Server {
         );
     }
 
-    /// Ends the connection and, first, the exchange on it. What is cut short ends in a reset.
+    /// Ends the exchange and then the connection, by a reset if output is cut short.
     pub(in crate::session) fn shut(
         &mut self,
         link: &mut Link,
@@ -131,8 +131,7 @@ impl Server {
         link.abort(reason, Teardown::reset_if(begun || link.has_output()));
     }
 
-    /// Gives the exchange up, and the connection with it. An earlier answer that is still being written was complete,
-    /// and is sent.
+    /// Gives up the exchange and the connection. An earlier, complete answer that is still being written is sent.
     fn give_up(&mut self, link: &mut Link, cause: CancelCause) {
         let begun = self.end(Outcome::Cancelled(cause));
         if !begun && link.is_open() && link.has_output() {
@@ -165,8 +164,8 @@ impl Server {
     }
 }
 
-/// Answers in the place of the handler, and closes so that the peer sees it. Returns the bytes of the head and the
-/// body.
+/// Answers in the place of the handler, and closes so that the peer gets the answer. Returns the bytes of the head and
+/// the body.
 pub(super) fn refuse(
     link: &mut Link,
     head: bool,
@@ -183,7 +182,7 @@ pub(super) fn refuse(
         keep_alive: false,
     };
     let date = clock::date_line(link.now());
-    // A refusal is made of valid parts; if it were not, the close says enough.
+    // A refusal consists of valid parts, so this cannot fail; the connection closes in any case.
     let _ = link
         .outbound
         .encoder

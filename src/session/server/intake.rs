@@ -1,4 +1,4 @@
-//! The receiving half of the server side: what the builder hands over, in the order of the wire.
+//! The receiving half of the server side: items from the builder, in the order of the wire.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -40,7 +40,7 @@ impl Server {
         }
     }
 
-    /// The next request waits. The current exchange is over as soon as its answer is complete and most of it was taken.
+    /// The next request waits. The current exchange ends as soon as its answer is complete and most of it was written.
     fn make_way(&mut self, link: &Link) -> Intake {
         if self.may_follow() && link.outbound.is_below_high_water() && self.complete() {
             return Intake::Step(Step::Ended);
@@ -88,7 +88,7 @@ impl Server {
         }
     }
 
-    /// The builder stopped here. What was whole before that is answered first.
+    /// The builder has stopped reading. Requests that were complete before the fault are answered first.
     fn next_fault(&mut self, link: &mut Link) -> Intake {
         let receiving = self.active().map(|active| active.receiving);
         match receiving {
@@ -101,7 +101,7 @@ impl Server {
         };
         let inside = receiving.is_some();
         if inside && self.close_after_answer() {
-            // The answer is complete, so it is not the answer that is at fault.
+            // The answer is complete, so the exchange does not fail.
             return Intake::Again;
         }
         match fault {
@@ -123,7 +123,7 @@ impl Server {
                     CloseReason::Deadline(Deadline::Head),
                 );
             }
-            // The body of a Oneshot request, which is delivered only when it is whole.
+            // The body of a Oneshot request, which is delivered only when it is complete.
             Fault::Deadline(deadline @ Deadline::Body) if !self.draining => {
                 meter::late(deadline);
                 refuse(
@@ -139,7 +139,7 @@ impl Server {
         Intake::Again
     }
 
-    /// Nothing waits. If nothing more will come, the connection ends.
+    /// The queue is empty. If nothing more will come, the connection ends.
     fn when_drained(&self, link: &mut Link) -> Intake {
         if self.peer_done && !self.is_engaged() {
             link.close(CloseReason::PeerClosed);
@@ -147,7 +147,7 @@ impl Server {
         Intake::Wait
     }
 
-    /// Takes the exchange that ended: what belonged to it ends, and what it leaves to the connection.
+    /// Takes the exchange that ended, ends what belonged to it, and does what follows for the connection.
     pub(in crate::session) fn take_ended(&mut self, link: &mut Link) -> Option<Box<Active>> {
         let mut ended = self.ended.take()?;
         ended.stop_tasks();
@@ -169,7 +169,7 @@ impl Server {
                 peer: &link.peer,
                 kept: ended.kept.as_deref().unwrap_or(&nothing),
             };
-            // If a logger panics, its entry is lost, and nothing else.
+            // If a logger panics, only its entry is lost.
             if catch_unwind(AssertUnwindSafe(|| logger.log(&record))).is_err() {
                 tracing::error!("the logger panicked");
             }
@@ -178,7 +178,7 @@ impl Server {
             if let Some(taker) = ended.taker.take() {
                 link.hand_off(taker);
             } else if !ended.persist {
-                // A peer that asked for the close and was read to its end sends no more.
+                // A peer that asked for the close, and whose input was all read, sends no more.
                 let linger =
                     ended.answering.keep_alive || ended.receiving || !link.inbox.is_empty();
                 if linger {
@@ -194,8 +194,8 @@ impl Server {
         Some(ended)
     }
 
-    /// The actor that gets the request body takes no more of it: the rest is dropped, and the answer decides. If nobody
-    /// is there who could answer, the session does.
+    /// The actor that gets the request body takes no more of it: the rest is dropped. If the actor has stopped before
+    /// the answer is complete, the exchange fails.
     pub(in crate::session) fn body_lost(&mut self, link: &mut Link, loss: Loss) {
         if loss == Loss::Gone && !self.close_after_answer() {
             self.end_failed(link, FailureReason::LostPiece);
@@ -211,8 +211,8 @@ impl Server {
         }
     }
 
-    /// Sets what a half-close does to the current exchange, also to one whose peer has half-closed already: which of
-    /// the two was first is chance.
+    /// Sets what a half-close does to the current exchange. It also applies if the peer has already half-closed,
+    /// because which comes first is a race.
     pub(in crate::session) fn set_half_close(&mut self, link: &mut Link, policy: HalfClose) {
         if let Some(active) = self.active_mut() {
             active.half_close = Some(policy);
@@ -221,8 +221,7 @@ impl Server {
         }
     }
 
-    /// Cancels an exchange whose peer has half-closed, if the policy says so. An answer that is complete is not
-    /// affected.
+    /// Cancels an exchange whose peer has half-closed, if the policy says so. A complete answer is not affected.
     pub(in crate::session) fn heed_half_close(&mut self, link: &mut Link) {
         if self.peer_leaving
             && self.current().is_some()
@@ -239,7 +238,7 @@ impl Server {
         own.unwrap_or(link.options.half_close)
     }
 
-    /// The connection broke: nothing that waits can be answered.
+    /// The connection broke: nothing can be answered any more.
     pub(in crate::session) fn broken(&mut self, link: &mut Link) {
         if !matches!(link.phase, Phase::Closed { .. }) {
             self.shut(link, CancelCause::PeerReset, CloseReason::PeerReset);
@@ -264,7 +263,7 @@ impl Server {
         }
     }
 
-    /// When the time of the current exchange, or of the wait for one, is up, and why.
+    /// The next deadline of the current exchange, or of the wait for one, and its cause.
     pub(in crate::session) fn due(&mut self, link: &Link) -> Option<(Instant, CancelCause)> {
         let Some(began) = self.active().map(|active| active.exchange.began) else {
             return self.retires(link);
@@ -281,7 +280,7 @@ impl Server {
         earliest([exchange, farewell])
     }
 
-    /// When a connection without a request has to close, although it is not idle for too long.
+    /// When a connection without a request has to close for another reason than the idle timeout.
     fn retires(&self, link: &Link) -> Option<(Instant, CancelCause)> {
         if self.is_engaged() || self.retiring.is_some() || !link.inbox.is_empty() {
             return None;
@@ -298,13 +297,13 @@ impl Server {
         ])
     }
 
-    /// The time of the current exchange is up, or that of the connection.
+    /// A deadline of the current exchange, or of the connection, has passed.
     pub(in crate::session) fn expire(&mut self, link: &mut Link, cause: CancelCause) {
         if !link.is_open() {
-            // What was accepted is still being written, to a peer that takes it too slowly.
+            // Accepted output is still being written, to a peer that reads too slowly.
             link.abort(CloseReason::Shutdown, Teardown::Reset);
         } else if cause == CancelCause::PeerHalfClosed {
-            // The peer does not take the earlier answer either.
+            // The peer does not read an earlier answer either.
             self.shut(link, cause, CloseReason::Aborted);
         } else if self.current().is_some() {
             self.end_cancelled(link, cause);
@@ -315,7 +314,7 @@ impl Server {
             };
             let over = |leaving: &Leaving| leaving.is_over();
             if self.draining {
-                // What is still to come was answered.
+                // The request whose rest is still to come was answered.
                 link.close_and_linger(reason);
             } else if link.leaving.as_deref().is_some_and(over) {
                 link.close(reason);
@@ -326,7 +325,7 @@ impl Server {
         }
     }
 
-    /// No part of another request has come: a connection that only waited for one closes.
+    /// No part of another request has come: a retiring connection closes.
     pub(in crate::session) fn no_request(&self, link: &mut Link) {
         if let Some(reason) = self.retiring
             && link.inbox.is_empty()
@@ -347,7 +346,7 @@ impl Server {
                 .is_some_and(|age| link.now().saturating_duration_since(link.opened) >= age)
     }
 
-    /// How long a half-closed peer may take nothing, by the policy. Progress renews the time.
+    /// Until when a half-closed peer must read something, by the policy. Progress renews the deadline.
     fn farewell(&mut self, link: &Link) -> Option<Instant> {
         let HalfClose::FinishWithin(patience) = self.half_close(link) else {
             return None;

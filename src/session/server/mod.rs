@@ -1,7 +1,7 @@
 //! The server side: one request at a time, answered in order (P98).
 //!
 //! This file has the state and its transitions. The current exchange is in `active.rs`, writing in `answer.rs`, reading
-//! in `intake.rs`, and the ends that go wrong in `ends.rs`.
+//! in `intake.rs`, and unsuccessful ends in `ends.rs`.
 
 mod active;
 mod answer;
@@ -29,23 +29,23 @@ const DRAINED: u64 = 64 << 10;
 #[derive(Debug)]
 pub(in crate::session) struct Server {
     active: Option<Box<Active>>,
-    /// The exchange that ended, until its end was told.
+    /// The exchange that ended, until its end was reported.
     ended: Option<Box<Active>>,
-    /// What the last message that was begun leaves for calls that name no message.
+    /// The kind of the message begun last, for calls that name no message.
     last: LastMessage,
     begun: u64,
-    /// Whether the exchange is over, and the rest of its request is still coming and is dropped.
+    /// Whether the exchange is over, while the rest of its request is still coming and is dropped.
     pub(in crate::session) draining: bool,
     /// The peer has closed its sending side.
     pub(in crate::session) peer_leaving: bool,
     /// Whether everything before that was read, too.
     pub(in crate::session) peer_done: bool,
     pub(in crate::session) idle_since: Instant,
-    /// Why the connection will close unless a part of another request has come: the builder was asked.
+    /// Why the connection will close, unless the builder finds a part of another request.
     retiring: Option<CloseReason>,
-    /// When the time of a half-closed peer ends that is owed an answer.
+    /// Until when a half-closed peer that is owed an answer must read something.
     farewell: Option<Instant>,
-    /// How many bytes the socket had taken when that clock was set.
+    /// How many bytes the socket had taken when `farewell` was set.
     farewell_seen: u64,
 }
 
@@ -97,7 +97,7 @@ impl Server {
         self.active.as_deref()
     }
 
-    /// Whether there is an exchange, ended or not, whose end was not told yet.
+    /// Whether there is an exchange whose end was not reported yet.
     pub(in crate::session) fn is_engaged(&self) -> bool {
         self.active.is_some() || self.ended.is_some()
     }
@@ -132,7 +132,7 @@ impl Server {
         })
     }
 
-    /// Takes back a right to answer that was lent. True if it was the last and no answer had begun.
+    /// Takes back a right to answer. True if it was the last one and no answer had begun.
     pub(in crate::session) fn give_back(&mut self, exchange: MessageId) -> bool {
         let Some(active) = self
             .active_mut()
@@ -153,7 +153,7 @@ impl Server {
         true
     }
 
-    /// Makes the answer to the current request the last one. It says so if it has not begun.
+    /// Makes the answer to the current request the last one. If it has not begun, it will announce the close.
     pub(in crate::session) fn announce_close(&mut self) {
         if let Some(active) = self.active_mut() {
             active.last = true;
@@ -209,8 +209,8 @@ impl Server {
         }
     }
 
-    /// The answer is complete; with `body`, it had one that was sent in pieces. If the request is not complete, its
-    /// rest is drained, or the connection closes.
+    /// The answer is complete; with `body`, its body was sent in pieces. If the request is not complete, the rest is
+    /// drained, or the connection closes.
     fn answer_complete(&mut self, body: bool) {
         let Some(active) = self.active_mut() else {
             return;
@@ -229,7 +229,7 @@ impl Server {
         };
     }
 
-    /// Ends the exchange well, if its answer is complete. True if it is.
+    /// Completes the exchange, if its answer is complete. True if it is.
     pub(in crate::session) fn complete(&mut self) -> bool {
         match self.active.take_if(|active| active.is_answered()) {
             None => false,
@@ -246,7 +246,7 @@ impl Server {
             .is_some_and(|active| active.is_answered() && active.persist)
     }
 
-    /// Ends the exchange in another way than well. Returns whether its answer had begun.
+    /// Ends the exchange unsuccessfully. Returns whether its answer had begun.
     pub(in crate::session) fn end(&mut self, outcome: Outcome) -> bool {
         let Some(mut active) = self.active.take() else {
             return false;
@@ -261,7 +261,7 @@ impl Server {
         begun
     }
 
-    /// Whether the exchange ended and its end is still to be told.
+    /// Whether the exchange ended and its end is still to be reported.
     pub(in crate::session) fn has_ended(&self) -> bool {
         self.ended.is_some()
     }
@@ -289,7 +289,7 @@ impl Server {
         Some((active.exchange.id, active.mutes == 1))
     }
 
-    /// Takes a mute back; the id is returned if it was the last.
+    /// Undoes a mute. Returns the id if it was the last.
     pub(in crate::session) fn unmute(&mut self) -> Option<MessageId> {
         let active = self.active_mut().filter(|active| active.mutes > 0)?;
         active.mutes -= 1;
@@ -300,7 +300,7 @@ impl Server {
         self.active().is_some_and(|active| active.mutes > 0)
     }
 
-    /// Lends the right to answer. Without a request to answer, the right is worth nothing.
+    /// Lends the right to answer. Without a request to answer, the right has no effect.
     pub(in crate::session) fn lend(&mut self) -> (MessageId, bool) {
         match self.active_mut() {
             Some(active) => {
@@ -318,7 +318,7 @@ impl Server {
         }
     }
 
-    /// There is one exchange at a time.
+    /// The span of the current exchange: there is only one at a time.
     pub(in crate::session) fn span(&self, _: Option<MessageId>) -> &Traced {
         self.active.as_ref().map_or(&NOBODY, |active| &active.span)
     }
