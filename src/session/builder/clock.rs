@@ -1,4 +1,5 @@
-//! The deadlines of the receiving side. Only the session can message the builder, so nothing can starve them (N6).
+//! The deadlines of the receiving side. Only the session can send messages to the builder, so nothing can starve them
+//! (N6).
 
 use std::time::Duration;
 
@@ -22,13 +23,14 @@ pub(super) enum Clock {
 }
 
 impl PayloadBuilder {
-    /// The clock for the state of the builder. `None` while it does not read: then the peer is not to blame.
+    /// The timer for the current state. `None` while the builder does not read, because a delay is then not the peer's
+    /// fault.
     fn fitting_clock(&self) -> Option<(Clock, Option<Duration>)> {
         match self.state {
             State::Lingering(_) => Some((Clock::Linger, Some(self.options.timeouts.linger))),
             State::Refused | State::Eof => None,
             State::Reading if !self.may_decode() => None,
-            // Nobody is late who was told to wait.
+            // No timeout while the peer waits for our 100.
             State::Reading
                 if self.awaits_continue && self.decoder.in_body() && self.tail.is_empty() =>
             {
@@ -45,8 +47,8 @@ impl PayloadBuilder {
         }
     }
 
-    /// Sets the clock for this state, if it does not run yet. Only that of a body moves with what is read: a head has
-    /// one deadline, and the session knows how long a connection was idle.
+    /// Sets the timer for this state, unless it is running. Only the timer of a body is extended by what is read: a
+    /// head has one deadline, and the session knows how long a connection was idle.
     pub(super) fn set_clock(&mut self) {
         let Some((clock, after)) = self.fitting_clock() else {
             self.clock = None;
@@ -62,8 +64,9 @@ impl PayloadBuilder {
         }
     }
 
-    /// Body bytes extend the deadline by the time that they take at the least rate, never past the full time from now.
-    /// So a peer may be silent for that time, or slower than the rate until it has fallen behind by it.
+    /// Body bytes extend the deadline by the time that they take at the minimum rate, but never beyond the full timeout
+    /// from now. So a peer may be silent for the full timeout, or slower than the rate until it is behind by the full
+    /// timeout.
     fn renew(&mut self, after: Option<Duration>, bytes: usize) {
         let full = after.and_then(|after| Instant::now().checked_add(after));
         let earned = self.options.timeouts.body_rate.and_then(|rate| {
@@ -75,7 +78,7 @@ impl PayloadBuilder {
 
     pub(super) fn expire(&mut self, ctx: &mut Context<Self>) {
         match self.clock {
-            // No byte came: there is nobody to tell (a 408 would be taken for the answer to the next request).
+            // No byte came: no error is sent (a 408 would be taken for the answer to the next request).
             Some(Clock::FirstHead) if self.tail.is_empty() => {
                 self.fail(Fault::Deadline(Deadline::Idle));
             }

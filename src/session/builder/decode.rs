@@ -1,4 +1,5 @@
-//! From bytes to items, and on to the session: as far as there is credit, and all that one read held in one envelope.
+//! Decodes bytes to items and hands them to the session: as far as there is credit, all items of one read in one
+//! envelope.
 
 use bytes::BytesMut;
 
@@ -23,8 +24,8 @@ impl PayloadBuilder {
         }
     }
 
-    /// Decodes what is whole, for as long as there is credit, and hands it over in one envelope. A single item, as most
-    /// requests are, needs no list.
+    /// Decodes what is complete, as long as there is credit, and hands it over in one envelope. A single item, as for
+    /// most requests, needs no list.
     pub(super) fn decode(&mut self, buffer: &mut BytesMut, size: Size) {
         if let Some(awaited) = &self.awaited {
             awaited.tell(&mut self.decoder);
@@ -62,12 +63,12 @@ impl PayloadBuilder {
     }
 
     fn next_item(&mut self, input: &mut Input<'_>) -> Option<Inbound> {
-        // Without a byte left, only the end of a body may still be owed.
+        // Without input, the decoder can only return the end of a body.
         if input.bytes().is_empty() && !self.decoder.in_body() {
             return None;
         }
         if !self.may_decode() {
-            // Stopped, not exhausted.
+            // Decoding stopped before the input was exhausted.
             self.backlog = self.state == State::Reading;
             return None;
         }
@@ -124,7 +125,7 @@ impl PayloadBuilder {
     fn message_began(&mut self) {
         self.fresh = false;
         if self.clock != Some(Clock::Idle) {
-            // The next message gets its own time.
+            // The next message gets a new timer.
             self.clock = None;
         }
     }
@@ -167,7 +168,7 @@ impl PayloadBuilder {
         }
     }
 
-    /// Says how much of a response is here that was not handed over.
+    /// Records how much has come of a response that was not handed over.
     pub(super) fn note_partial(&self) {
         if let Some(awaited) = &self.awaited
             && !self.decoder.is_failed()

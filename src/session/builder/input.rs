@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use bytes::{Buf as _, Bytes, BytesMut};
 
 thread_local! {
-    /// The memory that a thread reads to, for usual reads and for large ones. Only what is incomplete is moved to its
-    /// connection. Large data leave with their part of the memory, which comes back when they are dropped: usually before
-    /// the next read, and still in the cache.
+    /// The buffers that a thread reads into: for usual reads, and for large ones, allocated for the first of them. Only
+    /// incomplete input is moved to its connection. Large data are passed on as slices of the buffer, which can be reused
+    /// when they are dropped: usually before the next read, and still in the cache.
     static READ: RefCell<[BytesMut; 2]> = RefCell::default();
 }
 
@@ -15,7 +15,7 @@ thread_local! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Size {
     Usual,
-    /// Four times as much: a quarter of the envelopes, which were 7 % of the processor time of an upload.
+    /// Four times as much, and so a quarter of the envelopes, which took 7 % of the processor time of an upload.
     Large,
 }
 
@@ -27,18 +27,18 @@ impl Size {
         }
     }
 
-    /// With less room than this for a read, new memory is taken instead.
+    /// With less room than this for a read, new memory is allocated instead.
     const fn least_room(self) -> usize {
         self.room() / 2
     }
 
-    /// Data from this size on are passed on in the memory that they were read to, smaller ones in a copy. So a piece
-    /// that is kept holds no more than four times its size.
+    /// Data of at least this size are passed on as a slice of the read buffer, smaller ones as a copy. So a piece that
+    /// is kept holds at most four times its size in memory.
     const fn shared(self) -> usize {
         self.room() / 4
     }
 
-    /// Lends the thread's memory for such a read, empty and with room.
+    /// Lends the thread's buffer for a read of this size, empty and with room.
     pub(super) fn lend<T>(self, to: impl FnOnce(&mut BytesMut) -> T) -> T {
         READ.with_borrow_mut(|[usual, large]| {
             let buffer = match self {
@@ -53,7 +53,7 @@ impl Size {
         })
     }
 
-    /// Takes what is left in the thread's memory, in other memory if it is little.
+    /// Takes what is left in the thread's buffer. A small rest is copied to other memory.
     pub(super) fn rest(self, buffer: &mut BytesMut) -> BytesMut {
         if buffer.len() < self.shared() {
             BytesMut::from(&**buffer)
@@ -63,11 +63,11 @@ impl Size {
     }
 }
 
-/// Bytes, of which some are done with.
+/// Input bytes, of which some are consumed.
 pub(super) struct Input<'a> {
     buffer: &'a mut BytesMut,
     done: usize,
-    /// Data from this size on are not copied.
+    /// Data of at least this size are not copied.
     shared: usize,
 }
 
@@ -103,7 +103,7 @@ impl<'a> Input<'a> {
         data.freeze()
     }
 
-    /// Leaves in the buffer what is not done with.
+    /// Leaves in the buffer what is not consumed.
     pub(super) fn finish(self) {
         if self.done == self.buffer.len() {
             self.buffer.clear();

@@ -1,8 +1,8 @@
-//! The receiving side of a connection: an actor of its own, around the framed socket.
+//! The receiving side of a connection: a separate actor that reads the socket.
 //!
 //! It turns bytes into messages by the decoder and hands them to its session, everything from one read in one envelope.
-//! It reads only while it has credit, and only its session can message it. So no application, however busy it keeps the
-//! session, can starve the deadlines that are kept here (N6).
+//! It reads only while it has credit, and only its session can send messages to it. So an application that keeps the
+//! session busy cannot starve the deadlines that are kept here (N6).
 
 mod clock;
 mod decode;
@@ -35,7 +35,7 @@ use super::tenure::Tenure;
 use crate::transport::{self, Hangup};
 use crate::wire::{Decoder, Rules};
 
-/// Bytes that are read and dropped after our last answer. Many clients read no answer before they have sent a whole
+/// How many bytes are read and dropped after our last answer. Many clients read no answer before they have sent a whole
 /// upload, and would lose it in the reset that a close causes.
 const LINGER: usize = 64 << 20;
 
@@ -61,17 +61,18 @@ pub(crate) struct PayloadBuilder {
     muted: bool,
     pace: Pace,
     state: State,
-    /// Whether no message came yet.
+    /// Whether no message has come yet.
     fresh: bool,
     /// The first timer was put off once.
     spared: bool,
-    /// The session wants to know if anything is there: told once this is over, which is the reactor's next turn.
+    /// The session has asked whether input has come. It is answered when this task is done, which is after the
+    /// reactor's next turn.
     queried: Option<JoinHandle<()>>,
     /// The peer waits for our 100: it has not got one, and sends nothing of the body.
     awaits_continue: bool,
     /// Heads that were read.
     heads: u64,
-    /// Whether the connection was found to be reset. At a client, what came before is still to be read.
+    /// Whether a reset was detected. At a client, what came before is still to be read.
     reset: bool,
     /// Bytes that were read since the clock was set.
     progress: usize,
@@ -88,11 +89,11 @@ enum State {
     Eof,
     /// What the peer sends cannot be used any more. The session decides what follows.
     Refused,
-    /// Reads and drops, at most this many bytes.
+    /// Input is read and dropped, at most this many bytes.
     Lingering(usize),
 }
 
-/// What a builder needs at either end.
+/// What a builder needs at a server and at a client.
 pub(super) struct Wiring {
     pub(super) read: transport::ReadHalf,
     pub(super) session: Addr<HttpSession>,
@@ -102,7 +103,7 @@ pub(super) struct Wiring {
 }
 
 impl PayloadBuilder {
-    /// For the server end: the first head is awaited from now on.
+    /// Makes the builder of a server. The deadline of the first head runs from now on.
     pub(super) fn of_requests(wiring: Wiring, tenure: Tenure, now: Instant) -> Self {
         let head = wiring.options.timeouts.head;
         let decoder = Decoder::requests(wiring.rules.clone());
@@ -115,7 +116,7 @@ impl PayloadBuilder {
         builder
     }
 
-    /// For the client end.
+    /// Makes the builder of a client.
     pub(super) fn of_responses(wiring: Wiring, awaited: Awaited) -> Self {
         let decoder = Decoder::responses(wiring.rules.clone());
         let mut builder = Self::new(wiring, decoder, Tenure::default());
@@ -180,7 +181,7 @@ impl PayloadBuilder {
     // Reading.
 
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        // It ends with its session, unless it was asked to stay for the sake of the peer.
+        // The builder stops with its session, unless it was asked to linger.
         if !ctx.connected() && !matches!(self.state, State::Lingering(_)) {
             ctx.stop();
             return Poll::Ready(());
@@ -189,8 +190,8 @@ impl PayloadBuilder {
         loop {
             let turned = match self.state {
                 _ if self.may_decode() => self.poll_read(cx),
-                // Usually the session gives credit for what was just read in its next turn. That is too soon for a
-                // watch, which costs a tenth of an upload.
+                // Usually the session grants credit for what was just read in its next turn. Setting up a watch for
+                // that short time would cost a tenth of an upload.
                 State::Reading if busy => return again(cx),
                 State::Reading | State::Eof | State::Refused => {
                     self.pace.stop();
@@ -215,21 +216,21 @@ impl PayloadBuilder {
         }
     }
 
-    /// Whether to make no timer before the session has had a turn with what was just read. It may end the connection,
-    /// as with one connection for each request, and the first timer of an arbiter costs a system call. Only once, so
-    /// that a peer that always sends is held to its time too.
+    /// Whether to put off making a timer until the session has handled what was just read. The session may end the
+    /// connection, as with one connection for each request, and the first timer of an arbiter costs a system call. Only
+    /// once, so that the deadline also applies to a peer that sends all the time.
     fn spares_timer(&mut self) -> bool {
         !self.deadline.has_timer() && !std::mem::replace(&mut self.spared, true)
     }
 
-    /// Watches the connection while it is not read. Ready when the peer has gone.
+    /// Watches the connection while it is not read. Ready when the peer has disconnected or half-closed.
     fn poll_hangup(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.reset {
             return Poll::Pending;
         }
         match ready!(self.read.poll_hangup(cx)) {
             Hangup::HalfClosed => self.session.do_send(HalfClosed(self.epoch, Rest::Unread)),
-            // What the server sent before may be a whole response: the read after it finds the reset.
+            // What the server sent before may be a complete response. The read after it finds the reset.
             Hangup::Reset if self.awaited.is_some() && self.state == State::Reading => {
                 self.reset = true;
             }
@@ -243,7 +244,7 @@ impl PayloadBuilder {
         Poll::Ready(())
     }
 
-    /// One read and its contents. Pending when the socket has nothing.
+    /// Makes one read and decodes it. Pending when the socket has nothing.
     fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.backlog {
             self.backlog = false;
@@ -281,7 +282,7 @@ impl PayloadBuilder {
                     self.tail = size.rest(buffer);
                 }
             } else {
-                // Appended, not moved: a dripping peer costs the same for each byte.
+                // Appended, so that the cost per byte stays the same for a peer that sends single bytes.
                 self.tail.extend_from_slice(buffer);
                 self.decode_tail();
             }
@@ -289,8 +290,8 @@ impl PayloadBuilder {
         })
     }
 
-    /// Whether a large read may overdraw the credit, as any item may: in the data of one body, whose receiver took whole
-    /// credits at once before, and where the options leave at least a usual read.
+    /// Whether a large read may overdraw the credit, as any item may: inside a body whose receiver has been taking whole
+    /// credits at once, and if the options allow at least a usual read.
     fn may_overdraw(&self) -> bool {
         let whole = Credit::of(&self.options.buffers).bytes;
         let in_hand = usize::try_from(self.credit_bytes).unwrap_or(0);
@@ -299,8 +300,8 @@ impl PayloadBuilder {
             && self.decoder.body_left() >= Size::Large.room() as u64
     }
 
-    /// Nothing could be read just now, as far as the runtime was told; so it gets a turn to be told first. A server hears
-    /// only of nothing: a request is told when it is whole.
+    /// Answers a query of the session. Readiness may be stale, so the task in `queried` yields once, for the reactor to
+    /// report new data. At a server there is no answer if part of a request has come: the request itself is the answer.
     fn poll_query(&mut self, cx: &mut TaskContext<'_>) {
         if let Some(turn) = &mut self.queried
             && Pin::new(turn).poll(cx).is_ready()
@@ -318,7 +319,7 @@ impl PayloadBuilder {
         self.session.do_send(Failed(self.epoch, fault));
     }
 
-    /// Reads and drops. Ready when there is more to do, with false at the end.
+    /// Reads and drops input. Ready with true when there may be more, and with false at the end.
     fn poll_linger(&mut self, left: usize, cx: &mut TaskContext<'_>) -> Poll<bool> {
         let read = Size::Usual.lend(|buffer| poll_read_buf(Pin::new(&mut *self.read), cx, buffer));
         match ready!(read) {

@@ -1,11 +1,10 @@
-//! How fast a body is taken.
+//! How fast the session takes a body.
 
-/// Counts the reads in a row that found more than they could take, each taken by the session before the builder looked
-/// again.
+/// Counts the consecutive reads that filled their buffer and were taken by the session before the next read.
 #[derive(Debug, Default)]
 pub(super) struct Pace(u8);
 
-/// So many full reads make a steady pace: a large read takes no more than they did together.
+/// After this many full reads the pace is steady: a large read takes no more than they did together.
 const STEADY: u8 = 4;
 
 impl Pace {

@@ -1,4 +1,4 @@
-//! What the session says to its builder.
+//! The builder's handlers of the messages from its session.
 
 use actix::{ActorContext as _, Handler};
 use bytes::BytesMut;
@@ -40,7 +40,7 @@ impl Handler<BodyAsked> for PayloadBuilder {
     type Result = ();
 
     fn handle(&mut self, BodyAsked(nth): BodyAsked, _: &mut Self::Context) {
-        // The peer may have sent the body on its own, and asked for the next one.
+        // The peer may have sent this body without waiting, and may already wait with the next request.
         self.awaits_continue &= self.heads != nth;
     }
 }
@@ -68,7 +68,7 @@ impl Handler<RequestQuery> for PayloadBuilder {
     type Result = ();
 
     fn handle(&mut self, _: RequestQuery, _: &mut Self::Context) {
-        // A task of its own: this actor may be polled more than once in a turn of the reactor.
+        // A separate task, because this actor may be polled more than once in a turn of the reactor.
         self.queried = Some(actix_rt::spawn(tokio::task::yield_now()));
     }
 }
