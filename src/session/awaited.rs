@@ -1,10 +1,10 @@
 //! The requests that a client has sent, for the builder, which frames each response by its request; and how far the
 //! builder is with the responses, for the session.
 //!
-//! This is the only thing that the two actors of a connection do not say by message: both look at one place. The
-//! requests must be known before a byte of a response is decoded, and nobody has to be woken for that. An envelope for
-//! each request was 5 % of the instructions of an exchange, and two of its five allocations. The responses are asked
-//! for only when something ends.
+//! This is the only state that the two actors of a connection share instead of sending messages. The requests must be
+//! known before a byte of a response is decoded, and no actor needs to be woken for that. An envelope for each request
+//! was 5 % of the instructions of an exchange, and two of its five allocations. The progress of responses is needed
+//! only when an exchange ends.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,26 +12,27 @@ use std::rc::Rc;
 
 use crate::wire::{Decoder, Expected};
 
-/// What was sent over one connection and the decoder does not know yet, and what has come over it.
+/// The requests that were sent over one connection and are not known to the decoder yet, and the progress of the
+/// responses.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Awaited(Rc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     sent: RefCell<VecDeque<Expected>>,
-    /// Final responses whose head, or all, was handed over.
+    /// How many final responses were handed over, at least their head.
     answers: Cell<u64>,
-    /// How much of the next one has come.
+    /// How much of the next response has come.
     partial: Cell<Partial>,
 }
 
-/// How much of a response has come that was not handed over.
+/// How much has come of a response that was not handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) enum Partial {
     #[default]
     Nothing,
     Bytes,
-    /// The head, with a part of a body that is handed over when it is whole.
+    /// The head, and a part of a body that is handed over when it is complete.
     Head,
 }
 
@@ -55,7 +56,7 @@ impl Awaited {
         self.0.partial.set(Partial::Nothing);
     }
 
-    /// This much of the next one has come.
+    /// This much of the next response has come.
     pub(super) fn note(&self, partial: Partial) {
         self.0.partial.set(partial);
     }

@@ -199,7 +199,7 @@ impl Handler<Leave> for HttpSession {
         self.count(ctx);
         let left = self.context.begin_leaving(leave);
         self.settle();
-        // A session that is torn down in mid-call cut nothing that it knows of.
+        // A session that was torn down during a call reports nothing.
         Box::pin(async { left.await.unwrap_or_default() })
     }
 }
@@ -229,7 +229,7 @@ impl HttpSession {
     fn answer_piece(&mut self, room: Result<Room, Refused<Bytes>>) -> Reply<Bytes> {
         match room {
             Ok(Room::Throttled) => {
-                // The data were taken: if the session ends first, nothing comes back.
+                // The data were accepted: if the session ends first, an empty message is returned.
                 let (slot, waiter) = waiter::reply_slot(|room| {
                     room.map_err(|reason| Refused::new(reason, Bytes::new()))
                 });

@@ -14,8 +14,8 @@ use crate::payload::{Headers, MessageId};
 /// Writes the body of one Stream or Chunked message, from any thread.
 ///
 /// It is bound to its message: what it sends can never become part of another one. Each `send` waits for room, which
-/// bounds what is on its way. If it is dropped before [`finish`](Self::finish), the message is cancelled, and the peer
-/// sees that it is not whole. That makes a dropped wait safe too: the pieces are numbered, and a missing one ends the
+/// bounds the data in flight. If it is dropped before [`finish`](Self::finish), the message is cancelled, and the peer
+/// sees that it is incomplete. A dropped `send` future is safe too: the pieces are numbered, and a missing one ends the
 /// exchange.
 ///
 /// ```
@@ -55,8 +55,8 @@ impl BodySender {
     /// Sends a piece and waits until there is room for more.
     ///
     /// # Errors
-    /// The data come back: `NotYourTurn` (the message is over), `NoBody`, `TooLong`, `Overrun`, `Closing`. If `Closing`
-    /// ends a wait, the data had been taken, and what comes back is empty.
+    /// The data are returned: `NotYourTurn` (the message is over), `NoBody`, `TooLong`, `Overrun`, `Closing`. If
+    /// `Closing` ends a wait for room, the data had been accepted, and the returned data are empty.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Refused<Bytes>> {
         let (parcel, receipt) = Parcel::new(data.into());
         self.session.do_send(Piece {
@@ -70,8 +70,8 @@ impl BodySender {
             .unwrap_or_else(|_| Err(Refused::new(RefusedReason::Closing, Bytes::new())))
     }
 
-    /// Waits until the exchange is over: the peer has gone, a deadline has passed, or the session was disposed. It
-    /// resolves at once, not only at the next send.
+    /// Waits until the exchange is over: the peer has disconnected, a deadline has passed, or the session was disposed.
+    /// It resolves immediately, not only at the next send.
     ///
     /// The future does not borrow. Make it once, pin it, and race it with many sends.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -79,7 +79,7 @@ impl BodySender {
     }
 
     /// Waits until the session is asked to [`Leave`](crate::Leave), as by a [`Drain`](crate::Drain), or the exchange is
-    /// over. Then bring a body that does not end by itself to an end.
+    /// over. When it resolves, finish a body that does not end by itself.
     ///
     /// Like that of [`closed`](Self::closed), the future does not borrow.
     pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -112,7 +112,7 @@ impl BodySender {
     /// Ends a Chunked body with trailer fields.
     ///
     /// # Errors
-    /// As [`FinishWith`](crate::FinishWith); the trailers come back.
+    /// As [`FinishWith`](crate::FinishWith); the trailers are returned.
     pub async fn finish_with(self, trailers: Headers) -> Result<(), Refused<Headers>> {
         self.end(Some(trailers))
             .await
@@ -126,7 +126,7 @@ impl BodySender {
             number: self.next,
             parcel,
         });
-        // From here on the message ends without this handle, well or badly.
+        // From here on dropping this handle must not cancel the message: the session ends it.
         self.finished = true;
         receipt
             .await

@@ -19,9 +19,9 @@ thread_local! {
     };
 }
 
-/// The field line for the second that `now` is in.
+/// The `Date` line for the second that contains `now`.
 ///
-/// The caller has a monotonic time at hand. The wall clock is read only when the rendered second is over.
+/// The caller already has a monotonic time. The wall clock is read only when the rendered second is over.
 pub(super) fn date_line(now: Instant) -> DateLine {
     DATE.with_borrow_mut(|date| {
         if date.until.is_none_or(|until| now >= until) {

@@ -1,7 +1,7 @@
 //! The wire as a codec of tokio-util: for a plain `Framed<TcpStream, HttpCodec>`, without actors.
 //!
-//! What one half must know about the other (the method that is answered, the version and the wishes of the peer) is
-//! passed on inside. The sessions use the two halves directly.
+//! The decoder and the encoder exchange inside the codec what one must know of the other: the method that is answered,
+//! the version of the peer, and whether it wants to keep the connection. Sessions use the two directly.
 
 use std::collections::VecDeque;
 use std::io;
@@ -53,14 +53,15 @@ pub enum CodecError {
     /// More requests were read ahead of their answers than the codec remembers.
     #[error("too many requests without an answer")]
     TooManyPending,
-    /// Too many bytes came after a message that may change the protocol, and nobody said what they are.
+    /// Too many bytes came after a message that may change the protocol, before it was known which protocol they belong
+    /// to.
     #[error("too many bytes after an upgrade")]
     Held,
 }
 
 causes!(CodecError::Wire <- WireError, CodecError::Use <- UseError);
 
-/// HTTP/1.1 for [`Framed`](tokio_util::codec::Framed), at either end of a connection.
+/// HTTP/1.1 for [`Framed`](tokio_util::codec::Framed), as a server or a client.
 ///
 /// ```
 /// use futures_util::{SinkExt as _, StreamExt as _};
@@ -85,18 +86,18 @@ causes!(CodecError::Wire <- WireError, CodecError::Use <- UseError);
 /// ```
 ///
 /// The codec never buffers a body: data are frames, of the size in which they arrived. Heads, chunk lines and trailers
-/// beyond their [`Limits`] are errors. After an error of the decoder nothing more is read. At the server end one last
-/// response may still be sent, and it announces the close.
+/// beyond their [`Limits`] are errors. After an error of the decoder nothing more is read. A server may still send one
+/// last response, which announces the close.
 #[derive(Debug)]
 pub struct HttpCodec {
     decoder: Decoder,
     encoder: Encoder,
     role: Role,
-    /// The open message has no body on the wire, although its payload promises one: its frames are dropped.
+    /// The open message has no body on the wire, although its payload announces one: its body frames are dropped.
     swallow: bool,
-    /// The last message that was begun announced the close.
+    /// The message begun last announced the close.
     closing: bool,
-    /// A request was read that the codec cannot remember: those after it would get its answer.
+    /// More requests were read than the codec can remember, so later answers would go to the wrong requests.
     flooded: bool,
     scratch: Vec<u8>,
 }
@@ -112,13 +113,13 @@ enum Role {
 const PENDING: usize = 64;
 
 impl HttpCodec {
-    /// Makes the server end: reads requests, writes responses.
+    /// Makes a server codec: it reads requests and writes responses.
     pub fn server(limits: Limits, leniency: Leniency) -> Self {
         let rules = Arc::new(Rules { limits, leniency });
         Self::new(Decoder::requests(rules), Role::Server(VecDeque::new()))
     }
 
-    /// Makes the client end: writes requests, reads responses.
+    /// Makes a client codec: it writes requests and reads responses.
     pub fn client(limits: Limits, leniency: Leniency) -> Self {
         let rules = Arc::new(Rules { limits, leniency });
         Self::new(Decoder::responses(rules), Role::Client)
@@ -138,7 +139,8 @@ impl HttpCodec {
 
     /// Whether reading has stopped because the protocol may change here: after a request that offers an upgrade, a
     /// CONNECT, a `101` or a 2xx to CONNECT. If the protocol changes, take the transport out of the `Framed`. If the
-    /// offer is declined, reading goes on, but `Framed` looks at what it has read already only when more comes.
+    /// offer is declined, reading goes on, but `Framed` decodes what it has already buffered only when more bytes
+    /// arrive.
     pub fn is_held(&self) -> bool {
         self.decoder.is_held()
     }
@@ -196,7 +198,7 @@ impl HttpCodec {
         };
         let answering = match pending.front() {
             Some(answering) => *answering,
-            // The answer to what could not be read.
+            // The answer to a request that could not be decoded.
             None if self.decoder.is_failed() => Answering {
                 head: false,
                 connect: false,
@@ -230,7 +232,7 @@ impl HttpCodec {
     }
 }
 
-/// Bytes that may gather after a message that may change the protocol.
+/// How many bytes may be buffered after a message that may change the protocol.
 const HELD: usize = 64 << 10;
 
 /// The Host value for a URL, with the port only if it is not the default of the scheme (P53).
@@ -254,7 +256,7 @@ impl codec::Decoder for HttpCodec {
         let Some(item) = step.item else {
             src.advance(step.consumed);
             if self.is_held() && src.len() > HELD {
-                // Otherwise `Framed` would read for ever what nobody decodes.
+                // Otherwise `Framed` would buffer without end, and nothing would be decoded.
                 return Err(CodecError::Held);
             }
             return Ok(None);

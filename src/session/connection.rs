@@ -41,10 +41,10 @@ pub(super) fn open<T>(
     let session = actix::Context::<HttpSession>::new();
     let builder = actix::Context::<PayloadBuilder>::new();
     let address = session.address();
-    // An address costs two allocations, so as few as possible are made.
+    // Each address costs two allocations, so the code makes as few as possible.
     let (handler, beside) = make(address.clone());
     let now = Instant::now();
-    // Made where it stays, as far as possible: it is half a KiB.
+    // Built in place as far as possible, because it is half a KiB.
     let mut actor = HttpSession::new(
         handler,
         SessionContext {
@@ -73,7 +73,7 @@ pub(super) fn open<T>(
 #[derive(Debug, Clone)]
 pub(crate) struct Way {
     pub(crate) origin: Origin,
-    /// The proxy that is connected to instead, and what it is told.
+    /// The proxy to connect to instead, and its credentials.
     pub(crate) proxy: Option<(Origin, Through)>,
 }
 
@@ -89,7 +89,7 @@ impl Way {
     fn client(self, options: &Arc<SessionOptions>) -> Client {
         let host = self.origin.authority().to_owned();
         let origin = self.origin.clone();
-        // Behind a tunnel there is no proxy to speak to.
+        // Through a tunnel, requests are addressed to the server and not to the proxy.
         let through = self
             .proxy
             .as_ref()
@@ -131,7 +131,8 @@ pub(super) fn connect(
     session.run(client(&address, way.client(&options), None, options, make))
 }
 
-/// The same on any arbiter, from any thread. The address is there at once; if the arbiter is gone, it is closed.
+/// Like [`connect`], on another arbiter and from any thread. Returns the address at once; if the arbiter is gone, the
+/// address is closed.
 pub(super) fn connect_on(
     arbiter: &ArbiterHandle,
     way: Way,
@@ -212,8 +213,8 @@ fn wiring(
     }
 }
 
-/// The rules of a connection: those of the last connection on this thread, if they are equal. That saves a hundred
-/// bytes.
+/// The decoding rules of a connection, shared with the last connection on this thread if they are equal. That saves a
+/// hundred bytes.
 fn rules(options: &SessionOptions) -> Arc<Rules> {
     thread_local! {
         static LAST: RefCell<Arc<Rules>> = RefCell::default();

@@ -1,4 +1,4 @@
-//! What a handler call can do at once, without a trip through the mailbox.
+//! What a handler can do directly, without a trip through the mailbox.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use crate::transport::{Peer, TlsInfo};
 
 /// The session as its handler sees it: every behaviour as a plain call.
 ///
-/// It is a part of the session and cannot be kept. Give away its [`address`](Self::address) or a
+/// It is a part of the session and cannot be kept. Pass on its [`address`](Self::address) or a
 /// [`responder`](Self::responder) instead. No call on it calls the handler. Events that it causes are delivered in
 /// order after the current call has returned.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl SessionContext {
     /// Begins an outbound message; see [`Apply`](crate::Apply). Returns its id.
     ///
     /// # Errors
-    /// The payload comes back; the reasons are those of [`Apply`](crate::Apply).
+    /// The payload is returned; the reasons are those of [`Apply`](crate::Apply).
     pub fn apply(&mut self, payload: Payload) -> Result<MessageId, Refused<Payload>> {
         if !self.link.is_open() {
             return Err(Refused::new(RefusedReason::Closing, payload));
@@ -56,8 +56,7 @@ impl SessionContext {
         accepted
     }
 
-    /// [`apply`](Self::apply), if you cannot do anything about a refusal: it goes to
-    /// [`HttpHandler::refused`](crate::HttpHandler::refused) (P45).
+    /// Like [`apply`](Self::apply), but a refusal goes to [`HttpHandler::refused`](crate::HttpHandler::refused) (P45).
     pub fn respond(&mut self, payload: Payload) {
         if let Err(refused) = self.apply(payload) {
             self.link.refuse(refused.map(Unsent::Payload));
@@ -67,11 +66,11 @@ impl SessionContext {
     /// Offers or accepts a switch to another protocol, and returns a future of the connection; see
     /// [`HandOff`](crate::HandOff).
     ///
-    /// Await the future in a task or an actor of your own, not in [`spawn`](Self::spawn): what runs there is dropped
-    /// when the exchange ends.
+    /// Await the future in your own task or actor, not in [`spawn`](Self::spawn), whose futures are dropped when the
+    /// exchange ends.
     ///
     /// # Errors
-    /// The payload comes back; the reasons are those of [`HandOff`](crate::HandOff).
+    /// The payload is returned; the reasons are those of [`HandOff`](crate::HandOff).
     pub fn hand_off(&mut self, payload: Payload) -> Result<Upgrade, Refused<Payload>> {
         let (taker, upgrade) = Upgrade::new();
         self.hand_off_to(payload, taker)
@@ -79,7 +78,7 @@ impl SessionContext {
         Ok(upgrade)
     }
 
-    /// The same for a taker that exists. It comes back with the payload.
+    /// Like [`hand_off`](Self::hand_off), for a given taker, which is returned with a refused payload.
     pub(super) fn hand_off_to(
         &mut self,
         payload: Payload,
@@ -93,11 +92,11 @@ impl SessionContext {
         accepted
     }
 
-    /// Sends body data of the open message; see [`SendChunk`](crate::SendChunk). The data are taken even when the
+    /// Sends body data of the open message; see [`SendChunk`](crate::SendChunk). The data are accepted even when the
     /// answer is [`Room::Throttled`].
     ///
     /// # Errors
-    /// The data come back; the reasons are those of [`SendChunk`](crate::SendChunk).
+    /// The data are returned; the reasons are those of [`SendChunk`](crate::SendChunk).
     pub fn send_chunk(&mut self, data: impl Into<Bytes>) -> Result<Room, Refused<Bytes>> {
         self.give(None, data.into())
     }
@@ -105,7 +104,7 @@ impl SessionContext {
     /// Writes raw bytes; see [`Write`](crate::Write).
     ///
     /// # Errors
-    /// The bytes come back; the reasons are those of [`Write`](crate::Write).
+    /// The bytes are returned; the reasons are those of [`Write`](crate::Write).
     pub fn write(&mut self, data: impl Into<Bytes>) -> Result<Room, Refused<Bytes>> {
         self.give_raw(None, data.into())
     }
@@ -147,16 +146,16 @@ impl SessionContext {
         self.link.begin_leaving(leave)
     }
 
-    /// Sets what happens to the current exchange when its client closes its sending side, in the place of
-    /// [`SessionOptions::half_close`](crate::SessionOptions::half_close). If the client has done so already, it happens
-    /// now: `Abort` cancels the exchange, and the time of `FinishWithin` begins. Between exchanges and in a client
-    /// session nothing changes.
+    /// Sets what happens to the current exchange when its client closes its sending side. This overrides
+    /// [`SessionOptions::half_close`](crate::SessionOptions::half_close). If the client has already done so, it takes
+    /// effect now: `Abort` cancels the exchange, and the time of `FinishWithin` begins. It has no effect between
+    /// exchanges and in a client session.
     pub fn on_half_close(&mut self, policy: HalfClose) {
         self.side.set_half_close(&mut self.link, policy);
     }
 
-    /// Pauses delivery to this handler, including data that already waits in the session (P8, B39). Calls are counted.
-    /// They belong to the current exchange and end with it. Between exchanges this has no effect.
+    /// Pauses delivery to this handler, including data that is already queued in the session (P8, B39). Mutes are
+    /// counted, belong to the current exchange and end with it. Between exchanges this has no effect.
     pub fn mute(&mut self) {
         let _ = self.count_mute();
     }
@@ -170,30 +169,29 @@ impl SessionContext {
         Some(id)
     }
 
-    /// Takes one [`mute`](Self::mute) back (P9).
+    /// Undoes one [`mute`](Self::mute) (P9).
     pub fn unmute(&mut self) {
         if let Some(id) = self.side.unmute() {
             self.link.tell(Unmute(id));
-            // Releasing the body asks for it.
+            // Releasing the body means that it is wanted.
             self.side.send_continue(&mut self.link);
         }
     }
 
-    /// A [`mute`](Self::mute) that ends when the guard is dropped, wherever that is. Between exchanges it holds
-    /// nothing.
+    /// A [`mute`](Self::mute) that ends when the guard is dropped, on any thread. Between exchanges it has no effect.
     pub fn hold(&mut self) -> MuteGuard {
         let held = self.count_mute().unwrap_or_else(MessageId::next);
         MuteGuard::new(self.address(), held)
     }
 
-    /// Gives the rest of the inbound body to another actor, as [`BodyPart`]s that carry this id.
+    /// Sends the rest of the inbound body to another actor, as [`BodyPart`]s that carry this id.
     ///
-    /// The actor gets one part at a time, each when it has answered the one before. The handler's `chunk`, `trailers`
-    /// and `finished` are not called for this body; the end of the exchange is told as usual. If the actor is gone, the
-    /// exchange fails.
+    /// The actor gets one part at a time, each when it has answered the previous one. The handler's `chunk`, `trailers`
+    /// and `finished` are not called for this body; the end of the exchange is reported as usual. If the actor has
+    /// stopped, the exchange fails.
     ///
-    /// If the actor is a session, the id is that of the message whose body this becomes. So two calls join two
-    /// sessions, with backpressure in both directions:
+    /// If the actor is a session, the id is that of the outbound message whose body this becomes. One such call in each
+    /// direction connects two sessions, with backpressure:
     ///
     /// ```
     /// use actix::Addr;
@@ -215,8 +213,8 @@ impl SessionContext {
     /// ```
     ///
     /// # Errors
-    /// The recipient comes back: `NoBody` (none is coming, for example because it is inside the payload), `Busy` (an
-    /// actor has it already), `Closing`.
+    /// The recipient is returned: `NoBody` (no body is coming, for example because it is inside the payload), `Busy`
+    /// (another actor gets it already), `Closing`.
     pub fn deliver_body_to(
         &mut self,
         message: MessageId,
@@ -258,7 +256,8 @@ impl SessionContext {
         }
     }
 
-    /// Takes a part of a body as that of this message. If it cannot, nobody could complete the message any more.
+    /// Takes a part of a body as that of this message. If the part is refused, the message is cancelled, because nobody
+    /// could complete it any more.
     pub(super) fn take_part(&mut self, BodyPart { message, part }: BodyPart) -> PartReply {
         if self.side.awaits_its_turn(message) {
             let (slot, waiter) = waiter::reply_slot(|room| room.map_err(|_| NoMore));
@@ -282,27 +281,27 @@ impl SessionContext {
         }
     }
 
-    /// Runs a future on this arbiter for as long as the current exchange: it is dropped when that ends. Between
-    /// exchanges it is dropped at once. It runs in the exchange's span: see [`observability`](crate::observability).
+    /// Runs a future on this arbiter until the current exchange ends, and then drops it. Between exchanges it is
+    /// dropped at once. It runs in the exchange's span: see [`observability`](crate::observability).
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
         self.side.spawn(future);
     }
 
-    // Handles to give away.
+    // Handles for other actors and threads.
 
     /// The writer for the body of the open message, bound to that message and usable from any thread.
     ///
-    /// There is one writer: if this is called again for the same message, or after
-    /// [`Responder::stream`](crate::Responder::stream), it gives `None`. [`send_chunk`](Self::send_chunk),
-    /// [`finish`](Self::finish) and the messages of other actors still work beside it.
+    /// There is only one writer: if this is called again for the same message, or after
+    /// [`Responder::stream`](crate::Responder::stream), it returns `None`. [`send_chunk`](Self::send_chunk),
+    /// [`finish`](Self::finish) and messages from other actors still work alongside it.
     pub fn body_sender(&mut self) -> Option<BodySender> {
         self.side
             .open_message()
             .map(|message| BodySender::new(self.address(), message))
     }
 
-    /// The right to answer the current request, to be given to any actor or thread. If there is no such request, or it
-    /// was answered already, [`Responder::respond`] is refused.
+    /// The right to answer the current request, which you may pass to any actor or thread. If there is no such request,
+    /// or it was already answered, [`Responder::respond`] is refused.
     pub fn responder(&mut self) -> Responder {
         let address = self.address();
         Responder::new(address, self.side.lend())
@@ -316,7 +315,7 @@ impl SessionContext {
         }
     }
 
-    // Looking.
+    // Inspection.
 
     /// The addresses of the connection.
     pub fn peer(&self) -> Peer {
@@ -329,7 +328,7 @@ impl SessionContext {
         self.link.tls.as_deref()
     }
 
-    /// The same, to be kept.
+    /// Like [`tls`](Self::tls), shared.
     pub(crate) fn shared_tls(&self) -> Option<Arc<TlsInfo>> {
         self.link.tls.clone()
     }
@@ -375,12 +374,12 @@ impl SessionContext {
 
     // For the client.
 
-    /// The request of the exchange that is being told of, if it was not answered and can be sent again unchanged.
+    /// The request of the exchange whose end is being reported, if it was not answered and can be sent again unchanged.
     pub(crate) fn take_unanswered(&mut self) -> Option<Payload> {
         self.side.take_unanswered()
     }
 
-    /// The address of a client session, while it can be asked again without a new connection.
+    /// The address of a client session, while its connection can be used for another request.
     pub(crate) fn reusable(&mut self) -> Option<&Arc<Addr<HttpSession>>> {
         if !self.link.is_open() {
             return None;
@@ -388,12 +387,12 @@ impl SessionContext {
         self.side.keeper(&self.link)
     }
 
-    /// Where a service counts what it holds for this session.
+    /// Counts the memory that a service holds for this session.
     pub(crate) fn keeping(&self) -> Keeping {
         self.link.keeping()
     }
 
-    /// Fails the exchange if its answer cannot be used: otherwise the client would wait for ever.
+    /// Fails the exchange if its answer was refused as unusable: otherwise the client would wait forever.
     pub(super) fn fail_if_unusable(&mut self, refused: &Refused<Unsent>) {
         if let (Unsent::Payload(answer), RefusedReason::Unusable(mistake)) =
             (&refused.message, refused.reason)
@@ -406,7 +405,7 @@ impl SessionContext {
 
     // For the session.
 
-    /// What the handler is to be told next. `None` when it knows everything that it may know now.
+    /// The next call of the handler. `None` if there is nothing to call it for now.
     #[inline]
     pub(super) fn next_step(&mut self) -> Option<Step> {
         loop {
@@ -440,7 +439,7 @@ impl SessionContext {
         self.side.take_ended(&mut self.link)
     }
 
-    /// Enters the span in which the handler is told of this.
+    /// Enters the span for this call of the handler.
     #[cold]
     #[inline(never)]
     pub(super) fn enter(&mut self, step: &Step) -> tracing::span::EnteredSpan {

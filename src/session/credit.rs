@@ -1,8 +1,8 @@
 //! How much the builder may hand over, as the session sees it.
 //!
-//! The builder has two counters, bytes and messages, and stops at the end of either, in mid-buffer if need be. The
-//! session grants again what was delivered to the handler: in halves, so that not every message costs an envelope, and
-//! at once when the builder has run out.
+//! The builder counts bytes and messages, and stops when either runs out, even in mid-buffer. The session grants back
+//! what was delivered to the handler: in halves, so that not every message costs an envelope, and at once when the
+//! builder has run out.
 
 use super::inbound::{Credit, Inbound};
 
@@ -28,18 +28,19 @@ impl Inbound {
                         .map_or(0, |trailers| trailers.block().raw().len()),
                 messages: 0,
             },
-            // It is the last one: the builder has no use for credit any more.
+            // A fault is the last item: the builder needs no more credit.
             Self::Fault(_) => Credit::default(),
         }
     }
 }
 
-/// How much of the builder's credit is used. The whole is in the options, and is passed in.
+/// How much of the builder's credit is used. The total comes from the options and is passed in.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// What the builder handed over and was not granted again. More than the whole if its last item overdrew it.
+    /// What the builder handed over and was not granted back. It may exceed the total, because the last item may
+    /// overdraw.
     used: Credit,
-    /// The part of it that was delivered.
+    /// The part of `used` that was delivered.
     spent: Credit,
 }
 
@@ -66,7 +67,7 @@ impl Ledger {
         self.spent.messages += cost.messages;
     }
 
-    /// What to grant now, if it is worth an envelope.
+    /// The credit to grant now, if it is enough to be worth an envelope.
     pub(super) fn grant(&mut self, whole: Credit) -> Option<Credit> {
         let half_spent = self.spent.bytes >= whole.bytes / 2
             || self.spent.messages >= whole.messages.div_ceil(2);
@@ -89,7 +90,7 @@ mod tests {
         Credit { bytes, messages }
     }
 
-    /// Sixteen small requests use up the messages long before the bytes: the builder must get both back.
+    /// Sixteen small requests use up the message credit long before the byte credit: the builder must get both back.
     #[test]
     fn a_builder_that_ran_out_of_messages_gets_credit() {
         let whole = credit(64 << 10, 16);

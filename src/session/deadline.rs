@@ -1,4 +1,4 @@
-//! One clock of a connection.
+//! The timers of a connection.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(super) struct DeadlineTimer {
     at: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// The waker that the timer has. While it stays the same, the timer need not be polled.
+    /// The waker registered with the timer. While it stays the same, the timer need not be polled.
     waker: Option<Waker>,
 }
 
@@ -24,7 +24,7 @@ impl DeadlineTimer {
         self.at = at;
     }
 
-    /// Sets it from now on. Never, if that lies beyond the end of time.
+    /// Sets the deadline relative to now. It is unset if the time would overflow `Instant`.
     pub(super) fn set_after(&mut self, after: Option<Duration>) {
         self.at = after.and_then(|after| Instant::now().checked_add(after));
     }
@@ -38,7 +38,7 @@ impl DeadlineTimer {
         self.sleep.is_some()
     }
 
-    /// Ready once when the deadline has passed; it is unset then.
+    /// Ready once, when the deadline has passed. The deadline is then unset.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else {
             return Poll::Pending;
@@ -67,7 +67,7 @@ impl DeadlineTimer {
     }
 }
 
-/// A deadline that most connections never have: its place is made with its first time.
+/// A deadline that most connections never have: its memory is allocated when it is first set.
 #[derive(Debug, Default)]
 pub(super) struct RareDeadline(Option<Box<DeadlineTimer>>);
 
@@ -84,7 +84,7 @@ impl RareDeadline {
         self.0.as_ref()?.at()
     }
 
-    /// Ready once when the deadline has passed; it is unset then.
+    /// Ready once, when the deadline has passed. The deadline is then unset.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
             Some(timer) => timer.poll(cx),
@@ -93,7 +93,7 @@ impl RareDeadline {
     }
 }
 
-/// The first of these times, with what belongs to it.
+/// The earliest of these times, with its value.
 pub(super) fn earliest<T>(
     times: impl IntoIterator<Item = Option<(Instant, T)>>,
 ) -> Option<(Instant, T)> {

@@ -1,4 +1,4 @@
-//! An exchange that ended, on its way to being told.
+//! An exchange whose end is to be reported.
 
 use super::exchange::Exchange;
 use super::server::Active;
@@ -32,7 +32,7 @@ impl Ended {
         })
     }
 
-    /// It was told.
+    /// Its end was reported: the box goes back to the thread.
     pub(super) fn recycle(self) {
         match self {
             Self::Server(active) => active.recycle(),

@@ -1,4 +1,4 @@
-//! One request and its answer: what is told of it when it is over.
+//! One request and its answer: the record of it that the handler and the logs get at its end.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use crate::error::{CancelCause, FailureReason};
 use crate::payload::MessageId;
 
-/// How an exchange went, as far as it went.
+/// How an exchange went, complete or not.
 ///
-/// Every exchange that was begun ends in exactly one call of the handler that carries this: `completed`, `cancelled` or
-/// `failed`, unless the handler panicked. The logs are made of it too.
+/// Every exchange that was begun ends in exactly one handler call that carries this: `completed`, `cancelled` or
+/// `failed`, unless the handler panicked. Loggers get it too.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Exchange {
@@ -33,7 +33,7 @@ pub struct Exchange {
     pub head_out: u64,
     /// Bytes of the sent body, framing not counted.
     pub bytes_out: u64,
-    /// At a client, whether the same request can be sent again without doing anything twice: it was not sent, or its
+    /// At a client, whether the same request can be sent again without taking effect twice: it was not sent, or its
     /// method is idempotent and no response had begun. At a server it is `false`: the session cannot know what the
     /// handler did.
     pub retry_safe: bool,
@@ -45,7 +45,7 @@ pub struct Exchange {
     /// When the answer began; `None` if it did not.
     pub answered: Option<Instant>,
     /// When the exchange ended. Without a logger a server reads the clock once a turn, so the time that a handler
-    /// spends within one call does not show.
+    /// spends within one call is not included.
     pub ended: Instant,
 }
 
@@ -84,18 +84,18 @@ pub enum ExchangePhase {
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// As it should. At a server the answer is complete and on its way: if another request waits, up to the high-water
-    /// mark of the outbound buffer may still wait for the socket; otherwise the socket has taken everything. At a
-    /// client the response was delivered whole, and the socket has taken the whole request.
+    /// Successfully. At a server the answer is complete and on its way: if another request waits, up to the high-water
+    /// mark of the outbound buffer may still be unsent; otherwise the socket has taken everything. At a client the
+    /// response was delivered whole, and the socket has taken the whole request.
     Completed,
-    /// Somebody did not want it any more.
+    /// Somebody no longer wanted it, or its time was up.
     Cancelled(CancelCause),
-    /// Something was wrong.
+    /// Something went wrong.
     Failed(FailureReason),
 }
 
 impl Outcome {
-    /// A stable word for it: `completed`, `cancelled`, `failed`.
+    /// A stable identifier: `completed`, `cancelled`, `failed`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -104,7 +104,7 @@ impl Outcome {
         }
     }
 
-    /// The stable word for the cause or the reason, if it did not end well.
+    /// The stable identifier of the cause or the reason, unless it was completed.
     pub fn cause(self) -> Option<&'static str> {
         match self {
             Self::Completed => None,
@@ -114,11 +114,11 @@ impl Outcome {
     }
 }
 
-/// The end of an exchange that somebody did not want any more.
+/// The end of an exchange that somebody no longer wanted, or whose time was up.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Cancelled {
-    /// Who did not want it, and how that was noticed.
+    /// Why it was cancelled.
     pub cause: CancelCause,
     /// How far it had come.
     pub exchange: Exchange,

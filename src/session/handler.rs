@@ -10,15 +10,15 @@ use super::unsent::Unsent;
 use crate::error::Refused;
 use crate::payload::{Headers, MessageId, Payload};
 
-/// Receives what comes in on one connection, at a server or a client (P1, P18).
+/// Handles the incoming messages of one connection, at a server or a client (P1, P18).
 ///
-/// Calls are made in the session actor, one at a time (P19), so they must not block. If an answer takes long, give it
+/// Calls are made in the session actor, one at a time (P19), so they must not block. If an answer takes long, send it
 /// later, through a [`Responder`](crate::Responder) or by messages to the session. A call on the [`SessionContext`]
 /// never calls the handler back before the current call has returned.
 ///
 /// The order of calls for one message is `apply chunk* trailers? finished`, or `apply` alone if the body is inside the
-/// payload (P30). Messages do not interleave. An exchange ends in exactly one of `completed`, `cancelled` and `failed`,
-/// after everything else of it. A handler that panicked is the one exception: it is never called again.
+/// payload (P30). Messages do not interleave. An exchange ends in exactly one call of `completed`, `cancelled` or
+/// `failed`, after all its other calls. The one exception is a handler that panicked: it is never called again.
 ///
 /// ```
 /// use http_actors::{HttpHandler, Payload, SessionContext, StatusCode};
@@ -39,8 +39,8 @@ pub trait HttpHandler: 'static {
     /// A message came in: its head, and its body if the mode is Oneshot (P20).
     fn apply(&mut self, payload: Payload, session: &mut SessionContext);
 
-    /// A piece of the body of the message last applied (P22). Pieces come as they arrived; their boundaries mean
-    /// nothing.
+    /// A piece of the body of the message last applied (P22). Pieces are passed on as they arrive; their boundaries
+    /// mean nothing.
     fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {}
 
     /// The trailer fields of the message last applied, if it had any.
@@ -59,27 +59,26 @@ pub trait HttpHandler: 'static {
     /// More output waits for the socket than the high-water mark: send no more for now (P27).
     fn throttled(&mut self, session: &mut SessionContext) {}
 
-    /// The output has drained: go on (P27). Follows every `throttled`, unless the session ends.
+    /// The output has drained: you may send again (P27). Follows every `throttled`, unless the session ends.
     fn unthrottled(&mut self, session: &mut SessionContext) {}
 
     /// The peer closed its sending side while an exchange is going on. This is not an end: the
     /// [`half_close`](crate::HalfClose) policy decides what happens to the exchange.
     fn half_closed(&mut self, session: &mut SessionContext) {}
 
-    /// The session was asked to [`Leave`](crate::Leave). Bring whatever does not end by itself, such as a feed, to an
-    /// end.
+    /// The session was asked to [`Leave`](crate::Leave). Finish what does not end by itself, such as an event feed.
     fn leaving(&mut self, session: &mut SessionContext) {}
 
-    /// The exchange ended, and all went well.
+    /// The exchange ended successfully.
     fn completed(&mut self, exchange: &Exchange, session: &mut SessionContext) {}
 
-    /// The exchange ended because somebody did not want it any more.
+    /// The exchange ended because somebody no longer wanted it, or its time was up.
     fn cancelled(&mut self, cancelled: &Cancelled, session: &mut SessionContext) {}
 
-    /// The exchange ended because something was wrong.
+    /// The exchange ended because something went wrong.
     fn failed(&mut self, failure: &Failure, session: &mut SessionContext) {}
 
-    /// Something that you or another sender gave to the session was refused, and nobody awaits the answer.
+    /// A message of yours or of another sender was refused, and nobody awaits the answer.
     ///
     /// By default, if a final response was refused as `Unusable` and nobody else may still answer, the exchange fails:
     /// the client gets a 500 and `failed` is called with `Usage`. If you override this, you must answer.

@@ -1,4 +1,4 @@
-//! The messages of `inbound.rs` from handles that were given away: responders, body writers, guards.
+//! The messages of `inbound.rs` that come from handles: responders, body writers, guards.
 
 use actix::Handler;
 use bytes::Bytes;
@@ -68,7 +68,7 @@ impl Handler<inbound::Respond> for HttpSession {
         let current = self.context.exchange() == Some(exchange);
         let interim = |status: StatusCode| status.is_informational();
         let accepted = if payload.status().is_some_and(interim) {
-            // A responder answers once, and this is no answer.
+            // A responder answers once, and an interim response is not an answer.
             Err(Refused::new(UseError::InterimStatus, payload))
         } else if writer == inbound::Writer::Missing {
             Err(Refused::new(UseError::NoWriter, payload))
@@ -78,13 +78,13 @@ impl Handler<inbound::Respond> for HttpSession {
             Err(Refused::new(RefusedReason::NotYourTurn, payload))
         };
         if accepted.is_err() && self.context.side.give_back(exchange) {
-            // Nobody else could answer: the right to answer is spent.
+            // The right to answer is spent, and nobody else has one.
             self.context.end_failed(FailureReason::Unanswered);
         } else if accepted.is_ok() && writer == inbound::Writer::Given {
             // Claimed: the handler cannot make a second one.
             let _ = self.context.side.open_message();
         }
-        // Settled before the answer: a sender that hears "accepted" finds the consequences in place.
+        // Settled before replying: when the sender gets "accepted", the effects are in place.
         self.settle();
         if let Err(Err(refused)) = sender.send(accepted) {
             self.context.link.refuse(refused.map(Unsent::Payload));
@@ -211,7 +211,7 @@ impl Handler<inbound::Departure> for HttpSession {
         self.context.side.accompany(message, async move {
             tokio::select! {
                 () = departure.cancelled() => {}
-                // Nobody waits any more.
+                // The receiver was dropped.
                 () = told.closed() => {}
             }
         });
@@ -236,7 +236,7 @@ impl Handler<inbound::Piece> for HttpSession {
             .side
             .check_number(&mut self.context.link, message, number);
         match self.context.give(Some(message), data) {
-            // A sender that no longer waits was dropped, and that cancelled the message.
+            // If the sender no longer waits, it was dropped, which cancelled the message.
             Ok(Room::Open) => drop(sender.send(Ok(()))),
             Ok(Room::Throttled) => self
                 .context
@@ -271,10 +271,10 @@ impl Handler<inbound::LastPiece> for HttpSession {
                 .side
                 .end_body(&mut self.context.link, Some(message), trailers.as_ref());
         if ended.is_err() {
-            // The writer is spent: nobody can end this body any more.
+            // The writer was consumed: nobody can end this body any more.
             self.context.side.abandon(&mut self.context.link, message);
         }
-        // As above.
+        // If the sender no longer waits, there is nobody to answer.
         drop(sender.send(ended.map_err(|refused| refused.map(|()| trailers))));
         self.settle();
     }

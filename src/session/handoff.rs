@@ -17,11 +17,11 @@ use crate::error::{Refused, RefusedReason, causes};
 use crate::payload::Payload;
 use crate::transport::{self, Halves, Peer, TlsInfo};
 
-/// A connection that no longer speaks HTTP, with everything that the other end sent after the last head.
+/// A connection that no longer speaks HTTP, with all bytes that the peer sent after the last head.
 ///
 /// It is `AsyncRead + AsyncWrite`, `Send`, and a message: [`HandOff::to`](crate::HandOff::to) sends it to an actor.
 /// When it is dropped, the connection closes. At a server it counts towards `max_connections` for as long as it lives.
-/// It belongs to the arbiter that accepted it, and a server that ends stops its arbiters: from then on reads and writes
+/// It belongs to the arbiter that accepted it. When a server ends, it stops its arbiters, and reads and writes then
 /// fail. A [`Drain`](crate::Drain) does not wait for it.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -44,7 +44,7 @@ impl Upgraded {
         }
     }
 
-    /// The halves of the connection, if nothing of the new protocol was read yet.
+    /// The halves of the connection. `None` if bytes of the new protocol were read already.
     pub(super) fn into_halves(self, tls: Option<Arc<TlsInfo>>) -> Option<Halves> {
         self.unread.is_empty().then_some(Halves {
             read: self.read,
@@ -59,7 +59,7 @@ impl Upgraded {
         self.peer
     }
 
-    /// Bytes of the new protocol that have come already. They are read first.
+    /// Bytes of the new protocol that have already arrived. Reads return them first.
     pub fn unread(&self) -> &[u8] {
         &self.unread
     }
@@ -86,7 +86,7 @@ impl AsyncRead for Upgraded {
         let taken = self.unread.len().min(buffer.remaining());
         buffer.put_slice(&self.unread.split_to(taken));
         if !self.unread.has_remaining() {
-            // The buffer that it was a part of may be large.
+            // Frees the buffer that the bytes are a slice of: it may be large.
             self.unread = Bytes::new();
         }
         Poll::Ready(Ok(()))
@@ -123,7 +123,7 @@ impl AsyncWrite for Upgraded {
     }
 }
 
-/// The builder's half of the connection, when it lets go.
+/// The read half of the connection, released by the builder.
 #[derive(Debug)]
 pub(crate) struct Released {
     pub(crate) read: transport::ReadHalf,
@@ -136,13 +136,13 @@ pub(crate) struct Released {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotUpgraded {
-    /// The session did not take the payload. Nothing was sent.
+    /// The session refused the payload. Nothing was sent.
     #[error("{0}")]
     Refused(Refused<Payload>),
     /// The server did not switch. Its response went to the handler, and the session goes on.
     #[error("the server answered {0} instead of switching protocols")]
     Declined(StatusCode),
-    /// The exchange, or the connection, ended before the switch. The handler was told why.
+    /// The exchange, or the connection, ended before the switch. The handler was called with the reason.
     #[error("the exchange ended before the connection could be handed over")]
     Ended,
 }
@@ -152,7 +152,8 @@ causes!(NotUpgraded::Refused <- Refused<Payload>);
 /// Where the connection goes.
 pub(crate) type Taker = oneshot::Sender<Result<Upgraded, NotUpgraded>>;
 
-/// Resolves to the connection once HTTP is over on it. If you drop it before, the connection closes at that point.
+/// Resolves to the connection once HTTP is over on it. If you drop it earlier, the connection closes when it would have
+/// been handed over.
 #[derive(Debug)]
 #[must_use = "nobody else gets the connection"]
 pub struct Upgrade {
@@ -204,7 +205,7 @@ impl Drop for Offer {
     fn drop(&mut self) {
         if let Some((payload, taker)) = self.content.take() {
             let refused = Refused::new(RefusedReason::Closing, payload);
-            // If nobody waits any more, nobody misses the payload either.
+            // If nobody waits any more, the payload is dropped.
             let _ = taker.send(Err(refused.into()));
         }
     }

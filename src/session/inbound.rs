@@ -1,5 +1,5 @@
-//! The private behaviours: what the two actors of a connection, and the handles that the session gives out, say to
-//! each other. Nobody outside the crate can name them (P13).
+//! The private behaviours: the messages between the two actors of a connection, and from handles to the session. They
+//! cannot be named outside the crate (P13).
 
 use std::fmt;
 use std::future::Future;
@@ -21,9 +21,9 @@ use crate::error::{Deadline, Refused, RefusedReason, WireError};
 use crate::payload::{Headers, MessageId, Payload};
 use crate::wire::{Facts, Trailers};
 
-// From the builder to the session. Each says of which connection it speaks.
+// From the builder to the session. Each carries the epoch of its connection.
 
-/// Which connection of a session: a client may have one after another.
+/// Numbers the connections of a session: a client may have several, one after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Epoch(u32);
 
@@ -53,7 +53,7 @@ pub(crate) struct Chunk(pub(crate) Epoch, pub(crate) Bytes);
 #[rtype(result = "()")]
 pub(crate) struct Finish(pub(crate) Epoch, pub(crate) Option<Trailers>);
 
-/// All that one read held, in one envelope, and what it costs of the credit.
+/// All items of one read, in one envelope, and their cost in credit.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Batch(pub(crate) Epoch, pub(crate) Vec<Inbound>, pub(crate) Credit);
@@ -76,27 +76,27 @@ pub(crate) enum Rest {
 #[rtype(result = "()")]
 pub(crate) struct Closed(pub(crate) Epoch, pub(crate) std::io::ErrorKind);
 
-/// The builder reads no further, because of a fault of the peer. Comes after everything that was whole before it.
+/// The builder has stopped reading, because of a fault of the peer. Sent after all complete items that came before it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Failed(pub(crate) Epoch, pub(crate) Fault);
 
-/// No byte came for the idle time: is anything going on? The answer is [`IdleFor`], or the end.
+/// No byte came for the idle time. The session answers with [`IdleFor`] if it is busy, and otherwise ends.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct IdleQuery(pub(crate) Epoch);
 
-/// Nothing of another request has come: the answer to a [`RequestQuery`].
+/// No part of another request has come: the answer to a [`RequestQuery`].
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct NoRequest(pub(crate) Epoch);
 
-/// The receiving half, released. Nothing of this builder follows.
+/// The released read half. It is the last message of its builder.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Released(pub(crate) Epoch, pub(crate) handoff::Released);
 
-/// What can wait for its turn in the session, in the order of the wire.
+/// The items that are queued in the session, in the order of the wire.
 #[derive(Debug)]
 pub(crate) enum Inbound {
     Deliver(Payload, Facts, Stamp),
@@ -114,7 +114,7 @@ pub(crate) enum Fault {
 
 // From the session to the builder.
 
-/// Room for this many more bytes and messages.
+/// Grants this many more bytes and messages.
 #[derive(Debug, Clone, Copy, Default, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Credit {
@@ -123,7 +123,7 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
-    /// Everything that may be on its way at once. Without anything, nothing would ever be read.
+    /// The total credit. It is at least 1, because with 0 nothing would ever be read.
     pub(crate) fn of(buffers: &Buffers) -> Self {
         Self {
             bytes: buffers.inbound.max(1),
@@ -132,21 +132,21 @@ impl Credit {
     }
 }
 
-/// Look again after this long: the answer to an [`IdleQuery`] while something is going on.
+/// Check again after this time: the answer to an [`IdleQuery`] while the session is busy.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct IdleFor(pub(crate) Duration);
 
 impl IdleFor {
-    /// This long, but not at once: something else has to be over first.
+    /// This time, but not zero: otherwise the two actors would ask each other without a pause.
     pub(crate) fn at_least(left: Duration) -> Self {
         Self(left.max(Duration::from_millis(10)))
     }
 }
 
-/// Look once more: has anything come? At a server this asks for a part of another request, and is answered by
-/// [`NoRequest`] or by that request. At a client it asks for bytes that answer nothing, and is always answered by
-/// [`NoRequest`], after what was found.
+/// Check whether anything has come. At a server this looks for a part of another request; the answer is [`NoRequest`]
+/// or that request. At a client it looks for bytes that belong to no response; the answer is always [`NoRequest`],
+/// after what was found.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct RequestQuery;
@@ -156,18 +156,18 @@ pub(crate) struct RequestQuery;
 #[rtype(result = "()")]
 pub(crate) struct BodyAsked(pub(crate) u64);
 
-/// Go on after a message that asked for another protocol and did not get it.
+/// Continue after an upgrade offer that was declined.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Resume;
 
-/// End, and give the half of the connection back: the answer is [`Released`].
+/// Stop, and return the read half: the answer is [`Released`].
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Release;
 
-/// Do not end with the session. What the peer still sends is read and dropped for a while, so that it sees our last
-/// answer and not a reset (RFC 9112 section 9.6).
+/// Do not stop with the session: read and drop for a while what the peer still sends, so that it gets our last answer
+/// and not a reset (RFC 9112 section 9.6).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Linger;
@@ -186,7 +186,7 @@ pub(crate) struct Unmute(pub(crate) MessageId);
 
 // From a server to its sessions.
 
-/// End now: too much is held, and this session holds the most. Answered when it holds nothing.
+/// End now: the server is over its memory ceiling, and this session holds the most. Answered when it holds nothing.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Shed;
@@ -197,8 +197,8 @@ pub(crate) struct Shed;
 pub(crate) struct CutOff;
 // From the pool of a client.
 
-/// A request with a handler of its own, which the session has from this exchange on. For a session that nobody else
-/// asks. If it is dropped on the way, the request goes back.
+/// A request with its own handler, which replaces the session's handler from this exchange on. Only for a session that
+/// nobody else sends requests to. If the message is dropped unhandled, the request is returned.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Ask {
@@ -209,7 +209,7 @@ pub(crate) struct Ask {
 
 /// The handler of one exchange.
 pub(crate) trait Asker: HttpHandler + Send + fmt::Debug {
-    /// The session did not take the request. `session` is given if this handler has to give it back.
+    /// The session refused the request. `session` is passed if this handler must return it to the pool.
     fn turned_away(
         self: Box<Self>,
         refused: Refused<Payload>,
@@ -243,7 +243,7 @@ impl Drop for Ask {
     }
 }
 
-// From responders and body writers to the session. They carry their own way back and never use `Addr::send`: its
+// From responders and body writers to the session. They carry their own reply channel and never use `Addr::send`, whose
 // messages are dropped unhandled when the caller stops waiting (X14).
 
 /// The answer to an exchange.
@@ -262,7 +262,7 @@ pub(crate) enum Writer {
     NotNeeded,
     /// The sender of the answer has the writer already. There is only one.
     Given,
-    /// Nobody could.
+    /// There is no writer, so the body could not be written.
     Missing,
 }
 
@@ -282,7 +282,7 @@ pub(crate) struct Inform {
     pub(crate) payload: Option<Payload>,
 }
 
-/// What a half-close does to this exchange.
+/// Sets what a half-close does to this exchange.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct OnHalfClose {
@@ -300,7 +300,7 @@ pub(crate) struct Unanswered(pub(crate) MessageId);
 #[rtype(result = "()")]
 pub(crate) struct Abandon(pub(crate) MessageId);
 
-/// A task that runs for as long as the exchange of this message. Dropped if that is over.
+/// A task that runs as long as the exchange of this message. It is dropped if the exchange is over.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Accompany {
@@ -312,15 +312,15 @@ impl Accompany {
     /// Resolves when the exchange of this message is over.
     pub(crate) async fn to_the_end(session: Addr<HttpSession>, message: MessageId) {
         let (mut sender, over) = oneshot::channel::<()>();
-        // Dropped with the exchange; over when nobody waits any more.
+        // Dropped with the exchange, and finished when the receiver is dropped.
         let task = Box::pin(async move { sender.closed().await });
         session.do_send(Self { message, task });
         let _ = over.await;
     }
 }
 
-/// Asks to be told when the session is asked to leave, or the exchange of this message is over. Dropping `told` tells
-/// it.
+/// Asks for a notification when the session is asked to leave, or the exchange of this message is over. Dropping `told`
+/// is the notification.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Departure {
@@ -329,7 +329,7 @@ pub(crate) struct Departure {
 }
 
 impl Departure {
-    /// Resolves then.
+    /// Resolves when the session is asked to leave, or the exchange of this message is over.
     pub(crate) async fn of(session: Addr<HttpSession>, message: MessageId) {
         let (told, over) = oneshot::channel();
         session.do_send(Self { message, told });
@@ -355,9 +355,9 @@ pub(crate) struct LastPiece {
     pub(crate) parcel: Parcel<Option<Headers>, ()>,
 }
 
-/// Content that a sender wants taken, with the way back for the answer.
+/// The content of a message, with the channel for the answer.
 ///
-/// If it is dropped on the way, for example with the mailbox of a session that ended, it returns its content.
+/// If it is dropped unhandled, for example with the mailbox of a session that ended, the content is returned.
 #[derive(Debug)]
 pub(crate) struct Parcel<M, R> {
     content: Option<(M, WayBack<M, R>)>,
@@ -391,7 +391,7 @@ impl<M, R> Parcel<M, R> {
 impl<M, R> Drop for Parcel<M, R> {
     fn drop(&mut self) {
         if let Some((message, sender)) = self.content.take() {
-            // If nobody waits any more, nobody misses the message either.
+            // If nobody waits any more, the message is dropped.
             let _ = sender.send(Err(Refused::new(RefusedReason::Closing, message)));
         }
     }

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use super::inbound::Inbound;
 use super::lists;
 
-/// A queue with a place of its own for a single item, which is all that most connections ever need. An idle one holds
-/// no list: it goes back to the thread with its last item. A request that comes alone needs none.
+/// A queue that stores a single item inline, which is all that most connections ever need. An empty one holds no list:
+/// the list goes back to the thread with its last item.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    /// None only if `rest` is empty too.
+    /// `None` only if `rest` is empty too.
     first: Option<Inbound>,
     #[allow(
         clippy::box_collection,
@@ -39,7 +39,7 @@ impl Inbox {
         }
     }
 
-    /// Takes a list over, usually as it is.
+    /// Takes a list over, usually without copying it.
     pub(super) fn push_all(&mut self, mut items: Vec<Inbound>) {
         let rest = self.rest.get_or_insert_default();
         if self.first.is_none() {
@@ -83,7 +83,7 @@ mod tests {
         }
     }
 
-    /// Whatever it came in, and however much of it was taken before more came.
+    /// Order is kept, whether items come alone or in lists, and however many were taken before more came.
     #[test]
     fn order_is_kept() {
         for taken in 0..5 {
@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    /// A list that another connection made grow is not kept by an idle one.
+    /// An idle connection does not keep a large list.
     #[test]
     fn a_list_goes_back_with_its_last_item() {
         let mut large = Vec::with_capacity(1000);

@@ -1,7 +1,7 @@
 //! An incoming body, as a stream.
 //!
-//! The handler of the exchange has the [`Feed`], the reader has the [`Incoming`]. Between them wait at most one
-//! high-water mark of bytes and a piece. Above that the session is muted, and TCP slows the peer down.
+//! The handler of the exchange holds the [`Feed`], the reader holds the [`Incoming`]. Between them wait at most one
+//! high-water mark of bytes plus one piece. Beyond that the session is muted, and TCP slows the peer down.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,25 +24,25 @@ use super::responder::MuteGuard;
 use crate::error::{BodyError, FailureReason};
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
 
-/// The body of an incoming message, as a `Stream` of pieces. `Send`: it works on any thread.
+/// The body of an incoming message, as a `Stream` of pieces. It is `Send` and works on any thread.
 ///
-/// Pieces come as they arrived; their boundaries mean nothing. A slow reader slows the peer down: at most
-/// [`high_water`](crate::Buffers::high_water) bytes and a piece wait here, and [`inbound`](crate::Buffers::inbound)
-/// bytes in the session. While this holds the session back, no clock of the peer runs.
+/// Pieces are passed on as they arrive; their boundaries mean nothing. A slow reader slows the peer down: at most
+/// [`high_water`](crate::Buffers::high_water) bytes plus one piece wait here, and [`inbound`](crate::Buffers::inbound)
+/// bytes in the session. While a slow reader pauses the session, no timeout of the peer runs.
 ///
-/// The stream ends by `None` only when the whole body has come. A body that was cut ends in an error, and in `None`
-/// after that.
+/// The stream ends with `None` only when the body is complete. A body that was cut short ends with an error, followed
+/// by `None`.
 ///
-/// If you drop the body of a response before it has come whole, its exchange is cancelled and the connection closes. If
+/// If you drop the body of a response before it is complete, its exchange is cancelled and the connection closes. If
 /// you drop the body of a request, the rest is read and dropped until the answer is complete. Then the connection
 /// closes if more than 64 KiB, or an unknown number of bytes, are still to come.
 ///
-/// A client that sent `Expect: 100-continue` gets its 100 when the body of its request is first waited for. A streamed
+/// A client that sent `Expect: 100-continue` gets its 100 when the body of its request is first awaited. A streamed
 /// answer with a success status sends the 100 first, because no 100 may come after the head.
 #[must_use = "if the body of a response is dropped before it has come whole, its connection closes"]
 pub struct Incoming {
     shared: Arc<Shared>,
-    /// Where the rest comes from. `None` if it is all here.
+    /// Where the rest comes from. `None` if everything has arrived.
     source: Option<Source>,
     /// How many bytes are still to be read, if the length was announced.
     left: Option<u64>,
@@ -68,17 +68,17 @@ enum BodyOf {
     },
 }
 
-/// A task that goes on while a body comes.
+/// A task that belongs to a body that is arriving.
 enum Alongside {
     Runs(Task),
-    /// Kept as it is until the body is over.
+    /// Kept, but not polled, until the body is over.
     Rests(Task),
 }
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Alongside {
-    /// The same as a task to be polled.
+    /// Turns it into a task to be polled.
     fn into_task(self) -> Task {
         match self {
             Self::Runs(task) => task,
@@ -103,26 +103,26 @@ struct Shared(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     pieces: VecDeque<Bytes>,
-    /// What the pieces that wait cost.
+    /// The cost of the pieces that wait.
     waiting: usize,
     /// The same cost, counted for the server's memory ceiling.
     keeping: Keeping,
-    /// Held while too many wait.
+    /// Held while too many pieces wait.
     hold: Option<MuteGuard>,
-    /// Nobody reads any more: what still comes is dropped.
+    /// The reader was dropped: what still arrives is dropped.
     unwanted: bool,
     trailers: Option<Headers>,
     end: Option<Result<(), BodyError>>,
     reader: Option<Waker>,
 }
 
-/// What a piece costs: its bytes and its place, so that many small ones are not free.
+/// The cost of a piece: its bytes and a fixed overhead, so that many small pieces are not free.
 fn cost(piece: &Bytes) -> usize {
     piece.len() + ITEM
 }
 
 impl State {
-    /// Notes how much waits now.
+    /// Records how much waits now.
     fn wait_for(&mut self, waiting: usize) {
         self.waiting = waiting;
         self.keeping.hold(waiting);
@@ -215,7 +215,7 @@ impl Feed {
     }
 }
 
-/// If a session is torn down without a word, its body did not come to its end.
+/// If a session is torn down without ending the body, the body is incomplete.
 impl Drop for Feed {
     fn drop(&mut self) {
         self.end(Err(BodyError::Failed(FailureReason::ConnectionClosed(
@@ -225,7 +225,7 @@ impl Drop for Feed {
 }
 
 impl Incoming {
-    /// The body of a message that came whole, taken out of it. An answer to HEAD that tells no length tells none here.
+    /// The body of a complete message, taken out of it. An answer to HEAD without a length keeps having none.
     pub(crate) fn inside(payload: &mut Payload) -> Self {
         let reticent = payload.is_reticent();
         let message = payload.message_mut();
@@ -260,8 +260,7 @@ impl Incoming {
         }
     }
 
-    /// Runs a task with this body, whenever the body is waited for, or keeps it at rest. The task is dropped with the
-    /// body.
+    /// Polls a task whenever this body is polled, or only keeps it. The task is dropped with the body.
     pub(crate) fn accompany(&mut self, task: Task, runs: bool) {
         self.alongside = Some(if runs {
             Alongside::Runs(task)
@@ -275,7 +274,7 @@ impl Incoming {
     /// Cancel-safe: a dropped wait loses nothing.
     ///
     /// # Errors
-    /// [`BodyError`] if the body was cut.
+    /// [`BodyError`] if the body was cut short.
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -285,16 +284,16 @@ impl Incoming {
         self.left
     }
 
-    /// The trailer fields, once the stream has ended by `None`.
+    /// The trailer fields, once the stream has ended with `None`.
     pub fn trailers(&self) -> Option<&Headers> {
         self.trailers.as_ref()
     }
 
-    /// Collects everything that is still to come.
+    /// Collects the rest of the body.
     ///
     /// # Errors
-    /// [`BodyError`] if the body was cut, or is longer than `limit` bytes. In that case the rest is dropped, as if this
-    /// stream were dropped.
+    /// [`BodyError`] if the body was cut short, or is longer than `limit` bytes. In the second case the rest is
+    /// dropped, as if this stream were dropped.
     pub async fn bytes(&mut self, limit: usize) -> Result<Bytes, BodyError> {
         let mut all = BytesMut::new();
         let mut first = Bytes::new();
@@ -330,7 +329,7 @@ impl Incoming {
         source.session.do_send(Accompany { message, task });
     }
 
-    /// Lets the rest go. A client cancels what it does not want; a server still owes an answer.
+    /// Drops the rest. A client cancels the exchange; a server still has to answer.
     fn give_up(&mut self) {
         self.over = true;
         let Some(source) = self.source.take() else {

@@ -11,17 +11,18 @@ use crate::transport::Peer;
 
 /// Asks a session to end without cutting anything. Answered when it has ended.
 ///
-/// The handler hears [`leaving`](crate::HttpHandler::leaving). A server session announces the close in every answer
-/// that begins from now on, and closes after it. An answer whose head is out is finished as it began. A session without
-/// a request stays for the rest of the `window`, because one may be on its way, and then closes, unless a part of one
-/// has come. A client session takes no more requests, and ends when those that it has are over.
+/// The handler is called with [`leaving`](crate::HttpHandler::leaving). A server session announces the close in every
+/// answer that begins from now on, and closes after it. An answer whose head was already sent is finished unchanged. A
+/// session without a request stays open for the rest of the `window`, because a request may be on its way, and then
+/// closes unless part of a request has come. A client session accepts no more requests, and ends when those it has are
+/// over.
 ///
-/// What is not over at the `deadline` is cut: cancelled with [`Shutdown`](crate::CancelCause::Shutdown), and with a
-/// reset if an answer had begun. If a session is asked twice, the earlier times count.
+/// Exchanges that are not over at the `deadline` are cancelled with [`Shutdown`](crate::CancelCause::Shutdown), and the
+/// connection is reset if an answer had begun. If a session is asked twice, the earlier times count.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Left")]
 pub struct Leave {
-    /// How long a server session without a request stays.
+    /// How long a server session without a request stays open.
     pub window: Duration,
     /// How long exchanges may go on.
     pub deadline: Duration,
@@ -33,16 +34,16 @@ pub struct Leave {
 pub struct Left {
     /// The addresses of the connection.
     pub peer: Peer,
-    /// The exchanges that were cut.
+    /// The exchanges that were cancelled at the deadline.
     pub cut: Vec<Exchange>,
 }
 
 /// A session that is leaving.
 #[derive(Debug)]
 pub(super) struct Leaving {
-    /// When a server session without a request ends. `None`: never, because the time lies beyond the end of time.
+    /// When a server session without a request ends. `None`: never, because the time would overflow `Instant`.
     pub(super) window: Option<Instant>,
-    /// When everything ends. `None`: never, likewise.
+    /// When everything ends. `None`: never, for the same reason.
     pub(super) cut: Option<Instant>,
     left: Left,
     waiting: Vec<oneshot::Sender<Left>>,
@@ -58,7 +59,7 @@ impl Leaving {
         }
     }
 
-    /// Asked again: the earlier times count.
+    /// A repeated request: the earlier times count.
     pub(super) fn hasten(&mut self, leave: Leave, now: Instant) {
         let earlier = |at: Option<Instant>, after| {
             let other = now.checked_add(after);
@@ -68,14 +69,14 @@ impl Leaving {
         self.cut = earlier(self.cut, leave.deadline);
     }
 
-    /// Whether nothing may go on any more.
+    /// Whether the deadline has passed.
     pub(super) fn is_over(&self) -> bool {
         self.cut.is_some_and(|cut| cut <= Instant::now())
     }
 
-    /// Registers somebody who wants to know when the session has left.
+    /// Registers a waiter that is notified when the session has left.
     pub(super) fn wait(&mut self) -> oneshot::Receiver<Left> {
-        // A handler that asks does not wait for the answer.
+        // A handler that calls `leave` drops its receiver.
         self.waiting.retain(|waiting| !waiting.is_closed());
         let (sender, receiver) = oneshot::channel();
         self.waiting.push(sender);
@@ -90,7 +91,7 @@ impl Leaving {
     pub(super) fn tell(mut self, peer: Peer) {
         self.left.peer = peer;
         for waiting in self.waiting {
-            // If nobody waits any more, nobody wants to know.
+            // If nobody waits any more, there is nobody to notify.
             let _ = waiting.send(self.left.clone());
         }
     }

@@ -1,5 +1,5 @@
-//! What the server and the client side share: the way to the builder, the queues, the sending side, and the state of the
-//! connection. What an exchange is differs by side: see `server/` and `client/`.
+//! What the server and the client side share: the address of the builder, the queues, the sending side, and the state
+//! of the connection. What an exchange is differs by side: see `server/` and `client/`.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -40,11 +40,11 @@ use crate::transport::{self, Peer, TlsInfo};
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) address: WeakAddr<HttpSession>,
-    /// The receiving side, which ends when nobody has its address. `None` while a client is not connected.
+    /// The receiving side, which ends when this address is dropped. `None` while a client is not connected.
     pub(super) builder: Option<Addr<PayloadBuilder>>,
-    /// Which of its connections this is: what an earlier one still says is ignored (P84).
+    /// Which connection of the session this is: messages from the builder of an earlier one are ignored (P84).
     pub(super) epoch: Epoch,
-    /// How a client's connection ended. What was received before is delivered first.
+    /// How a client's connection ended, once it has. What was received before is delivered first.
     pub(super) over: Option<io::ErrorKind>,
     pub(super) options: Arc<SessionOptions>,
     pub(super) peer: Peer,
@@ -56,40 +56,40 @@ pub(super) struct Link {
     pub(super) events: VecDeque<Event>,
     pub(super) outbound: Outbound,
     pub(super) bytes_in: u64,
-    /// What was refused to senders that do not await the answer.
+    /// Refusals for senders that do not await the answer.
     pub(super) unheard: Option<Rc<Unheard>>,
-    /// Whether the handler is being told of a refusal. Refusals that it causes then are not told, or it could go on for
-    /// ever.
+    /// Whether `refused` is being called. Refusals that this call causes are not reported, to avoid an endless loop.
     pub(super) telling_refusal: bool,
     /// The session was asked to end.
     pub(super) leaving: Option<Box<Leaving>>,
-    /// Tells those who wait for the session to be asked to end. Made for the first of them.
+    /// Notifies those who wait for the session to be asked to leave. Made for the first of them.
     departure: Option<CancellationToken>,
-    /// The actor that gets the inbound body, in the place of the handler.
+    /// The actor that gets the inbound body instead of the handler.
     pub(super) sink: Option<Box<Sink>>,
-    /// What it holds of its server's memory ceiling.
+    /// The session's part of its server's memory ceiling.
     pub(super) stake: Option<Stake>,
     pub(super) watchers: Watchers,
     /// Takes the connection over.
     taker: Option<Taker>,
     pub(super) trace: Trace,
     pub(super) counted: Option<meter::ConnectionGauge>,
-    /// What ends an exchange by time: see `Side::poll`.
+    /// The timer of exchange deadlines: see `Side::poll`.
     pub(super) clock: RareDeadline,
-    /// The time of this turn, once it was asked for.
+    /// The time of this turn, once it was read.
     now: Cell<Option<Instant>>,
 }
 
-/// The state of the connection. Why it ends is part of it.
+/// The state of the connection, with the reason for its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Open,
-    /// Nothing more is accepted or delivered; what was accepted is still written, then the sending side is shut.
+    /// Nothing more is accepted or delivered; what was accepted is still written, and then the sending side is shut
+    /// down.
     Flushing {
         reason: CloseReason,
         linger: bool,
     },
-    /// HTTP is over; the builder is asked for its half of the connection.
+    /// HTTP is over; the builder was asked for its half of the connection.
     Releasing,
     /// Nothing more is written.
     Aborting {
@@ -101,7 +101,7 @@ pub(super) enum Phase {
     },
 }
 
-/// What the handler is to be told once the current call has returned.
+/// A pending call of the handler, made after the current call has returned.
 #[derive(Debug)]
 pub(super) enum Event {
     NeedBody(MessageId),
@@ -113,7 +113,7 @@ pub(super) enum Event {
 }
 
 impl Link {
-    /// A connection that is not there yet.
+    /// A link without a connection.
     pub(super) fn new(
         address: &Addr<HttpSession>,
         options: Arc<SessionOptions>,
@@ -164,7 +164,7 @@ impl Link {
         now
     }
 
-    /// The time. If a logger wants it, it is read anew, because a handler may do all of its work in one turn.
+    /// The time. With a logger it is read again, because a handler may do all of its work in one turn.
     pub(super) fn exact_now(&self) -> Instant {
         if self.options.logger.is_some() {
             self.now.set(None);
@@ -172,16 +172,17 @@ impl Link {
         self.now()
     }
 
-    /// The turn is over: time goes on.
+    /// The turn is over: the time is read again in the next one.
     pub(super) fn end_turn(&self) {
         self.account();
         self.now.set(None);
     }
 
-    /// Tells the server what waits here for the socket and for the handler.
+    /// Reports to the server how much waits here for the socket and for the handler.
     pub(super) fn account(&self) {
         if let Some(stake) = &self.stake {
-            // What the end of the connection dropped stays in the ledger: nobody wants its credit any more.
+            // Items that the end of the connection dropped stay in the ledger, because their credit is no longer
+            // needed.
             let inbound = if self.inbox.is_empty() {
                 0
             } else {
@@ -200,12 +201,12 @@ impl Link {
         matches!(self.phase, Phase::Aborting { .. })
     }
 
-    /// Whether something waits for the socket that is there.
+    /// Whether output waits for the socket.
     pub(super) fn has_output(&self) -> bool {
         !self.outbound.buffer.is_empty()
     }
 
-    /// Queues what the handler hears about the outbound buffer.
+    /// Checks the outbound buffer against its marks, and queues `throttled` or `unthrottled` for the handler.
     pub(super) fn weigh(&mut self) {
         match self.outbound.weigh() {
             Flow::Same => {}
@@ -214,7 +215,7 @@ impl Link {
         }
     }
 
-    /// Passes on to the handler what was refused to senders that do not await the answer.
+    /// Queues for the handler the refusals that nobody awaits.
     pub(super) fn take_unheard_refusals(&mut self) {
         if let Some(unheard) = &self.unheard {
             for refused in unheard.take() {
@@ -237,7 +238,7 @@ impl Link {
         }
     }
 
-    /// Tells the handler of a refusal.
+    /// Queues a refusal for the handler.
     pub(super) fn refuse(&mut self, refused: Refused<Unsent>) {
         tracing::debug!(reason = %refused.reason, "a behaviour was refused and nobody waits for the answer");
         if !self.telling_refusal {
@@ -245,7 +246,7 @@ impl Link {
         }
     }
 
-    /// Gives the builder new credit, unless something still waits to be delivered.
+    /// Grants the builder new credit, unless items still wait to be delivered.
     pub(super) fn grant(&mut self) {
         if self.inbox.is_empty()
             && let Some(credit) = self.ledger.grant(Credit::of(&self.options.buffers))
@@ -254,7 +255,7 @@ impl Link {
         }
     }
 
-    /// An item of the builder comes in.
+    /// Queues an item from the builder.
     pub(super) fn receive(&mut self, item: Inbound) {
         self.ledger.receive(item.cost());
         if self.is_open() {
@@ -262,7 +263,7 @@ impl Link {
         }
     }
 
-    /// The same for all that one read held.
+    /// Queues all items of one read.
     pub(super) fn receive_all(&mut self, items: Vec<Inbound>, cost: Credit) {
         self.ledger.receive(cost);
         if self.is_open() {
@@ -270,7 +271,7 @@ impl Link {
         }
     }
 
-    /// Takes the next item off the queue: its credit can be granted anew.
+    /// Takes the next item off the queue: its credit can be granted again.
     pub(super) fn take(&mut self) -> Option<Inbound> {
         let item = self.inbox.pop()?;
         self.ledger.spend(item.cost());
@@ -286,7 +287,7 @@ impl Link {
             )
     }
 
-    /// Gives a part of a body to the actor that gets it. What is for the handler comes back.
+    /// Passes a part of a body to the actor that gets it. Returns the step if it is for the handler.
     pub(super) fn divert(&mut self, step: Step) -> Option<Step> {
         let Some(sink) = &mut self.sink else {
             return Some(step);
@@ -317,12 +318,12 @@ impl Link {
         }
     }
 
-    /// An exchange is over. An actor that still gets its body sees that it is not whole.
+    /// An exchange is over. An actor that still gets its body sees that it is incomplete.
     pub(super) fn cut_body(&mut self, exchange: MessageId) {
         self.sink.take_if(|sink| sink.exchange == exchange);
     }
 
-    /// Says something to the builder, if there is one.
+    /// Sends a message to the builder, if there is one.
     pub(super) fn tell<M>(&self, message: M)
     where
         M: Message + Send + 'static,
@@ -368,13 +369,13 @@ impl Link {
         self.weigh();
     }
 
-    /// Ends the connection once everything accepted is written.
+    /// Closes the connection once everything accepted is written.
     pub(super) fn close(&mut self, reason: CloseReason) {
         self.flush_and_close(reason, false);
     }
 
-    /// [`close`](Self::close), then reads and drops what the peer still sends, for a while: the peer gets the answer and
-    /// not a reset (RFC 9112 section 9.6).
+    /// Like [`close`](Self::close), and then reads and drops for a while what the peer still sends, so that it gets the
+    /// answer and not a reset (RFC 9112 section 9.6).
     pub(super) fn close_and_linger(&mut self, reason: CloseReason) {
         self.flush_and_close(reason, true);
     }
@@ -386,7 +387,7 @@ impl Link {
         }
     }
 
-    /// Ends the connection without writing anything more. The first reason stays, and a reset stays one.
+    /// Closes the connection without writing anything more. The first reason counts, and a reset stays a reset.
     pub(super) fn abort(&mut self, reason: CloseReason, teardown: Teardown) {
         self.phase = match self.phase {
             Phase::Closed { .. } => return,
@@ -404,7 +405,7 @@ impl Link {
         self.inbox.clear();
     }
 
-    /// Begins to end in an orderly way. The receiver resolves when that is done.
+    /// Begins to end in an orderly way. The receiver resolves when the session has ended.
     pub(super) fn begin_leaving(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
         let now = self.now();
         let leaving = match &mut self.leaving {
@@ -421,7 +422,7 @@ impl Link {
         leaving.wait()
     }
 
-    /// Tells that the session was asked to end.
+    /// A token that is cancelled when the session is asked to leave.
     pub(super) fn departure(&mut self) -> CancellationToken {
         let departure = self.departure.get_or_insert_default();
         if self.leaving.is_some() {
@@ -445,7 +446,7 @@ impl Link {
             && let Some(write) = self.outbound.surrender()
             && self.phase == Phase::Releasing
         {
-            // If nobody waits any more, the connection closes here.
+            // If nobody waits any more, dropping the connection closes it.
             let _ = taker.send(Ok(Upgraded::new(released, write, self.peer)));
             self.finish_close(CloseReason::HandedOff, false);
         }

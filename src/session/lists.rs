@@ -1,4 +1,4 @@
-//! The lists that inbound items travel and wait in, kept by the thread.
+//! The lists for inbound items, which a thread keeps for reuse.
 
 use super::inbound::Inbound;
 use crate::payload::Spare;
@@ -10,7 +10,7 @@ thread_local! {
     static LISTS: Spare<Vec<Inbound>> = const { Spare::new(16) };
 }
 
-/// Gives a list back to the thread, if it has any memory.
+/// Returns a list to the thread, if it has any memory.
 pub(super) fn give(mut list: Vec<Inbound>) {
     list.clear();
     if (1..=KEPT_CAPACITY).contains(&list.capacity()) {

@@ -1,4 +1,4 @@
-//! A ceiling for what all sessions of a server hold together (N15).
+//! A ceiling for the memory that all sessions of a server hold together (N15).
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// What all sessions together may hold, and what they do hold.
+/// How much all sessions together may hold, and how much they hold now.
 #[derive(Debug)]
 pub(crate) struct Ceiling {
     limit: usize,
@@ -24,14 +24,14 @@ pub(crate) struct Stake {
     own: Cell<usize>,
 }
 
-/// What a service of this crate holds for a session. Counted only if there is a ceiling.
+/// The memory that a service of this crate holds for a session. Counted only if there is a ceiling.
 #[derive(Debug, Default)]
 pub(crate) struct Keeping {
     account: Option<Account>,
     bytes: usize,
 }
 
-/// Where everything that is held for a session is counted.
+/// The counters for what is held for a session: its own and the server's.
 #[derive(Debug, Clone)]
 struct Account {
     ceiling: Arc<Ceiling>,
@@ -51,14 +51,14 @@ impl Ceiling {
         self.held.load(Ordering::Relaxed) > self.limit
     }
 
-    /// Resolves when the ceiling was passed. It may be kept again by then.
+    /// Resolves when the ceiling was exceeded. The total may be below it again by then.
     pub(crate) async fn passed(&self) {
         self.passed.notified().await;
     }
 }
 
 impl Account {
-    /// A part of the total was `before`, and is `now`.
+    /// A part of the total changes from `before` to `now`.
     fn change(&self, before: usize, now: usize) {
         if now > before {
             self.holding.fetch_add(now - before, Ordering::Relaxed);
@@ -103,7 +103,7 @@ impl Stake {
 }
 
 impl Keeping {
-    /// It is so much now.
+    /// Sets how much the service holds for the session.
     pub(crate) fn hold(&mut self, bytes: usize) {
         let before = std::mem::replace(&mut self.bytes, bytes);
         if let Some(account) = &self.account {
@@ -137,7 +137,7 @@ mod tests {
     use crate::session::link::Link;
     use crate::session::outbound::Teardown;
 
-    /// What a service releases no longer counts, whether its session gets a turn or not.
+    /// Memory that a service releases no longer counts, whether its session runs or not.
     #[test]
     fn parts_of_a_stake_change_by_themselves() {
         let ceiling = Arc::new(Ceiling::new(100));
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(ceiling.held.load(Ordering::Relaxed), 0);
     }
 
-    /// What a session dropped with its connection is not held, and no other session may be cut for it.
+    /// Data that a session dropped with its connection do not count, and no other session may be cut for them.
     #[actix::test]
     async fn what_is_dropped_counts_no_longer() {
         let chunk = || Inbound::Chunk(Bytes::from_static(&[0; 1000]));

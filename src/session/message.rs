@@ -15,11 +15,11 @@ use crate::payload::{Headers, MessageId, Payload};
 /// Begins an outbound message (P3): at a server the answer to the current request, at a client a request, which is
 /// queued (P72).
 ///
-/// A 1xx response other than 101 informs and does not answer. The answer to this message says whether the payload was
-/// accepted, and gives its id. The handler hears what follows.
+/// A 1xx response other than 101 is informational and does not answer the request. The reply to this message says
+/// whether the payload was accepted, and contains its id. What follows is reported to the handler.
 ///
 /// # Errors
-/// The payload comes back: `NotOpen` (no request to answer), `AlreadyAnswered`, `Busy` (the queue is full), `Overrun`
+/// The payload is returned: `NotOpen` (no request to answer), `AlreadyAnswered`, `Busy` (the queue is full), `Overrun`
 /// (an interim response that does not fit), `Closing`, or `Unusable` with what is wrong with it. A refusal that nobody
 /// awaits goes to [`HttpHandler::refused`](crate::HttpHandler::refused).
 #[doc(alias = "send")]
@@ -33,7 +33,7 @@ pub struct Apply(pub Payload);
 /// request with an Upgrade field, or CONNECT.
 ///
 /// It is answered when HTTP is over on the connection: after the head of the server's response, and when all output was
-/// taken. The exchange is completed first, then the session ends. Its handler hears nothing of the new protocol.
+/// written. The exchange is completed first, then the session ends. Its handler gets nothing of the new protocol.
 /// Requests that still wait at a client then fail, and can be sent elsewhere. If the server declines, its response goes
 /// to the client's handler, and the session goes on.
 ///
@@ -76,16 +76,17 @@ impl fmt::Debug for HandOffTo {
 
 /// Sends body data of the Stream or Chunked message that was begun last (P43).
 ///
-/// The session frames the data and holds them to the announced length. If you await the answer, it comes when there is
-/// room again: that is backpressure that works across threads. A wait begins when the outbound buffer rises above its
-/// high-water mark and ends when it falls to the low one. Empty data are taken and send nothing (B27).
+/// The session frames the data and enforces the announced length. If you await the answer, it comes when there is room
+/// again: this is backpressure that works across threads. A wait begins when the outbound buffer rises above its
+/// high-water mark and ends when it falls to the low-water mark. Empty data are accepted and send nothing (B27).
 ///
-/// Not cancel-safe: after a dropped wait you do not know whether the data were taken, and can only [`Cancel`].
+/// Not cancel-safe: after a dropped wait you do not know whether the data were accepted, and can only [`Cancel`].
 /// [`BodySender`](crate::BodySender) does not have this problem.
 ///
 /// # Errors
-/// The data come back: `NotOpen`, `NotYourTurn`, `NoBody`, `Busy` (a raw answer is open), `TooLong`, `Overrun`,
-/// `Closing`. They come back empty if the session ends while the sender waits for room: they had been taken.
+/// The data are returned: `NotOpen`, `NotYourTurn`, `NoBody`, `Busy` (a raw answer is open), `TooLong`, `Overrun`,
+/// `Closing`. They are returned empty if the session ends while the sender waits for room, because they had been
+/// accepted.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), Refused<Bytes>>")]
 pub struct SendChunk(pub Bytes);
@@ -114,7 +115,8 @@ pub struct SendChunkTo {
 ///
 /// # Errors
 /// `NotOpen`, `NotYourTurn` or `NoBody` if no body is open, `Busy` if a raw answer ([`Write`]) is open and another
-/// message is named, `Closing`. If the announced length was not reached, `Unusable(BodyTooShort)`: the message is aborted, so that the peer cannot take it for whole (B27).
+/// message is named, `Closing`. If the announced length was not reached, `Unusable(BodyTooShort)`: the message is
+/// aborted, so that the peer cannot take it for complete (B27).
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), Refused<()>>")]
 pub struct Finish;
@@ -163,8 +165,8 @@ pub struct FinishOf {
 /// [`Finish`] ends it. The session cannot check them. Backpressure works as for [`SendChunk`].
 ///
 /// # Errors
-/// The data come back: `NotOpen`, `Busy` (a framed message is open), `AlreadyAnswered`, `Overrun`, `Closing`; as for
-/// [`SendChunk`], they come back empty if the session ends while the sender waits.
+/// The data are returned: `NotOpen`, `Busy` (a framed message is open), `AlreadyAnswered`, `Overrun`, `Closing`; as for
+/// [`SendChunk`], they are returned empty if the session ends while the sender waits.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), Refused<Bytes>>")]
 pub struct Write(pub Bytes);
@@ -191,8 +193,8 @@ pub struct WriteTo {
 
 /// Stops sending a message, or gives up the exchange that it belongs to (P7).
 ///
-/// A message in flight cannot be taken back. The connection is aborted, so that the peer sees that the message is not
-/// whole (P82). An id that is not in use has no effect (P83).
+/// A message in flight cannot be taken back. The connection is aborted, so that the peer sees that the message is
+/// incomplete (P82). An id that is not in use has no effect (P83).
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Cancel(pub MessageId);
@@ -203,7 +205,7 @@ impl Cancel {
         CancelCurrent
     }
 
-    /// Cancels every exchange that was begun or waits.
+    /// Cancels every exchange that has begun or waits.
     pub fn all() -> CancelAll {
         CancelAll
     }

@@ -1,6 +1,6 @@
-//! What is counted, by the facade `metrics` (feature `metrics`). The names are listed in `docs/observability.md`.
+//! Metrics, through the facade `metrics` (feature `metrics`). The names are listed in `docs/observability.md`.
 //!
-//! A gauge is an object that lives as long as what it counts.
+//! A gauge is an object that lives as long as the thing that it counts.
 
 use http::{Method, StatusCode};
 use metrics::{Gauge, Label, SharedString, counter, gauge, histogram};
@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use crate::error::{Deadline, WireError};
 use crate::payload::Payload;
 
-/// The end that the figures belong to.
+/// The side that the figures belong to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Role {
     Server,
@@ -78,7 +78,8 @@ pub(super) struct ExchangeGauge {
     method: &'static str,
     scheme: &'static str,
     active: Gauge,
-    /// A time of its own: the session reads the clock once a turn, in which a handler may do all of its work.
+    /// A separate time, because the session reads the clock only once a turn, in which a handler may do all of its
+    /// work.
     began: Instant,
 }
 
@@ -101,7 +102,7 @@ impl ExchangeGauge {
         }
     }
 
-    /// It is over.
+    /// The exchange is over.
     pub(super) fn end(&self, exchange: &Exchange) {
         let names = self.role.names();
         let mut labels = vec![
@@ -153,7 +154,7 @@ pub(super) fn sent(accepted: Instant) {
     histogram!("http_actors.client.queue_time").record(accepted.elapsed());
 }
 
-/// Output that was above its mark since that time, if it was, is below the lower one, or gone.
+/// Output that was throttled since that time, if it was, no longer is.
 pub(super) fn throttled(since: Option<Instant>) {
     if let Some(since) = since {
         histogram!("http_actors.throttled_time").record(since.elapsed());
@@ -166,13 +167,13 @@ pub(super) fn refused(error: WireError) {
     counter!("http_actors.server.refusals", "cause" => cause).increment(1);
 }
 
-/// The same, because it was late.
+/// A request was refused before it became an exchange, because it was late.
 pub(super) fn late(deadline: Deadline) {
     let cause = SharedString::from(format!("timeout_{}", deadline.name()));
     counter!("http_actors.server.refusals", "cause" => cause).increment(1);
 }
 
-/// What went wrong: the cause, or the status that says so.
+/// What went wrong: the cause, or the status.
 fn error(role: Role, exchange: &Exchange) -> Option<SharedString> {
     let wrong = match role {
         Role::Server => 500,
@@ -201,7 +202,7 @@ fn class(status: Option<StatusCode>) -> &'static str {
     }
 }
 
-/// One of a few words: methods that clients make up must not become series without end.
+/// One of a few labels: methods that clients invent must not create new series.
 fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,8 +1,8 @@
 //! The session: one connection, two actors. Floors 2 and 3.
 //!
-//! [`HttpSession`] has the handler and the sending side, [`builder::PayloadBuilder`] the receiving side. They talk only
-//! by the messages of `inbound.rs`. This file decides nothing about bytes or framing. It has the actor, its behaviours
-//! in the order of `docs/semantics.md`, and the loop that calls the handler.
+//! [`HttpSession`] has the handler and the sending side, [`builder::PayloadBuilder`] the receiving side. They
+//! communicate by the messages of `inbound.rs`. This file contains no logic for bytes or framing. It has the actor, and
+//! the loop that calls the handler; its behaviours are in `behaviours.rs`, `handles.rs` and `private.rs`.
 
 mod awaited;
 mod behaviours;
@@ -105,19 +105,19 @@ use trace::Traced;
 pub use unsent::Unsent;
 pub use watch::{Terminated, Watch};
 
-/// How many messages are handled before the connection's own I/O gets a turn.
+/// How many messages are handled before the I/O of the connection gets a turn.
 ///
-/// actix polls a mailbox until it is empty (X2), so busy senders could keep output and deadlines waiting for ever.
+/// actix polls a mailbox until it is empty (X2), so busy senders could starve output and deadlines.
 const MESSAGES_A_TURN: u32 = 64;
 
 /// One HTTP connection as an actor.
 ///
 /// A server makes one for each connection; [`accept`](Self::accept), [`connect`](Self::connect) and
-/// [`over`](Self::over) make one too. You talk to it by messages: [`Apply`], [`SendChunk`], [`Finish`], [`Write`],
-/// [`Cancel`], [`Dispose`], [`Inspect`]. What comes in arrives at the connection's [`HttpHandler`].
+/// [`over`](Self::over) make one too. You control it by messages: [`Apply`], [`SendChunk`], [`Finish`], [`Write`],
+/// [`Cancel`], [`Dispose`], [`Inspect`]. Incoming messages go to the connection's [`HttpHandler`].
 ///
-/// A server session ends with its connection, and its address is closed then. Messages from one sender are handled in
-/// the order in which they were sent.
+/// A server session ends with its connection, which closes its address. Messages from one sender are handled in the
+/// order in which they were sent.
 ///
 /// The private behaviours cannot be named outside:
 /// ```compile_fail,E0603
@@ -139,7 +139,7 @@ impl fmt::Debug for HttpSession {
 }
 
 impl HttpSession {
-    /// Serves a connection on the current arbiter. Anything that can be read and written will do.
+    /// Serves a connection on the current arbiter. Any `AsyncRead + AsyncWrite` works.
     ///
     /// A `TcpStream` or `UnixStream` is recognised and split without a lock. The factory makes the handler at once.
     ///
@@ -156,7 +156,8 @@ impl HttpSession {
         })
     }
 
-    /// The same for a server, which holds something for the connection. Returns what was made beside the handler.
+    /// Like [`accept`](Self::accept), for a server, which holds resources for the connection. Returns what `make` made
+    /// beside the handler.
     pub(crate) fn open<T>(
         halves: Halves,
         options: Arc<SessionOptions>,
@@ -188,7 +189,7 @@ impl HttpSession {
         })
     }
 
-    /// The same for a client: on its arbiter, and through a proxy if there is one.
+    /// Like [`connect`](Self::connect), for a client: on its arbiter, and through a proxy if there is one.
     pub(crate) fn connect_on(
         arbiter: &ArbiterHandle,
         way: Way,
@@ -232,7 +233,7 @@ impl HttpSession {
 
     // The loop.
 
-    /// Tells the handler everything that it may know now.
+    /// Makes all calls of the handler that are due.
     fn settle(&mut self) {
         while let Some(step) = self.context.next_step() {
             self.tell(step);
@@ -279,15 +280,15 @@ impl HttpSession {
                 }
             }
         }));
-        // Dropped here, so that the usual empty case costs one look and no call.
+        // Dropped here, so that the usual empty case costs one check and no call.
         let _left = inside.map(drop);
         self.context.link.telling_refusal = false;
         if let Some(ended) = ended {
             ended.recycle();
         }
         if called.is_err() {
-            // The handler's state is unknown: it is never called again, and its drop may panic too, for example because
-            // of a lock that is poisoned now.
+            // The state of the handler is unknown, so it is never called again. Its drop may panic too, for example
+            // because of a poisoned lock.
             let handler = std::mem::replace(&mut self.handler, Box::new(Broken));
             let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
             self.context.side.panicked(&mut self.context.link);
@@ -331,12 +332,12 @@ impl HttpSession {
                 continue;
             }
             if !blocked && self.context.side.flushed(&self.context.link) {
-                // What the handler was just told made an answer complete without another byte.
+                // The handler completed an answer without another byte of output.
                 continue;
             }
             if let Phase::Flushing { reason, linger } = self.context.link.phase
                 && !blocked
-                // A peer that is gone cannot be told so; the result is the same.
+                // The result is ignored: if the peer has disconnected, shutting down makes no difference.
                 && self.context.link.outbound.poll_shutdown(cx).is_ready()
             {
                 return self.end(ctx, reason, linger);
@@ -386,7 +387,7 @@ impl HttpSession {
         side.poll(link, cx)
     }
 
-    /// Both halves are here: they go to the taker, and the session ends.
+    /// Both halves are available: they go to the taker, and the session ends.
     fn hand_over(&mut self, released: handoff::Released, ctx: &mut Context<Self>) {
         self.context.link.hand_over(released);
         ctx.stop();
@@ -427,7 +428,7 @@ impl HttpHandler for Broken {
     fn apply(&mut self, _payload: Payload, _session: &mut SessionContext) {}
 }
 
-/// The I/O of a session, polled after its mailbox: all that one turn produced leaves in one write.
+/// The I/O of a session, polled after its mailbox: everything that one turn produced is sent in one write.
 struct Io;
 
 impl ActorFuture<HttpSession> for Io {
@@ -473,7 +474,7 @@ impl Actor for HttpSession {
         ctx.spawn(Io);
     }
 
-    /// Runs when the arbiter stops too: an exchange that is going on then still gets its end (N3).
+    /// Also runs when the arbiter stops: an exchange in progress still gets its end (N3).
     fn stopped(&mut self, _ctx: &mut Self::Context) {
         let SessionContext { link, side } = &mut self.context;
         if !matches!(link.phase, Phase::Closed { .. }) {

@@ -1,4 +1,4 @@
-//! Replaces the meter in a build without it: nothing is counted, and nothing is kept to be counted.
+//! Replaces the meter in a build without it: nothing is counted or stored.
 
 use tokio::time::Instant;
 

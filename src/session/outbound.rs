@@ -16,16 +16,17 @@ use crate::error::RefusedReason;
 use crate::transport;
 use crate::wire::Encoder;
 
-/// How many times the mark waits for a socket that takes all at once: a fifth of the processor time of 256 MiB.
+/// The factor by which the mark grows for a socket that takes all at once. This saves a fifth of the processor time of
+/// sending 256 MiB.
 const FAST: usize = 4;
 
 /// Whether there is room for more output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use = "when throttled, wait for `unthrottled` before sending more"]
 pub enum Room {
-    /// There is room: go on.
+    /// There is room: send more.
     Open,
-    /// The data were taken; send no more until `unthrottled`.
+    /// The data were accepted; send no more until `unthrottled`.
     Throttled,
 }
 
@@ -61,7 +62,7 @@ pub(super) struct Outbound {
     io: Option<transport::WriteHalf>,
     options: Arc<SessionOptions>,
     throttled: Option<Instant>,
-    /// The socket took all at once when there was more than the mark: it gets more until it does not.
+    /// The socket took everything at once when there was more than the mark. The mark is higher until it does not.
     fast: bool,
     waiters: Vec<Box<dyn Waiter>>,
     stall: RareDeadline,
@@ -102,7 +103,7 @@ impl Outbound {
         self.throttled
     }
 
-    /// Whether the hard cap is reached, so that nothing more is taken.
+    /// Whether the hard cap is reached, so that nothing more is accepted.
     pub(super) fn is_full(&self) -> bool {
         self.buffer.len() >= self.options.buffers.hard_cap
     }
@@ -111,7 +112,7 @@ impl Outbound {
         self.buffer.len() <= self.high_water()
     }
 
-    /// The mark, higher for a socket that is fast: long writes cost the kernel less.
+    /// The high-water mark, raised for a fast socket, because long writes cost the kernel less.
     fn high_water(&self) -> usize {
         let Buffers {
             high_water,
@@ -125,7 +126,7 @@ impl Outbound {
         }
     }
 
-    /// To be called after something was added or written.
+    /// Checks the marks. Must be called after something was added or written.
     pub(super) fn weigh(&mut self) -> Flow {
         let waiting = self.buffer.len();
         if self.throttled.is_none() && waiting > self.high_water() {
@@ -155,7 +156,7 @@ impl Outbound {
         }
     }
 
-    /// Writes what waits. Ready when nothing does any more.
+    /// Writes what waits. Ready when everything is written.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(io) = &mut self.io else {
             return Poll::Ready(Ok(()));
@@ -203,7 +204,7 @@ impl Outbound {
         self.stall.set(None);
     }
 
-    /// Ready when output has waited for the full time without a byte taken. Each byte starts the clock anew.
+    /// Ready when output has waited for the full time and the socket took no byte. Each byte restarts the timer.
     pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(patience) = self.options.timeouts.write else {
             return Poll::Pending;
@@ -219,20 +220,20 @@ impl Outbound {
         self.stall.poll(cx)
     }
 
-    /// Grows whenever the socket takes something. What a transport takes into a buffer of its own is no progress.
+    /// Grows whenever the socket takes something. Bytes in a transport's own buffer do not count as progress.
     pub(super) fn taken(&self) -> u64 {
         let below = self.io.as_ref().and_then(|io| io.taken());
         below.unwrap_or_else(|| self.buffer.total())
     }
 
-    /// The transport takes no more: what waits is dropped, and its clock ends.
+    /// The transport takes no more: drops what waits, and stops the write timer.
     pub(super) fn give_up(&mut self) {
         self.buffer.discard();
         self.unflushed = false;
         self.stall.set(None);
     }
 
-    /// Whether the peer has sent anything that was not read. `None` if only a read can tell.
+    /// Whether the peer has sent bytes that were not read. `None` if only a read can tell.
     pub(super) fn has_input(&self) -> Option<bool> {
         self.io.as_ref().and_then(|io| io.has_input())
     }

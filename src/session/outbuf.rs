@@ -11,7 +11,7 @@ use crate::payload::Spare;
 use crate::transport;
 use crate::wire::Output;
 
-/// Data from this size on are not copied: they wait as they are and leave by a vectored write.
+/// Data of at least this size are not copied, but queued and written by a vectored write.
 const LARGE: usize = 8 << 10;
 
 /// How many slices one vectored write takes.
@@ -24,9 +24,9 @@ thread_local! {
     static SPARE: Spare<Vec<u8>> = const { Spare::new(16) };
 }
 
-/// One buffer for everything small, with the large pieces spliced in at their places.
+/// One buffer for everything small, with large pieces spliced in at their positions.
 ///
-/// The buffer belongs to the thread: a connection has one only while something waits.
+/// The buffer is borrowed from the thread: a connection has one only while something waits.
 #[derive(Debug, Default)]
 pub(super) struct OutBuf {
     small: Vec<u8>,
@@ -141,7 +141,7 @@ impl OutBuf {
         self.written += taken;
     }
 
-    /// After everything was written, the buffer goes back to the thread; after a part, its space is used again.
+    /// Returns the buffer to the thread once everything was written.
     fn settle(&mut self) {
         if self.small.capacity() == 0 {
             return;
@@ -169,7 +169,7 @@ impl OutBuf {
         self.small = Spare::take_from(&SPARE).unwrap_or_default();
     }
 
-    /// Moves what waits to the front once more than half of a large buffer was written. Amortised: each byte moves
+    /// Moves what waits to the front once more than half of a large buffer was written. Amortised, each byte moves
     /// once.
     #[inline(never)]
     fn compact(&mut self) {

@@ -2,10 +2,10 @@
 
 use std::task::Poll;
 
-/// What is missing of a body of a known length.
+/// How many bytes of a body of known length are still missing.
 ///
-/// A stream that has given all of it is not waited for: it may have no end, and meanwhile nothing else could be sent on
-/// the connection. If it gives more at once, that is too much, and an error of the session.
+/// A stream that has delivered the whole body is not awaited any further: it may never end, and nothing else could be
+/// sent on the connection meanwhile. If it is ready with more, that is too much, and an error.
 #[derive(Debug)]
 pub(crate) struct Owed(Option<u64>);
 
@@ -14,12 +14,12 @@ impl Owed {
         Self(length)
     }
 
-    /// So much has come.
+    /// Counts bytes that have come.
     pub(crate) fn pay(&mut self, bytes: usize) {
         self.0 = self.0.map(|owed| owed.saturating_sub(bytes as u64));
     }
 
-    /// What a stream gave, or its end if nothing is missing and it gives nothing now.
+    /// What a stream returned, or its end if nothing is missing and it is pending.
     pub(crate) fn or_end<T>(&self, polled: Poll<Option<T>>) -> Poll<Option<T>> {
         match polled {
             Poll::Pending if self.0 == Some(0) => Poll::Ready(None),

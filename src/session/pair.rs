@@ -1,7 +1,7 @@
 //! One task for the two actors of a server connection.
 //!
-//! Two tasks would do as well. In one, what the builder reads is handled, answered and written while its memory is in
-//! the cache. With thousands of busy connections, other builders would come in between.
+//! Two tasks would be correct too. In one task, what the builder reads is handled, answered and written while its
+//! memory is in the cache. With two, and thousands of busy connections, other builders would run in between.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,14 +11,14 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use super::place::{Place, Placed};
 
-/// How often the two may give each other work before the rest of the arbiter gets a turn.
+/// How many rounds the two actors may run before the rest of the arbiter gets a turn.
 const ROUNDS: u32 = 4;
 
 /// The builder was woken.
 const BUILDER: u8 = 1;
 /// The session was woken.
 const SESSION: u8 = 2;
-/// The task is being polled, and will look at the two above before it returns.
+/// The task is being polled, and will check the two flags above before it returns.
 const POLLING: u8 = 4;
 
 #[cfg(test)]
@@ -40,13 +40,13 @@ where
         actix_rt::spawn(session);
         return;
     }
-    // In a box: the room of a task is counted in steps of 128 bytes.
+    // Boxed, because the size of a task is rounded up to a multiple of 128 bytes.
     actix_rt::spawn(Place::new(Pair::new(builder, session)));
 }
 
 /// The future of that task. It stays in the task in which it is polled first.
 pub(super) struct Pair<B, S> {
-    // ORDER: dropped before the builder, whose address of the session the last calls of the handler may ask for.
+    // ORDER: dropped before the builder, which holds the session's address: the last calls of the handler may need it.
     session: Half<S>,
     builder: Half<B>,
     state: Arc<State>,
@@ -106,7 +106,7 @@ where
 /// One actor, and the waker that it is polled with.
 struct Half<F> {
     bit: u8,
-    /// Freed as soon as it is over.
+    /// `None`, and freed, as soon as the actor has ended.
     actor: Option<F>,
     waker: Waker,
 }
@@ -138,14 +138,14 @@ impl<F: Future<Output = ()> + Unpin> Half<F> {
 
 /// Which actor was woken. It is also the builder's waker: one allocation less.
 ///
-/// Nearly all wakes come from the thread of the task itself. Those are noted by plain loads and stores: with one byte
-/// for all threads, a request had seven locked instructions more, which are as much time as 300 others.
+/// Nearly all wakes come from the thread of the task itself. They are recorded by plain loads and stores: with one byte
+/// for all threads, a request had seven more locked instructions, which take as long as 300 others.
 struct State {
     /// Tells the thread of the task from others.
     home: usize,
-    /// Of the constants above. Only used at home.
+    /// Flags of the constants above. Only accessed on the home thread.
     near: AtomicU8,
-    /// The same for wakes from other threads. Each of them also wakes the task.
+    /// Flags of wakes from other threads. Each of them also wakes the task.
     far: AtomicU8,
     /// Wakes the task that both run in.
     outer: OnceLock<Waker>,
@@ -189,7 +189,7 @@ impl State {
         }
     }
 
-    /// At home, where nobody else changes it meanwhile. Returns what was there.
+    /// Changes `near` on the home thread, where no other thread changes it. Returns the previous value.
     fn change(&self, to: impl Fn(u8) -> u8) -> u8 {
         let near = self.near.load(Ordering::Relaxed);
         self.near.store(to(near), Ordering::Relaxed);
@@ -197,7 +197,7 @@ impl State {
     }
 }
 
-/// An address of this thread's own: as long as it runs, no other thread has it.
+/// An address that identifies this thread: no other thread has it while this one runs.
 fn here() -> usize {
     thread_local! {
         static HERE: u8 = const { 0 };

@@ -1,7 +1,7 @@
-//! Where the future of an actor is: in a box that the thread keeps for the next connection.
+//! The boxes for the futures of actors, which a thread keeps for the next connection.
 //!
-//! The two actors of a connection are almost two kilobytes. If many connections come and go at once, they are more than
-//! the allocator keeps at hand: 4 % of the processor time of a connection that has one request.
+//! The two actors of a connection are almost two kilobytes. If many connections come and go at once, that is more than
+//! the allocator caches: 4 % of the processor time of a connection with one request.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use super::builder::PayloadBuilder;
 use super::pair::Pair;
 use crate::payload::Spare;
 
-/// A box with a future in it, or with none.
+/// A box that may contain a future.
 type Kept<F> = Pin<Box<Option<F>>>;
 
 type Session = ContextFut<HttpSession, actix::Context<HttpSession>>;

@@ -1,5 +1,5 @@
-//! The messages of `inbound.rs`, as the session answers them: from its builder, a server, the pool of a client. Those
-//! from handles that were given away are in `handles.rs`.
+//! The session's handlers of the messages of `inbound.rs`: from its builder, a server, the pool of a client. Those from
+//! handles are in `handles.rs`.
 
 use actix::Handler;
 
@@ -9,7 +9,7 @@ use super::outbound::Teardown;
 use super::trace::Traced;
 use crate::error::{CancelCause, CloseReason, Refused, RefusedReason};
 
-// From the builder. The builder of an earlier connection is ignored (P84).
+// From the builder. Messages from the builder of an earlier connection are ignored (P84).
 
 impl HttpSession {
     fn receive(&mut self, from: Epoch, item: Inbound) {
@@ -212,7 +212,8 @@ mod tests {
         }
     }
 
-    /// P84: what the builder of another connection of the same session says is not heard; what its own says is.
+    /// P84: messages from the builder of another connection of the same session are ignored; those of the current one
+    /// are not.
     #[actix::test]
     async fn p84_an_earlier_connection_is_not_heard() {
         let (near, mut far) = tokio::io::duplex(1 << 10);
@@ -235,8 +236,8 @@ mod tests {
         assert_eq!(told.recv().await, Some(None));
     }
 
-    /// Nothing is sent to a server that was seen to leave, although what it sent before is not read yet. What waits
-    /// goes over the next connection, which there is none of here.
+    /// Nothing is sent to a server that has half-closed, even if what it sent before is not read yet. Waiting requests
+    /// would go over the next connection, but there is none here.
     #[actix::test]
     async fn nothing_follows_the_end_of_the_server() {
         let (near, mut far) = tokio::io::duplex(1 << 10);

@@ -1,4 +1,4 @@
-//! What a log gets of an exchange.
+//! The record of an exchange that a logger gets.
 
 use bytes::Bytes;
 
@@ -6,14 +6,14 @@ use super::exchange::Exchange;
 use crate::payload::{Headers, Payload};
 use crate::transport::Peer;
 
-/// Logs exchanges: each is told once, when it is over (P115).
+/// Logs exchanges, each once, when it is over (P115).
 pub trait Logger: Send + Sync + 'static {
     /// How much of the messages the log needs. The session keeps no more than that.
     fn detail(&self) -> Detail {
         Detail::Heads
     }
 
-    /// An exchange is over. This is called in the session actor, so it must not block for long.
+    /// Called when an exchange is over, in the session actor: it must not block for long.
     fn log(&self, record: &Record<'_>);
 }
 

@@ -1,4 +1,4 @@
-//! Answers to behaviours: known now, or given when there is room.
+//! Answers to behaviours: given at once, or when there is room.
 
 use std::fmt;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use super::unsent::{IntoUnsent, Unheard};
 use super::waiter::ReplySlot;
 use crate::error::Refused;
 
-/// The answer to a behaviour, with the place for a refusal that nobody awaits.
+/// The answer to a behaviour, with the list for a refusal that nobody awaits.
 #[derive(Debug)]
 #[allow(
     unnameable_types,
@@ -40,7 +40,7 @@ where
 {
     fn handle(self, _: &mut Context<HttpSession>, sender: Option<OneshotSender<T::Result>>) {
         match (self.result, sender, self.unheard) {
-            // A sender that no longer waits does not want to know.
+            // If the sender no longer waits, nobody needs the answer.
             (result, Some(sender), _) => drop(sender.send(result)),
             (Err(refused), None, Some(unheard)) => {
                 unheard.note(refused.map(IntoUnsent::into_unsent));
@@ -56,9 +56,9 @@ where
     reason = "an associated type that nobody needs to name"
 )]
 pub enum Reply<M> {
-    /// Known now.
+    /// Answered at once.
     Now(Verdict<(), M>),
-    /// Taken; answered when there is room.
+    /// The data were accepted; answered when there is room.
     Later(ReplySlot<Result<(), Refused<M>>>),
 }
 
@@ -90,9 +90,9 @@ where
     reason = "an associated type that nobody needs to name"
 )]
 pub enum PartReply {
-    /// Known now.
+    /// Answered at once.
     Now(Result<(), NoMore>),
-    /// Taken, or kept for later; answered when there is room.
+    /// The part was accepted, or kept; answered when there is room.
     Later(ReplySlot<Result<(), NoMore>>),
 }
 
@@ -112,7 +112,7 @@ impl MessageResponse<HttpSession, BodyPart> for PartReply {
         sender: Option<OneshotSender<Result<(), NoMore>>>,
     ) {
         match (self, sender) {
-            // A sender that no longer waits has nothing more to send.
+            // If the sender no longer waits, it sends no more parts.
             (Self::Now(answer), Some(sender)) => drop(sender.send(answer)),
             (Self::Now(_), None) => {}
             (Self::Later(slot), sender) => slot.set(sender),

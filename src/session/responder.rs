@@ -21,10 +21,10 @@ use crate::payload::{MessageId, Payload, TransferMode};
 /// The right to answer one request, once, from any actor or thread.
 ///
 /// You get it from [`SessionContext::responder`](crate::SessionContext::responder) or in an
-/// [`HttpRequest`](crate::HttpRequest) message. An answer spends it. If it is dropped without one, the client gets a
-/// 500 and the connection closes, so the client never hangs. If the exchange is over by then, nothing happens.
+/// [`HttpRequest`](crate::HttpRequest) message. An answer consumes it. If it is dropped without an answer, the client
+/// gets a 500 and the connection closes, so the client never hangs. If the exchange is over by then, nothing happens.
 ///
-/// A client that sent `Expect: 100-continue` gets its 100 when the body is first asked for: by
+/// A client that sent `Expect: 100-continue` gets its 100 when the body is first requested: by
 /// [`continue_`](Self::continue_), or when a [`hold`](Self::hold) is released. A [`stream`](Self::stream) with a
 /// success status sends the 100 first, because no 100 may come after the head.
 #[must_use = "dropping a responder answers the request with a 500"]
@@ -46,7 +46,7 @@ impl Responder {
         }
     }
 
-    /// Whether this head announces a body that is to follow. One of length 0 is whole.
+    /// Whether this head announces a body that is to follow. A body of length 0 does not count.
     pub(crate) fn needs_body(&self, head: &Payload) -> bool {
         head.mode() != TransferMode::Oneshot
             && head.body_size() != Some(0)
@@ -66,7 +66,7 @@ impl Responder {
 
     /// Answers the request. The payload is on its way when this returns, and you may drop the [`Answer`].
     ///
-    /// A refusal that nobody awaits goes to the handler. The right to answer is spent either way: if the payload is
+    /// A refusal that nobody awaits goes to the handler. The right to answer is consumed in any case: if the payload is
     /// refused, the client gets a 500, unless somebody else may still answer.
     ///
     /// Refused as `Unusable`, among others, are a 1xx (use [`inform`](Self::inform)) and a head that announces a body
@@ -105,17 +105,17 @@ impl Responder {
     /// Begins a Stream or Chunked answer and returns the writer of its body.
     ///
     /// # Errors
-    /// The head comes back: see [`Apply`](crate::Apply). If the answer can have no body, as to HEAD, the head is sent,
+    /// The head is returned: see [`Apply`](crate::Apply). If the answer can have no body, as to HEAD, the head is sent,
     /// and the writer refuses data with `NoBody`, or with `NotYourTurn` once the exchange is over.
     pub async fn stream(self, head: Payload) -> Result<BodySender, Refused<Payload>> {
-        // Made first, so that the answer is cut, and not left open, if this future is dropped while it waits.
+        // Made before the wait, so that the answer is cut, and not left open, if this future is dropped while it waits.
         let body = BodySender::new(self.session.clone(), head.id());
         self.answer(head, Writer::Given).await?;
         Ok(body)
     }
 
-    /// Waits until the exchange is over: the client has gone, a deadline has passed, the session was disposed, or
-    /// another responder's answer is complete. If you work long on an answer, race the work with this.
+    /// Waits until the exchange is over: the client has disconnected, a deadline has passed, the session was disposed,
+    /// or another responder's answer is complete. If you work long on an answer, race the work with this.
     ///
     /// The future does not borrow. Make it once, pin it, and race it with many sends.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -123,17 +123,17 @@ impl Responder {
     }
 
     /// Waits until the session is asked to [`Leave`](crate::Leave), as by a [`Drain`](crate::Drain), or the exchange is
-    /// over. Then bring an answer that does not end by itself to an end.
+    /// over. When it resolves, finish an answer that does not end by itself.
     ///
     /// Like that of [`closed`](Self::closed), the future does not borrow.
     pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
         Departure::of(self.session.clone(), self.exchange)
     }
 
-    /// Sets what happens to the exchange when the client closes its sending side, in the place of
-    /// [`SessionOptions::half_close`](crate::SessionOptions::half_close): `Abort`, if you must know at once that the
-    /// client has left. If the client has done so already, it happens now: `Abort` cancels the exchange, and the time of
-    /// `FinishWithin` begins.
+    /// Sets what happens to the exchange when the client closes its sending side. This overrides
+    /// [`SessionOptions::half_close`](crate::SessionOptions::half_close). Use `Abort` if you must know at once that the
+    /// client has disconnected. If the client has already closed its sending side, the policy takes effect now: `Abort`
+    /// cancels the exchange, and the time of `FinishWithin` begins.
     pub fn on_half_close(&self, policy: HalfClose) {
         self.session.do_send(OnHalfClose {
             exchange: self.exchange,
@@ -157,7 +157,7 @@ impl Responder {
         });
     }
 
-    /// Pauses the delivery of the request body until the guard is dropped (P8). It does not work at once: what is
+    /// Pauses the delivery of the request body until the guard is dropped (P8). It takes effect with a delay: what is
     /// already on its way to the handler still arrives.
     pub fn hold(&self) -> MuteGuard {
         self.session.do_send(Mute(self.exchange));
@@ -181,7 +181,7 @@ impl fmt::Debug for Responder {
     }
 }
 
-/// Resolves to whether an answer was accepted. You may drop it: the answer is sent all the same.
+/// Resolves to whether an answer was accepted. You may drop it: the answer is sent anyway.
 #[derive(Debug)]
 pub struct Answer {
     receipt: Receipt<Payload, MessageId>,
@@ -193,7 +193,8 @@ impl Future for Answer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.receipt).poll(cx).map(|received| {
-            // A parcel always answers, at the latest when it is dropped. Only a session torn down in mid-call does not.
+            // A parcel always answers, at the latest when it is dropped. Only a session that was torn down during a
+            // call does not.
             received.unwrap_or_else(|_| {
                 let lost = Payload::response(http::StatusCode::INTERNAL_SERVER_ERROR);
                 Err(Refused::new(RefusedReason::Closing, lost))
@@ -202,7 +203,7 @@ impl Future for Answer {
     }
 }
 
-/// Holds back a body until it is dropped; see [`Responder::hold`] and
+/// Pauses the delivery of a body until it is dropped; see [`Responder::hold`] and
 /// [`SessionContext::hold`](crate::SessionContext::hold).
 #[derive(Debug)]
 #[must_use = "delivery resumes when the guard is dropped"]

@@ -90,7 +90,7 @@ impl Side {
         at!(self, take_data(link, message, data))
     }
 
-    /// Only a server sends raw bytes, as the answer to a request.
+    /// Takes raw bytes. Only a server sends them, as the answer to a request.
     pub(super) fn take_raw(
         &mut self,
         link: &mut Link,
@@ -117,8 +117,8 @@ impl Side {
         at!(self, end_body(link, message, trailers))
     }
 
-    /// Takes a part of a body that another actor passes on. If a message cannot take it, the message is cut: the sender
-    /// of the part may not hear of a refusal.
+    /// Takes a part of a body that another actor passes on. If it is refused, the message is cut, because the sender of
+    /// the part may not get the refusal.
     pub(super) fn take_part(
         &mut self,
         link: &mut Link,
@@ -147,7 +147,7 @@ impl Side {
         }
     }
 
-    /// Keeps the first part of a body that was not asked for yet. False if there is one.
+    /// Keeps the first part of a body that was not asked for yet. False if a part is kept already.
     pub(super) fn park(&mut self, message: MessageId, part: Part, waiter: Box<dyn Waiter>) -> bool {
         match self {
             Self::Server(_) => false,
@@ -219,12 +219,12 @@ impl Side {
         at!(self, shut(link, cause, reason));
     }
 
-    /// Whether there is an exchange whose end is to be told.
+    /// Whether there is an exchange whose end is still to be reported.
     pub(super) fn has_ended(&self) -> bool {
         at!(self, has_ended())
     }
 
-    /// The next exchange that ended, and what it leaves to the connection.
+    /// Takes the next exchange that ended, with its consequences for the connection.
     pub(super) fn take_ended(&mut self, link: &mut Link) -> Option<Ended> {
         let ended = match self {
             Self::Server(server) => Ended::Server(server.take_ended(link)?),
@@ -264,7 +264,7 @@ impl Side {
         }
     }
 
-    /// Does what is due without a message. Ready when something changed.
+    /// Handles what is due without a message, such as deadlines. Ready when something changed.
     pub(super) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<()> {
         let due = self.due(link);
         link.clock.set(due.map(|(at, _)| at));
@@ -287,7 +287,7 @@ impl Side {
         }
     }
 
-    /// When the time of something is up, and why.
+    /// When the next deadline is, and what it is for.
     fn due(&mut self, link: &Link) -> Option<(Instant, CancelCause)> {
         let cut = link.leaving.as_ref().and_then(|leaving| leaving.cut);
         let cut = cut.map(|at| (at, CancelCause::Shutdown));
@@ -323,7 +323,7 @@ impl Side {
                 let broken = client.connection.broken;
                 link.over = Some(broken.unwrap_or(io::ErrorKind::UnexpectedEof));
             }
-            // What it sent may still be the whole response. Meanwhile nothing is sent to it.
+            // What it sent may still contain the complete response. Meanwhile nothing is sent to it.
             (Self::Client(client), Rest::Unread) => client.connection.left = true,
         }
     }
@@ -336,7 +336,7 @@ impl Side {
         }
     }
 
-    /// A write failed. The server of a client may have answered before it left: that is read first.
+    /// A write failed. At a client the server may have answered before it disconnected: the answer is read first.
     pub(super) fn write_failed(&mut self, link: &mut Link, kind: io::ErrorKind) {
         match self {
             Self::Server(server) => server.broken(link),
@@ -359,7 +359,7 @@ impl Side {
         at!(self, idle_query(link));
     }
 
-    /// Nothing has come that was not handed over; at a client, nothing whole.
+    /// Everything that has come was handed over; at a client, everything complete.
     pub(super) fn no_request(&mut self, link: &mut Link) {
         match self {
             Self::Server(server) => server.no_request(link),
@@ -367,7 +367,7 @@ impl Side {
         }
     }
 
-    /// Counts a mute of the exchange whose body is coming. Returns its id, and whether this is its first mute.
+    /// Mutes the exchange whose body is coming. Returns its id, and whether this is its first mute.
     pub(super) fn mute(&mut self) -> Option<(MessageId, bool)> {
         at!(self, mute())
     }
@@ -383,7 +383,7 @@ impl Side {
         }
     }
 
-    /// The handler was told that the peer has half-closed.
+    /// The handler was called with `half_closed`.
     pub(super) fn told_half_close(&mut self, link: &mut Link) {
         if let Self::Server(server) = self {
             server.heed_half_close(link);
@@ -398,12 +398,12 @@ impl Side {
         at!(self, spawn(future));
     }
 
-    /// The span of the exchange that the handler hears of, or of this one.
+    /// The span of this exchange, or of the one that the next handler call is about.
     pub(super) fn span(&self, exchange: Option<MessageId>) -> &Traced {
         at!(self, span(exchange))
     }
 
-    /// Runs a future for as long as the exchange of this message. Drops it if that is over.
+    /// Runs a future as long as the exchange of this message. Drops the future if the exchange is over.
     pub(super) fn accompany(
         &mut self,
         message: MessageId,
@@ -445,7 +445,7 @@ impl Side {
         }
     }
 
-    /// Takes back a right to answer that was lent. True if it was the last and no answer had begun.
+    /// Takes back a right to answer. True if it was the last one and no answer had begun.
     pub(super) fn give_back(&mut self, exchange: MessageId) -> bool {
         match self {
             Self::Server(server) => server.give_back(exchange),
@@ -453,7 +453,7 @@ impl Side {
         }
     }
 
-    /// Sends the 100 that a peer may wait for, unless somebody else decides about that.
+    /// Sends the 100 that a peer may wait for, unless a responder or a sink decides about that.
     pub(super) fn promise_continue(&mut self, link: &mut Link) {
         if let Self::Server(server) = self {
             server.promise_continue(link);
@@ -467,7 +467,7 @@ impl Side {
         }
     }
 
-    /// Client: the request of the exchange that is being told of, if it was not answered.
+    /// Client: the request of the exchange whose end is being reported, if it was not answered.
     pub(super) fn take_unanswered(&mut self) -> Option<Payload> {
         match self {
             Self::Server(_) => None,
@@ -475,7 +475,7 @@ impl Side {
         }
     }
 
-    /// Client: the address, kept for as long as there is a connection.
+    /// Client: the address, kept as long as there is a connection.
     pub(super) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
         match self {
             Self::Server(_) => None,
@@ -495,7 +495,7 @@ impl Side {
         at!(self, begun())
     }
 
-    /// Whether the session can end when nobody has its address: a client with nothing to do or to keep.
+    /// Whether the session can end when nobody has its address: a client without exchanges and without a connection.
     pub(super) fn is_forgettable(&self) -> bool {
         match self {
             Self::Server(_) => false,

@@ -1,4 +1,4 @@
-//! An inbound body that is given to another actor (N7): what that actor is sent, and the session's hold on it.
+//! An inbound body that is sent to another actor (N7): the messages to that actor, and the session's state for it.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,24 +10,24 @@ use bytes::{Bytes, BytesMut};
 
 use crate::payload::{Headers, MessageId};
 
-/// Up to how many bytes small pieces are joined: each costs a message, so a copy is cheaper.
+/// The size up to which small pieces are joined: each piece costs a message, so a copy is cheaper.
 const GATHERED: usize = 16 << 10;
 
-/// A part of a body that was given to an actor by
+/// A part of a body that is sent to an actor by
 /// [`SessionContext::deliver_body_to`](crate::SessionContext::deliver_body_to).
 ///
-/// The answer to [`Part::Data`] is the credit: the next part is sent when the answer came, so an actor that answers
-/// late slows the peer down. [`Part::End`] follows when all data were answered. [`Part::Cut`] is sent at once when the
-/// exchange ends before the body is complete. Nobody waits for the answers to these two.
+/// The answer to [`Part::Data`] is the credit: the next part is sent after the answer, so an actor that answers late
+/// slows the peer down. [`Part::End`] follows when all data were answered. [`Part::Cut`] is sent at once when the
+/// exchange ends before the body is complete. The answers to these two are not awaited.
 ///
 /// An [`HttpSession`](crate::HttpSession) takes parts too, as the body of its Stream or Chunked message with that id,
-/// and answers when there is room. A client session keeps the first part of a request whose body was not asked for yet,
-/// and answers when it was. A body that is cut, or that cannot be taken as it comes, cancels its message: the peer sees
-/// that it is not whole.
+/// and answers when there is room. A client session keeps the first part of a request body that cannot be sent yet, and
+/// answers it later. A body that is cut, or refused as it comes, cancels its message: the peer sees that it is
+/// incomplete.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), NoMore>")]
 pub struct BodyPart {
-    /// The id that was given along with the recipient.
+    /// The id that was passed to `deliver_body_to`.
     pub message: MessageId,
     /// The part.
     pub part: Part,
@@ -40,15 +40,15 @@ pub enum Part {
     /// comes first, and answering it sends the 100. If a [`Responder`](crate::Responder) was given away, it decides
     /// instead.
     Data(Bytes),
-    /// The body is complete, with its trailer fields if it had any.
+    /// The end of a complete body, with its trailer fields if it had any.
     End(Option<Headers>),
-    /// The body ends here and is not whole: its exchange is over. Data that the actor has not handled by then are lost.
+    /// The end of an incomplete body: its exchange is over. Data that the actor has not handled by then are lost.
     Cut,
 }
 
-/// The answer of an actor that wants nothing more of a body.
+/// The answer of an actor that wants no more of a body.
 ///
-/// A server drops the rest of the request unheard. A client cancels the exchange: nobody wants the response.
+/// A server drops the rest of the request. A client cancels the exchange, because nobody wants the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no more of this body is wanted")]
 pub struct NoMore;
@@ -67,16 +67,16 @@ enum State {
     Ready,
     /// X14: the answer is awaited for as long as the exchange lives.
     Sent(Pin<Box<RecipientRequest<BodyPart>>>),
-    /// Nothing more is wanted, or nobody is there to want it.
+    /// The actor wants no more, or has stopped.
     Deaf,
     Ended,
 }
 
-/// Why a sink takes nothing more.
+/// Why a sink takes no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Loss {
     Unwanted,
-    /// The actor is gone, or gave no answer.
+    /// The actor has stopped, or gave no answer.
     Gone,
 }
 
@@ -105,7 +105,7 @@ impl Sink {
         self.gathered.len() + data + next <= GATHERED
     }
 
-    /// Takes a piece. With `more`, it waits for the next one, which [`joins`](Self::joins) it.
+    /// Takes a piece. With `more`, it is kept and joined with the next one, see [`joins`](Self::joins).
     pub(super) fn data(&mut self, data: Bytes, more: bool) {
         if !matches!(self.state, State::Ready) {
             return;
@@ -119,7 +119,7 @@ impl Sink {
         } else {
             data
         };
-        // X12: only a sender that was parked before is refused by a full mailbox, and this one is new.
+        // X12: a full mailbox refuses only a sender that was parked before, and this one is new.
         let request = self.recipient.clone().send(self.part(Part::Data(data)));
         self.state = State::Sent(Box::pin(request));
     }

@@ -1,4 +1,4 @@
-//! What the handler is to be told next.
+//! The next call of the handler.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use super::link::Event;
 use crate::payload::Payload;
 use crate::wire::Trailers;
 
-/// The next thing to tell the handler.
+/// The next call of the handler.
 #[derive(Debug)]
 pub(super) enum Step {
     Event(Event),
@@ -14,7 +14,7 @@ pub(super) enum Step {
     Informational(Payload),
     Chunk(Bytes),
     Finished(Option<Trailers>),
-    /// An exchange ended, and its end is to be taken.
+    /// An exchange ended, and its end is to be reported.
     Ended,
 }
 

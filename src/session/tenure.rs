@@ -1,4 +1,4 @@
-//! What a server holds for a connection.
+//! The resources that a server holds for a connection.
 
 use std::fmt;
 use std::rc::Rc;
@@ -7,8 +7,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::memory::Stake;
 
-/// What a server holds for a connection until both actors are done with it. A connection without a server has the
-/// default.
+/// The resources that a server holds for a connection until both actors have ended. A connection without a server has
+/// the default.
 #[derive(Debug, Default)]
 pub(crate) struct Tenure {
     pub(crate) _seat: Option<Seat>,

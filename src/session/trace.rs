@@ -1,7 +1,7 @@
 //! The spans of sessions and exchanges, with the names of OpenTelemetry's semantic conventions for HTTP, which
 //! `docs/observability.md` lists.
 //!
-//! If nobody listens, a span is a null pointer and one comparison.
+//! Without a subscriber, a span costs a null pointer and one comparison.
 
 use std::future::Future;
 
@@ -20,25 +20,25 @@ use crate::transport::{Origin, Peer, TlsInfo};
 const SESSION: &str = "http_actors::session";
 const EXCHANGE: &str = "http_actors::exchange";
 
-/// The spans that a session holds beside those of its exchanges.
+/// The spans that a session holds besides those of its exchanges.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     pub(super) session: Traced,
-    /// The span of the exchange whose end is to be told.
+    /// The span of the exchange whose end is to be reported.
     pub(super) ended: Traced,
-    /// The span of the caller that asks for the exchange that is about to begin.
+    /// The span of the caller whose request is about to begin an exchange.
     pub(super) caller: Traced,
 }
 
-/// A span that somebody wants, or nothing.
+/// A span, or nothing if it is disabled.
 #[derive(Debug, Default)]
 pub(crate) struct Traced(Option<Box<Span>>);
 
-/// The span of no exchange.
+/// The absence of a span.
 pub(super) const NOBODY: Traced = Traced(None);
 
 impl Traced {
-    /// Whether anybody may want the spans of exchanges.
+    /// Whether a subscriber may record the spans of exchanges.
     #[inline]
     pub(super) fn is_on() -> bool {
         LevelFilter::current() >= LevelFilter::INFO
@@ -126,7 +126,7 @@ impl Traced {
         }
     }
 
-    /// The exchange of a server is over. The span waits until the end was told.
+    /// The exchange of a server is over. Its span is kept until the end was reported.
     #[inline]
     pub(super) fn answered(&mut self, exchange: &Exchange, trace: &mut Trace) {
         if self.0.is_some() {
@@ -143,7 +143,7 @@ impl Traced {
         end(span, exchange, StatusCode::is_server_error);
     }
 
-    /// The exchange of a client is over. The span waits until the end was told.
+    /// The exchange of a client is over. Its span is kept until the end was reported.
     #[inline]
     pub(super) fn served(&mut self, exchange: &Exchange, trace: &mut Trace) {
         if self.0.is_some() {
@@ -288,7 +288,7 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-/// The host and the port that the client named, or else those that it reached.
+/// The host and the port that the client named, or else the address that it connected to.
 fn server(request: &Payload, link: &Link) -> (Option<String>, Option<u16>) {
     let named = request
         .uri()

@@ -1,4 +1,4 @@
-//! What comes back of a refusal that nobody awaits.
+//! Refusals that nobody awaits.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::error::{Refused, RefusedReason};
 use crate::payload::Payload;
 
-/// What was refused: the content of a message or a call.
+/// The content of a refused message or call.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Unsent {
@@ -19,7 +19,7 @@ pub enum Unsent {
     Finish,
 }
 
-/// Turns a refused message into what [`HttpHandler::refused`](crate::HttpHandler::refused) gets.
+/// Turns a refused message into the argument of [`HttpHandler::refused`](crate::HttpHandler::refused).
 pub(super) trait IntoUnsent {
     fn into_unsent(self) -> Unsent;
 }
@@ -42,10 +42,10 @@ impl IntoUnsent for () {
     }
 }
 
-/// What was refused to senders that do not await the answer.
+/// Refusals for senders that do not await the answer.
 ///
-/// Whether somebody awaits it is known only after the behaviour was handled, where the session is out of reach. So this
-/// is shared with the answers.
+/// Whether an answer is awaited is known only after the behaviour was handled, when the session is not accessible. So
+/// the session shares this list with the answers.
 #[derive(Debug, Default)]
 pub(super) struct Unheard {
     refused: RefCell<Vec<Refused<Unsent>>>,

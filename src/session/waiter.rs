@@ -11,12 +11,12 @@ use crate::error::{Refused, RefusedReason};
 /// Where the answer of a waiting sender goes. actix puts its oneshot sender here once the message was handled.
 pub(super) type ReplySlot<T> = Rc<Cell<Option<OneshotSender<T>>>>;
 
-/// A sender of any message that waits for room.
+/// The sender of a message that waits for room.
 pub(super) trait Waiter: fmt::Debug {
-    /// Whether anybody waits here. Nobody does after a `do_send`, or when the sender has gone.
+    /// Whether the sender still waits. It does not after a `do_send`, or when it was dropped.
     fn is_waiting(&self) -> bool;
 
-    /// Lets the sender go on: there is room, or there never will be.
+    /// Answers the sender: there is room, or there never will be.
     fn release(self: Box<Self>, result: Result<(), RefusedReason>);
 }
 
@@ -38,13 +38,13 @@ impl<T> Waiter for SlotWaiter<T> {
 
     fn release(self: Box<Self>, result: Result<(), RefusedReason>) {
         if let Some(sender) = self.0.take() {
-            // A sender that no longer waits is not missed.
+            // If the sender no longer waits, nobody needs the answer.
             let _ = sender.send((self.1)(result));
         }
     }
 }
 
-/// The way back of a [`Parcel`](super::inbound::Parcel) that was taken while the buffer is above its mark.
+/// The answer channel of a [`Parcel`](super::inbound::Parcel) that was accepted while the buffer is above its mark.
 #[derive(Debug)]
 pub(super) struct Posted<M>(
     pub(super) tokio::sync::oneshot::Sender<Result<(), Refused<M>>>,
@@ -57,7 +57,7 @@ impl<M: fmt::Debug> Waiter for Posted<M> {
     }
 
     fn release(self: Box<Self>, result: Result<(), RefusedReason>) {
-        // As above.
+        // If the sender no longer waits, nobody needs the answer.
         let _ = self
             .0
             .send(result.map_err(|reason| Refused::new(reason, (self.1)())));

@@ -5,10 +5,10 @@ use actix::{Addr, Message, Recipient, WeakAddr};
 use super::HttpSession;
 use crate::error::CloseReason;
 
-/// Asks a session to tell an actor when it has ended.
+/// Asks a session to notify an actor when it has ended.
 ///
-/// If you watch twice, you are told twice. If the session has ended already, `send` fails with `MailboxError::Closed`.
-/// To stop watching, let the recipient's actor end, or ignore the message.
+/// If you watch twice, you are notified twice. If the session has ended already, `send` fails with
+/// `MailboxError::Closed`. To stop watching, let the recipient's actor end, or ignore the message.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Watch(pub Recipient<Terminated>);
@@ -19,7 +19,7 @@ impl std::fmt::Debug for Watch {
     }
 }
 
-/// Says that a watched session has ended. Every exchange on it has had its end before.
+/// Reports that a watched session has ended. The ends of all its exchanges were reported before.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 #[non_exhaustive]
