@@ -23,9 +23,9 @@ impl Payload {
     /// Returns the message as an intermediary passes it on (RFC 9110 section 7.6).
     ///
     /// This is another message, with the same method or status, the end-to-end fields in their order, and a body of the
-    /// same mode, which is shared if it is inside. An answer to HEAD that told no length still tells none. Fields that
-    /// authenticate the client to this intermediary are left out. If you ask another proxy, set `Proxy-Authorization`
-    /// anew.
+    /// same mode, which is shared if it is inside. An answer to HEAD without a length still has none. Fields that
+    /// authenticate the client to this intermediary are left out. If you send the message to another proxy, set
+    /// `Proxy-Authorization` again.
     ///
     /// The target of a request becomes path and query, so an OPTIONS of `http://host` becomes one of `/`, not of `*`.
     /// Host is left out, and the session that sends the request adds its own. An [`HttpClient`](crate::HttpClient)
@@ -61,7 +61,7 @@ impl Payload {
             }
         }
         match self.mode() {
-            // An answer to HEAD that tells no length is not one to an empty body.
+            // An answer to HEAD without a length does not mean an empty body.
             TransferMode::Oneshot if self.is_reticent() => forward.chunked(),
             TransferMode::Oneshot => forward.body(self.body_bytes().clone()),
             TransferMode::Stream => forward.length(self.body_size().unwrap_or_default()),
@@ -69,7 +69,7 @@ impl Payload {
         }
     }
 
-    /// Whether this answers a HEAD and says nothing about a body.
+    /// Whether this answers a HEAD without a body length.
     pub(crate) fn is_reticent(&self) -> bool {
         self.status().is_some_and(allows_body)
             && *self.method() == Method::HEAD
@@ -77,7 +77,8 @@ impl Payload {
     }
 }
 
-/// The target without the parts that only a proxy needs. One in authority form stays: it has nothing else.
+/// The target without the parts that only a proxy needs. A target in authority form is unchanged, because it has
+/// nothing else.
 fn target(uri: &Uri) -> Uri {
     uri.path_and_query()
         .map_or_else(|| uri.clone(), |target| Uri::from(target.clone()))

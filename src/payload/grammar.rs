@@ -1,4 +1,4 @@
-//! The two byte classes for fields, both of the caller and of the peer (RFC 9110 section 5).
+//! The two byte classes of fields, for those of the caller and those of the peer (RFC 9110 section 5).
 
 /// `token = 1*tchar` (RFC 9110 section 5.6.2).
 pub(crate) fn is_token(text: &[u8]) -> bool {

@@ -34,8 +34,8 @@ use crate::error::UseError;
 #[derive(Clone, Default)]
 pub struct Headers {
     own: Block,
-    /// A received head, possibly shared with the connection's memory of it. Reads prefer it; the first change copies it
-    /// to `own`.
+    /// A received head, possibly shared with the connection, which remembers its last head. Reads prefer it; the first
+    /// change copies it to `own`.
     shared: Lent<Block>,
 }
 
@@ -56,7 +56,7 @@ impl Headers {
         give_block(self.shared.give(block));
     }
 
-    /// The same for a head that was received before.
+    /// Takes a head that was received before, and is shared.
     pub(crate) fn lend(&mut self, block: &Arc<Block>) {
         give_block(self.shared.lend(block));
     }
@@ -65,12 +65,12 @@ impl Headers {
         self.shared.get().map_or(&self.own, |block| block)
     }
 
-    /// The received head itself, if these fields were received and not changed.
+    /// The received head, if these fields were received and not changed since.
     pub(crate) fn shared(&self) -> Option<&Arc<Block>> {
         self.shared.get()
     }
 
-    /// How much memory a cleared section would keep, in bytes of field lines.
+    /// How much memory a cleared section keeps, in bytes of field lines.
     pub(crate) fn capacity(&self) -> usize {
         self.own.capacity()
     }
@@ -102,7 +102,7 @@ impl Headers {
             .and_then(|value| std::str::from_utf8(value).ok())
     }
 
-    /// The values of all lines with this name, in order, kept apart.
+    /// The values of all lines with this name, in order and not joined.
     pub fn get_all<'a, 'n>(
         &'a self,
         name: &'n str,
@@ -206,7 +206,7 @@ impl Headers {
         &mut self.own
     }
 
-    /// Apart from `own_mut`, which is small then: most fields that are changed were never shared.
+    /// Not inlined into `own_mut`, which stays small: most fields that are changed were never shared.
     #[cold]
     fn unshare(&mut self) {
         if let Some(shared) = self.shared.take() {
@@ -233,7 +233,7 @@ fn check<'a>(name: &'a [u8], value: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Us
     Ok((name, value))
 }
 
-/// Without the values that carry credentials.
+/// Hides the values that carry credentials.
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |(name, value): (_, &[u8])| {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId(u64);
 
-/// Each thread takes ids by the block, so that two threads do not fight for one cache line.
+/// Each thread takes ids in blocks, so that threads do not contend for one cache line.
 const BLOCK: u64 = 1 << 12;
 
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
@@ -20,7 +20,7 @@ thread_local! {
 }
 
 impl MessageId {
-    /// A new id. Ids of one thread ascend; across threads they are only distinct.
+    /// Makes a new id. Ids of one thread ascend; across threads they are only distinct.
     pub(crate) fn next() -> Self {
         NEXT.with(|cell| {
             let (mut next, mut end) = cell.get();
@@ -49,7 +49,7 @@ impl LazyId {
         }
     }
 
-    /// The same without a word to other threads: there can be none.
+    /// Like `get`, without atomics: `&mut self` excludes concurrent access.
     pub(crate) fn own(&mut self) -> MessageId {
         let id = self.0.get_mut();
         if *id == 0 {

@@ -14,7 +14,7 @@ pub(crate) enum Known {
 }
 
 impl Known {
-    /// Finds a known name by its length and first letter: most fields of a head are dismissed without a comparison.
+    /// Finds a known name by its length and first letter: most fields of a head are ruled out without a comparison.
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
         let (candidate, text): (Self, &[u8]) = match (name.len(), name.first()? | 0x20) {
             (4, b'h') => (Self::Host, b"host"),

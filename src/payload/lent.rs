@@ -1,11 +1,11 @@
-//! A part of a message that an earlier one had too.
+//! A part of a message that is shared with earlier messages.
 
 use std::sync::Arc;
 
-/// What the memory of a connection lends to one message after the other.
+/// A value that a connection remembers and lends to one message after another.
 ///
-/// A message box that was cleared remembers what it was lent. If it is lent the same again, nothing is counted: a count
-/// that threads share costs twenty times as much as another instruction, twice a message.
+/// A cleared message box keeps the value that it was lent last. If it is lent the same value again, no reference count
+/// changes: an atomic count costs twenty times as much as another instruction, twice a message.
 #[derive(Debug)]
 pub(super) struct Lent<T> {
     value: Option<Arc<T>>,
@@ -20,13 +20,13 @@ impl<T> Lent<T> {
         self.value.as_ref().filter(|_| self.valid)
     }
 
-    /// Takes a value that nobody else will lend. Returns the one that was remembered.
+    /// Takes a value that is not lent again. Returns the remembered one.
     pub(super) fn give(&mut self, value: Arc<T>) -> Option<Arc<T>> {
         (self.valid, self.again) = (true, false);
         self.value.replace(value)
     }
 
-    /// Takes a value that may be lent again. Returns another one that was remembered.
+    /// Takes a value that may be lent again. Returns the remembered one, if it is another.
     pub(super) fn lend(&mut self, value: &Arc<T>) -> Option<Arc<T>> {
         (self.valid, self.again) = (true, true);
         match &self.value {

@@ -8,7 +8,7 @@ use super::start::Start;
 use super::{Headers, MessageId, TransferMode};
 use crate::error::UseError;
 
-/// The fields of a message. [`Payload`](super::Payload) is a pooled box of it and holds the rules.
+/// The fields of a message. [`Payload`](super::Payload) is a pooled box of it, with the rules.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     /// Made when first asked for; a message that nobody names needs none.
@@ -50,13 +50,14 @@ impl Default for Message {
 
 impl Message {
     /// Why a session refuses the payload: the first mistake of a builder call, or a body inside that contradicts the
-    /// announced one. That body would be sent without its framing, and the peer would take it for the next message.
+    /// announced one. That body would be sent without framing, and the peer would take it for the next message.
     pub(crate) fn mistake(&self) -> Option<UseError> {
         let two = self.mode != TransferMode::Oneshot && !self.body.is_empty();
         self.mistake.or(two.then_some(UseError::TwoBodies))
     }
 
-    /// Resets to the default, keeping the memory of the headers. Field by field, because most are what they should be.
+    /// Resets to the default, keeping the memory of the headers. Field by field, because most have their default
+    /// already.
     pub(crate) fn clear(&mut self) {
         self.id = LazyId::default();
         self.request_id = None;

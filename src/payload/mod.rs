@@ -1,4 +1,4 @@
-//! One HTTP message and its parts. Floor 0: it knows nothing of the wire, of actors or of sockets.
+//! One HTTP message and its parts. Floor 0: independent of the wire format, of actors and of sockets.
 
 mod auth;
 mod block;
@@ -41,7 +41,7 @@ pub(crate) use start::StartLine;
 /// One HTTP message: a request or a response, with its headers and, in Oneshot mode, its body.
 ///
 /// You build a payload by chained calls and hand it to a session by [`Apply`](crate::Apply). From then on the session
-/// owns it, and it is frozen (P3, P47). It is `Send` and as small as a pointer.
+/// owns it, and it cannot be changed (P3, P47). It is `Send` and as small as a pointer.
 ///
 /// How the body travels depends on what you say about its length (P37 to P39):
 ///
@@ -156,8 +156,8 @@ impl Payload {
         self
     }
 
-    /// Sets `Authorization: Basic` (RFC 7617), which the server can read back: nothing is hidden. A user with a colon
-    /// is a mistake, and so is a control character in user or password.
+    /// Sets `Authorization: Basic` (RFC 7617), which is encoded but not encrypted. A user with a colon is a mistake,
+    /// and so is a control character in user or password.
     ///
     /// ```
     /// use http_actors::Payload;
@@ -200,21 +200,21 @@ impl Payload {
         self
     }
 
-    /// Says that the body follows in pieces and its length is not known: `set_length(None)`.
+    /// Announces a body of unknown length that follows in pieces: `set_length(None)`.
     #[must_use]
     pub fn chunked(mut self) -> Self {
         self.set_length(None);
         self
     }
 
-    /// Says that the body follows in pieces and is `length` bytes long: `set_length(Some(length))`.
+    /// Announces a body of `length` bytes that follows in pieces: `set_length(Some(length))`.
     #[must_use]
     pub fn length(mut self, length: u64) -> Self {
         self.set_length(Some(length));
         self
     }
 
-    /// Says that the body follows in pieces, of an unknown length (Chunked, P37) or a known one (Stream, P38).
+    /// Announces a body that follows in pieces, of unknown length (Chunked, P37) or known length (Stream, P38).
     pub fn set_length(&mut self, length: Option<u64>) {
         let message = self.message_mut();
         (message.mode, message.length) = match length {
@@ -277,7 +277,7 @@ impl Payload {
         self.message().id.get()
     }
 
-    /// The same for its owner, who has nobody to agree with on a new one.
+    /// Like [`id`](Self::id), without atomics.
     pub(crate) fn own_id(&mut self) -> MessageId {
         self.message_mut().id.own()
     }
@@ -378,14 +378,14 @@ impl Payload {
         message.status.is_none_or(allows_body) && self.body_size().is_none_or(|size| size > 0)
     }
 
-    /// Whether this is a response after which the answer still follows.
+    /// Whether this is an interim response, after which the final one still follows.
     pub(crate) fn is_interim(&self) -> bool {
         self.status().is_some_and(|status| {
             status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
         })
     }
 
-    /// Whether the method is GET, HEAD or OPTIONS (P36): asking again changes nothing.
+    /// Whether the method is GET, HEAD or OPTIONS (P36): the request changes nothing at the server.
     pub fn is_safe(&self) -> bool {
         semantics::is_safe(self.method())
     }
@@ -395,8 +395,8 @@ impl Payload {
         auth::basic(self.headers().get("authorization")?)
     }
 
-    /// Why a session would refuse this payload, as far as the payload alone tells: the first mistake of a builder call,
-    /// or a body inside when another is announced.
+    /// Why a session would refuse this payload, as far as that depends on the payload alone: the first mistake of a
+    /// builder call, or a body inside when another is announced.
     pub fn mistake(&self) -> Option<UseError> {
         self.message().mistake()
     }
@@ -435,7 +435,7 @@ impl Clone for Payload {
     }
 }
 
-/// Start line, headers and the size of the body: not its bytes.
+/// Shows the start line, the headers and the size of the body, but not its bytes.
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Payload");

@@ -1,8 +1,8 @@
 //! Message boxes, and blocks of received heads, that a thread keeps for reuse.
 //!
-//! A payload is one box. Taking it from here and giving it back costs a few instructions; an allocation costs a
-//! hundred. The memory of its header block comes with it, and the head that it was lent last (`lent.rs`). This was worth
-//! 400 instructions a request when it was tried.
+//! A payload is one box. Taking it from the pool and giving it back costs a few instructions; an allocation costs a
+//! hundred. The box keeps the memory of its header block, and the head that it was lent last (`lent.rs`). This saved
+//! 400 instructions a request when it was measured.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ const KEPT: usize = 64;
 /// A box whose header memory grew beyond this goes back to the allocator.
 const LARGEST: usize = 4096;
 
-/// The same for a block. It is less, because an idle connection holds the block of its last head, which another
-/// connection may have made grow.
+/// A block that grew beyond this goes back to the allocator. It is less than for a box, because an idle connection
+/// holds the block of its last head, which another connection may have made grow.
 const LARGEST_BLOCK: usize = 1024;
 
 thread_local! {
@@ -43,7 +43,7 @@ pub(crate) fn take_block() -> Arc<Block> {
     Spare::take_from(&BLOCKS).unwrap_or_default()
 }
 
-/// Gives a block back, if there is one, unless somebody else still holds it: then the last holder does.
+/// Gives a block back, if there is one, unless somebody else still holds it: then the last holder gives it back.
 pub(crate) fn give_block(block: impl Into<Option<Arc<Block>>>) {
     let Some(block) = block.into() else { return };
     if Arc::strong_count(&block) == 1 && block.capacity() <= LARGEST_BLOCK {
@@ -55,7 +55,7 @@ pub(crate) fn give_block(block: impl Into<Option<Arc<Block>>>) {
 mod tests {
     use super::*;
 
-    /// A block comes back once nobody holds it, and a large one does not: an idle connection may get it.
+    /// A block is kept once nobody else holds it. A large one is not, because an idle connection may get it.
     #[test]
     fn blocks_come_back_alone_and_small() {
         let filled = |bytes: usize| {
