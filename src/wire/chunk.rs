@@ -16,7 +16,7 @@ use super::token::{skip_space, take_token, take_value};
 use super::{Limits, trailer};
 use crate::error::WireError;
 
-/// The decoder's place in a chunked body.
+/// The decoder's position in a chunked body.
 #[derive(Debug)]
 pub(super) struct Chunks {
     expect: Expect,
@@ -110,11 +110,11 @@ impl Chunks {
         }
     }
 
-    /// Adds a chunk line's size to the sums and holds them to the limits.
+    /// Adds the size of a chunk line to the totals and checks them against the limits.
     fn account(&mut self, line: &[u8], limits: &Limits) -> Result<u64, WireError> {
         let size = chunk_line(line)?;
-        // Small chunks are honest: a feed may live for days on them. What counts is what no chunk needs, leading zeros
-        // and extensions, against a quarter of the data that came with it.
+        // Small chunks are legitimate: a feed may send them for days. Only needless bytes count, which are leading
+        // zeros and extensions, against a quarter of the data.
         let excess = line.len().saturating_sub(digits(size)) as u64;
         self.excess = self.excess.saturating_add(excess);
         let allowance = (self.data >> 2).saturating_add(limits.chunk_overhead);
@@ -164,7 +164,7 @@ fn chunk_line(line: &[u8]) -> Result<u64, WireError> {
 /// `chunk-ext` (RFC 9112 section 7.1.1). Extensions are ignored.
 fn chunk_extensions(text: &[u8]) -> Result<(), WireError> {
     let mut rest = skip_space(text);
-    // A size may be followed only by an extension. These are no sizes: "5 5", "0x5", "5_0".
+    // Only an extension may follow a size. These are not sizes: "5 5", "0x5", "5_0".
     if rest.first() != Some(&b';') {
         return Err(WireError::InvalidChunkSize);
     }
@@ -178,7 +178,7 @@ fn extension(text: &[u8]) -> Option<&[u8]> {
     let (_, after_name) = take_token(skip_space(text.strip_prefix(b";")?))?;
     let rest = skip_space(after_name);
     let Some(value) = rest.strip_prefix(b"=") else {
-        // White space belongs to what follows it; at the end of the line it belongs to nothing.
+        // White space is allowed only before something, not at the end of the line.
         return (!rest.is_empty() || after_name.is_empty()).then_some(rest);
     };
     let (_, after_value) = take_value(skip_space(value))?;

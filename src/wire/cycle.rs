@@ -13,7 +13,7 @@ use crate::payload::MessageId;
 pub(crate) struct Expected {
     pub(crate) id: MessageId,
     pub(crate) method: Method,
-    /// Whether somebody gets the connection if the server switches: by a 101, or, for CONNECT, by a 2xx.
+    /// Whether there is a taker for the connection if the server switches: by a 101, or, for CONNECT, by a 2xx.
     pub(crate) upgrade: bool,
 }
 

@@ -1,8 +1,8 @@
 //! Bytes to messages (RFC 9112), for both ends of a connection.
 //!
-//! The decoder owns no bytes except a gathered Oneshot body. It is shown the unread input and says how much of it is
-//! done with. The caller keeps the rest and shows it again, with more after it. The same bytes give the same items,
-//! however they are split (P57, P186). The first error is final (B5).
+//! The decoder owns no bytes except a gathered Oneshot body. It gets the unread input and returns how much of it was
+//! consumed. The caller keeps the rest and passes it again, with more bytes after it. The same bytes give the same
+//! items, however they are split (P57, P186). The first error is final (B5).
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(crate) struct Decoder {
     heads: Heads,
     cycle: Cycle,
     state: State,
-    /// Whether to stop after the current message until told to go on.
+    /// Whether to stop after the current message until [`resume`](Self::resume) is called.
     hold: bool,
 }
 
@@ -75,7 +75,7 @@ impl Decoder {
         }
     }
 
-    /// Tells of a request whose response will come. Call it before the first byte of the request is written.
+    /// Registers a request whose response will come. Must be called before the first byte of the request is written.
     pub(crate) fn expect(&mut self, expected: Expected) {
         self.cycle.expect(expected);
     }
@@ -92,7 +92,7 @@ impl Decoder {
     /// The peer sends nothing more, and `unread` bytes were left unread.
     ///
     /// Between two messages that is the ordinary end, and for a close-delimited body it is the end. Anywhere else the
-    /// message was cut short (B24). Bytes after a protocol change are not ours to judge.
+    /// message was cut short (B24). Bytes after a protocol change are not checked.
     pub(crate) fn eof(&mut self, unread: usize) -> Result<Option<Item>, WireError> {
         match &self.state {
             State::Head { .. } if unread == 0 => Ok(None),
@@ -114,7 +114,7 @@ impl Decoder {
     }
 
     /// Whether the decoder is between two messages and has seen no byte of the next one. An empty line before a request
-    /// is no byte of it.
+    /// does not count.
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
         matches!(&self.state, State::Head { scan, .. } if scan.is_fresh())
@@ -131,7 +131,7 @@ impl Decoder {
         }
     }
 
-    /// Whether a message is held back until its body is whole.
+    /// Whether a message is held back until its body is complete.
     pub(crate) fn is_gathering(&self) -> bool {
         matches!(self.state, State::Gather { .. })
     }
@@ -156,7 +156,8 @@ impl Decoder {
         matches!(self.state, State::Failed(_))
     }
 
-    /// Reads on as HTTP after a hold. It may come before the hold: the end of its message may not have been read.
+    /// Continues as HTTP after a hold. It may be called before the hold begins, because the end of the message may not
+    /// have been read yet.
     pub(crate) fn resume(&mut self) {
         self.hold = false;
         if self.is_held() {
@@ -164,7 +165,7 @@ impl Decoder {
         }
     }
 
-    /// Switches the memory of the last head off.
+    /// Disables the memory of the last head.
     #[cfg(test)]
     pub(super) fn forgetful(mut self) -> Self {
         self.heads.forget();
@@ -238,7 +239,7 @@ impl Decoder {
         self.open(payload, facts, framing, consumed, rest)
     }
 
-    /// What a response is, by the request that it answers.
+    /// Interprets a response head by the request that it answers.
     fn response(
         &mut self,
         message: &mut Message,
@@ -261,7 +262,7 @@ impl Decoder {
         Ok((framing, facts))
     }
 
-    /// Begins the body, and delivers the head unless the body belongs inside (P50, P65).
+    /// Begins the body, and delivers the head unless the body is to be inside the payload (P50, P65).
     fn open(
         &mut self,
         mut payload: Payload,
@@ -308,7 +309,7 @@ impl Decoder {
         Ok(Step::of(consumed, Item::Head(payload, facts)))
     }
 
-    /// Collects a Oneshot body. What is held grows with what has arrived, not with what was announced.
+    /// Collects a Oneshot body. Its memory grows with what has arrived, not with what was announced.
     fn gather(&mut self, input: &[u8]) -> Step {
         let State::Gather { body, left, .. } = &mut self.state else {
             return Step::more(0);
@@ -341,7 +342,7 @@ impl Decoder {
         Step::of(consumed, Item::End(trailers))
     }
 
-    /// Leaves the message. Returns the state that ended.
+    /// Ends the message. Returns the previous state.
     fn end(&mut self) -> State {
         let next = if std::mem::take(&mut self.hold) {
             State::Held

@@ -4,8 +4,8 @@
 //! field-line = field-name ":" OWS field-value OWS
 //! field-name = token
 //! ```
-//! httparse reads the lines, because it is fast. [`field_line`] is the rule in words, and says what was wrong with a
-//! line that httparse did not take. A test checks that the two agree for every byte at every place.
+//! httparse parses the lines, because it is fast. [`field_line`] is the rule written out, and finds out what is wrong
+//! with a line that httparse rejects. A test checks that the two agree for every byte at every position.
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
@@ -15,7 +15,7 @@ use crate::payload::{Block, KnownSet, Line, is_field_value, is_token, trim_ows};
 
 /// Copies the section to `block` and indexes its lines.
 pub(super) fn index(fields: &ScannedFields<'_>, block: &mut Block) -> Result<(), WireError> {
-    // Most heads fit on the stack; clearing more entries than that would cost more than it saves.
+    // Most heads fit in this array on the stack; a larger one would cost more to initialise than it saves.
     match fields.count() {
         0..=16 => index_with(fields, &mut [EMPTY_HEADER; 16], block),
         count => index_with(fields, &mut vec![EMPTY_HEADER; count], block),
@@ -29,7 +29,7 @@ fn index_with<'a>(
 ) -> Result<(), WireError> {
     let section = fields.bytes();
     let found = match httparse::parse_headers(section, space) {
-        // Both must see the same blank line.
+        // Scanner and httparse must find the same blank line.
         Ok(Status::Complete((len, found))) if len == section.len() => found,
         _ => return Err(diagnose(fields)),
     };
@@ -37,7 +37,7 @@ fn index_with<'a>(
     let base = section.as_ptr().addr();
     for header in found {
         let name = header.name.as_ptr().addr().saturating_sub(base);
-        // An empty value may point anywhere.
+        // The slice of an empty value may point anywhere.
         let value = match header.value {
             [] => name,
             value => value.as_ptr().addr().saturating_sub(base),
@@ -49,8 +49,9 @@ fn index_with<'a>(
     Ok(())
 }
 
-/// Copies the section at the front of `input` to `block` and indexes its lines by those of the section before. `None`
-/// if that is not possible, for whatever reason: then the block is of no use, and nothing is decided.
+/// Copies the section at the front of `input` to `block` and indexes its lines with the help of the previous section.
+/// `None` if that is not possible, for any reason: then the content of the block is unusable, and the section must be
+/// parsed.
 pub(super) fn index_by(
     before: &Block,
     input: &[u8],

@@ -77,7 +77,7 @@ fn transfer_encoding(block: &Block) -> Result<(), WireError> {
     for value in block.known(Known::TransferEncoding) {
         let mut rest = value;
         loop {
-            // Anything after `chunked`, even a second `chunked`, leaves the length open.
+            // With anything after `chunked`, even a second `chunked`, the length is unknown.
             if last_is_chunked {
                 return Err(WireError::InvalidTransferEncoding);
             }

@@ -1,5 +1,5 @@
-//! Whole heads: from bytes to a parsed start line and indexed fields. If a head equals an earlier one, that one's are
-//! used: see `last`.
+//! Complete heads: from bytes to a parsed start line and indexed fields. If a head equals an earlier one, the earlier
+//! result is shared: see `last`.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) enum Kind {
 pub(super) struct Head {
     /// For a request. The head of a response alone does not say how long its body is.
     pub(super) asked: Option<(Framing, Facts)>,
-    /// Bytes that it took.
+    /// Bytes that it occupies.
     pub(super) len: usize,
 }
 
@@ -52,7 +52,7 @@ impl Heads {
         self.kind
     }
 
-    /// Switches the memory off.
+    /// Disables the memory of the last head.
     #[cfg(test)]
     pub(super) fn forget(&mut self) {
         self.forgetful = true;

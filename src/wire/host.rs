@@ -34,7 +34,7 @@ impl<'a> HostPort<'a> {
             [b':', digits @ ..] => Some(u16::try_from(number(digits)?).ok()?),
             _ => return None,
         };
-        // Only the whole field may be empty: ":80" names nothing.
+        // Only the whole field may be empty: ":80" has no host.
         let is_host = match host {
             [] => rest.is_empty(),
             [b'[', literal @ .., b']'] => is_ip_literal(literal),
@@ -43,7 +43,7 @@ impl<'a> HostPort<'a> {
         is_host.then_some(Self { host, port })
     }
 
-    /// Whether both name the same place. `default` tells whether a port may be left out.
+    /// Whether both name the same host and port. `default` says whether a port may be omitted.
     pub(super) fn agrees(&self, other: &Self, default: impl Fn(u16) -> bool) -> bool {
         self.host.eq_ignore_ascii_case(other.host)
             && match (self.port, other.port) {
@@ -55,7 +55,7 @@ impl<'a> HostPort<'a> {
 }
 
 /// Checks the Host of a request. `target` is the authority of the request target, if it has one, and the ports that it
-/// may leave out.
+/// may omit.
 pub(super) fn check(
     block: &Block,
     version: Version,
@@ -82,14 +82,14 @@ pub(super) fn check(
     }
 }
 
-/// Which port may be left out of an authority.
+/// Which port may be omitted from an authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DefaultPort {
     /// A scheme without a known default.
     None,
     /// `http` or `https`.
     Is(u16),
-    /// CONNECT names no scheme: either well-known port may be left out of Host.
+    /// CONNECT has no scheme: either well-known port may be omitted from Host.
     WellKnown,
 }
 

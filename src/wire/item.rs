@@ -8,9 +8,9 @@ use crate::payload::{Headers, Payload};
 /// What one call of [`Decoder::decode`](super::Decoder::decode) did.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// Bytes of the input that are done with.
+    /// How many bytes of the input were consumed.
     pub(crate) consumed: usize,
-    /// What they gave. `None`: more bytes are needed. After `Some`, call again, even without new bytes.
+    /// The item that they contained. `None`: more bytes are needed. After `Some`, call again, even without new bytes.
     pub(crate) item: Option<Item>,
 }
 
@@ -43,7 +43,7 @@ impl Step {
         }
     }
 
-    /// A run of data; an empty one is a need for more.
+    /// A run of data. If it is empty, more bytes are needed.
     pub(super) fn data(range: Range<usize>) -> Self {
         if range.is_empty() {
             Self::more(range.start)

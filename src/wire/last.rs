@@ -1,12 +1,12 @@
 //! The memory of the last head.
 //!
-//! Peers repeat themselves: most heads on a connection are equal to the one before, or differ in the request line or in
-//! a field or two. Only the differences are parsed. So the next bytes are first compared with the last head. A hit
-//! shares the earlier result. It depends on the bytes and the rules alone, gives what parsing again would give, and
-//! never decides an error.
+//! Peers repeat themselves: most heads on a connection are equal to the previous one, or differ in the request line or
+//! in a field or two. So the next bytes are first compared with the last head, and only the differences are parsed. A
+//! hit shares the earlier result. That result depends on the bytes and the rules alone, is the same as parsing again
+//! would give, and is never an error.
 //!
-//! The first request of a connection is compared with the first one of the connection before it on this thread. Clients
-//! that connect for each request repeat themselves too, and idle connections with equal heads share one.
+//! The first request of a connection is compared with the first one of the previous connection on this thread, because
+//! clients that connect for each request repeat themselves too. Idle connections with equal heads share one copy.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -28,7 +28,8 @@ const KEPT: usize = 4096;
 pub(super) struct LastHead {
     /// The start line with its end. Empty while nothing is known.
     line: Vec<u8>,
-    /// What `line` says, once it has come twice: keeping a line that comes once would cost an allocation for each head.
+    /// The parsed `line`, once it has come twice: keeping every line that comes once would cost an allocation for each
+    /// head.
     start: Option<StartMemo>,
     /// The field lines.
     fields: Arc<Block>,
@@ -47,14 +48,14 @@ pub(super) struct Fields {
     pub(super) block: Arc<Block>,
     /// Bytes of the whole head.
     pub(super) len: usize,
-    /// Whether they are those of the head before.
+    /// Whether they are equal to those of the previous head.
     same: bool,
-    /// Whether Host was judged with another start line.
+    /// Whether Host was already checked, with another start line.
     pub(super) host: bool,
 }
 
 impl Fields {
-    /// Fields that were parsed now.
+    /// Fields that were parsed for this head.
     pub(super) fn new(block: Arc<Block>, len: usize) -> Self {
         Self {
             block,
@@ -66,12 +67,12 @@ impl Fields {
 }
 
 thread_local! {
-    /// The first head of the last connection that had one, and the rules that it was read by.
+    /// The first head of the last connection that had one, and the rules that it was parsed by.
     static FIRST: RefCell<Option<(Arc<Rules>, Arc<LastHead>)>> = const { RefCell::new(None) };
 }
 
 impl LastHead {
-    /// What the first head of a connection may equal.
+    /// The head to compare the first head of a connection with.
     pub(super) fn of_thread(rules: &Arc<Rules>) -> Option<Arc<Self>> {
         let first = |first: &RefCell<Option<(Arc<Rules>, Arc<Self>)>>| {
             let first = first.borrow();
@@ -115,8 +116,8 @@ impl LastHead {
         Some((asked, len))
     }
 
-    /// The fields, if all or some lines come again at their places after another start line. Only when they are looked
-    /// at for the first time.
+    /// The fields, if all or some lines are repeated at the same places after another start line. Only when the scan
+    /// reaches the fields for the first time.
     pub(super) fn recall_fields(
         &self,
         scan: &Scan,
@@ -173,7 +174,7 @@ impl LastHead {
         let again = read.same && last.as_ref().is_some_and(|last| last.line == line);
         let mut last = last.unwrap_or_default();
         if Arc::get_mut(&mut last).is_none() {
-            // Another connection has it.
+            // Another connection shares it.
             last = Arc::default();
         }
         if let Some(last) = Arc::get_mut(&mut last) {

@@ -1,8 +1,9 @@
 //! Deviations from the RFC that can be allowed, each by its own switch.
 
-/// What to tolerate from peers that cannot be repaired. Everything is off by default.
+/// What to tolerate from non-conforming peers that you cannot fix. Everything is off by default.
 ///
-/// A leniency widens what is accepted. It never changes how long a message is, so it does not allow smuggling.
+/// A leniency widens what is accepted. It never changes the length of a message, so it does not enable request
+/// smuggling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Leniency {
     /// Accept a line feed alone as the end of a line of a head (RFC 9112 section 2.2 allows it). Never in chunked

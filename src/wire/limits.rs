@@ -1,6 +1,7 @@
-//! How much of anything a peer may send.
+//! Limits on what a peer may send.
 
-/// Bounds on what a peer sends, each with the answer of a server at the bound. At a client the exchange fails instead.
+/// Limits on what a peer sends, each with the status that a server answers beyond it. At a client the exchange fails
+/// instead.
 ///
 /// The defaults are what comparable servers use, on the strict side. `Limits` is plain data:
 ///
@@ -20,9 +21,8 @@ pub struct Limits {
     pub fields: usize,
     /// Bytes of a chunk line, extensions included, without its end: 256. Beyond that: 400.
     pub chunk_line: usize,
-    /// Bytes of chunk lines that no chunk needs (extensions, leading zeros), beyond a quarter of the data: 16 KiB.
-    /// Beyond that:
-    /// 400. The framing that a chunk needs is not counted, so that a feed may live for days on small chunks.
+    /// Needless bytes of chunk lines (extensions, leading zeros), beyond a quarter of the data: 16 KiB. Beyond
+    /// that: 400. The framing that every chunk needs is not counted, so that a feed can send small chunks for days.
     pub chunk_overhead: u64,
     /// Bytes of a trailer section: 8 KiB. Beyond that: 400.
     pub trailers: usize,

@@ -4,7 +4,7 @@
 //! [`ScannedLine`] or [`ScannedFields`] and never sees a line end. Limits are enforced here too, as soon as too many
 //! bytes are there without an end, because a line that never ends is never parsed.
 //!
-//! A [`Scan`] remembers where it stopped: no byte is looked at twice, however the bytes drip in.
+//! A [`Scan`] remembers where it stopped: no byte is scanned twice, however the bytes arrive.
 
 use std::borrow::Cow;
 
@@ -25,8 +25,8 @@ impl<'a> ScannedLine<'a> {
 
 /// Proof that these bytes are whole lines, the last one blank: every LF ends one, with its CR.
 ///
-/// A line may still have a bare CR inside, or be a fold. The field gate does not let such a line pass, and
-/// [`lines`](Self::lines) says which of the two it was.
+/// A line may still contain a bare CR, or be a fold. The field parser rejects such a line, and [`lines`](Self::lines)
+/// says which of the two it was.
 #[derive(Debug)]
 pub(super) struct ScannedFields<'a> {
     bytes: Cow<'a, [u8]>,
@@ -57,7 +57,7 @@ impl ScannedFields<'_> {
     }
 }
 
-/// The bounds of a section of field lines, and what passing them is called.
+/// The limits of a section of field lines, and the errors for exceeding them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) size: usize,
@@ -97,7 +97,7 @@ impl Bounds {
     }
 }
 
-/// How far a line or a section has been looked at. Offsets count from the first byte that is not consumed.
+/// How far a line or a section has been scanned. Offsets count from the first byte that is not consumed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Scan {
     /// The first byte that has not been looked at.
@@ -228,7 +228,7 @@ impl Scan {
             Some(line) => (line, true),
             None => (seen, bare_lf),
         };
-        // Checked before the end is judged: it must not matter whether it has arrived.
+        // Checked before the line end is: the result must not depend on whether it has arrived.
         if line.len() > limit {
             return Err(too_long);
         }
@@ -257,7 +257,8 @@ impl Scan {
     }
 }
 
-/// The first line, and its length with its end, if it is whole and a line. If it may not be one, use a [`Scan`].
+/// The first line, and its length with its end, if it is complete and valid. Otherwise use a [`Scan`], which finds the
+/// error.
 pub(super) fn first_line(input: &[u8]) -> Option<(ScannedLine<'_>, usize)> {
     let end = memchr(b'\n', input)?;
     let line = input.get(..end)?.strip_suffix(b"\r")?;
@@ -283,8 +284,8 @@ pub(super) fn empty_line(input: &[u8], bare_lf: bool) -> Option<usize> {
     }
 }
 
-/// Replaces every fold by spaces (RFC 9112 section 5.2), byte for byte so that the length stays. If the first line
-/// begins with a space, it has nothing to continue and stays an error.
+/// Replaces every fold by spaces (RFC 9112 section 5.2), byte for byte so that the length stays. A first line that
+/// begins with a space has nothing to continue, and stays an error.
 fn unfold(section: &[u8]) -> Cow<'_, [u8]> {
     let mut text = Cow::Borrowed(section);
     for end in memchr_iter(b'\n', section) {

@@ -5,8 +5,8 @@
 //!
 //! Inbound, one file for each rule: `line` finds the lines, `field` reads field lines, `request_head` and
 //! `response_head` the start line with `target`, `host`, `framing` and `facts`, `head` puts them together, `last`
-//! remembers one, `chunk` and `trailer` read the chunked coding, `cycle` matches responses to requests, and `decoder`
-//! drives them. Outbound is `encoder`.
+//! remembers the previous one, `chunk` and `trailer` read the chunked coding, `cycle` matches responses to requests,
+//! and `decoder` drives them. Outbound is `encoder`.
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,

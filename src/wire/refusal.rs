@@ -1,4 +1,4 @@
-//! What the peer is told about its mistake: the one mapping from cause to status.
+//! The answer to a violation by the peer: the one mapping from cause to status.
 
 use http::StatusCode;
 

@@ -44,7 +44,7 @@ pub(super) fn parse(
     let (expect_continue, unknown_expectation) = facts::expectations(block, version);
     let facts = Facts {
         keep_alive: facts::keep_alive(block, version),
-        // Without a body there is nothing to continue with (RFC 9110 section 10.1.1).
+        // Without a body the expectation is ignored (RFC 9110 section 10.1.1).
         expect_continue: expect_continue
             && !matches!(framing, Framing::Nothing | Framing::Length(0)),
         unknown_expectation,

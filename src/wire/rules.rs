@@ -1,4 +1,4 @@
-//! The rules that both ends of the wire read by: how much, and how strictly.
+//! The decoding rules of servers and clients: how much is accepted, and how strictly.
 
 use super::{Leniency, Limits};
 

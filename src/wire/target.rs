@@ -64,7 +64,7 @@ fn authority_form(target: &[u8]) -> Result<Parsed<'_>, WireError> {
     })
 }
 
-/// `absolute-form = absolute-URI`, with an authority: a URI without one names nothing that we could be.
+/// `absolute-form = absolute-URI`, with an authority: a URI without one cannot name this server.
 fn absolute_form(target: &[u8]) -> Result<Parsed<'_>, WireError> {
     let split = memchr::memmem::find(target, b"://").ok_or(WireError::InvalidTarget)?;
     let (scheme, rest) = target.split_at_checked(split).unwrap_or_default();

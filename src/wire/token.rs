@@ -5,7 +5,7 @@ use http::Version;
 use crate::error::WireError;
 use crate::payload::is_tchar;
 
-/// `HTTP-version = "HTTP/" DIGIT "." DIGIT`. Only 1.0 and 1.1 are spoken.
+/// `HTTP-version = "HTTP/" DIGIT "." DIGIT`. Only 1.0 and 1.1 are supported.
 pub(super) fn version(text: &[u8]) -> Result<Version, WireError> {
     match text {
         b"HTTP/1.1" => Ok(Version::HTTP_11),

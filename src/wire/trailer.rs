@@ -1,5 +1,5 @@
-//! Trailer sections (RFC 9110 section 6.5, RFC 9112 section 7.1.2): the field gate again, and the names that are
-//! forbidden there because they would have changed how the head was understood.
+//! Trailer sections (RFC 9110 section 6.5, RFC 9112 section 7.1.2): parsed like header fields, except for names that
+//! are forbidden because they would have changed the meaning of the head.
 
 use std::sync::Arc;
 

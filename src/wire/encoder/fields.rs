@@ -27,7 +27,7 @@ pub(super) enum Persistence {
 }
 
 impl Persistence {
-    /// What must be said so that the peer knows: every close (B10), and what HTTP/1.0 would not assume.
+    /// What must be announced: every close (B10), and a keep-alive to HTTP/1.0, which would not assume it.
     pub(super) fn announce(keep_alive: bool, http10: bool) -> Self {
         match (keep_alive, http10) {
             (false, _) => Self::Close,

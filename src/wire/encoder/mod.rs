@@ -1,7 +1,7 @@
 //! Messages to bytes (RFC 9112), for both ends of a connection, and the body of the message that is being sent.
 //!
-//! The encoder holds the caller to its declarations: no body if none is allowed, exactly the announced length, and
-//! framing fields that are true. What cannot be sent is refused before a byte of it is written.
+//! The encoder enforces what the caller announced: no body if none is allowed, exactly the announced length, and
+//! correct framing fields. What cannot be sent is refused before a byte of it is written.
 
 mod chunk;
 mod fields;
@@ -57,7 +57,7 @@ pub(crate) struct Begun {
 }
 
 impl Encoder {
-    /// Does without the memory of the last head.
+    /// Disables the memory of the last head.
     #[cfg(test)]
     pub(super) fn forgetful() -> Self {
         Self {
@@ -130,7 +130,7 @@ impl Encoder {
         self.body == Body::UntilClose
     }
 
-    /// Forgets the open body. The connection is then of no use for another message.
+    /// Forgets the open body. The connection cannot be used for another message then.
     pub(crate) fn abort(&mut self) {
         self.body = Body::None;
     }

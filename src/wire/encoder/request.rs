@@ -135,7 +135,7 @@ fn request_line(message: &Message, target: Target, out: &mut Vec<u8>) -> Result<
     let start = out.len();
     if message.start.line().method == Method::CONNECT {
         let authority = authority(uri)?;
-        // An authority without a port is for readers that know the scheme, not for a proxy.
+        // Without a port an authority is complete only for readers that know the scheme, which a proxy does not.
         if HostPort::parse(authority).is_none_or(|host| host.port.is_none()) {
             return Err(UseError::InvalidUrl);
         }
@@ -160,7 +160,7 @@ fn request_line(message: &Message, target: Target, out: &mut Vec<u8>) -> Result<
     }
     // `Uri` allows characters that the wire does not.
     let written = out.get(start..).unwrap_or_default();
-    // To the end, whatever comes: without a branch for each byte the compiler takes sixteen at a time.
+    // Scans to the end without an early exit: without a branch for each byte the compiler vectorises the loop.
     let stray =
         |found, byte: &u8| found | u8::from(!byte.is_ascii_graphic()) | u8::from(*byte == b'#');
     if written.iter().fold(0, stray) > 0 {

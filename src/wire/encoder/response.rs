@@ -1,8 +1,8 @@
 //! Response heads (RFC 9112 section 4, RFC 9110 sections 6.4.1, 8.6 and 15).
 //!
 //! The version is always HTTP/1.1 (RFC 9110 section 2.5), and the code is written once (B9). If the RFC allows no
-//! framing field (1xx, 204 and a 2xx to CONNECT), one that the application set is left out: the message means the same
-//! without.
+//! framing field (1xx, 204 and a 2xx to CONNECT), one that the application set is left out: the message has the same
+//! meaning without it.
 
 use bytes::Bytes;
 use http::{StatusCode, Version};
