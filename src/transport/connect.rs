@@ -13,13 +13,13 @@ use crate::error::{FailureReason, TlsError};
 /// Why no connection could be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum ConnectError {
-    /// Nobody answers, or the connection broke before it was usable.
+    /// No peer answers, or the connection broke before it was usable.
     #[error("cannot connect: {0}")]
     Link(io::ErrorKind),
-    /// A proxy did not make the tunnel that it was asked for.
+    /// A proxy refused to open the tunnel.
     #[error("the proxy answered {0} instead of making a tunnel")]
     Tunnel(StatusCode),
-    /// The peer answers, and cannot be trusted or understood.
+    /// The TLS handshake failed.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -40,7 +40,7 @@ impl From<ConnectError> for FailureReason {
     }
 }
 
-/// Opens a connection to an origin by a route, secured if the origin's scheme asks for it.
+/// Opens a connection to an origin by a route, with TLS if the scheme of the origin is `https`.
 pub(crate) async fn connect(origin: &Origin, route: &Route) -> Result<Halves, ConnectError> {
     let stream = match route.to() {
         To::Path(path) => {
@@ -50,7 +50,7 @@ pub(crate) async fn connect(origin: &Origin, route: &Route) -> Result<Halves, Co
         To::Address(address) => TcpStream::connect(address).await?,
         To::Host => {
             let found = lookup_host((origin.host(), origin.port())).await;
-            // Only the kind is told, and that of a failed lookup says nothing.
+            // Only the error kind is reported, and the kind of a failed lookup is not specific.
             let addresses = found.map_err(|_| ConnectError::Link(io::ErrorKind::NotFound))?;
             race::first(race::interleaved(addresses.collect()), TcpStream::connect).await?
         }
@@ -59,7 +59,7 @@ pub(crate) async fn connect(origin: &Origin, route: &Route) -> Result<Halves, Co
     secure(split(stream), origin, route).await
 }
 
-/// Secures a connection that leads to the origin, if the origin's scheme asks for it.
+/// Adds TLS to a connection to the origin, if the scheme of the origin is `https`.
 pub(crate) async fn secure(
     halves: Halves,
     origin: &Origin,

@@ -1,5 +1,5 @@
-//! The halves of a connection as they are stored: those of TCP in place, which saves an idle connection 60 bytes and a
-//! new one two allocations; all others in boxes.
+//! The halves of a connection as they are stored: those of TCP inline, which saves 60 bytes of an idle connection and
+//! two allocations of a new one; all others are boxed.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};

@@ -44,14 +44,14 @@ use watched::Watched;
 
 /// The receiving half of a connection.
 pub(crate) trait Read: AsyncRead + Send + Unpin {
-    /// Watches the connection without reading from it. Each hangup is told once. A transport that cannot tell never
-    /// does.
+    /// Watches the connection without reading from it. Each hangup is reported once. A transport that cannot detect
+    /// hangups never reports one.
     fn poll_hangup(&mut self, _: &mut Context<'_>) -> Poll<Hangup> {
         Poll::Pending
     }
 }
 
-/// How a peer leaves.
+/// How a peer disconnects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hangup {
     /// It closed its sending side; what it sent before may still be unread.
@@ -61,14 +61,14 @@ pub(crate) enum Hangup {
 
 /// The sending half of a connection.
 pub(crate) trait Write: AsyncWrite + Send + Unpin {
-    /// Turns the close that follows into a reset, if the transport has one, so that the peer cannot take what it has
-    /// for whole.
+    /// Turns the following close into a reset, if the transport supports it, so that the peer cannot take a partial
+    /// message for a complete one.
     fn abort(&mut self) {}
 
-    /// Says that the sending side ends well, if the transport has a way to say it, as far as that goes without waiting.
+    /// Signals a clean end of the sending side, if the transport can do so without waiting.
     fn close(&mut self) {}
 
-    /// Bytes that ever left a transport, if it has a buffer of its own and can tell.
+    /// The total number of bytes that have left the transport, if it has its own buffer and knows.
     fn taken(&self) -> Option<u64> {
         None
     }
@@ -79,7 +79,7 @@ pub(crate) trait Write: AsyncWrite + Send + Unpin {
     }
 }
 
-/// The two halves, and what is known about the other end.
+/// The two halves of a connection, and what is known about the peer.
 pub(crate) struct Halves {
     pub(crate) read: ReadHalf,
     pub(crate) write: WriteHalf,
@@ -97,7 +97,8 @@ impl fmt::Debug for Halves {
 
 pub(crate) use tcp::{set_keepalive, split_known as split_tcp};
 
-/// Splits a connection. Sockets are recognised by their type and split without a lock; anything else shares one.
+/// Splits a connection. Sockets are recognised by their type and split without a lock; the halves of anything else
+/// share a lock.
 pub(crate) fn split<T>(io: T) -> Halves
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -141,7 +142,7 @@ where
     }
 }
 
-/// Takes the place of a half that was handed over.
+/// Replaces a half that was handed over.
 impl Read for tokio::io::Empty {}
 impl Write for tokio::net::unix::OwnedWriteHalf {
     fn has_input(&self) -> Option<bool> {

@@ -1,4 +1,4 @@
-//! Replaces TLS in a build without it: nothing is accepted in TLS, and no `https` origin is connected to.
+//! Replaces TLS in a build without it: TLS connections are not accepted, and connecting to an `https` origin fails.
 
 use std::io;
 
@@ -19,7 +19,7 @@ impl Connector {
     }
 }
 
-/// There is none.
+/// There is no TLS configuration in this build.
 #[derive(Debug, Clone)]
 pub(crate) enum Acceptor {}
 

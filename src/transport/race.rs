@@ -1,4 +1,4 @@
-//! The first of several addresses that answers (RFC 8305).
+//! Connects to the first of several addresses that answers (RFC 8305).
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 /// How long an attempt runs before the next one begins (section 8).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// The addresses in an order in which the families take turns, each in the resolver's order (section 4).
+/// Orders the addresses so that the families alternate, each in the resolver's order (section 4).
 pub(super) fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let total = addresses.len();
@@ -26,8 +26,8 @@ pub(super) fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     order
 }
 
-/// Tries the addresses in order, each when the one before it has failed or was silent for [`STAGGER`]. The first that
-/// answers wins, and the others are given up (section 5).
+/// Tries the addresses in order, each when the previous one has failed or was silent for [`STAGGER`]. The first that
+/// answers wins, and the other attempts are dropped (section 5).
 ///
 /// If all fail, the error of an address that could be reached is preferred to one that says that this machine has no
 /// route.

@@ -1,4 +1,4 @@
-//! How a client gets to its origin.
+//! How a client reaches its origin.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,14 +1,14 @@
-//! The values of fields that carry credentials, made unreadable.
+//! Masks the values of fields that carry credentials.
 
 use crate::payload::is_secret;
 
-/// The place in one direction of a connection, line by line. It knows lines and names, and nothing of HTTP.
+/// The position in one direction of a connection, by lines. It knows lines and field names, and nothing else of HTTP.
 #[derive(Debug, Default)]
 pub(super) struct Scrub {
     at: At,
-    /// The beginning of the line, for as long as it may be a name.
+    /// The beginning of the line, while it may still be a field name.
     name: Vec<u8>,
-    /// The line before was a secret: a line that begins with white space continues it.
+    /// The previous line was secret: a line that begins with white space continues it.
     folds: bool,
 }
 

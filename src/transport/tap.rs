@@ -1,4 +1,4 @@
-//! A tap on a connection: it sees what was received and what was sent (N12).
+//! A tap on a connection: it sees the received and the sent bytes (N12).
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -18,13 +18,13 @@ use super::{Halves, Hangup, Peer, Read, ReadHalf, Write, WriteHalf};
 /// TLS, it sees the plain text.
 ///
 /// It shows everything, including passwords, cookies and bodies. [`Redacted`] hides the values of the fields that carry
-/// credentials, and nothing else. Without a tap a connection costs nothing extra; with one, each read and each write is
-/// a call.
+/// credentials, and nothing else. Without a tap a connection has no extra cost; with one, each read and each write is a
+/// call.
 ///
-/// A connection that is handed over stays tapped. The CONNECT by which a client asks a proxy for a tunnel is not shown;
-/// what goes through the tunnel is.
+/// A connection that is handed over stays tapped. The CONNECT request of a client to a proxy is not shown; the traffic
+/// in the tunnel is.
 ///
-/// Every closure of this shape is a tap. To tell an actor, send it a message from the closure:
+/// Every closure of this signature is a tap. To notify an actor, send it a message from the closure:
 ///
 /// ```
 /// use http_actors::{Direction, Passed, SessionOptions, Tapped};
@@ -37,7 +37,7 @@ use super::{Halves, Hangup, Peer, Read, ReadHalf, Write, WriteHalf};
 /// }));
 /// ```
 pub trait Tap: Send + Sync + 'static {
-    /// Bytes passed, or their end. This is called on the connection's arbiter, so it must not block.
+    /// Called with bytes that passed, or their end, on the connection's arbiter: it must not block.
     fn tap(&self, tapped: &Tapped<'_>);
 
     /// Whether the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie are hidden from this tap: false.
@@ -55,9 +55,9 @@ impl<F: Fn(&Tapped<'_>) + Send + Sync + 'static> Tap for F {
 
 /// A tap that does not see the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie.
 ///
-/// Each byte of them except white space becomes a `*`, so lengths and places stay. It works by lines, however they are
-/// cut, and so also hides values in a body that look like one of these fields. It does not hide secrets in targets, in
-/// other fields or in bodies.
+/// Each byte of them except white space becomes a `*`, so lengths and places stay. It works line by line, wherever
+/// reads and writes split them, and so it also hides values in a body that look like one of these fields. It does not
+/// hide secrets in targets, in other fields or in bodies.
 #[derive(Debug, Clone, Copy)]
 pub struct Redacted<T>(pub T);
 
@@ -71,7 +71,7 @@ impl<T: Tap> Tap for Redacted<T> {
     }
 }
 
-/// What a [`Tap`] is told.
+/// The argument of [`Tap::tap`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Tapped<'a> {
@@ -101,7 +101,7 @@ pub enum Direction {
 pub enum Passed<'a> {
     /// Bytes that were read, or taken by the transport.
     Bytes(&'a [u8]),
-    /// No more follow in this direction. An end that nobody read is not told.
+    /// No more follow in this direction. Not reported if the session never read up to the end.
     Close,
     /// The connection broke, or was cut.
     Reset,
@@ -129,12 +129,12 @@ pub(crate) fn tap(halves: Halves, tap: Arc<dyn Tap>) -> Halves {
     }
 }
 
-/// What both halves share.
+/// The state that both halves share.
 struct Wire {
     tap: Arc<dyn Tap>,
     connection: u64,
     peer: Peer,
-    /// In and out: whether the end was told.
+    /// In and out: whether the end was reported.
     over: [AtomicBool; 2],
 }
 
@@ -161,7 +161,7 @@ impl Tapping {
 }
 
 impl Wire {
-    /// Tells the end of a direction, once.
+    /// Reports the end of a direction, once.
     fn end(&self, direction: Direction, end: Passed<'_>) {
         let [inward, outward] = &self.over;
         let over = match direction {
@@ -173,7 +173,7 @@ impl Wire {
         }
     }
 
-    /// A write failed: the peer has cut the connection, and the reading half may never be asked again.
+    /// A write failed: the peer has cut the connection, and the read half may never be polled again.
     fn broke(&self) {
         self.end(Direction::In, Passed::Reset);
     }
@@ -186,7 +186,7 @@ impl Wire {
             direction,
             passed,
         };
-        // If a tap panics, it misses something, and nothing else happens.
+        // If a tap panics, only this call is lost.
         if catch_unwind(AssertUnwindSafe(|| self.tap.tap(&tapped))).is_err() {
             tracing::error!("the tap panicked");
         }

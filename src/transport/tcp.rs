@@ -23,7 +23,7 @@ pub(super) fn split(stream: TcpStream) -> Halves {
     split_known(stream, peer)
 }
 
-/// The same, if the addresses are known.
+/// Splits a stream whose addresses are known.
 pub(crate) fn split_known(stream: TcpStream, peer: Peer) -> Halves {
     let (read, write) = stream.into_split();
     Halves {
@@ -34,7 +34,7 @@ pub(crate) fn split_known(stream: TcpStream, peer: Peer) -> Halves {
     }
 }
 
-/// The sending half; gone once it was aborted.
+/// The write half. `None` once it was aborted.
 pub(crate) struct TcpWrite(Option<OwnedWriteHalf>);
 
 impl TcpWrite {
@@ -47,12 +47,12 @@ impl TcpWrite {
 }
 
 impl Write for TcpWrite {
-    /// A linger time of zero turns the close into a reset. A plain close would leave what the peer does not read in the
-    /// kernel's send buffer, and would end a close-delimited message well. The half is forgotten, because its drop
-    /// would send the FIN that must not be sent; the socket closes with the other half.
+    /// A linger time of zero turns the close into a reset. With a plain close the kernel would still send its buffer,
+    /// and a close-delimited message would look complete. The half is forgotten, because its drop would send a FIN,
+    /// which must not be sent; the socket closes with the other half.
     fn abort(&mut self) {
         if let Some(half) = self.0.take() {
-            // A socket that is gone already needs no reset.
+            // This fails only if the socket is already closed, and then no reset is needed.
             let _ = SockRef::from(half.as_ref()).set_linger(Some(Duration::ZERO));
             half.forget();
         }
@@ -63,7 +63,7 @@ impl Write for TcpWrite {
     }
 }
 
-/// Has a silent peer probed after this time. It is rounded to what the kernel takes.
+/// Sets TCP keep-alive: a silent peer is probed after this time, which is rounded to what the kernel accepts.
 pub(crate) fn set_keepalive(socket: &SockRef<'_>, after: Duration) -> io::Result<()> {
     const LONGEST: u64 = 32_767;
     let started = u64::from(after.subsec_nanos() > 0);
@@ -71,7 +71,7 @@ pub(crate) fn set_keepalive(socket: &SockRef<'_>, after: Duration) -> io::Result
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(seconds)))
 }
 
-/// Asks the kernel, because the runtime may not have had the time to.
+/// Asks the kernel, because the reactor may not have polled it yet.
 pub(super) fn has_input(socket: &impl AsFd) -> bool {
     let found = SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]);
     !found.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)

@@ -14,6 +14,7 @@ pub struct TlsInfo {
     pub sni: Option<String>,
     /// The protocol that was agreed on by ALPN.
     pub alpn: Option<String>,
-    /// The certificates that the peer showed, in DER, its own first. A client shows them only if the server asked.
+    /// The certificates that the peer sent, in DER, its own first. A client sends them only if the server asked for
+    /// them.
     pub peer_certificates: Vec<Bytes>,
 }

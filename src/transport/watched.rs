@@ -1,4 +1,4 @@
-//! The receiving half of a socket, watched while it is not read.
+//! The read half of a socket, watched for a hangup while it is not read.
 
 use std::io;
 use std::pin::Pin;
@@ -10,22 +10,22 @@ use tokio::net::{tcp, unix};
 
 use super::{Hangup, Read};
 
-/// The receiving half, and the watch on it while it is not read.
+/// The read half, and the watch on it while it is not read.
 pub(crate) struct Watched<H> {
     /// `None` while it is watched.
     half: Option<H>,
     watch: Option<Watch<H>>,
-    /// The end of the stream was seen, so only a reset is news.
+    /// A half-close was reported already, so only a reset is left to report.
     half_closed: bool,
 }
 
-/// The half in a place that it shares with the watch. Made when needed, which for most connections it never is.
+/// The half, shared with the watch. Made when first needed, which is never for most connections.
 struct Watch<H> {
     half: Arc<H>,
     future: Pin<Box<dyn Future<Output = io::Result<Hangup>> + Send>>,
 }
 
-/// What the halves of TCP and Unix sockets have in common.
+/// The common interface of TCP and Unix read halves.
 pub(crate) trait Half: AsyncRead + Send + Sync + Unpin + 'static {
     fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send;
 }
@@ -95,11 +95,11 @@ impl<H: Half> AsyncRead for Watched<H> {
 }
 
 impl<H: Half> Read for Watched<H> {
-    /// Readiness without reading: priority readiness is woken when the peer closes its sending side, and not by data;
-    /// error readiness is woken by a reset.
+    /// Waits for readiness without reading: priority readiness reports that the peer closed its sending side, and not
+    /// data; error readiness reports a reset.
     fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<Hangup> {
         let hangup = ready!(self.watch().future.as_mut().poll(cx)).unwrap_or(Hangup::Reset);
-        // The next watch looks for something else.
+        // The next watch waits for a different readiness.
         self.half();
         self.half_closed = true;
         Poll::Ready(hangup)
@@ -119,6 +119,6 @@ async fn watch<H: Half>(half: Arc<H>, half_closed: bool) -> io::Result<Hangup> {
     if ready.is_read_closed() && !half_closed {
         return Ok(Hangup::HalfClosed);
     }
-    // This is not urgent data: tokio does not ask the kernel for them.
+    // This cannot be urgent data: tokio does not register for it.
     std::future::pending().await
 }

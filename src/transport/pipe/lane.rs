@@ -7,7 +7,7 @@ use tokio::io::ReadBuf;
 
 use super::Random;
 
-/// The bytes on their way in one direction, and the tasks that wait for them.
+/// The bytes in transit in one direction, and the tasks that wait for them.
 #[derive(Debug)]
 pub(super) struct Lane {
     waiting: BytesMut,
@@ -15,7 +15,7 @@ pub(super) struct Lane {
     cuts: Cuts,
     /// Bytes read so far.
     read: u64,
-    /// A read stopped short of what waits: the next one comes after a turn.
+    /// The last read stopped short of what was available: the next one is pending for one turn.
     cut: bool,
     /// Nothing more will be written.
     pub(super) ended: bool,
@@ -49,7 +49,7 @@ impl Lane {
         self.waiting.is_empty()
     }
 
-    /// Takes a part of what waits. Pending if nothing does, or if the last read was cut just now.
+    /// Reads a part of what is available. Pending if nothing is, or if the last read was just cut.
     pub(super) fn poll_read(&mut self, cx: &Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<()> {
         let most = self.waiting.len().min(buffer.remaining());
         if most == 0 {
@@ -102,12 +102,12 @@ fn wake(waker: &mut Option<Waker>) {
 }
 
 impl Cuts {
-    /// How many of `most` bytes are read, after the `read` bytes before them. At least one.
+    /// How many of `most` available bytes are read, at the position `read`. At least one.
     fn len(&mut self, read: u64, most: usize) -> usize {
         match self {
             Self::None => most,
             Self::Random(random) => {
-                // Often short pieces: splits hurt most there.
+                // Short pieces are frequent, because splits find most bugs there.
                 let longest = [1, 3, 20, most][random.below(4)].min(most);
                 1 + random.below(longest)
             }

@@ -15,7 +15,7 @@ pub use socket::Socket;
 pub use tape::Tape;
 pub use transcript::Transcript;
 
-/// How a connection in memory carries bytes: how many wait, and in which pieces they are read.
+/// How a connection in memory carries bytes: how many are buffered, and in which pieces they are read.
 ///
 /// ```
 /// use http_actors::test_util::Pipe;
@@ -47,20 +47,20 @@ impl Default for Pipe {
 }
 
 impl Pipe {
-    /// Makes a pipe that takes 1 MiB in each direction, in which each read gets everything that waits.
+    /// Makes a pipe that buffers 1 MiB in each direction, in which each read gets everything available.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how many bytes wait in each direction before a write waits. With few, a peer that does not read is noticed
-    /// sooner. At least 1.
+    /// Sets how many bytes are buffered in each direction before a write waits. With a small capacity, a peer that does
+    /// not read is noticed sooner. At least 1.
     #[must_use]
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes.max(1);
         self
     }
 
-    /// Makes each read get a part of what waits, of a random length. The reader's task gets a turn between two parts.
+    /// Makes each read get a part of what is available, of a random length. The reader's task yields between two parts.
     /// The same seed cuts the same bytes in the same way.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
@@ -69,7 +69,7 @@ impl Pipe {
     }
 
     /// Makes reads stop at this place, counted in bytes from the beginning, in either direction. If you try every
-    /// place, you try everything that a split can do wrong.
+    /// position, you cover every possible split.
     #[must_use]
     pub fn split_at(mut self, place: u64) -> Self {
         self.cuts = Cuts::At(place);

@@ -26,7 +26,7 @@ pub struct Socket {
 #[derive(Debug)]
 pub(super) struct Shared {
     lanes: [Lane; 2],
-    /// Halves of each end that are not dropped.
+    /// The number of halves of each end that are not dropped.
     halves: [u8; 2],
     stalled: bool,
     reset: bool,
@@ -65,7 +65,7 @@ impl Shared {
         self.lanes.iter_mut().for_each(Lane::wake);
     }
 
-    /// Records what one end says. A run of bytes is one act.
+    /// Records what one end sends. Consecutive bytes are one act.
     fn say(&mut self, end: usize, data: &[u8]) {
         match self.acts.last_mut() {
             Some((last, Act::Say(run))) if *last == end => run.extend_from_slice(data),
@@ -89,7 +89,7 @@ impl Socket {
         }
     }
 
-    /// Breaks the connection. Both ends still read what was on its way, and then get `ConnectionReset`. Writes get it
+    /// Breaks the connection. Both ends still read the bytes in transit, and then get `ConnectionReset`. Writes get it
     /// at once.
     pub fn reset(&self) {
         let near = &self.write.near;
@@ -108,7 +108,7 @@ impl Socket {
         shared.wake();
     }
 
-    /// Everything that was said so far, as this end sees it.
+    /// Everything that was sent so far, seen from this end.
     pub fn transcript(&self) -> Transcript {
         let near = &self.write.near;
         let acts = near.lock().acts.clone();
@@ -127,7 +127,7 @@ impl Socket {
     }
 }
 
-/// A half's place at its end of the connection.
+/// The link of a half to its end of the connection.
 #[derive(Debug)]
 struct Near {
     end: usize,
@@ -140,7 +140,7 @@ impl Near {
     }
 }
 
-/// The other end notices that both halves are gone: it cannot write any more.
+/// When both halves of an end are dropped, the other end can no longer write.
 impl Drop for Near {
     fn drop(&mut self) {
         let mut shared = self.lock();
@@ -154,7 +154,7 @@ impl Drop for Near {
 #[derive(Debug)]
 struct ReadHalf {
     near: Near,
-    /// The close of the other end was told, so only a reset is news.
+    /// A half-close was reported already, so only a reset is left to report.
     half_closed: bool,
 }
 

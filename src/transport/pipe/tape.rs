@@ -44,11 +44,11 @@ use crate::transport::{Direction, Passed, Tap, Tapped};
 #[derive(Debug, Clone, Default)]
 pub struct Tape(Arc<Mutex<BTreeMap<u64, Acts>>>);
 
-/// The acts of one connection, each with whether it is this end's.
+/// The acts of one connection, each with whether it is by this end.
 type Acts = Vec<(bool, Act)>;
 
 impl Tape {
-    /// The transcripts of all connections, in the order in which they were opened. `>` is what the session said.
+    /// The transcripts of all connections, in the order in which they were opened. `>` marks what the session sent.
     pub fn transcripts(&self) -> Vec<Transcript> {
         let acts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         acts.values().cloned().map(Transcript::new).collect()
@@ -61,7 +61,7 @@ impl Tap for Tape {
         let mut acts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let acts = acts.entry(tapped.connection).or_default();
         match (tapped.passed, acts.last_mut()) {
-            // What was cut on its way is joined again.
+            // Pieces that were split in transit are joined again.
             (Passed::Bytes(bytes), Some((who, Act::Say(said)))) if *who == near => {
                 said.extend_from_slice(bytes);
             }

@@ -1,15 +1,15 @@
-//! Everything that was said on a connection in memory.
+//! Everything that was sent on a connection in memory.
 
 use std::fmt;
 
-/// What both ends of a connection said, in the order in which they said it.
+/// What both ends of a connection sent, in order.
 ///
-/// Its `Display` form has one line for each line of the wire, escaped: `>` before what this end said, `<` before what
-/// the other end said, with `(close)` and `(reset)`. `Date` lines are left out, so that a test can compare the text.
+/// Its `Display` form has one line for each line of the wire, escaped: `>` before what this end sent, `<` before what
+/// the other end sent, with `(close)` and `(reset)`. `Date` lines are left out, so that a test can compare the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript(Vec<(bool, Act)>);
 
-/// What an end does.
+/// One act of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Act {
     Say(Vec<u8>),
@@ -18,7 +18,7 @@ pub(super) enum Act {
 }
 
 impl Transcript {
-    /// Made of acts, each with whether it is this end's.
+    /// Makes a transcript of acts, each with whether it is by this end.
     pub(super) fn new(acts: Vec<(bool, Act)>) -> Self {
         Self(acts)
     }
@@ -33,7 +33,7 @@ impl Transcript {
         self.of(false)
     }
 
-    /// Whether an end broke the connection, so that what came last may not be whole. The text says which end.
+    /// Whether an end broke the connection, so that the last message may be incomplete. The text says which end.
     pub fn was_reset(&self) -> bool {
         self.0.iter().any(|(_, act)| *act == Act::Reset)
     }
