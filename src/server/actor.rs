@@ -1,4 +1,4 @@
-//! The server as an actor: the messages that it takes while it runs.
+//! The server as an actor: the messages that it handles while it runs.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -34,22 +34,22 @@ pub struct ServerActor {
     pub(super) ended: Option<oneshot::Sender<()>>,
     /// The senders that wait for the report of the current drain.
     pub(super) draining: Vec<oneshot::Sender<DrainReport>>,
-    /// Waits until the last worker is gone.
+    /// Tracks the workers: it is done when the last one has ended.
     pub(super) alive: TaskTracker,
-    /// Keeps the memory ceiling, if there is one.
+    /// Enforces the memory ceiling, if there is one.
     pub(super) keeper: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// What ends the server, and how, until it is watched.
+    /// The signals that end the server, and how. Taken when they are watched.
     pub(super) signals: Option<(Signals, Drain)>,
     /// The report of the drain, when it is over.
     pub(super) report: Option<DrainReport>,
     pub(super) ending: Ending,
 }
 
-/// How far the end of a server is.
+/// How far a server has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     Running,
-    /// The workers were told.
+    /// The workers were asked to stop.
     Stopping,
     /// They have no connection left.
     Stopped,
@@ -67,7 +67,7 @@ impl Actor for ServerActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // The server keeps running when nobody keeps its address, and ends when its arbiters are stopped by others.
+        // The server keeps running when all its addresses are dropped, and ends when something else stops its arbiters.
         let alive = self.alive.clone();
         let gone = async move { alive.wait().await };
         ctx.spawn(gone.into_actor(self).map(|(), server, ctx| {
@@ -95,7 +95,7 @@ impl Actor for ServerActor {
             arbiter.stop();
         }
         if let Some(ended) = self.ended.take() {
-            // Nobody may wait for the server.
+            // Nobody waits for the server if its future was dropped.
             let _ = ended.send(());
         }
     }
@@ -204,7 +204,7 @@ impl Handler<Drain> for ServerActor {
             .into_actor(self)
             .map(Self::retired);
         ctx.spawn(retired);
-        // A server whose arbiter was stopped has no report.
+        // If the arbiter of the server was stopped, the report is empty.
         Box::pin(async { report.await.unwrap_or_default() })
     }
 }
@@ -212,7 +212,7 @@ impl Handler<Drain> for ServerActor {
 impl ServerActor {
     /// All workers have drained.
     fn retired(reports: Vec<Option<DrainReport>>, server: &mut Self, ctx: &mut Context<Self>) {
-        // A worker that drains already has no report for a second request.
+        // A worker that is already draining gives no second report.
         let Some(report) = reports.into_iter().collect::<Option<Vec<_>>>() else {
             return;
         };
@@ -223,7 +223,7 @@ impl ServerActor {
             "drained"
         );
         for sender in server.draining.drain(..) {
-            // If nobody waits any more, nobody wants to know.
+            // If nobody waits any more, there is nobody to report to.
             let _ = sender.send(report.clone());
         }
         server.report = Some(report);
@@ -231,13 +231,13 @@ impl ServerActor {
         server.end(ctx);
     }
 
-    /// ORDER: while the listeners are open. Behind them another server may take a path over, and its file may have the
-    /// number of the one that was there.
+    /// ORDER: remove the file while the listener is open: afterwards another server may bind the path, and its file may
+    /// reuse the inode number.
     fn remove_files(&mut self) {
         self.files.clear();
     }
 
-    /// Ends when nothing is left, and nobody waits for a report.
+    /// Stops the actor when the workers have stopped and nobody waits for a report.
     fn end(&self, ctx: &mut Context<Self>) {
         if self.ending == Ending::Stopped && self.draining.is_empty() {
             ctx.stop();
@@ -245,14 +245,14 @@ impl ServerActor {
     }
 }
 
-/// That time from now. A time beyond the end of time becomes a year.
+/// This time from now. A time that would overflow `Instant` becomes a year.
 fn after(time: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(time)
         .unwrap_or(now + Duration::from_secs(31_536_000))
 }
 
-/// Stops the server: it listens no more, every connection is cut, and its future ends (P111).
+/// Stops the server: it stops listening, every connection is cut, and its future ends (P111).
 impl Handler<Dispose> for ServerActor {
     type Result = ();
 
@@ -274,7 +274,7 @@ impl Handler<Dispose> for ServerActor {
 }
 
 impl ServerActor {
-    /// Asks every worker, and resolves to their answers. A worker that has ended has none.
+    /// Asks every worker, and resolves to their answers. A worker that has ended gives none.
     fn ask_all<M>(&self, message: impl Fn() -> M) -> ResponseFuture<Vec<M::Result>>
     where
         M: Message + Send + 'static,
@@ -296,7 +296,7 @@ impl ServerActor {
         })
     }
 
-    /// Tells every worker, and resolves when all have done it.
+    /// Sends a message to every worker, and resolves when all have handled it.
     fn tell_all<M>(&self, message: impl Fn() -> M) -> ResponseFuture<()>
     where
         M: Message<Result = ()> + Send + 'static,

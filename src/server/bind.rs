@@ -11,10 +11,10 @@ use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use super::listener::ShareSocket;
 use super::socket_file::SocketFile;
 
-/// A bound socket, and what is needed to make one more of it for another worker.
+/// A bound socket, with what is needed to make another one for each worker.
 #[derive(Debug)]
 pub(super) enum Socket {
-    /// Bound, not yet listening; every worker gets a socket of its own on the same port.
+    /// Bound, not yet listening; each worker gets its own socket on the same port.
     Bound {
         socket: RawSocket,
         address: SocketAddr,
@@ -29,12 +29,12 @@ pub(super) enum Socket {
     Unix { socket: RawSocket, file: SocketFile },
 }
 
-/// What a socket became: a listener for each worker, and the file to remove when the server ends.
+/// The listeners of a socket, one for each worker, and the file to remove when the server ends.
 type Listening = (Vec<ShareSocket>, Option<SocketFile>);
 
 impl Socket {
-    /// Binds. Unless it is to be shared, the port is refused if another process listens on it, and belongs to this
-    /// process alone until several workers share it.
+    /// Binds. Unless `share` is set, this fails if another process listens on the port, and no other process can bind
+    /// the port until several workers share it.
     pub(super) fn bind(address: SocketAddr, share: bool) -> io::Result<Self> {
         match bound(address, share) {
             Ok((socket, address)) => Ok(Self::Bound {
@@ -62,7 +62,7 @@ impl Socket {
         Ok(Self::Unix { socket, file })
     }
 
-    /// None for a Unix socket.
+    /// `None` for a Unix socket.
     pub(super) fn address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Bound { address, .. } => Ok(Some(*address)),
@@ -81,10 +81,11 @@ impl Socket {
             } => {
                 let mut sockets = vec![socket];
                 if workers > 1 && SHARES && !share {
-                    // The option counts only if the first socket has it too.
+                    // The option works only if the first socket has it too.
                     sockets.clear();
                 }
-                // ORDER: all are bound before one listens, so that no connection is hashed to a socket that comes late.
+                // ORDER: all sockets are bound before the first one listens, because the kernel would not spread
+                // connections to a socket that joins later.
                 let mut listen = || {
                     while sockets.len() < workers && SHARES {
                         sockets.push(bound(address, true)?.0);
@@ -156,7 +157,7 @@ fn bound(address: SocketAddr, share: bool) -> io::Result<(RawSocket, SocketAddr)
     #[cfg(not(unix))]
     let _ = share;
     if address.is_ipv6() {
-        // So that a program can listen on 0.0.0.0 and [::] at once.
+        // Allows a program to listen on both 0.0.0.0 and [::].
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
@@ -172,7 +173,7 @@ pub(super) fn descriptor_limit() -> usize {
     })
 }
 
-/// How many connections so many descriptors allow: some are left for everything else.
+/// How many connections this many descriptors allow: some are reserved for everything else.
 pub(super) fn connections(descriptors: usize) -> usize {
     descriptors
         .saturating_sub(64)

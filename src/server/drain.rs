@@ -8,22 +8,22 @@ use actix::Message;
 use crate::session::{Exchange, Left};
 use crate::transport::Peer;
 
-/// Stops a server without cutting anything. Answered when it has ended.
+/// Stops a server gracefully. Answered when it has ended.
 ///
-/// The server accepts what is in the backlog, and then no more. Every session is asked to [`Leave`](crate::Leave).
-/// Requests that are going on, and those that come within the window, are answered. Answers that begin after the drain
-/// say `Connection: close`, and their connections close after them. An answer whose head is out is finished as it
-/// began, and its connection stays for the rest of the window. What is not over at the deadline is cut. The server's
-/// future ends when all sessions have ended.
+/// The server accepts the connections in the backlog, and then no more. Every session is asked to
+/// [`Leave`](crate::Leave). Requests in progress, and those that arrive within the window, are answered. Answers that
+/// begin after the drain say `Connection: close`, and their connections close after them. An answer whose head was
+/// already sent is finished unchanged, and its connection stays open for the rest of the window. Exchanges that are not
+/// over at the deadline are cut. The server's future ends when all sessions have ended.
 ///
-/// Connections that were handed over ([`Upgraded`](crate::Upgraded)) are not waited for, and end with the server. Bring
-/// them to an end yourself, for example when a handler hears `leaving`.
+/// The drain does not wait for connections that were handed over ([`Upgraded`](crate::Upgraded)); they end with the
+/// server. Finish them yourself, for example when `leaving` is called on a handler.
 ///
-/// A second `Drain` may bring the times forward; both get the same report. [`Dispose`](crate::Dispose) cuts at once.
+/// A second `Drain` can shorten the times; both get the same report. [`Dispose`](crate::Dispose) cuts at once.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "DrainReport")]
 pub struct Drain {
-    /// How long connections without a request stay, because one may be on its way.
+    /// How long connections without a request stay open, because a request may be on its way.
     pub window: Duration,
     /// How long exchanges may go on.
     pub deadline: Duration,
@@ -49,7 +49,7 @@ pub struct DrainReport {
     pub cut: Vec<Cut>,
 }
 
-/// An exchange that was going on when the time was up.
+/// An exchange that was still in progress at the deadline.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Cut {

@@ -1,10 +1,10 @@
-//! A handler factory of any type, which can be sent to every worker.
+//! A type-erased handler factory, which can be sent to every worker.
 
 use actix::Addr;
 
 use crate::session::{HandlerFactory, HttpHandler, HttpSession};
 
-/// Makes handlers; a copy goes to each worker.
+/// Makes handlers; each worker gets a copy.
 pub(super) struct BoxFactory(Box<dyn Make>);
 
 trait Make: Send {

@@ -18,9 +18,9 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 ///
 /// | takes | the body | returns |
 /// | --- | --- | --- |
-/// | [`Payload`] | is inside, up to 1 MiB; larger ones are answered with a 413 | the answer, see [`IntoResponse`] |
-/// | `(Payload, Incoming)` | comes while it is read, and waits otherwise | the same |
-/// | [`HttpRequest`] | comes while it is read; a short one is inside: [`take_body`](HttpRequest::take_body) gives either | `()`, or a `Result` of it: the function answers by the `responder` |
+/// | [`Payload`] | is inside, up to 1 MiB; larger bodies are answered with a 413 | the answer, see [`IntoResponse`] |
+/// | `(Payload, Incoming)` | is streamed; the peer waits while it is not read | the same |
+/// | [`HttpRequest`] | is streamed, or inside if it is short: [`take_body`](HttpRequest::take_body) returns either | `()`, or a `Result` of it: the function answers by the `responder` |
 ///
 /// ```no_run
 /// use http_actors::{HttpServer, Incoming, Payload, StatusCode, handler_fn};
@@ -39,11 +39,11 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 /// [`body.bytes(limit).await?`](Incoming::bytes): a body that is longer is answered with a 413 then, too.
 ///
 /// The function, with what it captures, is cloned for every connection. Its future runs on the arbiter of the
-/// connection, so it need not be `Send`. If it blocks, it holds up all connections there.
+/// connection, so it need not be `Send`. If it blocks, it blocks all connections of that arbiter.
 ///
-/// The future is dropped where it stands when the exchange ends before it does: the peer has gone, the session was
-/// disposed, a deadline has passed. [`HalfClose`](crate::HalfClose) decides about a peer that only closes its sending
-/// side. Work that must not be cut short needs a task of its own.
+/// The future is dropped at its current await point when the exchange ends first: the peer has disconnected, the
+/// session was disposed, or a deadline has passed. [`HalfClose`](crate::HalfClose) decides about a peer that only
+/// closes its sending side. Work that must not be cut short needs its own task.
 ///
 /// If the function panics, the client gets a 500, and its connection closes.
 pub fn handler_fn<F, A, R>(
@@ -79,7 +79,7 @@ impl<A: Request> FromRequest for A {}
 )]
 #[allow(unnameable_types, reason = "it seals a trait")]
 pub trait Request: Sized + 'static {
-    /// What is left to answer with: the responder, or nothing if the function has it.
+    /// The responder, or `()` if it was passed to the function.
     type Right: 'static;
 
     #[doc(hidden)]

@@ -13,19 +13,19 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::transport::{Acceptor, Halves, Peer, set_keepalive, split, split_tcp};
 
-/// How long a begun TCP handshake is waited for before the port is closed: a round trip to a peer not too far away. One
-/// that takes longer ends in a reset.
+/// How long to wait for TCP handshakes in progress before the port is closed: one round trip to a peer not too far
+/// away. A handshake that takes longer ends in a reset.
 const HANDSHAKE: Duration = Duration::from_millis(50);
 
-/// What a worker is to accept from, on its way there.
+/// A listening socket that is sent to a worker.
 #[derive(Debug)]
 pub(super) struct Share {
     pub(super) socket: ShareSocket,
-    /// Makes the TLS of what is accepted.
+    /// The TLS acceptor of its connections.
     pub(super) tls: Option<Acceptor>,
 }
 
-/// A listening socket that is on no arbiter yet.
+/// A listening socket that is not registered with an arbiter yet.
 #[derive(Debug)]
 pub(super) enum ShareSocket {
     Tcp(StdTcpListener),
@@ -58,7 +58,7 @@ pub(super) enum Listener {
     },
 }
 
-/// A TCP port that is listened on.
+/// A TCP port that the worker listens on.
 pub(super) struct Port {
     listener: TcpListener,
     /// Other processes may accept from it too.
@@ -92,7 +92,7 @@ impl Port {
         if !self.inherits
             && let Err(error) = self.options.apply(&SockRef::from(&stream))
         {
-            // The peer has gone already; the session will find out.
+            // The peer has already disconnected; the session will notice.
             tracing::debug!(%error, "socket options could not be set");
         }
         let local = self.local.or_else(|| stream.local_addr().ok());
@@ -123,7 +123,7 @@ impl Listener {
         }
     }
 
-    /// For one task only.
+    /// May be polled by one task only.
     pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Halves>> {
         Poll::Ready(Ok(match self {
             Self::Tcp(port) => {
@@ -134,8 +134,8 @@ impl Listener {
         }))
     }
 
-    /// Tells the kernel to begin no new connections, on a socket that belongs to this server alone. Returns how long
-    /// the connections that it has begun may take to get here.
+    /// Tells the kernel to accept no new connections, if the socket belongs to this server alone. Returns how long
+    /// connections whose handshake is in progress may take to arrive.
     pub(super) fn begin_no_more(&self) -> Duration {
         if self.is_given() {
             return Duration::ZERO;
@@ -149,8 +149,8 @@ impl Listener {
         HANDSHAKE
     }
 
-    /// How many connections the backlog may have when no more are begun. One that is filled by others has no end: from
-    /// there as many are taken as kernels keep by default.
+    /// How many connections to take from the backlog once no more are begun. If clients can still fill the backlog, it
+    /// may never become empty: then as many are taken as kernels keep by default.
     pub(super) fn most_left(&self) -> u32 {
         let ends = match self {
             Self::Tcp(_) => cfg!(target_os = "linux"),
@@ -163,7 +163,7 @@ impl Listener {
         }
     }
 
-    /// Takes one more connection from the backlog, whether the reactor knows of it or not. `None` if there is none.
+    /// Takes one more connection from the backlog, whether the reactor has reported it or not. `None` if there is none.
     pub(super) fn accept_rest(&self) -> io::Result<Option<Halves>> {
         let socket = match self {
             Self::Tcp(port) => SockRef::from(&port.listener),
@@ -182,8 +182,8 @@ impl Listener {
     }
 }
 
-/// Makes the kernel drop what would begin a connection. A client tries again a second later, and finds the port closed,
-/// or another process there. What the kernel had accepted by the time of the close would be reset.
+/// Makes the kernel drop SYN segments. The client retries a second later, and then finds the port closed, or another
+/// process there. Without this, connections that the kernel accepts until the close would be reset.
 #[cfg(target_os = "linux")]
 fn begin_no_more(listener: &SockRef<'_>) -> io::Result<()> {
     /// Classic BPF over a TCP segment.
@@ -230,7 +230,7 @@ mod tests {
         keepalive: None,
     };
 
-    /// A connection that was there is taken, and no other is made: it would be reset by the close.
+    /// A connection in the backlog is accepted, and no new one is established: the close would reset it.
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn what_is_left_is_taken_and_no_more() {
@@ -248,7 +248,7 @@ mod tests {
         assert!(own.accept_rest().expect("a listener").is_none());
     }
 
-    /// A socket that others may accept from goes on.
+    /// A socket that other processes may accept from keeps accepting.
     #[tokio::test]
     async fn a_given_socket_stays_open() {
         let socket = StdTcpListener::bind("127.0.0.1:0").expect("a port");
@@ -264,8 +264,7 @@ mod tests {
         next.accept().expect("the connection is there");
     }
 
-    /// P89: what is accepted has the options that were asked for, from whichever socket it got them, and is told both
-    /// of its addresses.
+    /// P89: an accepted connection has the requested options, wherever they come from, and knows both of its addresses.
     #[tokio::test]
     async fn p89_options_and_addresses() {
         let after = Duration::from_secs(42);

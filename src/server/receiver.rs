@@ -1,4 +1,4 @@
-//! What every service does with a request first: it collects it, or passes it on with a body that is still coming.
+//! The first step of every service: it collects a request, or passes it on while the body is still arriving.
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -11,13 +11,13 @@ use crate::session::{
 };
 use crate::wire::refusal;
 
-/// Bytes up to which a body is collected.
+/// The largest body that is collected, in bytes.
 pub(super) const COLLECTED: usize = 1 << 20;
 
 /// Answers the requests of one connection, one at a time.
 #[allow(unnameable_types, reason = "a bound of handlers that nobody names")]
 pub trait Serve: 'static {
-    /// A request was received, or its head was.
+    /// Called with a complete request, or as soon as its head is received.
     fn serve(&mut self, request: HttpRequest, session: &mut SessionContext);
 }
 
@@ -43,10 +43,10 @@ pub struct Receiver<S> {
     coming: Coming,
 }
 
-/// The body that is coming.
+/// The body that is being received.
 #[derive(Debug)]
 enum Coming {
-    /// There is none, or nobody wants it.
+    /// There is none, or nobody reads it.
     Nothing,
     Collected {
         request: Payload,

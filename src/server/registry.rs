@@ -10,7 +10,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::session::{Holding, HttpSession, Seat, Seats};
 
-/// Every session from accept to close (P109), which is when both of its halves are closed.
+/// Every session from accept until both halves of its connection are closed (P109).
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     sessions: RefCell<Slab<Entry>>,
@@ -20,7 +20,7 @@ pub(super) struct Registry {
 struct Entry {
     /// `None` while the session is being made.
     session: Option<WeakAddr<HttpSession>>,
-    /// How much the session holds, if that is counted.
+    /// How much memory the session holds, if that is counted.
     holding: Option<Holding>,
     /// The worker ends when the last of these is gone.
     _tracked: TaskTrackerToken,
@@ -53,7 +53,7 @@ impl Registry {
         }
     }
 
-    /// The session that holds most, if any holds something, and how much.
+    /// The session that holds the most memory, and how much. `None` if none holds any.
     pub(super) fn largest(&self) -> Option<(usize, Addr<HttpSession>)> {
         let sessions = self.sessions.borrow();
         let holding = sessions.iter().filter_map(|(_, entry)| {
@@ -76,7 +76,7 @@ impl Registry {
 
 impl Seats for Registry {
     fn give_up(&self, id: usize) {
-        // What the entry drops may look at the list.
+        // Dropped after the borrow ends: what the entry drops may access the list.
         let entry = self.sessions.borrow_mut().try_remove(id);
         drop(entry);
     }

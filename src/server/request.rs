@@ -17,19 +17,20 @@ use crate::transport::{Peer, TlsInfo};
 pub struct HttpRequest {
     /// The request. Its body is inside, unless `body` has it.
     pub request: Payload,
-    /// The body, if it is still coming. `None` if it is inside the request: it was short, or bodies are collected.
-    /// [`take_body`](Self::take_body) gives either.
+    /// The body, if it is still arriving. `None` if it is inside the request, because it was short or bodies are
+    /// collected. [`take_body`](Self::take_body) returns either.
     pub body: Option<Incoming>,
     /// The right to answer.
     pub responder: Responder,
     /// The addresses of the connection.
     pub peer: Peer,
-    /// What was agreed in the TLS handshake, with the certificate of the client if it showed one; `None` without TLS.
+    /// What was agreed in the TLS handshake, with the certificate of the client if it sent one; `None` without TLS.
     pub tls: Option<Arc<TlsInfo>>,
 }
 
 impl HttpRequest {
-    /// Takes the body as a stream, whether it was collected or is still coming. A second call gives an empty one.
+    /// Takes the body as a stream, whether it was collected or is still arriving. A second call returns an empty
+    /// stream.
     pub fn take_body(&mut self) -> Incoming {
         self.body
             .take()

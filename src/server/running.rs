@@ -22,7 +22,7 @@ use crate::session::{Ceiling, Dispose};
 
 /// A running server: a future that ends when the server does.
 ///
-/// Dropping it does not stop the server, whose threads go on until it ends.
+/// Dropping it does not stop the server, whose threads keep running until it ends.
 #[must_use = "await it, or the program may end before the server"]
 #[derive(Debug)]
 pub struct Running {
@@ -129,12 +129,12 @@ impl Future for Running {
     }
 }
 
-/// What the sockets of a server became.
+/// The listening sockets of a server.
 #[derive(Default)]
 struct Prepared {
     addresses: Vec<SocketAddr>,
     files: Vec<SocketFile>,
-    /// For each worker, what it accepts from.
+    /// The sockets that each worker accepts from.
     shares: Vec<Vec<Share>>,
 }
 

@@ -12,9 +12,8 @@ use crate::session::{HandlerFactory, HttpSession, SessionContext};
 /// Makes handlers that pass the requests of a server to an actor; see
 /// [`HttpServer::to_actor`](crate::HttpServer::to_actor).
 ///
-/// A connection has one request at a time at the actor. So what waits in its mailbox is bounded by the number of
-/// connections. Each connection has a place there, whatever the mailbox's capacity. If the actor is gone, requests are
-/// answered with a 503.
+/// Each connection has at most one request in the actor's mailbox, so the number of connections bounds the queue. A
+/// request is queued whatever the capacity of the mailbox. If the actor has stopped, requests are answered with a 503.
 ///
 /// ```no_run
 /// use actix::prelude::*;
@@ -65,16 +64,16 @@ impl Service {
         }
     }
 
-    /// Bytes up to which a body is collected: 1 MiB. Larger ones are answered with a 413. Bodies that are
-    /// [streamed](Self::streaming) are bounded by [`Limits::body`](crate::Limits::body) alone.
+    /// Sets the largest body that is collected: 1 MiB by default. Larger bodies are answered with a 413. Bodies that
+    /// are [streamed](Self::streaming) are bounded by [`Limits::body`](crate::Limits::body) alone.
     #[must_use]
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// Passes requests on when their heads are there. The rest of the body is in [`HttpRequest::body`]. While it is not
-    /// read, the peer is held back.
+    /// Passes requests on as soon as their heads are received. The body is in [`HttpRequest::body`]. While it is not
+    /// read, the peer is slowed down.
     #[must_use]
     pub fn streaming(mut self) -> Self {
         self.streaming = true;

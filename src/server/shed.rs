@@ -1,4 +1,4 @@
-//! What a server does at its memory ceiling: it cuts the sessions that hold most (N15).
+//! Enforces the memory ceiling of a server: the sessions that hold the most are cut (N15).
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use actix::{Addr, Handler, Message};
 use super::worker::Worker;
 use crate::session::{Ceiling, HttpSession, Shed};
 
-/// Asks for the session that holds most, and how much that is.
+/// Asks for the session that holds the most memory, and how much.
 #[derive(Message)]
 #[rtype(result = "Option<(usize, Addr<HttpSession>)>")]
 struct Largest;
@@ -20,7 +20,8 @@ impl Handler<Largest> for Worker {
     }
 }
 
-/// Keeps the ceiling, for ever: when it is passed, the largest session is cut, then the next, until it is kept.
+/// Enforces the ceiling forever: when it is exceeded, the largest session is cut, then the next, until the total is
+/// below it.
 pub(super) async fn keep(ceiling: Arc<Ceiling>, workers: Vec<Addr<Worker>>) {
     loop {
         ceiling.passed().await;
@@ -37,7 +38,8 @@ pub(super) async fn keep(ceiling: Arc<Ceiling>, workers: Vec<Addr<Worker>>) {
                 break;
             }
             tracing::warn!(held, "memory ceiling passed: the largest session is cut");
-            // Answered when it holds nothing any more. A session that has gone holds nothing either.
+            // Answered when the session holds nothing any more. An error means that it has ended, and so holds nothing
+            // either.
             let _ = session.send(Shed).await;
         }
     }

@@ -7,7 +7,7 @@ use super::actor::ServerActor;
 use super::drain::Drain;
 use crate::session::Dispose;
 
-/// SIGTERM and SIGINT, watched from when this is made, and not from the first wait.
+/// SIGTERM and SIGINT. They are watched from construction on, not from the first wait on.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// Removed when this is dropped, if it is still the file that was made.
+/// A socket file. It is removed on drop, if it is still the file that this created.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -15,7 +15,7 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Binds a socket to a path. A socket file that nobody listens on any more is replaced.
+    /// Binds a socket to a path. A stale socket file, which nobody listens on, is replaced.
     pub(super) fn bind(path: &Path) -> io::Result<(Socket, Self)> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
@@ -27,7 +27,8 @@ impl SocketFile {
             }
             bound => bound?,
         }
-        // At once, or whoever comes now takes the file for left over. `listen` is called again with the backlog.
+        // Listens at once, because a server that starts now would take the file for a stale one. `listen` is called
+        // again later, with the backlog.
         socket.listen(1)?;
         let file = Self {
             path: path.to_owned(),
@@ -59,7 +60,7 @@ fn is_left_over(path: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A listener that has a full backlog must not keep us waiting.
+    // Non-blocking, because a listener with a full backlog would make us wait.
     probe.set_nonblocking(true)?;
     let answer = probe.connect(&SockAddr::unix(path)?);
     Ok(answer.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))

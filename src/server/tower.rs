@@ -20,10 +20,10 @@ use crate::error::UseError;
 use crate::payload::{Headers, Payload, TransferMode, allows_body};
 use crate::session::{BodySender, HttpSession, Incoming, Owed, Responder, SessionContext};
 
-/// Up to how many bytes a complete body is sent together with its head.
+/// The largest complete body that is sent together with its head, in bytes.
 const SMALL: u64 = 64 << 10;
 
-/// What a service, or a body, may fail with.
+/// The error of a service or a body.
 type Failed = Box<dyn Error>;
 
 /// Makes handlers that pass each request to a clone of a tower service, for example an axum `Router`.
@@ -43,16 +43,16 @@ type Failed = Box<dyn Error>;
 /// ```
 ///
 /// The body of the request is an [`Incoming`], which is an `http_body::Body`, trailers included. While it is not read,
-/// the peer is held back. The extensions of the request have the [`Peer`](crate::Peer) and, with TLS, an `Arc` of the
-/// [`TlsInfo`](crate::TlsInfo). The body of the response is asked for more when there is room. If it knows its length,
-/// that becomes the `Content-Length`. If it does not, its trailers are sent to HTTP/1.1 peers.
+/// the peer is slowed down. The extensions of the request contain the [`Peer`](crate::Peer) and, with TLS, an `Arc` of
+/// the [`TlsInfo`](crate::TlsInfo). The body of the response is polled when there is room. If its length is known, that
+/// becomes the `Content-Length`. Otherwise its trailers are sent to HTTP/1.1 peers.
 ///
 /// The future of the service and the body of its response run on the arbiter of the connection and need not be `Send`.
-/// They are dropped where they stand when the exchange ends before them: the peer has gone, a deadline has passed, the
-/// session was disposed. [`HalfClose`](crate::HalfClose) decides about a peer that only closes its sending side.
+/// They are dropped when the exchange ends first: the peer has disconnected, a deadline has passed, or the session was
+/// disposed. [`HalfClose`](crate::HalfClose) decides about a peer that only closes its sending side.
 ///
-/// If the service fails or panics, the client gets a 500. If a body does, it is cut, so that the client sees that it is
-/// not whole. The service cannot take over the connection: a 101 becomes a 500.
+/// If the service fails or panics, the client gets a 500. If a body fails or panics, it is cut, so that the client sees
+/// that it is incomplete. The service cannot take over the connection: a 101 becomes a 500.
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub fn tower_handler<S, B>(
     service: S,
@@ -113,7 +113,7 @@ where
     service.call(request).await.map_err(Into::into)
 }
 
-/// What an answer has to know about its request.
+/// The facts about a request that its answer depends on.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     head: bool,
@@ -150,7 +150,7 @@ where
     }
 }
 
-/// Makes the head. The body knows its length best; without a body, the service does.
+/// Makes the head. The length is that of the body if it is exact, and otherwise the one that the service set.
 fn head(parts: &Parts, exact: Option<u64>, asked: Asked) -> Result<Payload, UseError> {
     if parts.status.is_informational() {
         return Err(UseError::InterimStatus);
@@ -166,7 +166,7 @@ fn head(parts: &Parts, exact: Option<u64>, asked: Asked) -> Result<Payload, UseE
     let given = parts.headers.get(CONTENT_LENGTH);
     let given = given.and_then(|length| length.to_str().ok()?.parse().ok());
     Ok(match (exact, given) {
-        // The body that a GET would have had is not here to be asked.
+        // For HEAD the length of the service is kept: the body that a GET would have had is not available.
         (_, Some(_)) if asked.head => head,
         (Some(0), None) if asked.head => head.chunked(),
         (Some(0), _) | (None, Some(0)) => head,
@@ -175,7 +175,7 @@ fn head(parts: &Parts, exact: Option<u64>, asked: Asked) -> Result<Payload, UseE
     })
 }
 
-/// Sends a body, piece by piece, or together with its head if it is all there and small.
+/// Sends a body piece by piece, or together with its head if it is complete and small.
 async fn send<B>(
     responder: Responder,
     mut head: Payload,
@@ -222,7 +222,7 @@ where
     }
 }
 
-/// The next frame if it is there already, or that there is none.
+/// The next frame if it is ready, without waiting. The outer `None` means that it is not ready.
 async fn ready_frame<B: Body>(
     mut body: Pin<&mut B>,
 ) -> Option<Option<Result<Frame<B::Data>, B::Error>>> {

@@ -1,4 +1,4 @@
-//! One arbiter's share of a server: it accepts connections and makes sessions of them. How it is drained is in
+//! The part of a server on one arbiter: it accepts connections and starts a session for each. How it is drained is in
 //! `retire.rs`.
 
 mod retire;
@@ -28,29 +28,29 @@ use crate::transport::{Acceptor, Halves};
 pub(super) use retire::Retire;
 use retire::{drained, outstayed};
 
-/// How long to wait after `accept` failed for want of something, at first and at most.
+/// How long to wait after `accept` failed for lack of a resource, at first and at most.
 const BACK_OFF: Duration = Duration::from_millis(100);
 const BACK_OFF_MOST: Duration = Duration::from_secs(1);
 
-/// How many connections are taken from the backlog before others have their turn.
+/// How many connections are taken from the backlog in a drain before other tasks get a turn.
 const AT_ONCE: u32 = 64;
 
-/// How long the sessions may take to end when they are cut. What then remains waits for nothing but a peer that got a
-/// last answer and does not leave.
+/// How long sessions may take to end when they are cut. Those that remain only wait for a peer that got its last answer
+/// and does not close.
 const CUT: Duration = Duration::from_millis(100);
 
-/// How many TLS handshakes go on at once: they cost much, and nothing is known of their peers.
+/// How many TLS handshakes may be in progress at once: they are expensive, and their peers are not trusted yet.
 const HANDSHAKES: usize = 256;
 
 pub(super) struct Worker {
     listeners: Vec<Share>,
     loops: Vec<AbortHandle>,
     shared: Rc<Shared>,
-    /// Tells the server when this worker is gone.
+    /// Notifies the server when this worker is dropped.
     _life: TaskTrackerToken,
 }
 
-/// What the accept loops of a worker share.
+/// The state that the accept loops of a worker share.
 struct Shared {
     factory: RefCell<BoxFactory>,
     options: RefCell<Arc<SessionOptions>>,
@@ -61,13 +61,13 @@ struct Shared {
     ceiling: Option<Arc<Ceiling>>,
     /// Whether the server is being drained, and how.
     leaving: watch::Sender<Option<Retire>>,
-    /// How sessions that were asked to leave have left.
+    /// Waits for the sessions that were asked to leave.
     parting: RefCell<JoinSet<Left>>,
-    /// Everything that must be over before the worker is: accept loops, handshakes, connections.
+    /// Tracks what must be over before the worker has ended: accept loops, handshakes, connections.
     tracker: TaskTracker,
 }
 
-/// The TLS handshakes that go on.
+/// The TLS handshakes in progress.
 struct Handshakes {
     seats: Arc<Semaphore>,
     tasks: RefCell<JoinSet<()>>,
@@ -108,9 +108,10 @@ impl Worker {
 }
 
 impl Shared {
-    /// Accepts until the server is drained, and then what is in the backlog. Nothing that `accept` returns ends it.
+    /// Accepts connections until the server is drained, and then those in the backlog. No error of `accept` ends the
+    /// loop.
     async fn accept(self: Rc<Self>, listener: Listener, tls: Option<Acceptor>) {
-        // Without a budget: while the backlog never empties, `accept` takes all of it.
+        // Without tokio's budget: while the backlog never becomes empty, `accept` would use all of it.
         let mut last = pin!(unconstrained(self.last(&listener)));
         let mut over = false;
         let mut left = listener.most_left();
@@ -120,7 +121,7 @@ impl Shared {
                 if left == 0 {
                     return Poll::Ready(None);
                 }
-                // ORDER: a connection first: the kernel is told to begin no more when it seems to have none.
+                // ORDER: accept first: only when no connection is ready is the kernel told to begin no more.
                 if let Poll::Ready(accepted) = listener.poll_accept(cx) {
                     return Poll::Ready(Some(accepted));
                 }
@@ -142,8 +143,8 @@ impl Shared {
             match accepted {
                 Ok(halves) => {
                     back_off = BACK_OFF;
-                    // ORDER: accept first and wait then: a worker that waited for a slot before it accepted could hold
-                    // the last one while the connection is at another worker's listener.
+                    // ORDER: accept first, then wait for a slot: a worker that took a slot before accepting could hold
+                    // the last one while the connection waits at another worker's listener.
                     let permit = self.permit().await;
                     match &tls {
                         None => self.serve(halves, permit),
@@ -160,8 +161,8 @@ impl Shared {
         }
     }
 
-    /// Waits for a slot. In a drain nobody waits: what stands in the backlog is served beside connections that may keep
-    /// theirs for as long as they like, because they are upgraded.
+    /// Waits for a slot. In a drain it does not wait: the slots may be held for any time by upgraded connections, and
+    /// the connections in the backlog are served beside them.
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         let slots = self.slots.clone();
         if let Ok(permit) = slots.clone().try_acquire_owned() {
@@ -174,13 +175,15 @@ impl Shared {
         }
     }
 
-    /// Ends when the server is being drained, and every connection that the kernel has begun had its time to get here.
+    /// Resolves when the server is being drained, and every connection whose handshake was in progress has had time to
+    /// arrive.
     async fn last(&self, listener: &Listener) {
         drained(self.leaving.subscribe()).await;
         tokio::time::sleep(listener.begin_no_more()).await;
     }
 
-    /// Serves a connection when its TLS handshake is done, without holding up others. It waits for a seat only.
+    /// Starts the TLS handshake of a connection in a task, and serves it afterwards. Waits only for a free handshake
+    /// seat.
     async fn shake_hands(
         self: &Rc<Self>,
         tls: Acceptor,
@@ -231,7 +234,7 @@ impl Shared {
         };
         let factory = self.factory.borrow();
         let options = self.options.borrow().clone();
-        // A factory that panics costs the one connection.
+        // If the factory panics, only this connection is lost.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             HttpSession::open(halves, options, tenure, |session| {
                 let weak = session.downgrade();
@@ -257,7 +260,7 @@ impl Worker {
     }
 }
 
-/// Whether an error of `accept` belongs to the one connection that was not made.
+/// Whether an error of `accept` concerns only the connection that was not made.
 fn is_of_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
     matches!(

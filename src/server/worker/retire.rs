@@ -11,7 +11,7 @@ use crate::server::drain::DrainReport;
 use crate::session::{HttpSession, Leave};
 
 /// Stop accepting when the backlog is empty, ask every session to leave, and answer when all have left, or at the time
-/// of the cut. Asked again, the worker passes the new times on to the sessions, and there is no second report.
+/// of the cut. If the worker is asked again, it passes the new times on to the sessions, and gives no second report.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Option<DrainReport>")]
 pub(in crate::server) struct Retire {
@@ -20,7 +20,7 @@ pub(in crate::server) struct Retire {
 }
 
 impl Retire {
-    /// Asked again: the earlier times count.
+    /// A repeated request: the earlier times count.
     fn hasten(self, other: Self) -> Self {
         Self {
             window: self.window.min(other.window),
@@ -57,8 +57,8 @@ impl Handler<Retire> for Worker {
         self.shared.tracker.close();
         let shared = self.shared.clone();
         Box::pin(async move {
-            // At the cut the sessions say what they cut. What is left then, handshakes and closes, belongs to no
-            // exchange.
+            // At the cut the sessions report what they cut. What is still running then, handshakes and closes, belongs
+            // to no exchange.
             tokio::select! {
                 () = shared.tracker.wait() => {}
                 () = cut(shared.leaving.subscribe()) => {}
@@ -79,7 +79,7 @@ impl Shared {
         let left = session.send(retire.leave());
         self.parting
             .borrow_mut()
-            // A session that has ended had nothing to cut.
+            // A session that has already ended cut nothing.
             .spawn_local(async { left.await.unwrap_or_default() });
     }
 }
@@ -96,7 +96,7 @@ pub(super) async fn outstayed(mut leaving: watch::Receiver<Option<Retire>>) {
     let since = Instant::now();
     loop {
         let window = leaving.borrow_and_update().map(|retire| retire.window);
-        // Beyond the end of time it is not over.
+        // The time would overflow `Instant`: it never passes.
         let Some(end) = since.checked_add(window.unwrap_or_default()) else {
             return std::future::pending().await;
         };
@@ -106,7 +106,7 @@ pub(super) async fn outstayed(mut leaving: watch::Receiver<Option<Retire>>) {
     }
 }
 
-/// Resolves at the time of the cut, which may be brought forward.
+/// Resolves at the time of the cut, which a later request may bring forward.
 async fn cut(mut leaving: watch::Receiver<Option<Retire>>) {
     loop {
         let retire = *leaving.borrow_and_update();
