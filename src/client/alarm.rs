@@ -1,4 +1,4 @@
-//! The time of a whole request.
+//! The time limit of a whole request.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use super::error::{ClientError, ClientErrorKind};
 use crate::error::RefusedReason;
 
-/// Gives the future up when the time is over; its owner drops it then. The clock runs on the arbiter, because the
-/// caller may be on a thread that has none.
+/// Runs a future with a time limit; the caller drops it when the time is over. The timer runs on the arbiter, because
+/// the thread of the caller may have no runtime.
 pub(super) async fn within<T>(
     time: Duration,
     arbiter: &ArbiterHandle,

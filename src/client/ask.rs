@@ -18,7 +18,7 @@ use crate::session::{
     Incoming, SessionContext,
 };
 
-/// A response: whole, or with a body that is still coming.
+/// A response: complete, or with a body that is still arriving.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) head: Payload,
@@ -26,7 +26,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// Head and body. The body is a stream even if it is there already.
+    /// Head and body. The body is a stream even if it has already arrived.
     pub(super) fn parts(self) -> (Payload, Incoming) {
         let Self { mut head, body } = self;
         let body = body.map_or_else(|| Incoming::inside(&mut head), |body| *body);
@@ -62,7 +62,7 @@ pub(super) fn ask(
     }
 }
 
-/// Waits for the answer. If it is dropped before, it cancels the exchange.
+/// Waits for the answer. If it is dropped earlier, the exchange is cancelled.
 #[derive(Debug)]
 pub(super) struct Pending {
     session: Arc<Addr<HttpSession>>,
@@ -77,7 +77,7 @@ impl Future for Pending {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = std::task::ready!(Pin::new(&mut self.answer).poll(cx));
         self.over = true;
-        // Only a session that was torn down in mid-call gives no answer.
+        // Only a session that was torn down during a call gives no answer.
         Poll::Ready(answer.unwrap_or_else(|_| {
             Err(ClientError::new(super::ClientErrorKind::Refused(
                 RefusedReason::Closing,
@@ -94,14 +94,14 @@ impl Drop for Pending {
     }
 }
 
-/// The handler of one exchange. Afterwards it rests until the next one takes its place.
+/// The handler of one exchange. Afterwards it stays, unused, until the handler of the next exchange replaces it.
 #[derive(Debug)]
 struct Conversation {
     lease: Lease,
     exchange: MessageId,
     answer: Option<oneshot::Sender<Result<Reply, ClientError>>>,
     writer: Option<oneshot::Sender<BodySender>>,
-    /// The response, if it came whole.
+    /// The response, if it is complete.
     head: Option<Payload>,
     /// Where the body of the response goes, if it comes in pieces.
     feed: Option<Feed>,
@@ -110,14 +110,14 @@ struct Conversation {
 impl Conversation {
     fn answer(&mut self, answer: Result<Reply, ClientError>) {
         if let Some(sender) = self.answer.take() {
-            // If nobody waits any more, the drop of a body in the answer cancels the exchange.
+            // If nobody waits any more, dropping the body in the answer cancels the exchange.
             drop(sender.send(answer));
         }
     }
 
     /// Gives the session back if it can be used again, and ends it if not.
     ///
-    /// ORDER: before the end is told, so that the next request finds this connection.
+    /// ORDER: before the end is reported, so that the next request finds this connection.
     fn release(&mut self, session: &mut SessionContext) {
         if !self.lease.give_back(session.reusable()) {
             session.dispose();
@@ -161,7 +161,7 @@ impl HttpHandler for Conversation {
         if let Some(writer) = self.writer.take()
             && let Some(body) = session.body_sender()
         {
-            // If nobody is there to write, the drop of the body cancels the exchange.
+            // If nobody waits for the writer, dropping it cancels the exchange.
             drop(writer.send(body));
         }
     }

@@ -12,7 +12,7 @@ use crate::session::{Cancelled, Failure};
 
 /// Why a client could not complete a request, and whether it may be sent again.
 ///
-/// Texts never contain bytes of the server or credentials.
+/// Error texts never contain bytes from the server or credentials.
 pub struct ClientError {
     kind: ClientErrorKind,
     retry_safe: bool,
@@ -27,7 +27,7 @@ pub enum ClientErrorKind {
     /// The request cannot be sent as it is.
     #[error("unusable request: {0}")]
     Unusable(UseError),
-    /// The session did not take the request. `Closing` means that the arbiter of the client is gone.
+    /// The session refused the request. `Closing` means that the arbiter of the client has stopped.
     #[error("the session refused the request: {0}")]
     Refused(RefusedReason),
     /// The exchange was cancelled.
@@ -36,10 +36,10 @@ pub enum ClientErrorKind {
     /// The exchange failed.
     #[error("{0}")]
     Failed(FailureReason),
-    /// The response began and did not come to its end, or is longer than `max_body`.
+    /// The response began but was cut off, or is longer than `max_body`.
     #[error("{0}")]
     Body(BodyError),
-    /// The stream that gives the body of the request ended in an error.
+    /// The stream of the request body ended in an error.
     #[error("the body to send failed")]
     Upload(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The time for the whole request ran out.
@@ -52,7 +52,7 @@ pub enum ClientErrorKind {
 
 causes!(ClientErrorKind::Unusable <- UseError, ClientErrorKind::Body <- BodyError);
 
-/// Who has to change something for a request to succeed.
+/// Who must act for a request to succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Blame {
@@ -60,7 +60,7 @@ pub enum Blame {
     Caller,
     /// The server, or the proxy.
     Server,
-    /// The way to the server, or the time that was given.
+    /// The network between client and server, or the configured timeouts.
     Network,
 }
 
@@ -74,7 +74,7 @@ impl ClientError {
         }
     }
 
-    /// An error of a request of which nothing was sent.
+    /// An error of a request that was not sent at all.
     pub(super) fn unsent(kind: impl Into<ClientErrorKind>, payload: Payload) -> Self {
         Self {
             retry_safe: true,
@@ -101,8 +101,8 @@ impl ClientError {
         }
     }
 
-    /// The same error after a redirect that was followed: the request that failed is not the one that was given, and
-    /// that one was answered.
+    /// This error after a redirect was followed: the request that failed is not the one that the caller gave, which was
+    /// answered.
     pub(super) fn behind_redirect(self, idempotent: bool) -> Self {
         Self {
             retry_safe: self.retry_safe && idempotent,
@@ -116,13 +116,13 @@ impl ClientError {
         &self.kind
     }
 
-    /// Whether the same request can be sent again without doing anything twice: nothing of it was sent, or its method
-    /// is idempotent and no answer began.
+    /// Whether the same request can be sent again without taking effect twice: nothing of it was sent, or its method is
+    /// idempotent and no answer began.
     pub fn is_retry_safe(&self) -> bool {
         self.retry_safe
     }
 
-    /// Who has to change something.
+    /// Who must act for the request to succeed.
     pub fn blame(&self) -> Blame {
         use ClientErrorKind as Kind;
         match &self.kind {
@@ -138,13 +138,13 @@ impl ClientError {
         }
     }
 
-    /// The request, ready to be sent again, if it was not answered and its body was inside. After a redirect that was
-    /// followed there is none.
+    /// The request, ready to be sent again. `None` if it was answered, if its body was not inside, and after a redirect
+    /// was followed.
     pub fn into_payload(self) -> Option<Payload> {
         self.payload
     }
 
-    /// Whether the connection may have been closed before the request came to it.
+    /// Whether the server may have closed the connection before the request reached it.
     pub(super) fn is_stale(&self) -> bool {
         let unsent = matches!(self.kind, ClientErrorKind::Refused(RefusedReason::Closing));
         let died = matches!(
@@ -165,7 +165,7 @@ impl From<Refused<Payload>> for ClientError {
     }
 }
 
-/// Without the request, whose fields may be secret.
+/// Omits the request, whose fields may be secret.
 impl fmt::Debug for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientError")

@@ -1,9 +1,9 @@
 //! The sessions of a client, by origin.
 //!
-//! A session is lent to one request at a time. A semaphore bounds how many there are, and its queue is the queue of the
-//! requests that wait, first in, first out; a dropped wait leaves nothing behind. Idle sessions are known weakly, by
-//! what each keeps for as long as its connection is open: when that is closed the session ends by itself. An origin is
-//! forgotten with its last lease and its last session. No lock is held while anything is awaited.
+//! A session is leased to one request at a time. A semaphore bounds the number of sessions, and its queue is the queue
+//! of waiting requests, first in, first out; a dropped wait leaves nothing behind. The pool holds idle sessions by a
+//! weak reference to the address that each keeps while its connection is open: when the connection closes, the session
+//! ends by itself. An origin is forgotten with its last lease and its last session. No lock is held across an await.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::transport::Origin;
 /// All origins that are in use.
 pub(super) struct Pool {
     hosts: Mutex<HashMap<Origin, Weak<Host>>>,
-    /// The origin that was asked last: most are asked more than once in a row.
+    /// The origin used last: most requests go to the same origin as the one before.
     last: Mutex<Weak<Host>>,
     connections: usize,
     max_idle: usize,
@@ -30,13 +30,13 @@ pub(super) struct Pool {
 pub(super) struct Host {
     pub(super) way: Way,
     seats: Arc<Semaphore>,
-    /// The one that was given back last is at the end. `None` once the client is gone.
+    /// The session returned last is at the end. `None` once the client was dropped.
     idle: Mutex<Option<Vec<Weak<Addr<HttpSession>>>>>,
     max_idle: usize,
     pool: Weak<Pool>,
 }
 
-/// The right to one connection of an origin. It also holds the origin.
+/// The right to one connection of an origin. It also keeps the origin alive.
 pub(super) struct Lease {
     pub(super) host: Arc<Host>,
     seat: Option<OwnedSemaphorePermit>,
@@ -52,13 +52,13 @@ impl Pool {
         })
     }
 
-    /// The origin of a URL, and the way to it. The first request makes the origin known.
+    /// The entry for the origin of a URL. It is made for the first request.
     pub(super) fn host(
         self: &Arc<Self>,
         uri: &Uri,
         way: impl FnOnce(Origin) -> Way,
     ) -> Result<Arc<Host>, UseError> {
-        // A statement of its own ends the lock here: dropping a host takes one.
+        // A separate statement, so that the lock ends here: dropping a host takes it.
         let last = lock(&self.last).upgrade();
         if let Some(host) = last.filter(|host| host.way.origin.begins(uri)) {
             return Ok(host);
@@ -89,7 +89,7 @@ impl Pool {
     }
 }
 
-/// When the last clone of the client is gone, so are its idle connections.
+/// The idle connections close with the last clone of the client.
 impl Drop for Pool {
     fn drop(&mut self) {
         let hosts = std::mem::take(&mut *lock(&self.hosts));
@@ -103,18 +103,18 @@ impl Drop for Pool {
 }
 
 impl Host {
-    /// Waits for a connection to be free.
+    /// Waits until a connection is free.
     pub(super) async fn lease(self: Arc<Self>) -> Lease {
         let seat = match self.seats.clone().try_acquire_owned() {
             Ok(seat) => Some(seat),
-            // Only a closed semaphore fails, and nobody closes it.
+            // This fails only for a closed semaphore, and this one is never closed.
             Err(_) => self.seats.clone().acquire_owned().await.ok(),
         };
         Lease { host: self, seat }
     }
 }
 
-/// The pool forgets the origin, unless it has been made known anew.
+/// Removes the origin from the pool, unless a new entry has replaced it.
 impl Drop for Host {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.upgrade() {
@@ -137,10 +137,10 @@ impl Lease {
         std::iter::from_fn(|| idle.pop()).find_map(|session| session.upgrade())
     }
 
-    /// Ends the lease, with a session if it can be used again. False if the pool does not want it.
+    /// Ends the lease, and returns the session to the pool if it can be used again. False if the pool does not keep it.
     pub(super) fn give_back(&mut self, session: Option<&Arc<Addr<HttpSession>>>) -> bool {
         let kept = session.is_some_and(|session| self.host.keep(session));
-        // ORDER: a request that waits for the seat finds the session that was given back.
+        // ORDER: after the session was returned, so that the request that gets the seat finds it.
         self.seat = None;
         kept
     }

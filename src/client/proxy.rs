@@ -1,4 +1,4 @@
-//! Proxies: which one to use for which servers, and what it is sent.
+//! Proxies: which one to use for which servers, with which credentials.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use crate::payload::basic_value;
 use crate::session::Through;
 use crate::transport::{Origin, Scheme};
 
-/// The proxy that a client goes through, and the servers for which it does not.
+/// The proxy that a client uses, and the servers that it reaches directly.
 ///
-/// A proxy is named by an `http` URL, in which `http://` may be left out. User and password in it become
+/// A proxy is given by an `http` URL, in which `http://` may be omitted. A user and password in it become
 /// `Proxy-Authorization: Basic`, which is sent to the proxy only.
 ///
 /// ```
@@ -30,16 +30,16 @@ pub struct Proxy {
 
 type Hop = (Origin, Through);
 
-/// Servers that are asked without the proxy.
+/// Servers that are reached without the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Exempt {
     All,
-    /// A host and everything below it, on this port or any.
+    /// A host and its subdomains, on this port or any.
     Host(String, Option<u16>),
 }
 
 impl Proxy {
-    /// A proxy for `http` URLs. It is sent whole URLs (RFC 9112 section 3.2.2).
+    /// A proxy for `http` URLs. Requests to it have absolute URLs (RFC 9112 section 3.2.2).
     ///
     /// # Errors
     /// [`UseError`] if this is not the URL of an http proxy.
@@ -66,7 +66,7 @@ impl Proxy {
     /// The proxy that the environment names: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, or the same in
     /// capitals.
     ///
-    /// `HTTP_PROXY` is ignored if `REQUEST_METHOD` is set: in a CGI program it is a field of the request.
+    /// `HTTP_PROXY` is ignored if `REQUEST_METHOD` is set: in a CGI program it holds a header field of the request.
     ///
     /// # Errors
     /// As [`http`](Self::http).
@@ -103,8 +103,8 @@ impl Proxy {
         Ok(proxy.except(&variable("no_proxy").unwrap_or_default()))
     }
 
-    /// Names servers that are asked without the proxy: host names and addresses, separated by commas. A name covers
-    /// everything below it, with or without a leading dot; `name:port` covers only that port; `*` covers everything.
+    /// Lists servers that are reached without the proxy: host names and addresses, separated by commas. A name includes
+    /// its subdomains, with or without a leading dot; `name:port` covers only that port; `*` covers everything.
     #[must_use]
     pub fn except(mut self, list: &str) -> Self {
         let members = list.split(',').map(str::trim);
@@ -145,7 +145,7 @@ fn exempt(member: &str) -> Exempt {
         // With more than one colon this is an IPv6 address without brackets, which has no port.
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => match port.parse() {
             Ok(port) => (name, Some(port)),
-            // Not a port, so this names no server.
+            // Not a port, so this entry matches no server.
             Err(_) => (member, None),
         },
         _ => (member, None),
@@ -175,13 +175,13 @@ fn hop(url: &str) -> Result<Hop, UseError> {
         let value = basic_value(&decoded(url.username())?, &password);
         Some(value.ok_or(UseError::InvalidUrl)?)
     };
-    // Both fail only if there can be no user information.
+    // Both fail only for a URL that cannot have user information.
     let _ = (url.set_username(""), url.set_password(None));
     let origin = Origin::try_from(url.as_str())?;
     Ok((origin, Through { authorization }))
 }
 
-/// Without credentials.
+/// Omits the credentials.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |hop: &Option<Hop>| hop.as_ref().map(|(origin, _)| origin.to_string());
@@ -203,7 +203,7 @@ mod tests {
         &'static str,
     );
 
-    /// The environment, the URL that is asked for, and the proxy, with what it is sent.
+    /// The environment, the URL that is requested, and the expected proxy with its credentials.
     #[test]
     fn the_environment() {
         let told = |variables: &[(&str, &str)], origin: &str| {

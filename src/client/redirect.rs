@@ -7,7 +7,7 @@ use url::Url;
 use crate::payload::{Headers, Payload, TransferMode};
 use crate::transport::Origin;
 
-/// Fields that are meant for one origin and no other.
+/// Fields that must not be sent to another origin.
 const SECRETS: [&str; 3] = ["Authorization", "Cookie", "Proxy-Authorization"];
 
 /// Fields that describe a body that is not sent again.
@@ -23,7 +23,8 @@ const OF_THE_BODY: [&str; 8] = [
 ];
 
 /// The request that follows from a redirect. `None` if the response is no redirect, or one that is not followed:
-/// without a usable Location, or from https to http. A body that is not inside has to be made again.
+/// without a usable Location, or from https to http. A body that is not inside the request must be made again by the
+/// caller.
 pub(super) fn next(mut request: Payload, response: &Payload) -> Option<Payload> {
     let then = then(request.method(), response.status()?)?;
     let location = response.headers().text("location")?;

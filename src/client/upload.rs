@@ -16,8 +16,9 @@ use crate::session::{BodySender, Owed};
 /// The error of a stream.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Writes the body until it is whole or the final response is there. An early response that says that all is well may
-/// depend on the rest, which is then written while the response is read. Any other means that nobody wants the rest.
+/// Writes the body until it is complete or the final response has arrived. An early response with a success status may
+/// depend on the rest of the body, which is then written while the response is read. Any other early response means
+/// that the rest is not wanted.
 pub(super) async fn upload<S, E>(
     mut pending: Pending,
     writer: oneshot::Receiver<BodySender>,
@@ -38,7 +39,8 @@ where
         }
     };
     if let Some(coming) = &mut reply.body {
-        // At rest the task keeps the request open: if it were cut now, the response would be lost.
+        // A task that no longer runs still keeps the request open: if the request were cut now, the response would be
+        // lost.
         let runs = reply
             .head
             .status()
@@ -48,15 +50,15 @@ where
     Ok(reply)
 }
 
-/// The response has begun: nobody else hears of the error.
+/// The response has already begun, so the error can only be logged.
 async fn log(writing: Pin<Box<impl Future<Output = Result<(), ClientError>>>>) {
     if let Err(error) = writing.await {
         tracing::debug!(%error, "an upload was cut");
     }
 }
 
-/// An error drops the body before its end, and the server sees that it is cut. What the session says about it comes as
-/// the answer.
+/// An error drops the unfinished body, and the server sees that it is cut. If the session refuses a piece because the
+/// exchange is over, the outcome of the exchange tells why.
 async fn write<S, E>(
     writer: oneshot::Receiver<BodySender>,
     body: S,
@@ -84,7 +86,7 @@ where
             reason => Err(ClientError::new(ClientErrorKind::Refused(reason))),
         };
     }
-    // A body that is too short fails its exchange, and that is the answer.
+    // A body that is too short fails its exchange, which reports the error.
     drop(sender.finish().await);
     Ok(())
 }
