@@ -35,7 +35,7 @@ pub enum Deadline {
     Write,
 }
 
-/// Why an exchange was cancelled: somebody did not want it any more. Nothing is wrong with the messages.
+/// Why an exchange was cancelled: somebody no longer wanted it, or its time was up. Nothing is wrong with the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum CancelCause {
@@ -66,7 +66,7 @@ pub enum FailureReason {
     /// The peer broke the protocol.
     #[error("protocol violation by the peer: {0}")]
     Protocol(WireError),
-    /// This end broke its own announcement, for example by a body that is too short.
+    /// Our own message does not match what it announced, for example because its body is too short.
     #[error("this end cannot complete the message: {0}")]
     Usage(UseError),
     /// Data that nobody awaited reached the hard cap of the outbound buffer.
@@ -87,7 +87,7 @@ pub enum FailureReason {
     /// The peer could not be authenticated, or does not speak TLS. Nothing was sent to it.
     #[error("cannot make a secure connection: {0}")]
     AuthFailed(TlsError),
-    /// A proxy did not make the tunnel to the server.
+    /// A proxy refused to open the tunnel to the server.
     #[error("the proxy answered {0} instead of making a tunnel")]
     NoTunnel(StatusCode),
     /// The connection ended before the exchange did.
@@ -97,7 +97,7 @@ pub enum FailureReason {
 
 causes!(FailureReason::Protocol <- WireError, FailureReason::Usage <- UseError);
 
-/// The kind, in words that say what it means for a connection.
+/// Describes an I/O error kind in terms of a connection.
 fn link(kind: io::ErrorKind) -> String {
     let meaning = match kind {
         io::ErrorKind::NotFound => return "no such host or socket".to_owned(),
@@ -109,7 +109,7 @@ fn link(kind: io::ErrorKind) -> String {
     format!("{kind}, {meaning}")
 }
 
-/// Why the body of a received message did not come to its end.
+/// Why the body of a received message is incomplete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum BodyError {
@@ -128,7 +128,7 @@ pub enum BodyError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The peer closed between two messages: the ordinary end.
+    /// The peer closed between two messages: the normal end.
     #[error("closed by the peer between two messages")]
     PeerClosed,
     /// The peer reset the connection, or I/O on it failed.

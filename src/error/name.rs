@@ -1,9 +1,9 @@
-//! Causes and reasons as words, for logs, spans and metrics, in which people search for them.
+//! Causes and reasons as stable identifiers, to be searched for in logs, spans and metrics.
 
 use crate::error::{CancelCause, Deadline, FailureReason};
 
 impl Deadline {
-    /// A stable word for it: `head`, `body`, `response`, `exchange`, `age`, `idle`, `write`.
+    /// A stable identifier: `head`, `body`, `response`, `exchange`, `age`, `idle`, `write`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Head => "head",
@@ -18,7 +18,7 @@ impl Deadline {
 }
 
 impl CancelCause {
-    /// A stable word for it: the name of the variant in `snake_case`; for a deadline `timeout_` and its
+    /// A stable identifier: the name of the variant in `snake_case`; for a deadline `timeout_` and its
     /// [name](Deadline::name).
     pub fn name(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl CancelCause {
 }
 
 impl FailureReason {
-    /// A stable word for it: the name of the variant in `snake_case`.
+    /// A stable identifier: the name of the variant in `snake_case`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Protocol(_) => "protocol",

@@ -1,24 +1,24 @@
-//! Refusals of a behaviour, with what was not taken.
+//! Refusals of a behaviour, with the refused message.
 
 use std::fmt;
 
 use crate::error::UseError;
 
-/// What a session did not take: the reason, and the message back.
+/// The refusal of a message by a session: the reason, and the message itself.
 ///
-/// Nothing of a refused message was sent, with one exception: a sender of body data that waits for room, and hears
-/// `Closing` because the session ends, gets an empty message back. Its data had been taken, and may have been sent or
-/// not.
+/// Nothing of a refused message was sent, with one exception: a sender of body data that waits for room, and gets
+/// `Closing` because the session ends, gets an empty message back. Its data had been accepted, and may or may not have
+/// been sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refused<M> {
-    /// Why.
+    /// Why the message was refused.
     pub reason: RefusedReason,
-    /// The message that was not taken.
+    /// The message that was refused.
     pub message: M,
 }
 
 impl<M> Refused<M> {
-    /// Joins a reason and the message that it refuses.
+    /// Makes a refusal of this message.
     pub fn new(reason: impl Into<RefusedReason>, message: M) -> Self {
         Self {
             reason: reason.into(),

@@ -21,7 +21,7 @@ pub enum TlsError {
     /// The peer ended the handshake with an alert.
     #[error("the peer refused the handshake, perhaps because of a certificate or a version")]
     Refused,
-    /// What the peer sent is not TLS.
+    /// The peer did not send TLS.
     #[error("the peer does not speak TLS")]
     NotTls,
     /// The peer chose a protocol other than HTTP/1.1.

@@ -79,7 +79,7 @@ pub enum UseError {
     /// `finish` before the announced length was sent.
     #[error("less body data than announced")]
     BodyTooShort,
-    /// A head that announces a body which follows, where nobody could send it.
+    /// A head that announces a body which follows, where the call gives no way to send it.
     #[error(
         "a body is announced that nobody will send: use `stream` at a server, `upload` at a client"
     )]

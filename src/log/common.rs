@@ -1,4 +1,4 @@
-//! The combined form of the common log.
+//! The combined log format.
 
 use std::fmt;
 use std::io::Write;
@@ -15,9 +15,9 @@ use crate::session::{Logger, Record};
 /// ```
 ///
 /// The time is that of the request, in UTC. The bytes are those of the response body (B31). If an exchange ended before
-/// it was answered, it has no status, and `-` is written. What the client sent is escaped, so that it cannot forge an
-/// entry: quotes, backslashes, control characters and everything beyond ASCII become `\"`, `\\`, `\n` or `\xff`. A
-/// space in the user's name becomes `_`.
+/// it was answered, `-` stands for the status. Text from the client is escaped, so that it cannot forge an entry:
+/// quotes, backslashes, control characters and everything beyond ASCII become `\"`, `\\`, `\n` or `\xff`. A space in
+/// the user's name becomes `_`.
 ///
 /// ```no_run
 /// use http_actors::{CommonLog, HttpHandler, HttpServer};

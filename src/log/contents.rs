@@ -1,4 +1,4 @@
-//! Whole messages.
+//! Logs of complete messages.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use crate::payload::Headers;
 use crate::session::{Detail, Logger, Record};
 
 /// Logs both messages of an exchange, with their heads and Oneshot bodies (P117). For debugging: it keeps a copy of
-/// every body until the exchange is over, and writes credentials as they came.
+/// every body until the exchange is over, and writes credentials unmasked.
 #[derive(Debug)]
 pub struct ContentsLog<W> {
     out: Sink<W>,

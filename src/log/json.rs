@@ -98,11 +98,11 @@ fn entry(record: &Record<'_>, time: SystemTime) -> String {
     entry.0
 }
 
-/// An object while it is written.
+/// A JSON object under construction.
 struct Entry(String);
 
 impl Entry {
-    /// One of its members.
+    /// Appends a member.
     fn put(&mut self, name: &str, value: Option<impl fmt::Display>) {
         let comma = if self.0.len() > 1 { "," } else { "" };
         // Writing to a string cannot fail.
@@ -244,7 +244,7 @@ mod tests {
         );
     }
 
-    /// What a client sends can end neither the string nor the line, and cannot reach a terminal.
+    /// Text from a client can end neither the string nor the line, and cannot control a terminal.
     #[test]
     fn hostile_text() {
         for (text, expected) in [

@@ -27,7 +27,7 @@ impl Logger for DiscardLog {
     fn log(&self, _record: &Record<'_>) {}
 }
 
-/// Where the entries of all workers go, each in one write.
+/// The writer that all workers share. Each entry is one write.
 #[derive(Debug)]
 struct Sink<W>(Mutex<W>);
 
@@ -37,7 +37,7 @@ impl<W: Write> Sink<W> {
     }
 
     fn write(&self, entry: &[u8]) {
-        // A panic in another worker's write leaves nothing half-done that matters to this one.
+        // Poisoning is ignored: a panic in another worker's write leaves nothing behind that matters here.
         let mut out = self
             .0
             .lock()
@@ -57,12 +57,12 @@ fn user(headers: &Headers) -> Option<String> {
         .filter(|user| !user.is_empty())
 }
 
-/// Part of an IMF-fixdate, whose parts have fixed places.
+/// A part of an IMF-fixdate, whose parts have fixed positions.
 fn part(date: &str, range: Range<usize>) -> &str {
     date.get(range).unwrap_or("-")
 }
 
-/// Bytes of the peer, escaped so that they can end neither the entry nor the quotes around them.
+/// Bytes from the peer, escaped so that they can end neither the entry nor its quotes.
 fn quoted(text: &[u8]) -> impl std::fmt::Display {
     text.escape_ascii()
 }

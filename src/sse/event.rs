@@ -1,4 +1,4 @@
-//! One event, in the form in which it is sent.
+//! One event in wire format.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::error::UseError;
 /// An event, or a comment that readers skip.
 ///
 /// Data and comments may have several lines, ended by CR LF, LF or CR; the reader gets them ended by LF. A type or an
-/// id with a line end is a mistake: it is left out, and [`EventSender::send`](super::EventSender::send) refuses the
+/// id with a line end is invalid: it is left out, and [`EventSender::send`](super::EventSender::send) refuses the
 /// event.
 ///
 /// ```
@@ -30,7 +30,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Makes an event with these data. Empty data are an event too.
+    /// Makes an event with these data. Empty data still make an event.
     pub fn data(data: impl AsRef<str>) -> Self {
         Self::of("data", data.as_ref())
     }
@@ -56,10 +56,9 @@ impl Event {
         self.field("event", name.as_ref(), &['\r', '\n'])
     }
 
-    /// Sets the id, which a reader that reconnects sends as its last one. An empty id makes the reader forget the one
-    /// before.
+    /// Sets the id, which a reconnecting reader sends as `Last-Event-ID`. An empty id clears the reader's last id.
     pub fn id(self, id: impl AsRef<str>) -> Self {
-        // An id with a NUL is ignored by the reader.
+        // Readers ignore an id with a NUL.
         self.field("id", id.as_ref(), &['\r', '\n', '\0'])
     }
 
@@ -78,7 +77,7 @@ impl Event {
         self
     }
 
-    /// Always writes the space, which the reader takes away: so the first space of a value stays.
+    /// Always writes the space after the colon: the reader strips it, so a value may begin with a space.
     fn push(&mut self, field: &str, value: &str) {
         for part in [field, ": ", value, "\n"] {
             self.lines.push_str(part);
@@ -93,7 +92,7 @@ impl Event {
     }
 }
 
-/// The event as it is sent.
+/// The event in wire format.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines)?;
@@ -105,7 +104,7 @@ impl fmt::Display for Event {
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut after_cr = false;
     text.split(move |c| {
-        // The LF of a CR LF ends nothing and is left at the beginning of the next line.
+        // The LF of a CR LF does not end another line. It stays at the beginning of the next line.
         let ends = c == '\r' || (c == '\n' && !after_cr);
         after_cr = c == '\r';
         ends

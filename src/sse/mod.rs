@@ -40,8 +40,8 @@ pub fn head() -> Payload {
         .chunked()
 }
 
-/// The id of the last event that the reader got before it lost its connection. `None` if the reader is new, or got no
-/// event with an id.
+/// The id of the last event that a reconnecting reader received. `None` if the reader is new, or received no event with
+/// an id.
 pub fn last_event_id(request: &Payload) -> Option<&str> {
     let id = request.headers().text("Last-Event-ID");
     id.filter(|id| !id.is_empty())

@@ -15,16 +15,16 @@ use crate::session::{
     Abandon, Accompany, BodySender, Departure, HalfClose, HttpSession, Responder,
 };
 
-/// How long a stream may be silent: shorter than common load balancers keep a connection without bytes.
+/// How long a stream may be silent: shorter than the idle timeout of common load balancers.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// What a reader gets after a silence.
+/// The keep-alive comment that is sent after a silence.
 const COMMENT: &[u8] = b":\n\n";
 
 /// Sends events to one reader, from any actor or thread.
 ///
-/// Nothing piles up for a slow reader: [`send`](Self::send) waits while the event before it waits. After a silence of
-/// 15 s a comment is sent, which also finds readers that left without notice.
+/// Events do not pile up for a slow reader: [`send`](Self::send) waits until the previous event was written. After a
+/// silence of 15 s a comment is sent, which also detects readers that disappeared without closing.
 ///
 /// If it is dropped before [`finish`](Self::finish), the stream is cut. A reader reconnects in either case.
 #[must_use = "dropping the sender of events cuts the stream"]
@@ -37,16 +37,16 @@ pub struct EventSender {
 
 enum Word {
     Event(Bytes),
-    /// Gives the body back.
+    /// Asks for the body back.
     End(oneshot::Sender<BodySender>),
 }
 
 impl EventSender {
-    /// Begins an event stream as the answer, with [`head`](super::head). A reader that closes its sending side, or has
-    /// closed it already, counts as gone ([`HalfClose::Abort`]): an event reader keeps its side open.
+    /// Begins an event stream as the answer, with [`head`](super::head). A reader that closes its sending side, now or
+    /// earlier, counts as disconnected ([`HalfClose::Abort`]), because an event reader keeps its side open.
     ///
     /// # Errors
-    /// The head comes back, as from [`Responder::stream`].
+    /// The head is returned, as from [`Responder::stream`].
     pub async fn open(responder: Responder) -> Result<Self, Refused<Payload>> {
         responder.on_half_close(HalfClose::Abort);
         let body = responder.stream(super::head()).await?;
@@ -67,12 +67,13 @@ impl EventSender {
         }
     }
 
-    /// Sends an event, when the one before it is on its way.
+    /// Sends an event, once the previous one was written.
     ///
     /// Cancel-safe: after a dropped wait the event was not sent.
     ///
     /// # Errors
-    /// The event comes back: `Closing` if the reader has left or the exchange is over, `Unusable` if it has a mistake.
+    /// The event is returned: `Closing` if the reader has disconnected or the exchange is over, `Unusable` if the event
+    /// is invalid.
     pub async fn send(&self, event: Event) -> Result<(), Refused<Event>> {
         let bytes = match event.encode() {
             Ok(bytes) => bytes,
@@ -82,9 +83,9 @@ impl EventSender {
         sent.map_err(|_| Refused::new(RefusedReason::Closing, event))
     }
 
-    /// Waits until the exchange is over: the reader has left, or was cut. It resolves at once, not only at the next
-    /// send. Of a stream begun by [`over`](Self::over), [`HalfClose`] decides about a reader that only closes its
-    /// sending side.
+    /// Waits until the exchange is over: the reader has disconnected, or was cut off. It resolves immediately, not only
+    /// at the next send. For a stream begun by [`over`](Self::over), [`HalfClose`] decides about a reader that only
+    /// closes its sending side.
     ///
     /// The future does not borrow. Make it once, pin it, and race it with many sends.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -92,20 +93,20 @@ impl EventSender {
     }
 
     /// Waits until the session is asked to [`Leave`](crate::Leave), as by a [`Drain`](crate::Drain), or the exchange is
-    /// over. If you finish the stream then, nothing is lost: the reader reconnects, to another server.
+    /// over. If you then finish the stream, nothing is lost: the reader reconnects, to another server.
     ///
     /// Like that of [`closed`](Self::closed), the future does not borrow.
     pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
         Departure::of(self.session.clone(), self.message)
     }
 
-    /// Ends the stream, when everything that was sent is on its way.
+    /// Ends the stream, once everything that was sent is written.
     ///
     /// # Errors
     /// `Closing` if the exchange is over.
     pub async fn finish(mut self) -> Result<(), Refused<()>> {
         let (sender, body) = oneshot::channel();
-        // If nobody takes the word, it is dropped, and the wait with it.
+        // If the pump has ended, the word is dropped, which ends the wait below.
         drop(self.words.send(Word::End(sender)).await);
         match body.await {
             Ok(body) => {
@@ -117,16 +118,16 @@ impl EventSender {
     }
 }
 
-/// Writes what it is sent, and a comment after a silence. It runs for as long as the exchange; the sender notices its
-/// end.
+/// Writes the events that it receives, and a comment after a silence. It runs as long as the exchange; the sender
+/// notices when it ends.
 async fn pump(mut body: BodySender, mut words: mpsc::Receiver<Word>, keep_alive: Option<Duration>) {
     let silence = keep_alive.unwrap_or(Duration::MAX);
     loop {
         let piece = match timeout(silence, words.recv()).await {
             Ok(Some(Word::Event(bytes))) => bytes,
-            // Not finished here: the end of the exchange ends this task.
+            // The body is not finished here: the end of the exchange would end this task before it could answer.
             Ok(Some(Word::End(back))) => return drop(back.send(body)),
-            // The drop of an unfinished body cuts the answer.
+            // Dropping the unfinished body cuts the answer.
             Ok(None) => return,
             Err(_silence) => Bytes::from_static(COMMENT),
         };
@@ -136,7 +137,7 @@ async fn pump(mut body: BodySender, mut words: mpsc::Receiver<Word>, keep_alive:
     }
 }
 
-/// At once, also where the reader is slow and the task waits for room.
+/// Cuts the stream at once, even if the reader is slow and the task waits for room.
 impl Drop for EventSender {
     fn drop(&mut self) {
         if !self.finished {
