@@ -10,18 +10,18 @@ use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::transport::{Pipe, Socket, Transcript};
 use crate::wire::{Decoder, Expected, Item, Rules};
 
-/// The other end of a session's connection, byte by byte: a client for a server session, a server for a client session.
+/// The peer of a session, controlled byte by byte: a client for a server session, a server for a client session.
 ///
 /// It may be the end of a [`Pipe`], or of anything else that can be read and written.
 ///
 /// # Panics
-/// Every method that waits panics if what it waits for does not come within five minutes, which a paused clock makes
-/// short, or if the connection ends first.
+/// Every method that waits panics if what it waits for does not come within five minutes, which a paused clock skips,
+/// or if the connection ends first.
 #[derive(Debug)]
 pub struct FarEnd<T = Socket> {
     /// The connection itself.
     pub io: T,
-    /// What was read and not asked for yet.
+    /// Bytes that were read and not returned yet.
     read: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ impl FarEnd {
         self.io.resume();
     }
 
-    /// Everything that was said so far. `>` is what this end said.
+    /// Everything that was sent so far. `>` marks what this end sent.
     pub fn transcript(&self) -> Transcript {
         self.io.transcript()
     }
@@ -207,7 +207,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&without_dates(bytes).0).into_owned()
 }
 
-/// Cuts every `Date` line out, and says how much of the rest is certain: after that, the rest of a `Date` may come.
+/// Removes every `Date` line, and returns how much of the result is final: behind that may be the beginning of another
+/// `Date` line.
 fn without_dates(bytes: &[u8]) -> (Vec<u8>, usize) {
     const DATE: &[u8] = b"Date: ";
     let mut out = Vec::with_capacity(bytes.len());

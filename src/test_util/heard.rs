@@ -1,13 +1,13 @@
-//! What a recorded handler heard.
+//! The recorded calls of a handler.
 
 use tokio::sync::mpsc;
 
 use super::patient;
 
-/// What the handler of one session heard, one line for each call, in order. See [`Recorder`](super::Recorder).
+/// The calls of the handler of one session, one line for each, in order. See [`Recorder`](super::Recorder).
 ///
 /// # Panics
-/// Methods that wait give up after five minutes, which a paused clock makes short.
+/// Methods that wait panic after five minutes, which a paused clock skips.
 #[derive(Debug)]
 pub struct Heard(mpsc::UnboundedReceiver<String>);
 
@@ -44,7 +44,7 @@ impl Heard {
         lines
     }
 
-    /// The lines that are there already.
+    /// The lines that were recorded so far and not returned yet.
     pub fn so_far(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }

@@ -5,8 +5,9 @@
 //! http-actors = { path = "../http-actors", features = ["test-util"] }
 //! ```
 //!
-//! A test has a session with your handler at one end of a [`Pipe`] and a [`FarEnd`] at the other. The far end speaks
-//! bytes, so it can also say what no client would. A [`Recorder`] in front of the handler tells what the handler heard.
+//! A test has a session with your handler at one end of a [`Pipe`] and a [`FarEnd`] at the other. The far end sends raw
+//! bytes, so it can also send what no real client would. A [`Recorder`] around the handler records the calls that the
+//! handler gets.
 //!
 //! ```
 //! use http_actors::test_util::{FarEnd, Pipe, Recorder};
@@ -24,7 +25,7 @@
 //! #[actix::main] // `#[actix::test]` in a test
 //! async fn main() {
 //!     tokio::time::pause();
-//!     // However the bytes are cut into pieces, the same is heard and said.
+//!     // However the bytes are split, the handler and the client get the same.
 //!     for seed in 0..20 {
 //!         let (mut client, io) = FarEnd::open(Pipe::new().seed(seed));
 //!         let (factory, mut heard) = Recorder::of(|_session| Greeter);
@@ -70,17 +71,17 @@
 //!
 //! # What a network does
 //!
-//! * **It cuts.** [`Pipe::seed`] reads in random pieces that a seed reproduces. [`Pipe::split_at`] cuts at one place:
-//!   try them all. [`Pipe::capacity`] makes writes as short.
-//! * **It stops.** [`FarEnd::stall`] takes and gives nothing until [`FarEnd::resume`]. For a peer that only does not
-//!   read, use a small capacity, and do not ask the far end to read.
+//! * **It splits.** [`Pipe::seed`] reads in random pieces that a seed reproduces. [`Pipe::split_at`] splits at one
+//!   position: try them all. [`Pipe::capacity`] does the same to writes.
+//! * **It stalls.** After [`FarEnd::stall`] nothing passes until [`FarEnd::resume`]. For a peer that only stops
+//!   reading, use a small capacity, and do not read at the far end.
 //! * **It ends.** [`FarEnd::close`] closes one side, dropping the far end closes both, and [`FarEnd::reset`] breaks the
 //!   connection. [`Transcript::was_reset`] says whether either end did.
 //!
 //! # Clocks
 //!
 //! `tokio::time::pause()` as the first line of a test stops its clock (the feature enables it in tokio). The clock then
-//! jumps to the next deadline whenever nothing else can happen. A timeout of 75 s costs nothing and is exact to the
+//! jumps to the next deadline whenever all tasks are idle. A timeout of 75 s takes no real time and is exact to the
 //! millisecond, and waiting for something that never comes fails at once. Do not sleep to wait for an event: await it,
 //! by [`Heard`] or by the far end.
 
@@ -101,7 +102,7 @@ pub use recorder::{Recorder, Scripted};
 
 pub use crate::transport::{Pipe, Random, Socket, Tape, Transcript};
 
-/// How long a test waits for what must come, before it fails. It never measures anything.
+/// How long a test waits for an event before it fails. It is not used to measure anything.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 async fn patient<F: Future>(what: &str, future: F) -> F::Output {

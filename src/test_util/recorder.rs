@@ -1,4 +1,4 @@
-//! A handler that writes down what it hears.
+//! A handler that records its calls.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use crate::{
     Payload, Refused, SessionContext, TransferMode, Unsent,
 };
 
-/// Wraps a handler and records what it hears, one line for each call:
+/// Wraps a handler and records its calls, one line for each:
 ///
 /// | line | call |
 /// | --- | --- |
@@ -32,7 +32,7 @@ pub struct Recorder<H> {
 }
 
 impl<H: HttpHandler> Recorder<H> {
-    /// Records the handler that a factory makes. The factory that is returned is good for one session.
+    /// Records the handler that a factory makes. The returned factory serves one session only.
     ///
     /// # Panics
     /// When a second session asks the factory for a handler.
@@ -49,7 +49,7 @@ impl<H: HttpHandler> Recorder<H> {
     }
 
     fn note(&self, line: impl Into<String>) {
-        // The test may be over.
+        // The receiver is dropped when the test is over.
         let _ = self.lines.send(line.into());
     }
 }
@@ -78,7 +78,7 @@ where
     }
 }
 
-/// Makes one recorder. When that is gone, everything was heard.
+/// Makes one recorder. When it is dropped, the recording is complete.
 struct Recording<F> {
     factory: F,
     lines: Mutex<Option<mpsc::UnboundedSender<String>>>,
