@@ -15,7 +15,7 @@ use crate::transport::{Acceptor, Halves, Peer, set_keepalive, split, split_tcp};
 
 /// How long to wait for TCP handshakes in progress before the port is closed: one round trip to a peer not too far
 /// away. A handshake that takes longer ends in a reset.
-const HANDSHAKE: Duration = Duration::from_millis(50);
+const TCP_GRACE: Duration = Duration::from_millis(50);
 
 /// A listening socket that is sent to a worker.
 #[derive(Debug)]
@@ -140,13 +140,13 @@ impl Listener {
         if self.is_given() {
             return Duration::ZERO;
         }
-        // The file of a Unix socket is gone; one that had found it before may be about to connect.
+        // The file of a Unix socket is removed, but a client that has already found it may still connect.
         if let Self::Tcp(Port { listener, .. }) = self
             && let Err(error) = begin_no_more(&SockRef::from(listener))
         {
             tracing::debug!(%error, "connections may begin while the listener closes");
         }
-        HANDSHAKE
+        TCP_GRACE
     }
 
     /// How many connections to take from the backlog once no more are begun. If clients can still fill the backlog, it
@@ -239,7 +239,7 @@ mod tests {
         socket.set_nonblocking(true).expect("a socket");
         let own = Listener::new(ShareSocket::Tcp(socket), TCP).expect("a reactor");
         let _before = TcpStream::connect(at).expect("it listens");
-        assert_eq!(own.begin_no_more(), HANDSHAKE);
+        assert_eq!(own.begin_no_more(), TCP_GRACE);
         assert_eq!(own.most_left(), u32::MAX, "none of them is lost");
         let taken = own.accept_rest().expect("a listener");
         assert!(taken.is_some());

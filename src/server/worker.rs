@@ -40,7 +40,7 @@ const AT_ONCE: u32 = 64;
 const CUT: Duration = Duration::from_millis(100);
 
 /// How many TLS handshakes may be in progress at once: they are expensive, and their peers are not trusted yet.
-const HANDSHAKES: usize = 256;
+const TLS_SEATS: usize = 256;
 
 pub(super) struct Worker {
     listeners: Vec<Share>,
@@ -89,7 +89,7 @@ impl Worker {
             tcp,
             slots,
             handshakes: Handshakes {
-                seats: Arc::new(Semaphore::new(HANDSHAKES)),
+                seats: Arc::new(Semaphore::new(TLS_SEATS)),
                 tasks: RefCell::default(),
             },
             registry: Rc::default(),
