@@ -67,9 +67,10 @@ impl Block {
         self.bytes = section.len();
     }
 
-    /// Fills itself with the section at the front of `input`, and indexes it by the index of another block: a line at
-    /// the same place with the same bytes is not parsed again. Returns the length of the section, and which names were
-    /// parsed anew. `None` if the section is not whole, has another number of lines, or one that `parse` does not take.
+    /// Replaces the content by the section at the front of `input`, and reuses the index of another block: a line with
+    /// the same bytes at the same place is not parsed again. Returns the length of the section, and the known names of
+    /// the lines that were parsed. `None` if the section is incomplete, has another number of lines, or has one that
+    /// `parse` rejects.
     pub(crate) fn revise(
         &mut self,
         other: &Self,
@@ -221,7 +222,7 @@ impl Block {
         before - self.count
     }
 
-    /// Turns an inbound block into one that lines can be appended to.
+    /// Converts an inbound block to the outbound form, so that lines can be appended.
     fn own(&mut self) {
         let old = std::mem::take(self);
         self.copy(&old);

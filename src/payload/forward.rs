@@ -1,4 +1,4 @@
-//! A message on its way through an intermediary (RFC 9110 section 7.6).
+//! Forwarding a message through an intermediary (RFC 9110 section 7.6).
 
 use http::{Method, Uri};
 
@@ -29,7 +29,8 @@ impl Payload {
     ///
     /// The target of a request becomes path and query, so an OPTIONS of `http://host` becomes one of `/`, not of `*`.
     /// Host is left out, and the session that sends the request adds its own. An [`HttpClient`](crate::HttpClient)
-    /// needs a whole URL: set it by [`with_uri`](Self::with_uri). You add Via, because you know your name.
+    /// needs a whole URL: set it by [`with_uri`](Self::with_uri). Add Via yourself, because only you know the name of
+    /// the intermediary.
     ///
     /// ```
     /// use http_actors::{Payload, TransferMode};

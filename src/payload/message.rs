@@ -11,7 +11,7 @@ use crate::error::UseError;
 /// The fields of a message. [`Payload`](super::Payload) is a pooled box of it, with the rules.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
-    /// Made when first asked for; a message that nobody names needs none.
+    /// Made when first used; most messages need none.
     pub(crate) id: LazyId,
     /// For a response delivered to a client: the request that it answers.
     pub(crate) request_id: Option<MessageId>,

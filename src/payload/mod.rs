@@ -43,7 +43,7 @@ pub(crate) use start::StartLine;
 /// You build a payload by chained calls and hand it to a session by [`Apply`](crate::Apply). From then on the session
 /// owns it, and it cannot be changed (P3, P47). It is `Send` and as small as a pointer.
 ///
-/// How the body travels depends on what you say about its length (P37 to P39):
+/// How the body is sent depends on what you announce about its length (P37 to P39):
 ///
 /// | call | mode | on the wire |
 /// | --- | --- | --- |
@@ -347,7 +347,7 @@ impl Payload {
         self.message().trailers.as_deref()
     }
 
-    /// How the body travels.
+    /// How the body is sent.
     pub fn mode(&self) -> TransferMode {
         self.message().mode
     }
@@ -426,7 +426,7 @@ impl Drop for Payload {
     }
 }
 
-/// A copy is another message: it has an id of its own.
+/// A copy is another message, with its own id.
 impl Clone for Payload {
     fn clone(&self) -> Self {
         let mut payload = Self::empty();

@@ -1,6 +1,6 @@
-//! How a body travels.
+//! How a body is sent.
 
-/// The three ways in which a body passes through a session (P37 to P39).
+/// The three ways to send and receive a body (P37 to P39).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum TransferMode {
     /// The whole body is inside the payload; there are no `chunk` calls.

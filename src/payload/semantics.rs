@@ -1,4 +1,4 @@
-//! What methods and statuses say about a message (RFC 9110 sections 9.2 and 6.4.1).
+//! The semantics of methods and statuses (RFC 9110 sections 9.2 and 6.4.1).
 
 use http::{Method, StatusCode};
 

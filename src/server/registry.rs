@@ -22,7 +22,7 @@ struct Entry {
     session: Option<WeakAddr<HttpSession>>,
     /// How much memory the session holds, if that is counted.
     holding: Option<Holding>,
-    /// The worker ends when the last of these is gone.
+    /// The worker ends when the last of these is dropped.
     _tracked: TaskTrackerToken,
 }
 

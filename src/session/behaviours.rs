@@ -1,5 +1,5 @@
-//! The messages that a session answers, in the order of `docs/semantics.md`. Each is one call of the method that does
-//! it.
+//! The messages that a session answers, in the order of `docs/semantics.md`. Each handler calls the method that
+//! implements it.
 
 use actix::{Context, Handler, ResponseFuture};
 use bytes::Bytes;
@@ -222,7 +222,7 @@ impl Handler<Inspect> for HttpSession {
     }
 }
 
-// Their bodies where two share one.
+// The code that two handlers share.
 
 impl HttpSession {
     /// Keeps the sender of an awaited piece waiting while the buffer is above its mark.

@@ -91,7 +91,7 @@ impl BodySender {
         (self.session.clone(), self.message)
     }
 
-    /// Gives the body to a task that runs for as long as the exchange.
+    /// Passes the body to a task that runs as long as the exchange.
     pub(crate) fn run<T>(self, task: impl FnOnce(Self) -> T)
     where
         T: Future<Output = ()> + Send + 'static,

@@ -177,9 +177,9 @@ impl Future for Upgrade {
     }
 }
 
-/// A payload on its way to a session that is to hand its connection over.
+/// A payload in transit to a session that is to hand its connection over.
 ///
-/// If it is dropped on the way, for example with the mailbox of a session that ended, the payload goes back to its
+/// If it is dropped unhandled, for example with the mailbox of a session that ended, the payload is returned to its
 /// sender.
 #[derive(Debug)]
 pub(crate) struct Offer {

@@ -229,7 +229,7 @@ impl Ask {
         std::mem::take(&mut self.caller)
     }
 
-    /// The request and its handler. None if they were taken out before.
+    /// The request and its handler. `None` if they were taken out before.
     pub(crate) fn open(mut self) -> Option<(Payload, Box<dyn Asker>)> {
         self.content.take()
     }

@@ -318,8 +318,7 @@ impl Incoming {
         self.trailers.take()
     }
 
-    /// The body was read to its end, but the exchange is not over yet: the task that runs with the body now runs with
-    /// the exchange.
+    /// The body was read to its end, but the exchange is not over yet: the task of the body now runs with the exchange.
     fn pass_task_on(&mut self) {
         let (Some(source), Some(alongside)) = (self.source.take(), self.alongside.take()) else {
             return;

@@ -357,7 +357,7 @@ impl Link {
             .finish(trailers, &mut self.outbound.buffer)
     }
 
-    /// A client's connection is gone, and another may follow.
+    /// Detaches a client's lost connection; another one may follow.
     pub(super) fn detach(&mut self, teardown: Teardown) {
         self.builder = None;
         self.counted = None;
@@ -431,7 +431,7 @@ impl Link {
         departure.clone()
     }
 
-    /// HTTP is over, and all output was taken: the connection goes to the taker, unless the handler has ended it.
+    /// HTTP is over, and all output was written: the connection goes to the taker, unless the handler has ended it.
     pub(super) fn hand_off(&mut self, taker: Taker) {
         if self.is_open() && self.builder.is_some() {
             self.phase = Phase::Releasing;

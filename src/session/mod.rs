@@ -167,7 +167,7 @@ impl HttpSession {
         connection::open(halves, options, tenure, make)
     }
 
-    /// Makes a client session. It connects for its first request, and again when its connection is gone (P71, P74,
+    /// Makes a client session. It connects for its first request, and again after its connection was lost (P71, P74,
     /// P88).
     ///
     /// Requests are sent one after the other, each when the response to the one before it is complete, unless
@@ -201,7 +201,7 @@ impl HttpSession {
 
     /// Makes a client session on an open connection: a tunnel, a TLS stream, a pipe in a test.
     ///
-    /// `host` is the Host value of requests that have none. When the connection is gone, further requests fail.
+    /// `host` is the Host value of requests that have none. After the connection was lost, further requests fail.
     ///
     /// # Panics
     /// Outside of an actix arbiter.

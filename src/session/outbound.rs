@@ -258,7 +258,7 @@ mod tests {
     use super::*;
     use crate::session::waiter::reply_slot;
 
-    /// Takes everything, and passes nothing on.
+    /// Takes everything into a buffer, and passes nothing on.
     struct Hoard;
 
     impl tokio::io::AsyncWrite for Hoard {
@@ -287,7 +287,7 @@ mod tests {
         }
     }
 
-    /// What a transport takes into a buffer of its own does not renew the write clock.
+    /// What a transport takes into its own buffer does not renew the write deadline.
     #[actix::test]
     async fn hoarding_is_no_progress() {
         tokio::time::pause();
@@ -302,7 +302,7 @@ mod tests {
                 assert!(outbound.poll_flush(cx).is_pending());
                 outbound.poll_stall(cx)
             });
-            // What waits is taken, and the clock goes on.
+            // The output is taken, and the timer keeps running.
             let stalled = tokio::time::timeout(Duration::from_secs(1), stalled).await;
             assert!(stalled.is_err());
             assert!(outbound.buffer.is_empty());
@@ -336,7 +336,7 @@ mod tests {
         }
     }
 
-    /// How much is taken of a sender that goes on while there is room.
+    /// How much a sender can add that continues while there is room.
     fn fill(outbound: &mut Outbound) -> usize {
         let before = outbound.buffer.len();
         while outbound.room() == Room::Open {
@@ -368,7 +368,7 @@ mod tests {
         let more = fill(&mut outbound);
         assert!((fast..fast + piece).contains(&(more - 1)), "{more}");
         assert!(flush(&mut outbound));
-        // Once it stands still, the usual mark holds for what waits already.
+        // Once the socket takes nothing, the usual mark applies to what waits already.
         crate::wire::Output::body(&mut outbound.buffer, &vec![0; usual].into());
         let _ = outbound.weigh();
         assert_eq!(outbound.room(), Room::Open);
@@ -376,7 +376,7 @@ mod tests {
         assert!(!flush(&mut outbound));
         assert_eq!(outbound.room(), Room::Throttled);
         open.store(true, Ordering::Relaxed);
-        // And the cap is kept, whatever the mark.
+        // The cap is never exceeded, whatever the mark.
         let mut options = SessionOptions::default();
         options.buffers.hard_cap = buffers.high_water;
         let io = transport::WriteHalf::new(Valve(open));

@@ -250,7 +250,7 @@ mod tests {
 
     const EACH: u32 = 10_000;
 
-    /// Answers what comes, one at each poll, until its sender is gone.
+    /// Answers one message at each poll, until its sender is dropped.
     fn answers(
         mut from: mpsc::UnboundedReceiver<u32>,
         to: std::sync::mpsc::Sender<u32>,
@@ -259,7 +259,7 @@ mod tests {
             let Some(number) = ready!(from.poll_recv(cx)) else {
                 return Poll::Ready(());
             };
-            // Its thread may have failed, which is told at the end.
+            // The thread of the receiver may have failed, which is checked at the end.
             let _ = to.send(number);
             cx.waker().wake_by_ref();
             Poll::Pending
@@ -289,7 +289,7 @@ mod tests {
         }
     }
 
-    /// Notes what it hears, answers with the path, and with much if that is asked for.
+    /// Records its calls and answers with the path; the answer is large if the path asks for that.
     struct Notes(Rc<RefCell<Vec<String>>>);
 
     impl Notes {
@@ -367,7 +367,7 @@ mod tests {
         text.into_bytes()
     }
 
-    /// What the handler hears of these requests, and what the peer reads.
+    /// The calls of the handler for these requests, and what the peer reads.
     fn conversation(kinds: &[usize], apart: bool) -> (Vec<String>, String) {
         let heard: Rc<RefCell<Vec<String>>> = Rc::default();
         let notes = Rc::clone(&heard);
@@ -392,14 +392,14 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// One task or two, what is heard and what is sent are the same, in the same order.
+        /// With one task or two, the calls and the output are the same, in the same order.
         #[test]
         fn nobody_can_tell_how_many_tasks_there_are(kinds in prop::collection::vec(0..7_usize, 1..40)) {
             prop_assert_eq!(conversation(&kinds, false), conversation(&kinds, true));
         }
     }
 
-    /// One that is over is not polled again, and the other goes on.
+    /// An actor that has ended is not polled again, and the other one continues.
     #[tokio::test]
     async fn one_may_end_before_the_other() {
         let mut polls = 0;

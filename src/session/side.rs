@@ -178,14 +178,14 @@ impl Side {
         at!(self, body_lost(link, loss));
     }
 
-    /// Notices a piece of a body that was lost on its way.
+    /// Checks the number of a piece of a body, and fails the exchange if an earlier piece was lost.
     pub(super) fn check_number(&mut self, link: &mut Link, message: MessageId, number: u64) {
         if at!(self, count_piece(message, number)) {
             self.end_failed(link, FailureReason::LostPiece);
         }
     }
 
-    /// A body that lost a piece cannot become whole any more: its exchange fails.
+    /// A body that lost a piece can no longer be complete: its exchange fails.
     pub(super) fn fail_if_piece_lost(&mut self, link: &mut Link) {
         if link.has_lost_piece() {
             link.clear_lost_piece();
@@ -240,9 +240,9 @@ impl Side {
         Some(ended)
     }
 
-    /// Gives the builder new credit. A server reads no further while the socket does not take its answers. A client
-    /// does: a server may answer before it has read the whole request, and read no further until its answer is taken
-    /// (RFC 9112 section 9.5).
+    /// Gives the builder new credit. A server stops reading while the socket does not take its answers. A client
+    /// continues: a server may answer before it has read the whole request, and may stop reading until its answer is
+    /// read (RFC 9112 section 9.5).
     pub(super) fn grant(&self, link: &mut Link) {
         if matches!(self, Self::Client(_)) || link.outbound.room() == Room::Open {
             link.grant();
@@ -253,7 +253,7 @@ impl Side {
         at!(self, next_inbound(link))
     }
 
-    /// All output was taken by the socket. True if that ended an exchange.
+    /// The socket has taken all output. True if that ended an exchange.
     pub(super) fn flushed(&mut self, link: &Link) -> bool {
         match self {
             Self::Server(server) => server.complete(),

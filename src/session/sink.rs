@@ -65,7 +65,7 @@ pub(super) struct Sink {
 
 enum State {
     Ready,
-    /// X14: the answer is awaited for as long as the exchange lives.
+    /// X14: the answer is awaited as long as the exchange lives.
     Sent(Pin<Box<RecipientRequest<BodyPart>>>),
     /// The actor wants no more, or has stopped.
     Deaf,

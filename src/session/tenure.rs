@@ -27,7 +27,7 @@ pub(crate) struct Seat {
 
 /// The list of a server's connections.
 pub(crate) trait Seats: fmt::Debug {
-    /// The connection is gone.
+    /// The connection has closed.
     fn give_up(&self, id: usize);
 }
 

@@ -9,7 +9,7 @@
 //! #[actix::main]
 //! async fn main() -> std::io::Result<()> {
 //!     let counter = handler_fn(async |HttpRequest { request, responder, .. }: HttpRequest| {
-//!         // A reader that reconnects says which event it had last.
+//!         // A reconnecting reader sends the id of its last event.
 //!         let last = sse::last_event_id(&request).and_then(|id| id.parse().ok());
 //!         let events = EventSender::open(responder).await?;
 //!         for number in last.map_or(0, |last: u64| last.saturating_add(1))..=u64::MAX {

@@ -97,8 +97,8 @@ fn transfer_encoding(block: &Block) -> Result<(), WireError> {
     }
 }
 
-/// `transfer-coding = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) )`, cut off the front.
-/// The bool says whether it is `chunked`, which takes no parameters.
+/// `transfer-coding = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) )`, cut off the front. The bool
+/// is whether it is `chunked`, which has no parameters.
 fn transfer_coding(text: &[u8]) -> Option<(bool, &[u8])> {
     let (name, rest) = take_token(text)?;
     let chunked = name.eq_ignore_ascii_case(b"chunked");

@@ -134,7 +134,7 @@ impl Flight {
         }
     }
 
-    /// Whether the exchange has ended, in whatever way. Its end may still have to be told.
+    /// Whether the exchange has ended. Its end may still have to be reported.
     pub(super) fn is_over(&self) -> bool {
         self.outcome.is_some()
     }

@@ -48,7 +48,7 @@ impl Server {
         Intake::Wait
     }
 
-    /// Takes the first item, which is there and is no fault.
+    /// Takes the first item of the queue. The caller has seen that there is one, and that it is not a fault.
     fn pop_front(&mut self, link: &mut Link) -> Intake {
         let Some(item) = link.take() else {
             unreachable!("an item was seen in front");

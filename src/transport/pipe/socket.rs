@@ -22,7 +22,7 @@ pub struct Socket {
     write: WriteHalf,
 }
 
-/// What the two ends share. Each end writes to the lane of its own number.
+/// The state that the two ends share. Each end writes to the lane with its own number.
 #[derive(Debug)]
 pub(super) struct Shared {
     lanes: [Lane; 2],

@@ -22,7 +22,7 @@ pub(crate) use response::Answering;
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     body: Body,
-    /// Renders every head anew.
+    /// Renders every head without the memory of the last one.
     #[cfg(test)]
     forgetful: bool,
 }

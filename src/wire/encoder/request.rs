@@ -46,7 +46,7 @@ impl Encoder {
         let http10 = message.start.line().version == Version::HTTP_10;
         let announce = announce(message, http10)?;
         check_host(&message.headers)?;
-        // The host of a tunnel is its far end, not the proxy that makes it (RFC 9112 section 3.2).
+        // The Host of a CONNECT names the end of the tunnel, not the proxy (RFC 9112 section 3.2).
         let host = match message.start.line().method {
             Method::CONNECT => authority(&message.start.line().uri)?,
             _ => host,
