@@ -732,3 +732,25 @@ async fn respond_takes_whole_answers_only() {
         assert!(end.starts_with(expected), "{what}: {end}");
     }
 }
+
+/// A late answer is late, whatever is wrong with it.
+#[actix::test]
+async fn a_late_answer_is_refused_for_being_late() {
+    let (give, take) = std::sync::mpsc::channel();
+    let mut served = serve(move |_, session: &mut SessionContext| {
+        let three = [(); 3].map(|()| session.responder());
+        give.send(three).expect("awaited");
+    });
+    served.peer.send(GET).await;
+    served.heard.expect(&["apply GET / []"]).await;
+    let [first, second, third] = take.recv().expect("asked");
+    first.respond(ok("hi")).await.expect("the first");
+    served.heard.expect(&["completed 200 in 0 out 2"]).await;
+    for (late, answer) in [
+        (second, Payload::response(StatusCode::OK).chunked()),
+        (third, Payload::response(StatusCode::PROCESSING)),
+    ] {
+        let refused = late.respond(answer).await.expect_err("late");
+        assert_eq!(refused.reason, RefusedReason::NotYourTurn);
+    }
+}

@@ -977,3 +977,42 @@ async fn an_end_that_brings_no_byte_ends_the_exchange() {
     served.session.do_send(http_actors::Finish);
     served.heard.expect(&["completed 200 in 0 out 3"]).await;
 }
+
+/// An answer that is streamed and complete before its request: what comes behind the request is answered, if little of
+/// the request is still to come.
+#[actix::test]
+async fn a_request_behind_an_early_streamed_answer() {
+    const ANSWER: &str =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+    const GET: &str = "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
+    const HEAD: &str = "POST /1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let early = |_: Payload, session: &mut SessionContext| {
+        session.respond(Payload::response(StatusCode::OK).chunked());
+        session.send_chunk("hi").map(drop).expect("open");
+        session.finish().expect("open");
+    };
+    let chunk = |len: usize| format!("{len:x}\r\n{}\r\n", "x".repeat(len));
+    // All at once, and the rest only when the answer was read.
+    for (first, rest, kept) in [
+        (chunk(100_000) + "0\r\n\r\n" + GET, String::new(), true),
+        (chunk(10), chunk(60_000) + "0\r\n\r\n" + GET, true),
+        (
+            chunk(10),
+            chunk(40_000) + &chunk(40_000) + "0\r\n\r\n" + GET,
+            false,
+        ),
+    ] {
+        let mut served = serve(early);
+        served.peer.send(format!("{HEAD}{first}")).await;
+        served.peer.expect(ANSWER).await;
+        served.peer.send(rest).await;
+        if kept {
+            served.peer.expect(ANSWER).await;
+        } else {
+            assert_eq!(served.peer.rest().await, "");
+            let heard = served.heard.rest().await;
+            let begun = heard.iter().filter(|heard| heard.starts_with("apply"));
+            assert_eq!(begun.count(), 1, "{heard:?}");
+        }
+    }
+}

@@ -128,7 +128,9 @@ impl HttpClient {
     ///
     /// A final response that comes early is returned. If it is a 2xx, the rest of the request is still sent: while the
     /// response is read, or, if the response came whole, before it is returned. Any other response, and one that closes
-    /// the connection, ends the upload, and the connection closes after it.
+    /// the connection, ends the upload, and the connection closes after it. If you drop the [`Incoming`] of a 2xx when it
+    /// was read to its length, the rest is sent without you: until the stream ends or fails, the server leaves, or
+    /// [`Timeouts::exchange`](crate::Timeouts::exchange) has passed. If you drop it before, the upload is cancelled.
     ///
     /// # Errors
     /// As [`stream`](Self::stream); [`ClientErrorKind::Upload`] with the error of the stream.

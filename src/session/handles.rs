@@ -7,6 +7,7 @@ use http::StatusCode;
 use super::HttpSession;
 use super::handoff::NotUpgraded;
 use super::inbound;
+use super::info::SessionPhase;
 use super::outbound::Room;
 use super::unsent::Unsent;
 use super::waiter::Posted;
@@ -67,10 +68,11 @@ impl Handler<inbound::Respond> for HttpSession {
         let (payload, sender) = parcel.open();
         let current = self.context.exchange() == Some(exchange);
         let interim = |status: StatusCode| status.is_informational();
-        let accepted = if payload.status().is_some_and(interim) {
+        let due = current && self.context.side.phase() == SessionPhase::Handling;
+        let accepted = if due && payload.status().is_some_and(interim) {
             // A responder answers once, and an interim response is not an answer.
             Err(Refused::new(UseError::InterimStatus, payload))
-        } else if writer == inbound::Writer::Missing {
+        } else if due && writer == inbound::Writer::Missing {
             Err(Refused::new(UseError::NoWriter, payload))
         } else if current || !self.context.link.is_open() {
             self.context.apply(payload)

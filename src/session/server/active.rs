@@ -194,6 +194,11 @@ impl Active {
         status == StatusCode::SWITCHING_PROTOCOLS || (self.answering.connect && status.is_success())
     }
 
+    /// Whether the rest of the request may turn out to be short enough to be read and dropped.
+    pub(super) fn may_drain(&self) -> bool {
+        self.is_drainable() || self.declared.is_none() && !self.continue_owed
+    }
+
     /// Whether the rest of the request has a known length, and is short enough to be read and dropped.
     pub(in crate::session) fn is_drainable(&self) -> bool {
         !self.continue_owed

@@ -6,7 +6,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::ends::refuse;
-use super::{Active, Server};
+use super::{Active, DRAINED, Server};
 
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
 use crate::session::deadline::earliest;
@@ -28,16 +28,28 @@ impl Server {
             return self.when_drained(link);
         };
         match item {
-            Inbound::Chunk(_) | Inbound::Finish(_) if self.draining => {
-                self.draining = matches!(item, Inbound::Chunk(_));
-                drop(link.take());
-                Intake::Again
-            }
+            Inbound::Chunk(_) | Inbound::Finish(_) if self.draining.is_some() => self.drain(link),
             Inbound::Fault(_) => self.next_fault(link),
             _ if self.is_muted() => Intake::Wait,
             Inbound::Deliver(..) if self.is_engaged() => self.make_way(link),
             Inbound::Deliver(..) | Inbound::Chunk(_) | Inbound::Finish(_) => self.pop_front(link),
         }
+    }
+
+    /// Drops a piece of a request whose exchange is over.
+    fn drain(&mut self, link: &mut Link) -> Intake {
+        self.draining = match (link.take(), self.draining) {
+            (Some(Inbound::Chunk(data)), Some(most)) => {
+                let left = most.checked_sub(data.len() as u64);
+                if left.is_none() && link.is_open() {
+                    link.close_and_linger(CloseReason::Announced);
+                }
+                // Whatever else has come is dropped too.
+                Some(left.unwrap_or(0))
+            }
+            _ => None,
+        };
+        Intake::Again
     }
 
     /// The next request waits. The current exchange ends as soon as its answer is complete and most of it was written.
@@ -106,7 +118,7 @@ impl Server {
         }
         match fault {
             Fault::Wire(error) if inside => self.end_failed(link, error.into()),
-            Fault::Wire(WireError::Truncated) if self.draining => {
+            Fault::Wire(WireError::Truncated) if self.draining.is_some() => {
                 link.close(CloseReason::PeerClosed);
             }
             Fault::Wire(error) => Self::refuse_wire(link, false, error),
@@ -124,7 +136,7 @@ impl Server {
                 );
             }
             // The body of a Oneshot request, which is delivered only when it is complete.
-            Fault::Deadline(deadline @ Deadline::Body) if !self.draining => {
+            Fault::Deadline(deadline @ Deadline::Body) if self.draining.is_none() => {
                 meter::late(deadline);
                 refuse(
                     link,
@@ -151,7 +163,10 @@ impl Server {
     pub(in crate::session) fn take_ended(&mut self, link: &mut Link) -> Option<Box<Active>> {
         let mut ended = self.ended.take()?;
         ended.stop_tasks();
-        self.draining = ended.receiving && ended.persist;
+        if ended.receiving {
+            ended.persist &= ended.may_drain();
+            self.draining = ended.persist.then_some(DRAINED);
+        }
         self.idle_since = link.now();
         let id = ended.exchange.id;
         if ended.was_muted() {
@@ -289,7 +304,7 @@ impl Server {
         let aged = link
             .options
             .max_age
-            .filter(|_| !self.draining)
+            .filter(|_| self.draining.is_none())
             .and_then(|age| link.opened.checked_add(age));
         earliest([
             left.map(|at| (at, CancelCause::Shutdown)),
@@ -313,7 +328,7 @@ impl Server {
                 _ => CloseReason::Shutdown,
             };
             let over = |leaving: &Leaving| leaving.is_over();
-            if self.draining {
+            if self.draining.is_some() {
                 // The request whose rest is still to come was answered.
                 link.close_and_linger(reason);
             } else if link.leaving.as_deref().is_some_and(over) {

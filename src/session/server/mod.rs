@@ -34,8 +34,9 @@ pub(in crate::session) struct Server {
     /// The kind of the message begun last, for calls that name no message.
     last: LastMessage,
     begun: u64,
-    /// Whether the exchange is over, while the rest of its request is still coming and is dropped.
-    pub(in crate::session) draining: bool,
+    /// The exchange is over, and the rest of its request is still coming. So many bytes of it are dropped, then the
+    /// connection closes.
+    pub(in crate::session) draining: Option<u64>,
     /// The peer has closed its sending side.
     pub(in crate::session) peer_leaving: bool,
     /// Whether everything before that was read, too.
@@ -63,7 +64,7 @@ impl Server {
             ended: None,
             last: LastMessage::None,
             begun: 0,
-            draining: false,
+            draining: None,
             peer_leaving: false,
             peer_done: false,
             idle_since: now,
@@ -209,8 +210,7 @@ impl Server {
         }
     }
 
-    /// The answer is complete; with `body`, its body was sent in pieces. If the request is not complete, the rest is
-    /// drained, or the connection closes.
+    /// The answer is complete; with `body`, its body was sent in pieces.
     fn answer_complete(&mut self, body: bool) {
         let Some(active) = self.active_mut() else {
             return;
@@ -219,9 +219,6 @@ impl Server {
             id: active.answer.id(),
             body,
         };
-        if active.receiving && !active.is_drainable() {
-            active.persist = false;
-        }
         self.last = if body {
             LastMessage::Ended
         } else {
