@@ -46,8 +46,9 @@
 //!    down.
 //! 7. An exchange ends in exactly one call of `completed`, `cancelled` or `failed`, after all its other calls, unless
 //!    the handler panicked.
-//! 8. A peer that disconnects is noticed at once, and the work for it is dropped. A peer that only closes its sending
-//!    side may still read: [`HalfClose`] decides. An answer that was cut short never looks complete to the peer.
+//! 8. A reset is noticed at once, and the work for that peer is dropped. A peer that closes (FIN) may only have closed
+//!    its sending side, and still read: by default it gets 5 s, see [`HalfClose`]. An answer that was cut short never
+//!    looks complete to the peer.
 //! 9. A rejected message is returned to the awaiting sender, as [`Refused`], with the reason.
 //! 10. Ambiguous input, which two parsers could understand differently, is rejected, and nothing after it is read as a
 //!     request.
@@ -57,7 +58,8 @@
 //! * **Messages**: [`Payload`], its [`Headers`], its [`TransferMode`].
 //! * **Serving**: [`HttpServer`]. Its handler is an async function ([`handler_fn`]), an actor
 //!   ([`HttpServer::to_actor`], [`Service`], by [`HttpRequest`]), a tower service (`tower_handler`), or an
-//!   [`HttpHandler`] of your own. [`SessionContext`] is the session as such a handler sees it.
+//!   [`HttpHandler`] of your own. [`SessionContext`] is the session as such a handler sees it. An [`ErrorResponse`] is
+//!   an error that chooses the answer.
 //! * **Answering from elsewhere**: [`Responder`] and [`BodySender`], bound to one request. [`sse`] is events for
 //!   browsers. Both are built on the messages [`Apply`], [`SendChunk`], [`Finish`], [`Write`] and [`Cancel`].
 //! * **Incoming bodies**: [`Incoming`] is a stream; [`SessionContext::deliver_body_to`] sends the body to another actor
