@@ -1001,6 +1001,12 @@ async fn a_request_behind_an_early_streamed_answer() {
             chunk(40_000) + &chunk(40_000) + "0\r\n\r\n" + GET,
             false,
         ),
+        (chunk(10), format!("no size\r\n{GET}"), false),
+        (
+            chunk(10),
+            format!("0\r\nContent-Length: 3\r\n\r\n{GET}"),
+            false,
+        ),
     ] {
         let mut served = serve(early);
         served.peer.send(format!("{HEAD}{first}")).await;
@@ -1009,6 +1015,7 @@ async fn a_request_behind_an_early_streamed_answer() {
         if kept {
             served.peer.expect(ANSWER).await;
         } else {
+            // One answer, and no 400 behind it.
             assert_eq!(served.peer.rest().await, "");
             let heard = served.heard.rest().await;
             let begun = heard.iter().filter(|heard| heard.starts_with("apply"));
