@@ -205,11 +205,29 @@ async fn a_difference_is_shown() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "waited 300s for bytes of the session")]
+#[should_panic(expected = "waited 300s for a text of the session")]
 async fn what_never_comes_is_not_waited_for() {
     tokio::time::pause();
     let (mut peer, _io) = raw();
     peer.until("x").await;
+}
+
+/// Nor is the end of what has none: a wait is one, however often something comes.
+#[tokio::test]
+#[should_panic(expected = "waited 300s for the end of the connection")]
+async fn what_never_ends_is_not_waited_for() {
+    tokio::time::pause();
+    let (mut peer, mut io) = raw();
+    let drip = async {
+        loop {
+            io.write_all(b":\n\n").await.expect("the other end is open");
+            tokio::time::sleep(Duration::from_secs(15)).await;
+        }
+    };
+    tokio::select! {
+        _ = peer.rest() => {}
+        () = drip => {}
+    }
 }
 
 /// The helper of the tests themselves, for what tells nobody that it comes.

@@ -375,6 +375,52 @@ async fn errors_with_an_answer_of_their_own() {
     }
 }
 
+/// A function that answers by the responder itself, and fails before, behind or in the middle of that.
+#[actix::test]
+async fn errors_of_functions_that_answer_themselves() {
+    let picky = handler_fn(async |request: HttpRequest| {
+        let missing = ErrorResponse::from(StatusCode::NOT_FOUND);
+        let path = request.request.path().to_owned();
+        let responder = request.responder;
+        match path.as_str() {
+            "/" => drop(responder.respond(ok().body("hi"))),
+            "/missing" => return Err(missing),
+            "/behind" => {
+                drop(responder.respond(ok().body("hi")));
+                return Err(missing);
+            }
+            "/within" => {
+                let body = responder.stream(ok().chunked()).await;
+                let _ = body.expect("taken").send("ab").await;
+                return Err(missing);
+            }
+            _ => drop(responder),
+        }
+        Ok(())
+    });
+    let missing = "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                   Content-Length: 10\r\n\r\nNot Found\n";
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (last, begin, end) in [
+        ("/within", "HTTP/1.1 200 OK\r\n", "2\r\nab\r\n"),
+        ("/dropped", "HTTP/1.1 500 ", "the server could not answer"),
+    ] {
+        let (_session, mut peer) = serve(&picky);
+        for (path, answer) in [
+            ("/missing", missing),
+            ("/behind", HI),
+            ("/missing", missing),
+            ("/", HI),
+        ] {
+            peer.send(get(path)).await;
+            peer.expect(answer).await;
+        }
+        peer.send(get(last)).await;
+        let rest = peer.rest().await;
+        assert!(rest.starts_with(begin) && rest.ends_with(end), "{rest}");
+    }
+}
+
 /// A body that fails half-way is cut, and not ended well.
 #[actix::test]
 async fn an_answer_that_fails_is_cut() {
@@ -500,7 +546,10 @@ async fn a_function_may_have_the_responder() {
     }
     peer.send(post("Content-Length: 101\r\n", &"x".repeat(101)))
         .await;
-    assert!(peer.rest().await.starts_with("HTTP/1.1 500 "));
+    // Its error is answered for it.
+    let long = "HTTP/1.1 413 Payload Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                Content-Length: 15\r\n\r\nbody too large\n";
+    peer.expect(long).await;
 }
 
 /// Nobody works for a peer that has gone: the future is dropped when the exchange ends.

@@ -14,6 +14,10 @@ use crate::payload::Payload;
 /// If a function of [`handler_fn`](crate::handler_fn) or a tower service fails with it, or with an error that has it
 /// among its sources, the client gets this answer instead of a 500. So `?` can choose the status.
 ///
+/// Some wrappers hide what they contain from [`Error::source`]: `#[error(transparent)]` of thiserror, and an
+/// `anyhow::Error` without a context. Return the `ErrorResponse` itself there. A conversion `From<YourError>` is applied
+/// by `?` in a function that returns `Result<_, ErrorResponse>`, and nowhere else.
+///
 /// ```
 /// use http_actors::{ErrorResponse, Payload, StatusCode, handler_fn};
 ///
@@ -43,6 +47,11 @@ impl ErrorResponse {
         &self.0
     }
 
+    /// Takes the answer out.
+    pub fn into_payload(self) -> Payload {
+        self.0
+    }
+
     /// The answer of this error, or of one of its sources.
     pub(super) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
         sources(error).find_map(<dyn Error>::downcast_ref)
@@ -54,6 +63,14 @@ pub(super) fn sources<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// Answers with this status, and its reason as the text.
+impl From<StatusCode> for ErrorResponse {
+    fn from(status: StatusCode) -> Self {
+        let reason = status.canonical_reason().unwrap_or("error");
+        Self::new(status, format!("{reason}\n"))
+    }
 }
 
 /// Answers with this payload, whose body is inside. Any status will do.

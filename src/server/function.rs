@@ -8,7 +8,7 @@ use actix::Addr;
 
 use super::receiver::{Bodies, COLLECTED, Receiver, Serve};
 use super::request::HttpRequest;
-use super::response::IntoResponse;
+use super::response::{IntoResponse, Second};
 use crate::payload::Payload;
 use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 
@@ -16,11 +16,11 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 ///
 /// What the function takes decides how it gets the body, and what it returns is the answer:
 ///
-/// | takes | the body | returns |
+/// | takes one argument | the body | returns |
 /// | --- | --- | --- |
 /// | [`Payload`] | is inside, up to 1 MiB; larger bodies are answered with a 413 | the answer, see [`IntoResponse`] |
 /// | `(Payload, Incoming)` | is streamed; the peer waits while it is not read | the same |
-/// | [`HttpRequest`] | is streamed, or inside if it is short: [`take_body`](HttpRequest::take_body) returns either | `()`, or a `Result` of it: the function answers by the `responder` |
+/// | [`HttpRequest`] | is streamed, or inside if it is short: [`take_body`](HttpRequest::take_body) returns either | `()`, or a `Result` of it: the function answers by the `responder`; an `Err` is answered for it if it has not |
 ///
 /// ```no_run
 /// use http_actors::{HttpServer, Incoming, Payload, StatusCode, handler_fn};
@@ -86,14 +86,14 @@ pub trait Request: Sized + 'static {
     const BODIES: Bodies;
 
     #[doc(hidden)]
-    fn take(request: HttpRequest) -> (Self, Self::Right);
+    fn take(request: HttpRequest, session: &mut SessionContext) -> (Self, Self::Right);
 }
 
 impl Request for Payload {
     type Right = Responder;
     const BODIES: Bodies = Bodies::Collected(COLLECTED);
 
-    fn take(request: HttpRequest) -> (Self, Responder) {
+    fn take(request: HttpRequest, _: &mut SessionContext) -> (Self, Responder) {
         (request.request, request.responder)
     }
 }
@@ -102,18 +102,18 @@ impl Request for (Payload, Incoming) {
     type Right = Responder;
     const BODIES: Bodies = Bodies::Streamed;
 
-    fn take(mut request: HttpRequest) -> (Self, Responder) {
+    fn take(mut request: HttpRequest, _: &mut SessionContext) -> (Self, Responder) {
         let body = request.take_body();
         ((request.request, body), request.responder)
     }
 }
 
 impl Request for HttpRequest {
-    type Right = ();
+    type Right = Second;
     const BODIES: Bodies = Bodies::Streamed;
 
-    fn take(request: HttpRequest) -> (Self, ()) {
-        (request, ())
+    fn take(request: HttpRequest, session: &mut SessionContext) -> (Self, Second) {
+        (request, Second(session.responder()))
     }
 }
 
@@ -135,7 +135,7 @@ where
 {
     fn serve(&mut self, request: HttpRequest, session: &mut SessionContext) {
         let function = self.function.clone();
-        let (argument, right) = A::take(request);
+        let (argument, right) = A::take(request, session);
         session.spawn(async move {
             function(argument).await.answer(right).await;
         });

@@ -132,7 +132,9 @@ impl fmt::Debug for HttpServer {
 }
 
 impl HttpServer {
-    /// Makes a server whose handlers are made by a closure, one for each connection.
+    /// Makes a server whose handlers are made by a closure, one for each connection: `|_session| MyHandler`. What
+    /// [`handler_fn`](crate::handler_fn) returns is such a closure. For other factories there is
+    /// [`with_factory`](Self::with_factory).
     pub fn new<F, H>(factory: F) -> Self
     where
         F: Fn(Addr<HttpSession>) -> H + Send + Clone + 'static,

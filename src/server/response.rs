@@ -11,7 +11,7 @@ use http::StatusCode;
 use super::error_response::{ErrorResponse, sources};
 use crate::error::{BodyError, UseError};
 use crate::payload::{Payload, TransferMode, allows_body};
-use crate::session::{Owed, Responder};
+use crate::session::{Answer, Owed, Responder};
 
 /// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
 ///
@@ -20,7 +20,8 @@ use crate::session::{Owed, Responder};
 ///   [`length`](Payload::length). A body inside the payload is sent first. The stream is polled when there is room for
 ///   more, and not at all if the status allows no body. A body that has come to its length is over, whether its stream
 ///   has ended or says no more. An error in it cuts the answer, so that the client sees that it is not whole.
-/// * Nothing, if the function took the whole [`HttpRequest`](crate::HttpRequest) and answers by its responder.
+/// * Nothing, if the function took the whole [`HttpRequest`](crate::HttpRequest) and answers by its responder. If it
+///   returns an error and has not begun an answer, the error is answered.
 /// * A `Result` of one of these. An [`ErrorResponse`] is answered with what it contains, [`BodyError::TooLarge`] with a
 ///   413, also where they are sources of other errors. Any other error is logged and answered with a 500 that does not
 ///   tell what it was. The connection goes on.
@@ -55,25 +56,34 @@ pub trait Reply<Right> {
     fn answer(self, right: Right) -> impl Future<Output = ()>;
 }
 
-impl Reply<()> for () {
-    async fn answer(self, (): ()) {}
+/// The right to answer that is kept for a function which has one itself, in case that it fails.
+#[allow(unnameable_types, reason = "it is in a private trait's impls")]
+#[derive(Debug)]
+pub struct Second(pub(super) Responder);
+
+impl Reply<Second> for () {
+    async fn answer(self, _: Second) {}
 }
 
 impl Reply<Responder> for Payload {
     async fn answer(self, responder: Responder) {
-        let interim = self
-            .status()
-            .is_some_and(|status| status.is_informational());
-        // What the responder would refuse gets an answer here, so that the connection goes on.
-        let answer = if interim {
-            apology(&UseError::InterimStatus)
-        } else if responder.needs_body(&self) {
-            apology(&UseError::NoWriter)
-        } else {
-            self
-        };
-        drop(responder.respond(answer));
+        drop(respond(self, responder));
     }
+}
+
+/// What the responder would refuse becomes another answer, so that the connection goes on.
+fn respond(answer: Payload, responder: Responder) -> Answer {
+    let interim = answer
+        .status()
+        .is_some_and(|status| status.is_informational());
+    let answer = if interim {
+        apology(&UseError::InterimStatus)
+    } else if responder.needs_body(&answer) {
+        apology(&UseError::NoWriter)
+    } else {
+        answer
+    };
+    responder.respond(answer)
 }
 
 impl<S, E> Reply<Responder> for (Payload, S)
@@ -136,13 +146,14 @@ where
     }
 }
 
-impl<E> Reply<()> for Result<(), E>
+impl<E> Reply<Second> for Result<(), E>
 where
     E: Into<Box<dyn Error>>,
 {
-    async fn answer(self, (): ()) {
+    async fn answer(self, Second(responder): Second) {
         if let Err(error) = self {
-            tracing::warn!(error = %error.into(), "a handler function failed");
+            // Refused if the function has answered, or begun to.
+            let _ = respond(apology(&*error.into()), responder).await;
         }
     }
 }

@@ -106,6 +106,7 @@ impl Serve for Forward {
     fn serve(&mut self, request: HttpRequest, _session: &mut SessionContext) {
         if let Err(SendError::Full(request) | SendError::Closed(request)) = self.0.try_send(request)
         {
+            tracing::warn!("the actor of a service is gone or takes no more: a request gets a 503");
             let text = "the service is not available\n";
             let answer = plain(StatusCode::SERVICE_UNAVAILABLE, text);
             drop(request.responder.respond(answer));

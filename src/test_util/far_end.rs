@@ -79,7 +79,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
 
     /// Waits for exactly these bytes. `Date` lines are ignored.
     pub async fn expect(&mut self, expected: impl AsRef<[u8]>) {
-        let expected = expected.as_ref();
+        patient(
+            "these bytes of the session",
+            self.read_expected(expected.as_ref()),
+        )
+        .await;
+    }
+
+    async fn read_expected(&mut self, expected: &[u8]) {
         loop {
             let (read, certain) = without_dates(&self.read);
             if read.starts_with(expected) {
@@ -90,7 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
             let differs = read[..len] != expected[..len];
             assert!(!differs, "{}", difference(expected, &read));
             assert!(
-                self.more().await,
+                self.read_once().await,
                 "the connection ended. {}",
                 difference(expected, &read)
             );
@@ -99,6 +106,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
 
     /// Waits for this text. Returns everything up to and with it, without `Date` lines.
     pub async fn until(&mut self, mark: &str) -> String {
+        patient("a text of the session", self.read_until(mark)).await
+    }
+
+    async fn read_until(&mut self, mark: &str) -> String {
         let mut seen: usize = 0;
         loop {
             let from = seen.saturating_sub(mark.len());
@@ -109,7 +120,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
             }
             seen = self.read.len();
             assert!(
-                self.more().await,
+                self.read_once().await,
                 "the connection ended before\n{}\nafter\n{}",
                 mark.escape_default(),
                 self.read.escape_ascii()
@@ -119,20 +130,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
 
     /// Waits for this many bytes, and returns them as they are.
     pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
-        while self.read.len() < count {
-            assert!(
-                self.more().await,
-                "the connection ended before {count} bytes, after\n{}",
-                self.read.escape_ascii()
-            );
-        }
+        let enough = async {
+            while self.read.len() < count {
+                assert!(
+                    self.read_once().await,
+                    "the connection ended before {count} bytes, after\n{}",
+                    self.read.escape_ascii()
+                );
+            }
+        };
+        patient("bytes of the session", enough).await;
         let rest = self.read.split_off(count);
         std::mem::replace(&mut self.read, rest)
     }
 
     /// Waits for the end of the connection. Returns everything that came before it, without `Date` lines.
     pub async fn rest(&mut self) -> String {
-        while self.more().await {}
+        let end = async { while self.read_once().await {} };
+        patient("the end of the connection", end).await;
         text(&std::mem::take(&mut self.read))
     }
 
@@ -141,8 +156,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     /// # Panics
     /// If something else comes.
     pub async fn request(&mut self) -> Payload {
-        self.message(Decoder::requests(Arc::new(Rules::default())))
-            .await
+        let decoder = Decoder::requests(Arc::new(Rules::default()));
+        patient("a whole request", self.message(decoder)).await
     }
 
     /// Waits for a response to a request with this method, with its body, which is put inside. An interim (1xx)
@@ -157,7 +172,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
             method,
             upgrade: true,
         });
-        self.message(decoder).await
+        patient("a whole response", self.message(decoder)).await
     }
 
     async fn message(&mut self, mut decoder: Decoder) -> Payload {
@@ -175,7 +190,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
                 Some(Item::Head(head, _)) => message = Some(head),
                 Some(Item::Data(range)) => body.extend_from_slice(&done[range]),
                 Some(Item::End(trailers)) => return whole(message, body, trailers),
-                None if self.more().await => {}
+                None if self.read_once().await => {}
                 None => match decoder.eof(self.read.len()) {
                     Ok(Some(Item::End(trailers))) => return whole(message, body, trailers),
                     _ => panic!("the connection ended in {}", self.read.escape_ascii()),
@@ -186,9 +201,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
 
     /// Reads once. False at the end of the connection, and if it was reset.
     pub async fn more(&mut self) -> bool {
+        patient("bytes of the session", self.read_once()).await
+    }
+
+    async fn read_once(&mut self) -> bool {
         let mut buffer = vec![0; 16 << 10];
-        let read = patient("bytes of the session", self.io.read(&mut buffer)).await;
-        let read = read.unwrap_or(0);
+        let read = self.io.read(&mut buffer).await.unwrap_or(0);
         self.read.extend_from_slice(&buffer[..read]);
         read > 0
     }
