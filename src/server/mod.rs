@@ -133,7 +133,7 @@ impl fmt::Debug for HttpServer {
 
 impl HttpServer {
     /// Makes a server whose handlers are made by a closure, one for each connection: `|_session| MyHandler`. What
-    /// [`handler_fn`](crate::handler_fn) returns is such a closure. For other factories there is
+    /// [`handler_fn`] returns is such a closure. For other factories there is
     /// [`with_factory`](Self::with_factory).
     pub fn new<F, H>(factory: F) -> Self
     where
