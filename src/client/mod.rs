@@ -194,7 +194,7 @@ impl HttpClient {
 
     /// Sends a request whose body is inside, and follows redirects.
     async fn send(&self, mut request: Payload) -> Result<Reply, ClientError> {
-        if !request.settle_empty() && request.mode() != TransferMode::Oneshot {
+        if !request.complete_if_empty() && request.mode() != TransferMode::Oneshot {
             return Err(ClientError::unsent(UseError::NoWriter, request));
         }
         if self.0.redirects == 0 {
@@ -220,7 +220,7 @@ impl HttpClient {
     {
         if request.mode() == TransferMode::Oneshot {
             request.set_length(None);
-        } else if request.settle_empty() {
+        } else if request.complete_if_empty() {
             // Like any request whose body is inside, it can be sent again.
             return self.send(request).await;
         }

@@ -254,7 +254,7 @@ impl Payload {
 
     /// A message that announces a body of length 0 is whole, and nobody has to write or end that body. Returns whether it
     /// is one.
-    pub(crate) fn settle_empty(&mut self) -> bool {
+    pub(crate) fn complete_if_empty(&mut self) -> bool {
         let empty = self.mode() == TransferMode::Stream
             && self.body_size() == Some(0)
             && self.body_bytes().is_empty();

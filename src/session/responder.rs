@@ -76,7 +76,7 @@ impl Responder {
         if self.needs_body(&payload) {
             return self.answer(payload, Writer::Missing);
         }
-        payload.settle_empty();
+        payload.complete_if_empty();
         self.answer(payload, Writer::NotNeeded)
     }
 
