@@ -24,7 +24,6 @@ impl Handler<Mute> for PayloadBuilder {
 
     fn handle(&mut self, _: Mute, _: &mut Self::Context) {
         self.muted = true;
-        self.pace.stop();
     }
 }
 
