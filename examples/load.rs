@@ -16,9 +16,11 @@ use std::time::{Duration, Instant};
 
 use actix::Addr;
 use clap::Parser;
+use http_actors::error::Refused;
+use http_actors::message::Apply;
 use http_actors::{
-    Apply, Cancelled, Exchange, Failure, HttpClient, HttpHandler, HttpSession, Method, Origin,
-    Payload, Refused, SessionContext, SessionOptions, Unsent, Uri,
+    Cancelled, Exchange, Failure, HttpClient, HttpHandler, HttpSession, Method, Origin, Payload,
+    SessionContext, SessionOptions, Unsent, Uri,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::Notify;

@@ -5,9 +5,11 @@
 //! `cargo run --example relay -- URL [LISTEN]`, for example with the URL `http://127.0.0.1:9090`.
 
 use actix::Addr;
+use http_actors::error::Refused;
+use http_actors::message::{Apply, Dispose};
 use http_actors::{
-    Apply, Cancelled, Dispose, Exchange, Failure, HttpHandler, HttpServer, HttpSession, Origin,
-    Payload, Refused, SessionContext, SessionOptions, StatusCode, Unsent,
+    Cancelled, Exchange, Failure, HttpHandler, HttpServer, HttpSession, Origin, Payload,
+    SessionContext, SessionOptions, StatusCode, Unsent,
 };
 
 /// Handles the client.

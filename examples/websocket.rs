@@ -10,8 +10,9 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use http_actors::upgrade::Upgrade;
 use http_actors::{
-    HttpHandler, HttpServer, HttpSession, Method, Payload, SessionContext, StatusCode, Upgrade,
+    HttpHandler, HttpServer, HttpSession, Method, Payload, SessionContext, StatusCode,
 };
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;

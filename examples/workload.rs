@@ -20,9 +20,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Parser;
+use http_actors::message::Drain;
 use http_actors::{
-    Cancelled, Drain, Exchange, Failure, Headers, HttpHandler, HttpServer, MessageId, Method,
-    Payload, Room, SessionContext, StatusCode, Timeouts, TransferMode,
+    Cancelled, Exchange, Failure, Headers, HttpHandler, HttpServer, MessageId, Method, Payload,
+    Room, SessionContext, StatusCode, Timeouts, TransferMode,
 };
 use listenfd::ListenFd;
 

@@ -49,7 +49,7 @@
 //! 8. A reset is noticed at once, and the work for that peer is dropped. A peer that closes (FIN) may only have closed
 //!    its sending side, and still read: by default it gets 5 s, see [`HalfClose`]. An answer that was cut short never
 //!    looks complete to the peer.
-//! 9. A rejected message is returned to the awaiting sender, as [`Refused`], with the reason.
+//! 9. A rejected message is returned to the awaiting sender, as [`Refused`](error::Refused), with the reason.
 //! 10. Ambiguous input, which two parsers could understand differently, is rejected, and nothing after it is read as a
 //!     request.
 //!
@@ -61,22 +61,26 @@
 //!   [`HttpHandler`] of your own. [`SessionContext`] is the session as such a handler sees it. An [`ErrorResponse`] is
 //!   an error that chooses the answer.
 //! * **Answering from elsewhere**: [`Responder`] and [`BodySender`], bound to one request. [`sse`] is events for
-//!   browsers. Both are built on the messages [`Apply`], [`SendChunk`], [`Finish`], [`Write`] and [`Cancel`].
+//!   browsers.
 //! * **Incoming bodies**: [`Incoming`] is a stream; [`SessionContext::deliver_body_to`] sends the body to another actor
-//!   as [`BodyPart`] messages. A session accepts those too.
+//!   as [`BodyPart`](message::BodyPart) messages.
 //! * **Asking**: [`HttpClient`] for any server, with [`ClientBuilder`], [`Proxy`], [`ClientError`].
 //!   [`HttpSession::connect`] for one server, by [`Origin`] and [`Route`].
-//! * **How an exchange ended**: [`Exchange`], [`Cancelled`], [`Failure`], by [`CancelCause`] and [`FailureReason`].
+//! * **How an exchange ended**: [`Exchange`], [`Cancelled`], [`Failure`].
 //! * **Options**: [`SessionOptions`] with [`Limits`], [`Timeouts`], [`Buffers`], [`HalfClose`], [`Leniency`].
-//! * **Ending**: [`Drain`] for a server and [`Leave`] for a session let exchanges finish until a deadline; [`Dispose`]
-//!   cuts them off.
-//! * **Beyond HTTP**: [`HandOff`] gives the connection away after 101 or CONNECT, as an [`Upgraded`].
-//! * **Watching**: [`Inspect`] a session, the [`Sessions`] of a server, [`Watch`] for the end of one, a [`Tap`] for the
-//!   bytes. [`CommonLog`], [`JsonLog`], [`ContentsLog`] or a [`Logger`] of your own. Spans and metrics:
-//!   [`observability`].
-//! * **TLS**: `HttpServer::bind_rustls`, `Route::tls`, [`TlsInfo`], [`TlsError`].
-//! * **Testing**: `test_util` has connections in memory that cut, stall and break.
-//! * **Without actors**: [`HttpCodec`], for a `Framed` of tokio-util.
+//!
+//! # The modules
+//!
+//! * [`message`]: all that you can send to the actors: to a session by its `Addr<HttpSession>`, to a server by its
+//!   [`ServerActor`]. How both end, too: [`Drain`](message::Drain), [`Leave`](message::Leave),
+//!   [`Dispose`](message::Dispose).
+//! * [`error`]: what went wrong, and who caused it.
+//! * [`log`]: access logs, and a [`Logger`](log::Logger) of your own. Spans and metrics: [`observability`].
+//! * [`upgrade`]: a connection after 101 or CONNECT.
+//! * [`tap`]: sees the bytes of a connection.
+//! * [`codec`]: the wire without actors, for a `Framed` of tokio-util.
+//! * [`sse`]: server-sent events.
+//! * `test_util`: connections in memory that cut, stall and break.
 //!
 //! # Features
 //!
@@ -93,8 +97,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
-mod error;
-mod log;
+pub mod error;
+pub mod log;
 #[doc = include_str!("../docs/observability.md")]
 pub mod observability {}
 mod payload;
@@ -108,32 +112,78 @@ mod wire;
 
 pub use bytes::Bytes;
 pub use client::{Blame, ClientBuilder, ClientError, ClientErrorKind, HttpClient, Proxy};
-pub use error::{
-    BodyError, CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, TlsError,
-    UseError, WireError,
-};
 pub use http::{Method, StatusCode, Uri, Version};
-pub use log::{CommonLog, ContentsLog, DiscardLog, JsonLog};
 pub use payload::{Credentials, Headers, MessageId, Payload, TransferMode};
 #[cfg(feature = "tower")]
 pub use server::tower_handler;
 pub use server::{
-    Cut, Drain, DrainReport, ErrorResponse, FromRequest, HttpRequest, HttpServer, IntoResponse,
-    LocalAddrs, Running, ServerActor, ServerNotify, Service, Sessions, SetHandler, SetLogger,
-    handler_fn,
+    ErrorResponse, FromRequest, HttpRequest, HttpServer, IntoResponse, Running, ServerActor,
+    ServerNotify, Service, handler_fn,
 };
 pub use session::{
-    Answer, Apply, BodyPart, BodySender, Buffers, Cancel, CancelAll, CancelCurrent, Cancelled,
-    CodecError, Detail, Dispose, Exchange, ExchangePhase, Failure, Finish, FinishOf, FinishWith,
-    Frame, HalfClose, HandOff, HandOffTo, HandlerFactory, HttpCodec, HttpHandler, HttpSession,
-    Incoming, Inspect, Kept, Leave, Left, Logger, MuteGuard, NoMore, NotUpgraded, Outcome, Part,
-    Record, Responder, Room, SendChunk, SendChunkTo, SessionContext, SessionInfo, SessionOptions,
-    SessionPhase, Terminated, Timeouts, Unsent, Upgrade, Upgraded, Watch, Write, WriteTo,
+    Answer, BodySender, Buffers, Cancelled, Exchange, ExchangePhase, Failure, HalfClose,
+    HandlerFactory, HttpHandler, HttpSession, Incoming, MuteGuard, Outcome, Responder, Room,
+    SessionContext, SessionInfo, SessionOptions, SessionPhase, Timeouts, Unsent,
 };
-pub use transport::{
-    Direction, Origin, Passed, Peer, Redacted, Route, Scheme, Tap, Tapped, TlsInfo,
-};
+pub use transport::{Origin, Peer, Route, Scheme, TlsInfo};
 pub use wire::{Leniency, Limits};
+
+pub mod message {
+    //! What the actors understand: the behaviours of a session and of a server, with what they answer.
+    //!
+    //! | to a session | |
+    //! | --- | --- |
+    //! | [`Apply`], [`SendChunk`], [`Finish`], [`FinishWith`], [`Write`] | send a message: its head, pieces of its body, its end, or all of it |
+    //! | [`SendChunkTo`], [`FinishOf`], [`WriteTo`] | the same for one message, by its [`MessageId`](crate::MessageId): refused if another one has begun |
+    //! | [`Cancel`], [`CancelCurrent`], [`CancelAll`] | give exchanges up |
+    //! | [`BodyPart`] | pass on a body that arrived elsewhere, with its end |
+    //! | [`HandOff`], [`HandOffTo`] | leave HTTP, and get the connection as an [`Upgraded`](crate::upgrade::Upgraded) |
+    //! | [`Inspect`], [`Watch`] | look at a session; learn of its end |
+    //! | [`Leave`], [`Dispose`] | end it: gracefully; at once |
+    //!
+    //! | to a server, by its [`ServerActor`](crate::ServerActor) | |
+    //! | --- | --- |
+    //! | [`Sessions`], [`LocalAddrs`] | what there is |
+    //! | [`SetHandler`], [`SetLogger`] | change it while it runs |
+    //! | [`Drain`], [`Dispose`] | end it: gracefully; at once |
+    //!
+    //! Messages of one sender are handled in the order in which they were sent (P14). What does not fit, or comes too
+    //! late, is refused: await the answer (`Addr::send`) to get it back in a [`Refused`](crate::error::Refused).
+
+    pub use crate::server::{Cut, Drain, DrainReport, LocalAddrs, Sessions, SetHandler, SetLogger};
+    pub use crate::session::{
+        Apply, BodyPart, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith,
+        HandOff, HandOffTo, Inspect, Leave, Left, NoMore, Part, SendChunk, SendChunkTo, Terminated,
+        Watch, Write, WriteTo,
+    };
+}
+
+pub mod upgrade {
+    //! A connection that no longer speaks HTTP: after 101 Switching Protocols, or a 2xx to CONNECT.
+    //!
+    //! A server hands its connection over by [`Responder::hand_off`](crate::Responder::hand_off) or
+    //! [`SessionContext::hand_off`](crate::SessionContext::hand_off), a client by the message
+    //! [`HandOff`](crate::message::HandOff). An [`Upgraded`] is `AsyncRead + AsyncWrite`, for any implementation of
+    //! what comes after HTTP, such as WebSocket.
+
+    pub use crate::session::{NotUpgraded, Upgrade, Upgraded};
+}
+
+pub mod tap {
+    //! Sees the bytes of a connection as they pass: for traces, and to find faults.
+    //!
+    //! [`SessionOptions::tap`](crate::SessionOptions::tap) takes a [`Tap`]. [`Redacted`] hides credentials.
+
+    pub use crate::transport::{Direction, Passed, Redacted, Tap, Tapped};
+}
+
+pub mod codec {
+    //! The wire without actors: [`HttpCodec`] is the encoder and the decoder of a `Framed` of tokio-util.
+    //!
+    //! It parses as a session does, within the same limits. Deadlines, order and flow control are up to you.
+
+    pub use crate::session::{CodecError, Frame, HttpCodec};
+}
 
 /// The snippets of the README and of the guide are compiled as doc tests. Those that terminate are also run.
 #[cfg(all(doctest, feature = "rustls"))]

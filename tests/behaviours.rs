@@ -4,10 +4,11 @@ mod common;
 
 use bytes::Bytes;
 use common::{Served, serve, serve_with};
+use http_actors::error::{RefusedReason, UseError};
+use http_actors::message::{Apply, Cancel, Finish, FinishWith, Inspect, SendChunk, Write};
 use http_actors::{
-    Apply, BodySender, Buffers, Cancel, Finish, FinishWith, Headers, Inspect, Payload,
-    RefusedReason, Responder, Room, SendChunk, SessionContext, SessionOptions, SessionPhase,
-    StatusCode, UseError, Write,
+    BodySender, Buffers, Headers, Payload, Responder, Room, SessionContext, SessionOptions,
+    SessionPhase, StatusCode,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -81,7 +82,7 @@ async fn in_state(state: State) -> Served {
 }
 
 /// `Ok`, or the reason.
-fn verdict<T, M>(result: Result<T, http_actors::Refused<M>>) -> Option<RefusedReason> {
+fn verdict<T, M>(result: Result<T, http_actors::error::Refused<M>>) -> Option<RefusedReason> {
     result.err().map(|refused| refused.reason)
 }
 

@@ -17,10 +17,11 @@ use std::time::Duration;
 use actix::Addr;
 use bytes::Bytes;
 use common::{Heard, Peer, Pipe, Recorder, eventually_blocking, tcp_pair};
+use http_actors::error::Refused;
+use http_actors::message::{Apply, BodyPart, Cancel, Finish, Inspect, Part, SendChunk};
 use http_actors::{
-    Apply, BodyPart, Cancel, ClientErrorKind, Finish, HttpClient, HttpHandler, HttpSession,
-    Inspect, MessageId, MuteGuard, Origin, Part, Payload, Refused, Route, SendChunk,
-    SessionContext, SessionOptions, StatusCode, Unsent,
+    ClientErrorKind, HttpClient, HttpHandler, HttpSession, MessageId, MuteGuard, Origin, Payload,
+    Route, SessionContext, SessionOptions, StatusCode, Unsent,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 

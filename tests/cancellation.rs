@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use actix::Addr;
 use common::{Heard, Recorder, tcp_pair};
-use http_actors::{
-    Apply, Cancel, Dispose, HttpSession, MessageId, Payload, SendChunk, SessionContext,
-    SessionOptions, StatusCode,
-};
+use http_actors::message::{Apply, Cancel, Dispose, SendChunk};
+use http_actors::{HttpSession, MessageId, Payload, SessionContext, SessionOptions, StatusCode};
 
 /// How far the exchange is when it is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

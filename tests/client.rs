@@ -9,10 +9,11 @@ use std::time::Duration;
 use actix::Addr;
 use bytes::Bytes;
 use common::{Heard, Peer, Pipe, Recorder, tcp_pair};
+use http_actors::error::{CancelCause, FailureReason, RefusedReason, UseError};
+use http_actors::message::{Apply, Cancel, Dispose, Finish, FinishWith, Inspect, SendChunk};
 use http_actors::{
-    Apply, Cancel, CancelCause, Dispose, FailureReason, Finish, FinishWith, Headers, HttpHandler,
-    HttpServer, HttpSession, Inspect, Limits, MessageId, Origin, Payload, RefusedReason, Route,
-    SendChunk, SessionContext, SessionOptions, SessionPhase, StatusCode, UseError,
+    Headers, HttpHandler, HttpServer, HttpSession, Limits, MessageId, Origin, Payload, Route,
+    SessionContext, SessionOptions, SessionPhase, StatusCode,
 };
 use tokio::io::AsyncWriteExt as _;
 
@@ -669,7 +670,7 @@ async fn https_without_tls() {
     let (factory, mut heard) = Recorder::script(|_, _| {});
     let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
     apply(&session, get("/")).await;
-    let unsupported = FailureReason::AuthFailed(http_actors::TlsError::Unsupported);
+    let unsupported = FailureReason::AuthFailed(http_actors::error::TlsError::Unsupported);
     heard
         .expect(&[&format!("failed {unsupported:?} Queued")])
         .await;
@@ -826,7 +827,7 @@ async fn request_bodies_are_held_to_their_length() {
     let mut asking = ask();
     let raw = asking
         .session
-        .send(http_actors::Write("x".into()))
+        .send(http_actors::message::Write("x".into()))
         .await
         .expect("alive")
         .expect_err("a client");

@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use http_actors::{
-    CodecError, Frame, Headers, HttpCodec, Leniency, Limits, Method, Payload, StatusCode,
-    TransferMode, UseError, WireError,
-};
+use http_actors::codec::{CodecError, Frame, HttpCodec};
+use http_actors::error::{UseError, WireError};
+use http_actors::{Headers, Leniency, Limits, Method, Payload, StatusCode, TransferMode};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::codec::Framed;

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use actix::Addr;
 use bytes::{Bytes, BytesMut};
+use http_actors::message::Apply;
 use http_actors::test_util::{FarEnd, Heard, Pipe, Recorder};
 use http_actors::{
-    Apply, Headers, HttpHandler, HttpSession, Limits, MessageId, Method, Payload, Room,
-    SessionContext, SessionOptions, StatusCode, TransferMode,
+    Headers, HttpHandler, HttpSession, Limits, MessageId, Method, Payload, Room, SessionContext,
+    SessionOptions, StatusCode, TransferMode,
 };
 
 /// The pipe that does not cut, and those that do, for conversations of so many bytes in one direction.

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use actix::Addr;
 use common::Peer;
+use http_actors::error::CancelCause;
+use http_actors::message::{Dispose, Drain, DrainReport};
 use http_actors::{
-    CancelCause, Cancelled, Dispose, Drain, DrainReport, ExchangePhase, HttpHandler, HttpServer,
-    Outcome, Payload, Responder, Running, ServerActor, SessionContext, SessionOptions, StatusCode,
+    Cancelled, ExchangePhase, HttpHandler, HttpServer, Outcome, Payload, Responder, Running,
+    ServerActor, SessionContext, SessionOptions, StatusCode,
 };
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -245,7 +247,7 @@ async fn the_backlog_is_served() {
     // Behind the drain in the mailbox of the server: when it is answered the worker has been asked.
     running
         .handle()
-        .send(http_actors::LocalAddrs)
+        .send(http_actors::message::LocalAddrs)
         .await
         .expect("alive");
     barrier.wait();

@@ -9,9 +9,11 @@ use std::time::Duration;
 use actix::Addr;
 use bytes::Bytes;
 use common::{Heard, Peer, Pipe, Recorder, serve, tcp_pair};
+use http_actors::error::UseError;
+use http_actors::message::{Apply, Finish, Inspect, Leave, SendChunk};
 use http_actors::{
-    Apply, Exchange, Finish, HttpHandler, HttpSession, Inspect, Leave, MuteGuard, Payload,
-    SendChunk, SessionContext, SessionOptions, StatusCode, UseError,
+    Exchange, HttpHandler, HttpSession, MuteGuard, Payload, SessionContext, SessionOptions,
+    StatusCode,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;

@@ -83,14 +83,14 @@ async fn bodies_of_waiting_requests_wait_with_them() {
     // A whole round through the session's mailbox: the second request had every chance to be delivered wrongly.
     let info = served
         .session
-        .send(http_actors::Inspect)
+        .send(http_actors::message::Inspect)
         .await
         .expect("alive");
     assert_eq!(info.phase, http_actors::SessionPhase::Handling);
     assert!(served.heard.so_far().is_empty());
     served
         .session
-        .send(http_actors::Apply(ok("hi")))
+        .send(http_actors::message::Apply(ok("hi")))
         .await
         .expect("alive")
         .expect("accepted");
@@ -165,7 +165,7 @@ async fn chunked_requests_with_trailers() {
         .await;
     served
         .session
-        .send(http_actors::Apply(ok("hi")))
+        .send(http_actors::message::Apply(ok("hi")))
         .await
         .expect("alive")
         .expect("accepted");
@@ -615,7 +615,7 @@ mod expect_continue {
         served.heard.expect(&["chunk abc", "finished"]).await;
         served
             .session
-            .send(http_actors::Apply(ok("hi")))
+            .send(http_actors::message::Apply(ok("hi")))
             .await
             .expect("alive")
             .expect("accepted");
@@ -647,7 +647,7 @@ mod expect_continue {
             .await;
         served
             .session
-            .send(http_actors::Apply(ok("hi")))
+            .send(http_actors::message::Apply(ok("hi")))
             .await
             .expect("alive")
             .expect("accepted");
@@ -694,7 +694,7 @@ mod expect_continue {
                 .heard
                 .expect(&["apply POST / chunked", "finished"])
                 .await;
-            let answer = http_actors::Apply(ok("hi"));
+            let answer = http_actors::message::Apply(ok("hi"));
             let answered = served.session.send(answer).await.expect("alive");
             answered.expect("accepted");
             served.peer.expect(HI).await;
@@ -716,7 +716,10 @@ mod expect_continue {
         for _ in 0..2 {
             // Longer than a body may take, and than a connection may be idle.
             tokio::time::sleep(std::time::Duration::from_secs(100)).await;
-            let answered = served.session.send(http_actors::Apply(ok("hi"))).await;
+            let answered = served
+                .session
+                .send(http_actors::message::Apply(ok("hi")))
+                .await;
             answered.expect("alive").expect("accepted");
             served.peer.expect(HI).await;
             served.peer.expect(CONTINUE).await;
@@ -749,7 +752,7 @@ mod expect_continue {
         served.heard.expect(&["apply POST / stream 3"]).await;
         served
             .session
-            .send(http_actors::Inspect)
+            .send(http_actors::message::Inspect)
             .await
             .expect("alive");
         let responder = taken
@@ -791,7 +794,7 @@ mod expect_continue {
         assert!(
             served
                 .session
-                .send(http_actors::Inspect)
+                .send(http_actors::message::Inspect)
                 .await
                 .expect("alive")
                 .muted,
@@ -974,7 +977,7 @@ async fn an_end_that_brings_no_byte_ends_the_exchange() {
         .expect("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
         .await;
     served.heard.expect(&["apply GET / []", "need_body"]).await;
-    served.session.do_send(http_actors::Finish);
+    served.session.do_send(http_actors::message::Finish);
     served.heard.expect(&["completed 200 in 0 out 3"]).await;
 }
 

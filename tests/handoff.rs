@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, AsyncContext as _, Context, Handler, Message, Recipient};
 use common::{Heard, Peer, Pipe, Recorder, Served, serve, tcp_pair};
+use http_actors::error::{FailureReason, RefusedReason, UseError};
+use http_actors::message::{Apply, Cancel, Dispose, HandOff};
+use http_actors::upgrade::{NotUpgraded, Upgrade, Upgraded};
 use http_actors::{
-    Apply, Cancel, Dispose, FailureReason, HandOff, HttpHandler, HttpServer, HttpSession, Method,
-    NotUpgraded, Origin, Payload, RefusedReason, Responder, SessionContext, SessionOptions,
-    StatusCode, Upgrade, Upgraded, UseError,
+    HttpHandler, HttpServer, HttpSession, Method, Origin, Payload, Responder, SessionContext,
+    SessionOptions, StatusCode,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::oneshot;
@@ -567,7 +569,7 @@ async fn the_limit_holds() {
     kept.await.expect("handed over");
     let mut second = Peer::new(tokio::net::TcpStream::connect(at).await.expect("open"));
     second.send(OFFER).await;
-    let sessions = server.handle().send(http_actors::Sessions).await;
+    let sessions = server.handle().send(http_actors::message::Sessions).await;
     assert_eq!(sessions.expect("alive").len(), 0, "the second waits");
     keeper.do_send(Drop);
     first.expect(SWITCHED).await;

@@ -14,10 +14,11 @@ use actix::Addr;
 use bytes::Bytes;
 use common::{Peer, eventually};
 use futures_util::{StreamExt as _, stream};
+use http_actors::error::{BodyError, FailureReason, UseError};
+use http_actors::message::Apply;
 use http_actors::{
-    Apply, Blame, BodyError, ClientError, ClientErrorKind, ErrorResponse, FailureReason,
-    HttpClient, HttpHandler, HttpServer, HttpSession, Incoming, Payload, Proxy, SessionContext,
-    StatusCode, UseError, handler_fn,
+    Blame, ClientError, ClientErrorKind, ErrorResponse, HttpClient, HttpHandler, HttpServer,
+    HttpSession, Incoming, Payload, Proxy, SessionContext, StatusCode, handler_fn,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;

@@ -5,10 +5,9 @@ mod common;
 use std::time::Duration;
 
 use common::{Heard, Pipe, Recorder, comes_true, comes_true_within, eventually, serve};
+use http_actors::message::Apply;
 use http_actors::test_util::{FarEnd, Random, Socket};
-use http_actors::{
-    Apply, HttpSession, Method, Payload, SessionContext, SessionOptions, StatusCode,
-};
+use http_actors::{HttpSession, Method, Payload, SessionContext, SessionOptions, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use actix::Addr;
 use common::{Heard, Peer, Recorder, Served, serve, serve_with};
-use http_actors::{
-    Apply, Finish, HttpSession, Leave, Left, Payload, RefusedReason, SendChunk, SessionContext,
-    SessionOptions, StatusCode,
-};
+use http_actors::error::RefusedReason;
+use http_actors::message::{Apply, Finish, Leave, Left, SendChunk};
+use http_actors::{HttpSession, Payload, SessionContext, SessionOptions, StatusCode};
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::{Served, accept, serve, serve_with, tcp_pair};
+use http_actors::message::{Apply, Cancel, Dispose, Finish, Inspect};
 use http_actors::{
-    Apply, Cancel, Dispose, Finish, HalfClose, Inspect, Payload, SessionContext, SessionOptions,
-    SessionPhase, StatusCode, Timeouts,
+    HalfClose, Payload, SessionContext, SessionOptions, SessionPhase, StatusCode, Timeouts,
 };
 use tokio::io::AsyncReadExt as _;
 
@@ -375,7 +375,7 @@ async fn an_aborted_close_delimited_answer_ends_in_a_reset() {
         .expect("written");
     heard.expect(&["apply GET / []", "need_body"]).await;
     session
-        .send(http_actors::SendChunk("abc".into()))
+        .send(http_actors::message::SendChunk("abc".into()))
         .await
         .expect("alive")
         .expect("taken");
@@ -839,7 +839,8 @@ mod faults {
 
     use super::*;
     use common::{Peer, Pipe};
-    use http_actors::{Finish, HttpHandler, HttpSession, Responder, SendChunk};
+    use http_actors::message::{Finish, SendChunk};
+    use http_actors::{HttpHandler, HttpSession, Responder};
     use std::sync::Mutex;
 
     const ERROR: &str = "HTTP/1.1 500 Internal Server Error\r\n";
@@ -898,7 +899,10 @@ mod faults {
                     .respond(ok("hi").header("X", "a\nb"))
                     .await
                     .expect_err("unusable");
-                assert_eq!(refused.reason, http_actors::UseError::InvalidValue.into());
+                assert_eq!(
+                    refused.reason,
+                    http_actors::error::UseError::InvalidValue.into()
+                );
             });
         });
         served.peer.send(GET).await;
@@ -965,7 +969,7 @@ mod faults {
         served.session.send(Dispose).await.expect("alive");
         served.heard.rest().await;
         let refused = third.respond(ok("third")).await.expect_err("closed");
-        assert_eq!(refused.reason, http_actors::RefusedReason::Closing);
+        assert_eq!(refused.reason, http_actors::error::RefusedReason::Closing);
         assert_eq!(refused.message.body_bytes(), "third");
     }
 
@@ -989,7 +993,10 @@ mod faults {
             .await
             .expect("alive")
             .expect_err("too short");
-        assert_eq!(refused.reason, http_actors::UseError::BodyTooShort.into());
+        assert_eq!(
+            refused.reason,
+            http_actors::error::UseError::BodyTooShort.into()
+        );
         assert!(!served.peer.rest().await.contains("abcd"));
         assert_eq!(
             served.heard.rest().await,
@@ -1003,7 +1010,7 @@ mod faults {
         let mut served = serve(|_, session: &mut SessionContext| {
             session.respond(Payload::response(StatusCode::OK).length(3));
             let refused = session.send_chunk("abcd").expect_err("too long");
-            assert_eq!(refused.reason, http_actors::RefusedReason::TooLong);
+            assert_eq!(refused.reason, http_actors::error::RefusedReason::TooLong);
             assert_eq!(refused.message, "abcd");
             assert!(session.send_chunk("abc").is_ok());
             session.finish().expect("whole");

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Peer, Pipe, serve, serve_with};
+use http_actors::message::{Apply, CancelCurrent};
 use http_actors::{
-    Apply, Buffers, CancelCurrent, HttpHandler, HttpSession, Payload, SessionContext,
-    SessionOptions, StatusCode,
+    Buffers, HttpHandler, HttpSession, Payload, SessionContext, SessionOptions, StatusCode,
 };
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
@@ -260,7 +260,7 @@ async fn throttled_time() {
     served.peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     served.heard.expect(&["apply GET / []"]).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    served.session.do_send(http_actors::Dispose);
+    served.session.do_send(http_actors::message::Dispose);
     served.heard.rest().await;
     assert_eq!(board.seconds("http_actors.throttled_time{}"), [5, 3]);
 }

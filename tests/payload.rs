@@ -4,10 +4,10 @@ use std::error::Error;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_actors::{
-    BodyError, ClientErrorKind, CodecError, FailureReason, Headers, Method, NotUpgraded, Payload,
-    Refused, RefusedReason, StatusCode, TransferMode, UseError, Version, WireError,
-};
+use http_actors::codec::CodecError;
+use http_actors::error::{BodyError, FailureReason, Refused, RefusedReason, UseError, WireError};
+use http_actors::upgrade::NotUpgraded;
+use http_actors::{ClientErrorKind, Headers, Method, Payload, StatusCode, TransferMode, Version};
 
 fn get(url: &str) -> Payload {
     Payload::get(url).expect("a URL")

@@ -15,12 +15,16 @@ use common::{
     Draw as _, ON_PURPOSE, PATIENCE, PATTERN, Pipe, Random, comes_true, hide_panics_on_purpose,
 };
 use futures_util::StreamExt as _;
+use http_actors::codec::{Frame, HttpCodec};
+use http_actors::error::Refused;
+use http_actors::message::{
+    Apply, BodyPart, Cancel, Dispose, Finish, Leave, NoMore, Part, SendChunk,
+};
 use http_actors::test_util::Socket;
 use http_actors::{
-    Apply, BodyPart, BodySender, Cancel, Cancelled, Dispose, Exchange, Failure, Finish, Frame,
-    HttpCodec, HttpHandler, HttpSession, Leave, Leniency, Limits, MessageId, Method, MuteGuard,
-    NoMore, Origin, Part, Payload, Refused, SendChunk, SessionContext, SessionOptions,
-    TransferMode, Unsent,
+    BodySender, Cancelled, Exchange, Failure, HttpHandler, HttpSession, Leniency, Limits,
+    MessageId, Method, MuteGuard, Origin, Payload, SessionContext, SessionOptions, TransferMode,
+    Unsent,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

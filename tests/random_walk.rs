@@ -11,10 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{Draw as _, ON_PURPOSE, PATTERN, Random, hide_panics_on_purpose};
 use futures_util::{SinkExt as _, Stream, StreamExt as _};
+use http_actors::codec::{CodecError, Frame, HttpCodec};
+use http_actors::message::{Cancel, Dispose, Finish, SendChunk};
 use http_actors::{
-    BodySender, Cancel, Cancelled, CodecError, Dispose, Exchange, Failure, Finish, Frame,
-    HalfClose, HttpCodec, HttpHandler, HttpSession, Leniency, Limits, MessageId, MuteGuard,
-    Payload, Responder, Room, SendChunk, SessionContext, SessionOptions, StatusCode, TransferMode,
+    BodySender, Cancelled, Exchange, Failure, HalfClose, HttpHandler, HttpSession, Leniency,
+    Limits, MessageId, MuteGuard, Payload, Responder, Room, SessionContext, SessionOptions,
+    StatusCode, TransferMode,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio_util::codec::Framed;

@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use common::{Heard, PATIENCE, Peer, Pipe, accept, eventually, serve, serve_with, tcp_pair};
 use futures_util::{FutureExt as _, StreamExt as _};
+use http_actors::codec::{Frame, HttpCodec};
+use http_actors::error::{Refused, RefusedReason};
+use http_actors::log::{Logger, Record};
+use http_actors::message::{Apply, Cancel, Dispose, Finish, Inspect, SendChunk, Write};
 use http_actors::{
-    Apply, Cancel, Cancelled, Dispose, Exchange, Failure, Finish, Frame, HalfClose, Headers,
-    HttpCodec, HttpHandler, HttpSession, Inspect, Leniency, Limits, Logger, MessageId, Payload,
-    Record, Refused, RefusedReason, Responder, SendChunk, SessionContext, SessionInfo,
-    SessionOptions, StatusCode, Timeouts, Unsent, Write,
+    Cancelled, Exchange, Failure, HalfClose, Headers, HttpHandler, HttpSession, Leniency, Limits,
+    MessageId, Payload, Responder, SessionContext, SessionInfo, SessionOptions, StatusCode,
+    Timeouts, Unsent,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

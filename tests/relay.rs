@@ -10,9 +10,10 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use common::{PATIENCE, Peer, eventually};
+use http_actors::message::{Inspect, Sessions};
 use http_actors::{
-    Headers, HttpHandler, HttpServer, Inspect, MessageId, Origin, Payload, Room, Running,
-    SessionContext, Sessions, StatusCode, TransferMode,
+    Headers, HttpHandler, HttpServer, MessageId, Origin, Payload, Room, Running, SessionContext,
+    StatusCode, TransferMode,
 };
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use common::{Peer, eventually};
+use http_actors::log::{CommonLog, ContentsLog, Detail, JsonLog, Logger, Record};
+use http_actors::message::{Dispose, Inspect, LocalAddrs, Sessions, SetHandler, SetLogger};
 use http_actors::{
-    CommonLog, ContentsLog, Detail, Dispose, HttpHandler, HttpRequest, HttpServer, Inspect,
-    JsonLog, Limits, LocalAddrs, Logger, Payload, Record, Responder, Running, ServerNotify,
-    SessionContext, SessionOptions, Sessions, SetHandler, SetLogger, StatusCode, handler_fn,
+    HttpHandler, HttpRequest, HttpServer, Limits, Payload, Responder, Running, ServerNotify,
+    SessionContext, SessionOptions, StatusCode, handler_fn,
 };
 use tokio::net::TcpStream;
 

@@ -11,9 +11,11 @@ use actix::Addr;
 use bytes::Bytes;
 use common::{Peer, Pipe};
 use futures_util::{StreamExt as _, stream};
+use http_actors::error::{BodyError, CancelCause, FailureReason, WireError};
+use http_actors::message::Dispose;
 use http_actors::{
-    BodyError, CancelCause, Dispose, ErrorResponse, FailureReason, HandlerFactory, HttpRequest,
-    HttpSession, Incoming, Payload, SessionOptions, StatusCode, Timeouts, WireError, handler_fn,
+    ErrorResponse, HandlerFactory, HttpRequest, HttpSession, Incoming, Payload, SessionOptions,
+    StatusCode, Timeouts, handler_fn,
 };
 use tokio::sync::mpsc;
 

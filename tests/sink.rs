@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, Recipient, ResponseActFuture};
 use common::{Heard, Peer, Pipe, Recorder, Served, eventually, serve, serve_with};
+use http_actors::error::RefusedReason;
+use http_actors::message::{Apply, BodyPart, Cancel, Inspect, NoMore, Part};
 use http_actors::test_util::Socket;
 use http_actors::{
-    Apply, BodyPart, Cancel, Headers, HttpSession, Inspect, MessageId, NoMore, Part, Payload,
-    RefusedReason, SessionContext, SessionOptions, StatusCode,
+    Headers, HttpSession, MessageId, Payload, SessionContext, SessionOptions, StatusCode,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{mpsc, oneshot};
@@ -449,7 +450,7 @@ async fn bodies_that_are_cut() {
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na")
         .await;
     let told = parts.next().await;
-    session.do_send(http_actors::Dispose);
+    session.do_send(http_actors::message::Dispose);
     parts.expect(&["cut"]).await;
     drop(told);
 }

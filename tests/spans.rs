@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use actix::Addr;
 use common::{Peer, Pipe, eventually};
+use http_actors::message::{Apply, LocalAddrs};
 use http_actors::{
-    Apply, HttpClient, HttpHandler, HttpServer, HttpSession, LocalAddrs, Payload, SessionContext,
-    SessionOptions, StatusCode,
+    HttpClient, HttpHandler, HttpServer, HttpSession, Payload, SessionContext, SessionOptions,
+    StatusCode,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -276,11 +277,11 @@ async fn a_cut_exchange() {
     let session = HttpSession::accept(near, &|_| Idle, SessionOptions::default());
     peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     eventually("an exchange", async || {
-        let info = session.send(http_actors::Inspect).await;
+        let info = session.send(http_actors::message::Inspect).await;
         info.expect("alive").exchanges > 0
     })
     .await;
-    session.do_send(http_actors::Dispose);
+    session.do_send(http_actors::message::Dispose);
     peer.rest().await;
     let exchange = &spans.named("exchange")[0];
     assert_eq!(exchange.fields["error.type"], "local");

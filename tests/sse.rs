@@ -9,10 +9,10 @@ use std::time::Duration;
 use actix::Addr;
 use common::{Peer, Pipe, eventually, serve};
 use futures_util::FutureExt as _;
+use http_actors::error::{RefusedReason, UseError};
+use http_actors::message::Leave;
 use http_actors::sse::{self, Event, EventSender};
-use http_actors::{
-    HttpRequest, HttpSession, Leave, Payload, RefusedReason, SessionOptions, UseError, handler_fn,
-};
+use http_actors::{HttpRequest, HttpSession, Payload, SessionOptions, handler_fn};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 

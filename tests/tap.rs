@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use actix::Addr;
 use common::{Peer, Pipe, eventually};
+use http_actors::message::{Apply, Dispose};
+use http_actors::tap::{Direction, Passed, Redacted, Tap, Tapped};
 use http_actors::test_util::Tape;
 use http_actors::{
-    Apply, Direction, Dispose, HttpHandler, HttpServer, HttpSession, Passed, Payload, Redacted,
-    SessionContext, SessionOptions, StatusCode, Tap, Tapped,
+    HttpHandler, HttpServer, HttpSession, Payload, SessionContext, SessionOptions, StatusCode,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -11,12 +11,13 @@ use std::time::Duration;
 use actix::Addr;
 use common::tls::{Authority, accepted, connected};
 use common::{Heard, Peer, Recorder, socket_path};
+use http_actors::error::{CancelCause, Deadline, FailureReason, TlsError};
+use http_actors::message::{Apply, Cancel, Dispose, Drain, Finish, SendChunk, Sessions};
 use http_actors::test_util::Tape;
 use http_actors::{
-    Apply, Cancel, CancelCause, ClientErrorKind, Deadline, Dispose, Drain, FailureReason, Finish,
-    HandlerFactory as _, HttpClient, HttpHandler, HttpRequest, HttpServer, HttpSession, Origin,
-    Payload, Route, Running, SendChunk, SessionContext, SessionOptions, Sessions, StatusCode,
-    Timeouts, TlsError, TlsInfo, handler_fn,
+    ClientErrorKind, HandlerFactory as _, HttpClient, HttpHandler, HttpRequest, HttpServer,
+    HttpSession, Origin, Payload, Route, Running, SessionContext, SessionOptions, StatusCode,
+    Timeouts, TlsInfo, handler_fn,
 };
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -19,9 +19,8 @@ use axum::routing::{any, get, post};
 use bytes::Bytes;
 use common::{Peer, Pipe};
 use futures_util::{StreamExt as _, stream};
-use http_actors::{
-    Dispose, HttpSession, Incoming, Peer as Addresses, SessionOptions, tower_handler,
-};
+use http_actors::message::Dispose;
+use http_actors::{HttpSession, Incoming, Peer as Addresses, SessionOptions, tower_handler};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::mpsc;

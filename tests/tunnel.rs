@@ -10,11 +10,12 @@ use std::time::Duration;
 use actix::Addr;
 use common::Peer;
 use common::tls::Authority;
+use http_actors::error::{FailureReason, TlsError};
+use http_actors::message::Dispose;
 use http_actors::test_util::Tape;
 use http_actors::{
-    ClientBuilder, ClientErrorKind, Dispose, FailureReason, HttpClient, HttpHandler, HttpServer,
-    HttpSession, Method, Payload, Proxy, Running, SessionContext, SessionOptions, StatusCode,
-    TlsError,
+    ClientBuilder, ClientErrorKind, HttpClient, HttpHandler, HttpServer, HttpSession, Method,
+    Payload, Proxy, Running, SessionContext, SessionOptions, StatusCode,
 };
 use tokio::net::{TcpListener, TcpStream};
 

@@ -6,9 +6,10 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixListener;
 
 use common::{Peer, Recorder, eventually, socket_path};
+use http_actors::message::{Apply, Dispose, Drain, LocalAddrs};
 use http_actors::{
-    Apply, Dispose, Drain, HttpHandler, HttpRequest, HttpServer, HttpSession, LocalAddrs, Origin,
-    Payload, Route, SessionContext, SessionOptions, StatusCode, handler_fn,
+    HttpHandler, HttpRequest, HttpServer, HttpSession, Origin, Payload, Route, SessionContext,
+    SessionOptions, StatusCode, handler_fn,
 };
 use tokio::net::{TcpStream, UnixStream};
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler, Recipient};
 use common::{Peer, Pipe, Recorder, Served, serve};
+use http_actors::error::{CancelCause, CloseReason, Deadline};
+use http_actors::message::{Dispose, HandOff, Leave, Sessions, Terminated, Watch};
 use http_actors::{
-    CancelCause, Cancelled, CloseReason, Deadline, Dispose, Exchange, HandOff, HttpHandler,
-    HttpServer, HttpSession, Incoming, Leave, Payload, Running, SessionContext, SessionOptions,
-    Sessions, StatusCode, Terminated, Watch, handler_fn,
+    Cancelled, Exchange, HttpHandler, HttpServer, HttpSession, Incoming, Payload, Running,
+    SessionContext, SessionOptions, StatusCode, handler_fn,
 };
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use actix::Addr;
 use futures_util::{SinkExt as _, StreamExt as _};
+use http_actors::message::{Apply, HandOff};
+use http_actors::upgrade::{NotUpgraded, Upgraded};
 use http_actors::{
-    Apply, HandOff, HandlerFactory, HttpHandler, HttpServer, HttpSession, NotUpgraded, Origin,
-    Payload, Running, SessionContext, SessionOptions, StatusCode, Upgraded,
+    HandlerFactory, HttpHandler, HttpServer, HttpSession, Origin, Payload, Running, SessionContext,
+    SessionOptions, StatusCode,
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::mpsc;

@@ -6,9 +6,8 @@ use actix::{Addr, System, SystemRunner};
 use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use http_actors::{
-    HttpHandler, HttpSession, Inspect, Payload, SessionContext, SessionOptions, StatusCode,
-};
+use http_actors::message::Inspect;
+use http_actors::{HttpHandler, HttpSession, Payload, SessionContext, SessionOptions, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 /// Of a sample, so that entering the event loop is a small part of it.

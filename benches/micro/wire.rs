@@ -3,7 +3,8 @@
 use bytes::BytesMut;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use http_actors::{Frame, HttpCodec, Leniency, Limits, Payload, StatusCode};
+use http_actors::codec::{Frame, HttpCodec};
+use http_actors::{Leniency, Limits, Payload, StatusCode};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 /// As many as a codec reads ahead of their answers.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use actix_rt::ArbiterHandle;
 use bytes::Bytes;
+use http_actors::message::Apply;
 use http_actors::sse::{Event, EventSender};
 use http_actors::{
-    Apply, Cancelled, Exchange, Failure, HttpHandler, HttpRequest, HttpSession, MessageId, Origin,
+    Cancelled, Exchange, Failure, HttpHandler, HttpRequest, HttpSession, MessageId, Origin,
     Payload, SessionContext, SessionOptions, StatusCode,
 };
 use tokio::time::sleep;

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use clap::Parser;
-use http_actors::{Dispose, Drain, HttpServer, handler_fn};
+use http_actors::message::{Dispose, Drain};
+use http_actors::{HttpServer, handler_fn};
 
 pub(crate) use monitor::Tally;
 pub(crate) use page::monitor;

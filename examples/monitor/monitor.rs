@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use actix::Addr;
 use futures_util::{StreamExt as _, stream};
-use http_actors::{Detail, HttpSession, Inspect, Logger, Record, ServerActor, Sessions};
+use http_actors::log::{Detail, Logger, Record};
+use http_actors::message::{Inspect, Sessions};
+use http_actors::{HttpSession, ServerActor};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use actix::Addr;
 use http::uri::Authority;
+use http_actors::message::Dispose;
 use http_actors::sse::EventSender;
 use http_actors::{
-    Dispose, HttpRequest, HttpServer, Method, Payload, Responder, ServerActor, StatusCode,
-    handler_fn,
+    HttpRequest, HttpServer, Method, Payload, Responder, ServerActor, StatusCode, handler_fn,
 };
 
 use super::monitor::{Monitor, Tally};

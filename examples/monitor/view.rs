@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use actix::Addr;
-use http_actors::{HttpSession, SessionInfo, sse::Event};
+use http_actors::sse::Event;
+use http_actors::{HttpSession, SessionInfo};
 
 /// A session and what it answered, if it did in time.
 pub(crate) type Answer = (Addr<HttpSession>, Option<SessionInfo>);

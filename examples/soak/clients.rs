@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
+use http_actors::message::{Apply, Cancel, Dispose, HandOff, Leave};
+use http_actors::upgrade::NotUpgraded;
 use http_actors::{
-    Apply, Cancel, Cancelled, Dispose, Exchange, Failure, HandOff, HttpClient, HttpHandler,
-    HttpSession, Leave, MessageId, NotUpgraded, Origin, Payload, SessionContext, SessionOptions,
-    StatusCode, Timeouts, TransferMode,
+    Cancelled, Exchange, Failure, HttpClient, HttpHandler, HttpSession, MessageId, Origin, Payload,
+    SessionContext, SessionOptions, StatusCode, Timeouts, TransferMode,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use actix::{Addr, Arbiter};
 use clap::Parser;
-use http_actors::{Drain, HttpClient, HttpServer, ServerActor, Sessions, Timeouts};
+use http_actors::message::{Drain, Sessions};
+use http_actors::{HttpClient, HttpServer, ServerActor, Timeouts};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use http_actors::{BodySender, Payload, Upgraded};
+use http_actors::upgrade::Upgraded;
+use http_actors::{BodySender, Payload};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 

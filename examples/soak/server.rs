@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use actix::{Addr, ArbiterHandle};
 use bytes::Bytes;
+use http_actors::log::{Detail, Logger, Record};
+use http_actors::message::{Apply, Cancel, Dispose, Finish, Leave, SendChunk};
 use http_actors::{
-    Apply, Cancel, Cancelled, Detail, Dispose, Exchange, Failure, Finish, HttpHandler, HttpSession,
-    Leave, Logger, MessageId, Payload, Record, Responder, Room, SendChunk, SessionContext,
-    StatusCode, TransferMode,
+    Cancelled, Exchange, Failure, HttpHandler, HttpSession, MessageId, Payload, Responder, Room,
+    SessionContext, StatusCode, TransferMode,
 };
 
 use crate::plan::{Plan, Rest, Tally, count};

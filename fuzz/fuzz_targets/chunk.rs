@@ -2,7 +2,8 @@
 #![cfg_attr(fuzzing, no_main)]
 
 use bytes::{Bytes, BytesMut};
-use http_actors::{Frame, Headers, HttpCodec, Leniency, Limits, Payload};
+use http_actors::codec::{Frame, HttpCodec};
+use http_actors::{Headers, Leniency, Limits, Payload};
 use http_actors_fuzz::{Event, read, read_in_any_pieces, rules, target};
 use tokio_util::codec::Encoder as _;
 

@@ -2,7 +2,8 @@
 #![cfg_attr(fuzzing, no_main)]
 
 use bytes::BytesMut;
-use http_actors::{Frame, Headers, HttpCodec, Leniency, Limits, Payload, StatusCode};
+use http_actors::codec::{Frame, HttpCodec};
+use http_actors::{Headers, Leniency, Limits, Payload, StatusCode};
 use http_actors_fuzz::{is_clean, target};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 

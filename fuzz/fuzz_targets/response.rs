@@ -2,7 +2,8 @@
 #![cfg_attr(fuzzing, no_main)]
 
 use bytes::BytesMut;
-use http_actors::{Frame, HttpCodec, Method, Payload};
+use http_actors::codec::{Frame, HttpCodec};
+use http_actors::{Method, Payload};
 use http_actors_fuzz::{read_in_any_pieces, rules, target};
 use tokio_util::codec::Encoder as _;
 

@@ -1,7 +1,9 @@
 //! What sessions are held to.
 
 use bytes::BytesMut;
-use http_actors::{CodecError, Frame, HttpCodec, Leniency, Limits, Method, Payload, WireError};
+use http_actors::codec::{CodecError, Frame, HttpCodec};
+use http_actors::error::WireError;
+use http_actors::{Leniency, Limits, Method, Payload};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 /// The status, and the number unless it is a refusal.

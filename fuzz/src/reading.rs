@@ -2,7 +2,8 @@
 
 use bytes::BytesMut;
 use http_actors::test_util::Random;
-use http_actors::{Frame, Headers, HttpCodec, Limits, Payload};
+use http_actors::codec::{Frame, HttpCodec};
+use http_actors::{Headers, Limits, Payload};
 use tokio_util::codec::Decoder as _;
 
 /// What a decoder said, in a form that can be compared.

@@ -123,13 +123,13 @@ impl HttpClient {
     ///
     /// The body is chunked, or has the [`length`](Payload::length) that the payload announces. Once `length` bytes have
     /// been sent the body is complete, and the stream is not waited for; with length 0 it is not asked at all. It is
-    /// asked for more only when there is room. If it gives an `Err`, the request is aborted, so that the server sees that
-    /// it is incomplete.
+    /// asked for more only when there is room. If it gives an `Err`, the request is aborted, so that the server sees
+    /// that it is incomplete.
     ///
     /// A final response that comes early is returned. If it is a 2xx, the rest of the request is still sent: while the
     /// response is read, or, if the response came whole, before it is returned. Any other response, and one that closes
-    /// the connection, ends the upload, and the connection closes after it. If you drop the [`Incoming`] of a 2xx when it
-    /// was read to its length, the rest is sent without you: until the stream ends or fails, the server leaves, or
+    /// the connection, ends the upload, and the connection closes after it. If you drop the [`Incoming`] of a 2xx when
+    /// it was read to its length, the rest is sent without you: until the stream ends or fails, the server leaves, or
     /// [`Timeouts::exchange`](crate::Timeouts::exchange) has passed. If you drop it before, the upload is cancelled.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use crate::transport::{Origin, Scheme};
 /// use http_actors::Proxy;
 ///
 /// let proxy = Proxy::http("http://user:secret@127.0.0.1:3128")?.except("localhost, .example.test");
-/// # Ok::<(), http_actors::UseError>(())
+/// # Ok::<(), http_actors::error::UseError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Proxy {

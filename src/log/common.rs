@@ -20,7 +20,8 @@ use crate::session::{Logger, Record};
 /// the user's name becomes `_`.
 ///
 /// ```no_run
-/// use http_actors::{CommonLog, HttpHandler, HttpServer};
+/// use http_actors::log::CommonLog;
+/// use http_actors::{HttpHandler, HttpServer};
 /// # fn serve<H: HttpHandler>(factory: impl Fn(actix::Addr<http_actors::HttpSession>) -> H + Send + Clone + 'static) {
 /// let server = HttpServer::new(factory).logger(CommonLog::new(std::io::stdout()));
 /// # }

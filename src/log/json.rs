@@ -19,7 +19,7 @@ use crate::session::{Exchange, Logger, Record};
 /// | `method`, `target`, `version` | string | the request line: `GET`, `/path?query`, `HTTP/1.1` |
 /// | `status` | number or null | the status of the answer, if one began |
 /// | `outcome` | string | `completed`, `cancelled` or `failed` |
-/// | `cause` | string or null | why not completed: [`CancelCause::name`](crate::CancelCause::name) or [`FailureReason::name`](crate::FailureReason::name) |
+/// | `cause` | string or null | why not completed: [`CancelCause::name`](crate::error::CancelCause::name) or [`FailureReason::name`](crate::error::FailureReason::name) |
 /// | `head_in`, `body_in` | number | bytes of the request, framing not counted |
 /// | `head_out`, `body_out` | number | bytes of the answer, framing not counted |
 /// | `answer_us` | number or null | microseconds from the delivery of the request to the beginning of the answer |
@@ -32,7 +32,8 @@ use crate::session::{Exchange, Logger, Record};
 /// them.
 ///
 /// ```no_run
-/// use http_actors::{HttpHandler, HttpServer, JsonLog};
+/// use http_actors::log::JsonLog;
+/// use http_actors::{HttpHandler, HttpServer};
 /// # fn serve<H: HttpHandler>(factory: impl Fn(actix::Addr<http_actors::HttpSession>) -> H + Send + Clone + 'static) {
 /// let server = HttpServer::new(factory).logger(JsonLog::new(std::io::stdout()));
 /// # }

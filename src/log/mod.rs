@@ -1,4 +1,7 @@
-//! Logs of exchanges: formatters over the one [`Record`]. Floor 5.
+//! Access logs: one entry for each exchange, when it has ended.
+//!
+//! [`HttpServer::logger`](crate::HttpServer::logger) takes a [`Logger`]. [`CommonLog`] and [`JsonLog`] write a line,
+//! [`ContentsLog`] writes whole messages; a `Logger` of your own gets the [`Record`] of each exchange.
 
 mod common;
 mod contents;
@@ -9,11 +12,12 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::payload::{self, Headers};
-use crate::session::{Detail, Logger, Record};
 
 pub use common::CommonLog;
 pub use contents::ContentsLog;
 pub use json::JsonLog;
+
+pub use crate::session::{Detail, Kept, Logger, Record};
 
 /// Logs nothing, like a server without a logger (P115).
 #[derive(Debug, Clone, Copy, Default)]

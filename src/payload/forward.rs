@@ -47,7 +47,7 @@ impl Payload {
     /// assert_eq!(forward.mode(), TransferMode::Chunked);
     /// let elsewhere = received.forward().with_uri("http://b.test/x?y".parse().expect("a URL"));
     /// assert_eq!(elsewhere.uri().host(), Some("b.test"));
-    /// # Ok::<(), http_actors::UseError>(())
+    /// # Ok::<(), http_actors::error::UseError>(())
     /// ```
     #[must_use]
     pub fn forward(&self) -> Self {

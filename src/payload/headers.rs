@@ -29,7 +29,7 @@ use crate::error::UseError;
 /// assert_eq!(headers.text("Content-Type"), Some("text/plain"));
 /// assert_eq!(headers.get_all("set-cookie").count(), 2);
 /// assert!(headers.insert("x", "split\r\nhere").is_err());
-/// # Ok::<(), http_actors::UseError>(())
+/// # Ok::<(), http_actors::error::UseError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Headers {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The id of one message, request or response. It is never used twice while the process runs.
 ///
-/// It takes the place of Pony's object identity in [`Cancel`](crate::Cancel) (P47).
+/// It takes the place of Pony's object identity in [`Cancel`](crate::message::Cancel) (P47).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId(u64);
 

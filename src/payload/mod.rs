@@ -40,8 +40,8 @@ pub(crate) use start::StartLine;
 
 /// One HTTP message: a request or a response, with its headers and, in Oneshot mode, its body.
 ///
-/// You build a payload by chained calls and hand it to a session by [`Apply`](crate::Apply). From then on the session
-/// owns it, and it cannot be changed (P3, P47). It is `Send` and as small as a pointer.
+/// You build a payload by chained calls and hand it to a session by [`Apply`](crate::message::Apply). From then on the
+/// session owns it, and it cannot be changed (P3, P47). It is `Send` and as small as a pointer.
 ///
 /// How the body is sent depends on what you announce about its length (P37 to P39):
 ///
@@ -60,7 +60,7 @@ pub(crate) use start::StartLine;
 ///
 /// let response = Payload::response(StatusCode::OK).chunked();
 /// assert_eq!(response.mode(), TransferMode::Chunked);
-/// # Ok::<(), http_actors::UseError>(())
+/// # Ok::<(), http_actors::error::UseError>(())
 /// ```
 ///
 /// A builder call with something that cannot be sent, such as a value with a line break, adds nothing. The first such
@@ -164,7 +164,7 @@ impl Payload {
     ///
     /// let request = Payload::get("/")?.basic_auth_as("Aladdin", "open sesame");
     /// assert_eq!(request.headers().text("authorization"), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
-    /// # Ok::<(), http_actors::UseError>(())
+    /// # Ok::<(), http_actors::error::UseError>(())
     /// ```
     #[must_use]
     pub fn basic_auth_as(mut self, user: &str, password: &str) -> Self {
@@ -252,8 +252,8 @@ impl Payload {
         self
     }
 
-    /// A message that announces a body of length 0 is whole, and nobody has to write or end that body. Returns whether it
-    /// is one.
+    /// A message that announces a body of length 0 is whole, and nobody has to write or end that body. Returns whether
+    /// it is one.
     pub(crate) fn complete_if_empty(&mut self) -> bool {
         let empty = self.mode() == TransferMode::Stream
             && self.body_size() == Some(0)

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-/// Values of one kind, in a `thread_local!`. Taking one and giving it back costs some twenty instructions; an allocation
-/// and its end cost a hundred and more.
+/// Values of one kind, in a `thread_local!`. Taking one and giving it back costs some twenty instructions; an
+/// allocation and its end cost a hundred and more.
 #[derive(Debug)]
 pub(crate) struct Spare<T> {
     kept: RefCell<Vec<T>>,

@@ -173,7 +173,7 @@ impl Handler<SetLogger> for ServerActor {
     }
 }
 
-/// Lists the open sessions, in no order. Send [`Inspect`](crate::Inspect) to one to learn its state.
+/// Lists the open sessions, in no order. Send [`Inspect`](crate::message::Inspect) to one to learn its state.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<Addr<HttpSession>>")]
 pub struct Sessions;

@@ -11,15 +11,15 @@ use crate::transport::Peer;
 /// Stops a server gracefully. Answered when it has ended.
 ///
 /// The server accepts the connections in the backlog, and then no more. Every session is asked to
-/// [`Leave`](crate::Leave). Requests in progress, and those that arrive within the window, are answered. Answers that
-/// begin after the drain say `Connection: close`, and their connections close after them. An answer whose head was
-/// already sent is finished unchanged, and its connection stays open for the rest of the window. Exchanges that are not
-/// over at the deadline are cut. The server's future ends when all sessions have ended.
+/// [`Leave`](crate::message::Leave). Requests in progress, and those that arrive within the window, are answered.
+/// Answers that begin after the drain say `Connection: close`, and their connections close after them. An answer whose
+/// head was already sent is finished unchanged, and its connection stays open for the rest of the window. Exchanges
+/// that are not over at the deadline are cut. The server's future ends when all sessions have ended.
 ///
-/// The drain does not wait for connections that were handed over ([`Upgraded`](crate::Upgraded)); they end with the
-/// server. Finish them yourself, for example when `leaving` is called on a handler.
+/// The drain does not wait for connections that were handed over ([`Upgraded`](crate::upgrade::Upgraded)); they end
+/// with the server. Finish them yourself, for example when `leaving` is called on a handler.
 ///
-/// A second `Drain` can shorten the times; both get the same report. [`Dispose`](crate::Dispose) cuts at once.
+/// A second `Drain` can shorten the times; both get the same report. [`Dispose`](crate::message::Dispose) cuts at once.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "DrainReport")]
 pub struct Drain {

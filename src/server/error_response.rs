@@ -15,8 +15,8 @@ use crate::payload::Payload;
 /// among its sources, the client gets this answer instead of a 500. So `?` can choose the status.
 ///
 /// Some wrappers hide what they contain from [`Error::source`]: `#[error(transparent)]` of thiserror, and an
-/// `anyhow::Error` without a context. Return the `ErrorResponse` itself there. A conversion `From<YourError>` is applied
-/// by `?` in a function that returns `Result<_, ErrorResponse>`, and nowhere else.
+/// `anyhow::Error` without a context. Return the `ErrorResponse` itself there. A conversion `From<YourError>` is
+/// applied by `?` in a function that returns `Result<_, ErrorResponse>`, and nowhere else.
 ///
 /// ```
 /// use http_actors::{ErrorResponse, Payload, StatusCode, handler_fn};

@@ -328,10 +328,10 @@ impl HttpServer {
 
     /// Bytes that all sessions together may hold for sockets and handlers that do not take them: no limit.
     ///
-    /// Beyond it the session that holds most is cut, with [`CancelCause::Memory`](crate::CancelCause::Memory), then the
-    /// next, until the rest fits. Bodies that are being collected, and what waits in an [`Incoming`](crate::Incoming),
-    /// are counted while their exchange goes on. The bounds of each session still apply. What the application itself
-    /// keeps, and what waits in a mailbox, is not counted.
+    /// Beyond it the session that holds most is cut, with [`CancelCause::Memory`](crate::error::CancelCause::Memory),
+    /// then the next, until the rest fits. Bodies that are being collected, and what waits in an
+    /// [`Incoming`](crate::Incoming), are counted while their exchange goes on. The bounds of each session still apply.
+    /// What the application itself keeps, and what waits in a mailbox, is not counted.
     pub fn memory_ceiling(mut self, bytes: usize) -> Self {
         self.settings.memory = Some(bytes);
         self
@@ -400,7 +400,7 @@ impl HttpServer {
     // Running.
 
     /// Starts to serve. The returned future ends when the server does: by a signal, or by a [`Drain`] or
-    /// a [`Dispose`](crate::Dispose) sent to its [`handle`](Running::handle).
+    /// a [`Dispose`](crate::message::Dispose) sent to its [`handle`](Running::handle).
     ///
     /// # Panics
     /// Outside of an actix system.

@@ -19,7 +19,8 @@ use crate::payload::{Headers, MessageId};
 /// exchange.
 ///
 /// ```
-/// # use http_actors::{Payload, Refused, Responder, StatusCode};
+/// # use http_actors::error::Refused;
+/// # use http_actors::{Payload, Responder, StatusCode};
 /// async fn answer(responder: Responder) -> Result<(), Box<dyn std::error::Error>> {
 ///     let mut body = responder.stream(Payload::response(StatusCode::OK).chunked()).await?;
 ///     for line in ["one\n", "two\n"] {
@@ -78,8 +79,8 @@ impl BodySender {
         Accompany::to_the_end(self.session.clone(), self.message)
     }
 
-    /// Waits until the session is asked to [`Leave`](crate::Leave), as by a [`Drain`](crate::Drain), or the exchange is
-    /// over. When it resolves, finish a body that does not end by itself.
+    /// Waits until the session is asked to [`Leave`](crate::message::Leave), as by a [`Drain`](crate::message::Drain),
+    /// or the exchange is over. When it resolves, finish a body that does not end by itself.
     ///
     /// Like that of [`closed`](Self::closed), the future does not borrow.
     pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -104,7 +105,7 @@ impl BodySender {
     /// Ends the body.
     ///
     /// # Errors
-    /// As [`Finish`](crate::Finish).
+    /// As [`Finish`](crate::message::Finish).
     pub async fn finish(self) -> Result<(), Refused<()>> {
         self.end(None).await.map_err(|refused| refused.map(drop))
     }
@@ -112,7 +113,7 @@ impl BodySender {
     /// Ends a Chunked body with trailer fields.
     ///
     /// # Errors
-    /// As [`FinishWith`](crate::FinishWith); the trailers are returned.
+    /// As [`FinishWith`](crate::message::FinishWith); the trailers are returned.
     pub async fn finish_with(self, trailers: Headers) -> Result<(), Refused<Headers>> {
         self.end(Some(trailers))
             .await

@@ -65,7 +65,8 @@ causes!(CodecError::Wire <- WireError, CodecError::Use <- UseError);
 ///
 /// ```
 /// use futures_util::{SinkExt as _, StreamExt as _};
-/// use http_actors::{Frame, HttpCodec, Leniency, Limits, Payload, StatusCode};
+/// use http_actors::codec::{Frame, HttpCodec};
+/// use http_actors::{Leniency, Limits, Payload, StatusCode};
 /// use tokio_util::codec::Framed;
 ///
 /// # #[tokio::main(flavor = "current_thread")]

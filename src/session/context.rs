@@ -43,10 +43,10 @@ pub struct SessionContext {
 impl SessionContext {
     // Behaviours.
 
-    /// Begins an outbound message; see [`Apply`](crate::Apply). Returns its id.
+    /// Begins an outbound message; see [`Apply`](crate::message::Apply). Returns its id.
     ///
     /// # Errors
-    /// The payload is returned; the reasons are those of [`Apply`](crate::Apply).
+    /// The payload is returned; the reasons are those of [`Apply`](crate::message::Apply).
     pub fn apply(&mut self, payload: Payload) -> Result<MessageId, Refused<Payload>> {
         if !self.link.is_open() {
             return Err(Refused::new(RefusedReason::Closing, payload));
@@ -64,13 +64,13 @@ impl SessionContext {
     }
 
     /// Offers or accepts a switch to another protocol, and returns a future of the connection; see
-    /// [`HandOff`](crate::HandOff).
+    /// [`HandOff`](crate::message::HandOff).
     ///
     /// Await the future in your own task or actor, not in [`spawn`](Self::spawn), whose futures are dropped when the
     /// exchange ends.
     ///
     /// # Errors
-    /// The payload is returned; the reasons are those of [`HandOff`](crate::HandOff).
+    /// The payload is returned; the reasons are those of [`HandOff`](crate::message::HandOff).
     pub fn hand_off(&mut self, payload: Payload) -> Result<Upgrade, Refused<Payload>> {
         let (taker, upgrade) = Upgrade::new();
         self.hand_off_to(payload, taker)
@@ -92,45 +92,45 @@ impl SessionContext {
         accepted
     }
 
-    /// Sends body data of the open message; see [`SendChunk`](crate::SendChunk). The data are accepted even when the
-    /// answer is [`Room::Throttled`].
+    /// Sends body data of the open message; see [`SendChunk`](crate::message::SendChunk). The data are accepted even
+    /// when the answer is [`Room::Throttled`].
     ///
     /// # Errors
-    /// The data are returned; the reasons are those of [`SendChunk`](crate::SendChunk).
+    /// The data are returned; the reasons are those of [`SendChunk`](crate::message::SendChunk).
     pub fn send_chunk(&mut self, data: impl Into<Bytes>) -> Result<Room, Refused<Bytes>> {
         self.give(None, data.into())
     }
 
-    /// Writes raw bytes; see [`Write`](crate::Write).
+    /// Writes raw bytes; see [`Write`](crate::message::Write).
     ///
     /// # Errors
-    /// The bytes are returned; the reasons are those of [`Write`](crate::Write).
+    /// The bytes are returned; the reasons are those of [`Write`](crate::message::Write).
     pub fn write(&mut self, data: impl Into<Bytes>) -> Result<Room, Refused<Bytes>> {
         self.give_raw(None, data.into())
     }
 
-    /// Ends the open message; see [`Finish`](crate::Finish).
+    /// Ends the open message; see [`Finish`](crate::message::Finish).
     ///
     /// # Errors
-    /// Those of [`Finish`](crate::Finish).
+    /// Those of [`Finish`](crate::message::Finish).
     pub fn finish(&mut self) -> Result<(), Refused<()>> {
         self.side.end_body(&mut self.link, None, None)
     }
 
-    /// Ends the open Chunked message with trailer fields; see [`FinishWith`](crate::FinishWith).
+    /// Ends the open Chunked message with trailer fields; see [`FinishWith`](crate::message::FinishWith).
     ///
     /// # Errors
-    /// Those of [`FinishWith`](crate::FinishWith).
+    /// Those of [`FinishWith`](crate::message::FinishWith).
     pub fn finish_with(&mut self, trailers: &Headers) -> Result<(), Refused<()>> {
         self.side.end_body(&mut self.link, None, Some(trailers))
     }
 
-    /// Stops sending a message, or gives up its exchange; see [`Cancel`](crate::Cancel).
+    /// Stops sending a message, or gives up its exchange; see [`Cancel`](crate::message::Cancel).
     pub fn cancel(&mut self, message: MessageId) {
         self.side.cancel(&mut self.link, message);
     }
 
-    /// Closes the connection from this end; see [`Dispose`](crate::Dispose).
+    /// Closes the connection from this end; see [`Dispose`](crate::message::Dispose).
     pub fn dispose(&mut self) {
         self.side
             .shut(&mut self.link, CancelCause::Local, CloseReason::Disposed);
@@ -195,7 +195,8 @@ impl SessionContext {
     ///
     /// ```
     /// use actix::Addr;
-    /// use http_actors::{Apply, HttpHandler, HttpSession, Payload, SessionContext};
+    /// use http_actors::message::Apply;
+    /// use http_actors::{HttpHandler, HttpSession, Payload, SessionContext};
     ///
     /// struct Upload {
     ///     to: Addr<HttpSession>,
@@ -343,7 +344,7 @@ impl SessionContext {
         self.link.outbound.room()
     }
 
-    /// What the session is doing; see [`Inspect`](crate::Inspect).
+    /// What the session is doing; see [`Inspect`](crate::message::Inspect).
     pub fn inspect(&self) -> SessionInfo {
         SessionInfo {
             phase: if self.link.is_open() {

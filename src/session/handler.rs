@@ -66,7 +66,8 @@ pub trait HttpHandler: 'static {
     /// [`half_close`](crate::HalfClose) policy decides what happens to the exchange.
     fn half_closed(&mut self, session: &mut SessionContext) {}
 
-    /// The session was asked to [`Leave`](crate::Leave). Finish what does not end by itself, such as an event feed.
+    /// The session was asked to [`Leave`](crate::message::Leave). Finish what does not end by itself, such as an event
+    /// feed.
     fn leaving(&mut self, session: &mut SessionContext) {}
 
     /// The exchange ended successfully.

@@ -19,10 +19,10 @@ use crate::transport::{self, Halves, Peer, TlsInfo};
 
 /// A connection that no longer speaks HTTP, with all bytes that the peer sent after the last head.
 ///
-/// It is `AsyncRead + AsyncWrite`, `Send`, and a message: [`HandOff::to`](crate::HandOff::to) sends it to an actor.
-/// When it is dropped, the connection closes. At a server it counts towards `max_connections` for as long as it lives.
-/// It belongs to the arbiter that accepted it. When a server ends, it stops its arbiters, and reads and writes then
-/// fail. A [`Drain`](crate::Drain) does not wait for it.
+/// It is `AsyncRead + AsyncWrite`, `Send`, and a message: [`HandOff::to`](crate::message::HandOff::to) sends it to an
+/// actor. When it is dropped, the connection closes. At a server it counts towards `max_connections` for as long as it
+/// lives. It belongs to the arbiter that accepted it. When a server ends, it stops its arbiters, and reads and writes
+/// then fail. A [`Drain`](crate::message::Drain) does not wait for it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Upgraded {

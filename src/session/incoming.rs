@@ -33,9 +33,9 @@ use crate::payload::{Headers, MessageId, Payload, TransferMode};
 /// The stream ends with `None` only when the body is complete. A body that was cut short ends with an error, followed
 /// by `None`.
 ///
-/// If you drop the body of a response before it is complete, its exchange is cancelled and the connection closes. A body
-/// of a known [length](Self::remaining) is complete when that has been read: an [upload](crate::HttpClient::upload) that
-/// is still being sent then goes on without you.
+/// If you drop the body of a response before it is complete, its exchange is cancelled and the connection closes. A
+/// body of a known [length](Self::remaining) is complete when that has been read: an
+/// [upload](crate::HttpClient::upload) that is still being sent then goes on without you.
 ///
 /// If you drop the body of a request, the rest is read and dropped until the answer is complete, and 64 KiB more. If
 /// more than that is still to come, the connection closes. It closes at once behind an answer that has its body inside

@@ -7,7 +7,7 @@ use actix::MessageResponse;
 
 use crate::transport::{Peer, TlsInfo};
 
-/// The state of a session at one moment: the answer to [`Inspect`](crate::Inspect).
+/// The state of a session at one moment: the answer to [`Inspect`](crate::message::Inspect).
 #[derive(Debug, Clone, MessageResponse)]
 #[non_exhaustive]
 pub struct SessionInfo {

@@ -17,8 +17,8 @@ use crate::transport::Peer;
 /// closes unless part of a request has come. A client session accepts no more requests, and ends when those it has are
 /// over.
 ///
-/// Exchanges that are not over at the `deadline` are cancelled with [`Shutdown`](crate::CancelCause::Shutdown), and the
-/// connection is reset if an answer had begun. If a session is asked twice, the earlier times count.
+/// Exchanges that are not over at the `deadline` are cancelled with [`Shutdown`](crate::error::CancelCause::Shutdown),
+/// and the connection is reset if an answer had begun. If a session is asked twice, the earlier times count.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Left")]
 pub struct Leave {

@@ -195,10 +195,11 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::mpsc;
 
+    use crate::error::WireError;
     use crate::session::handler::HttpHandler;
     use crate::session::inbound::{Closed, Epoch, Failed, Fault, HalfClosed, Rest};
     use crate::session::{Apply, HttpSession, Inspect, SessionContext, SessionOptions};
-    use crate::{Failure, Payload, StatusCode, WireError};
+    use crate::{Failure, Payload, StatusCode};
 
     struct Tell(mpsc::UnboundedSender<Option<StatusCode>>);
 

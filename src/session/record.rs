@@ -51,6 +51,6 @@ pub struct Kept {
     pub request_headers: Headers,
     /// The Oneshot body of the request.
     pub request_body: Bytes,
-    /// The response, as it was given to [`Apply`](crate::Apply).
+    /// The response, as it was given to [`Apply`](crate::message::Apply).
     pub response: Option<Payload>,
 }

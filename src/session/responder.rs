@@ -59,7 +59,7 @@ impl Responder {
         self.exchange
     }
 
-    /// The session, for example to [`Inspect`](crate::Inspect) it.
+    /// The session, for example to [`Inspect`](crate::message::Inspect) it.
     pub fn session(&self) -> &Addr<HttpSession> {
         &self.session
     }
@@ -91,7 +91,7 @@ impl Responder {
         Answer { receipt }
     }
 
-    /// Answers by a switch to another protocol; see [`HandOff`](crate::HandOff). Resolves to the connection.
+    /// Answers by a switch to another protocol; see [`HandOff`](crate::message::HandOff). Resolves to the connection.
     pub fn hand_off(mut self, payload: Payload) -> Upgrade {
         self.spent = true;
         let (taker, upgrade) = Upgrade::new();
@@ -105,8 +105,8 @@ impl Responder {
     /// Begins a Stream or Chunked answer and returns the writer of its body.
     ///
     /// # Errors
-    /// The head is returned: see [`Apply`](crate::Apply). If the answer can have no body, as to HEAD, the head is sent,
-    /// and the writer refuses data with `NoBody`, or with `NotYourTurn` once the exchange is over.
+    /// The head is returned: see [`Apply`](crate::message::Apply). If the answer can have no body, as to HEAD, the head
+    /// is sent, and the writer refuses data with `NoBody`, or with `NotYourTurn` once the exchange is over.
     pub async fn stream(self, head: Payload) -> Result<BodySender, Refused<Payload>> {
         // Made before the wait, so that the answer is cut, and not left open, if this future is dropped while it waits.
         let body = BodySender::new(self.session.clone(), head.id());
@@ -122,8 +122,8 @@ impl Responder {
         Accompany::to_the_end(self.session.clone(), self.exchange)
     }
 
-    /// Waits until the session is asked to [`Leave`](crate::Leave), as by a [`Drain`](crate::Drain), or the exchange is
-    /// over. When it resolves, finish an answer that does not end by itself.
+    /// Waits until the session is asked to [`Leave`](crate::message::Leave), as by a [`Drain`](crate::message::Drain),
+    /// or the exchange is over. When it resolves, finish an answer that does not end by itself.
     ///
     /// Like that of [`closed`](Self::closed), the future does not borrow.
     pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {

@@ -11,11 +11,11 @@ use crate::payload::Payload;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Unsent {
-    /// The payload of an [`Apply`](crate::Apply).
+    /// The payload of an [`Apply`](crate::message::Apply).
     Payload(Payload),
-    /// The data of a [`SendChunk`](crate::SendChunk) or [`Write`](crate::Write).
+    /// The data of a [`SendChunk`](crate::message::SendChunk) or [`Write`](crate::message::Write).
     Data(Bytes),
-    /// A [`Finish`](crate::Finish).
+    /// A [`Finish`](crate::message::Finish).
     Finish,
 }
 

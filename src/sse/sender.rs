@@ -92,8 +92,9 @@ impl EventSender {
         Accompany::to_the_end(self.session.clone(), self.message)
     }
 
-    /// Waits until the session is asked to [`Leave`](crate::Leave), as by a [`Drain`](crate::Drain), or the exchange is
-    /// over. If you then finish the stream, nothing is lost: the reader reconnects, to another server.
+    /// Waits until the session is asked to [`Leave`](crate::message::Leave), as by a [`Drain`](crate::message::Drain),
+    /// or the exchange is over. If you then finish the stream, nothing is lost: the reader reconnects, to another
+    /// server.
     ///
     /// Like that of [`closed`](Self::closed), the future does not borrow.
     pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {

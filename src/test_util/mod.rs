@@ -44,7 +44,8 @@
 //!
 //! ```
 //! use http_actors::test_util::{FarEnd, Pipe, Recorder};
-//! use http_actors::{Apply, HttpSession, Payload, SessionOptions};
+//! use http_actors::message::Apply;
+//! use http_actors::{HttpSession, Payload, SessionOptions};
 //!
 //! # #[actix::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {

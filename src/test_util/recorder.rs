@@ -7,9 +7,10 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::Heard;
+use crate::error::Refused;
 use crate::{
     Cancelled, Exchange, Failure, HandlerFactory, Headers, HttpHandler, HttpSession, MessageId,
-    Payload, Refused, SessionContext, TransferMode, Unsent,
+    Payload, SessionContext, TransferMode, Unsent,
 };
 
 /// Wraps a handler and records its calls, one line for each:

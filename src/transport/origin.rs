@@ -20,7 +20,7 @@ use crate::error::UseError;
 /// assert_eq!(Origin::try_from("http://[::1]")?.host(), "::1");
 /// assert!(Origin::try_from("gopher://example.test/").is_err());
 /// assert!(Origin::try_from("http://example.test:65536/").is_err());
-/// # Ok::<(), http_actors::UseError>(())
+/// # Ok::<(), http_actors::error::UseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {

@@ -27,7 +27,8 @@ use super::{Halves, Hangup, Peer, Read, ReadHalf, Write, WriteHalf};
 /// Every closure of this signature is a tap. To notify an actor, send it a message from the closure:
 ///
 /// ```
-/// use http_actors::{Direction, Passed, SessionOptions, Tapped};
+/// use http_actors::tap::{Direction, Passed, Tapped};
+/// use http_actors::SessionOptions;
 ///
 /// let mut options = SessionOptions::default();
 /// options.tap = Some(std::sync::Arc::new(|tapped: &Tapped<'_>| {

@@ -1,7 +1,8 @@
 //! TLS of others, at both ends.
 
 use actix::Addr;
-use http_actors::{Apply, HttpSession, Origin, Payload, Route, SessionOptions};
+use http_actors::message::Apply;
+use http_actors::{HttpSession, Origin, Payload, Route, SessionOptions};
 
 use super::common::Recorder;
 use super::common::tls::Authority;

@@ -6,8 +6,8 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 thread_local! {
     /// The buffers that a thread reads into: for usual reads, and for large ones, allocated for the first of them. Only
-    /// incomplete input is moved to its connection. Large data are passed on as slices of the buffer, which can be reused
-    /// when they are dropped: usually before the next read, and still in the cache.
+    /// incomplete input is moved to its connection. Large data are passed on as slices of the buffer, which can be
+    /// reused when they are dropped: usually before the next read, and still in the cache.
     static READ: RefCell<[BytesMut; 2]> = RefCell::default();
 }
 

@@ -290,8 +290,8 @@ impl PayloadBuilder {
         })
     }
 
-    /// Whether a large read may overdraw the credit, as any item may: inside a body whose receiver has been taking whole
-    /// credits at once, and if the options allow at least a usual read.
+    /// Whether a large read may overdraw the credit, as any item may: inside a body whose receiver has been taking
+    /// whole credits at once, and if the options allow at least a usual read.
     fn may_overdraw(&self) -> bool {
         let whole = Credit::of(&self.options.buffers).bytes;
         let in_hand = usize::try_from(self.credit_bytes).unwrap_or(0);
