@@ -190,9 +190,9 @@ impl PayloadBuilder {
         loop {
             let turned = match self.state {
                 _ if self.may_decode() => self.poll_read(cx),
-                // Usually the session grants credit for what was just read in its next turn. Setting up a watch for
-                // that short time would cost a tenth of an upload.
-                State::Reading if busy => return again(cx),
+                // Usually the session grants credit for what was just read in its next turn, or closes at the end of
+                // what there is. A watch for that short time would cost a tenth of an upload, and of a connection.
+                State::Reading | State::Eof | State::Refused if busy => return again(cx),
                 State::Reading | State::Eof | State::Refused => {
                     self.pace.stop();
                     self.poll_hangup(cx)
