@@ -31,7 +31,8 @@ use crate::payload::{Headers, MessageId, Payload, TransferMode};
 /// bytes in the session. While a slow reader pauses the session, no timeout of the peer runs.
 ///
 /// The stream ends with `None` only when the body is complete. A body that was cut short ends with an error, followed
-/// by `None`.
+/// by `None`. A function of [`handler_fn`](crate::handler_fn) that waits for a piece does not see that error: its
+/// exchange is over, so it is dropped. A task or an actor that has the body sees it.
 ///
 /// If you drop the body of a response before it is complete, its exchange is cancelled and the connection closes. A
 /// body of a known [length](Self::remaining) is complete when that has been read: an
