@@ -112,6 +112,9 @@ impl HttpClient {
 
     /// Sends a request and returns the response as soon as its head is there. The body follows as a stream.
     ///
+    /// A response that announces at most [`Limits::oneshot`](crate::Limits::oneshot) bytes is returned when it has come
+    /// whole. A gateway that passes on short and slow responses piece by piece sets that limit to 0.
+    ///
     /// # Errors
     /// As [`request`](Self::request), up to the head.
     pub async fn stream(&self, request: Payload) -> Result<(Payload, Incoming), ClientError> {

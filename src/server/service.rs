@@ -73,7 +73,8 @@ impl Service {
     }
 
     /// Passes requests on as soon as their heads are received. The body is in [`HttpRequest::body`]. While it is not
-    /// read, the peer is slowed down.
+    /// read, the peer is slowed down. A request with a short body ([`Limits::oneshot`](crate::Limits::oneshot)) is
+    /// passed on when it is complete, with the body inside.
     #[must_use]
     pub fn streaming(mut self) -> Self {
         self.streaming = true;
