@@ -43,7 +43,8 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 ///
 /// The future is dropped at its current await point when the exchange ends first: the peer has disconnected, the
 /// session was disposed, or a deadline has passed. [`HalfClose`](crate::HalfClose) decides about a peer that only
-/// closes its sending side. Work that must not be cut short needs its own task.
+/// closes its sending side. Work that must not be cut short needs its own task; that of `actix::spawn` ends with the
+/// server.
 ///
 /// If the function panics, the client gets a 500, and its connection closes.
 pub fn handler_fn<F, A, R>(
