@@ -14,6 +14,8 @@ use crate::payload::Payload;
 /// If a function of [`handler_fn`](crate::handler_fn) or a tower service fails with it, or with an error that has it
 /// among its sources, the client gets this answer instead of a 500. So `?` can choose the status.
 ///
+/// It is made from a status and a text, from a [`StatusCode`] alone, or from a whole [`Payload`] with its own fields.
+///
 /// Some wrappers hide what they contain from [`Error::source`]: `#[error(transparent)]` of thiserror, and an
 /// `anyhow::Error` without a context. Return the `ErrorResponse` itself there. A conversion `From<YourError>` is
 /// applied by `?` in a function that returns `Result<_, ErrorResponse>`, and nowhere else.
