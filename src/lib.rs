@@ -93,6 +93,9 @@
 //! | `test-util` | no | the module `test_util`, for tests of handlers |
 //!
 //! `unsafe` code is forbidden. The crate needs Rust 1.88 or later and Unix.
+//!
+//! Marks like (P45), (B26) or (N7) name the rules, defects and features that sections 3 to 5 of `docs/semantics.md`
+//! list with their tests. You do not need them to use the crate.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
