@@ -153,8 +153,9 @@ pub struct Timeouts {
     pub response: Option<Duration>,
     /// Time for a whole exchange: none. At a server it runs from the delivery of the request; then 408 while the
     /// request is still coming, else 503, or a reset if the answer has begun. At a client it runs from
-    /// [`Apply`](crate::message::Apply), and so includes the time in the queue; then the exchange is cancelled, and the
-    /// connection is cut if the request was sent.
+    /// [`Apply`](crate::message::Apply), and so includes the time in the queue of its session, but not the wait of an
+    /// [`HttpClient`](crate::HttpClient) for a connection; then the exchange is cancelled, and the connection is cut if
+    /// the request was sent.
     pub exchange: Option<Duration>,
     /// Client only. Time to open a connection, name resolution and TLS handshake included: 10 s.
     pub connect: Option<Duration>,
