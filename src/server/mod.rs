@@ -296,8 +296,11 @@ impl HttpServer {
     }
 
     /// TCP keep-alive probes after this long without traffic (P89). Off by default: the session's own clocks are
-    /// shorter. Linux counts whole seconds, from 1 to 32,767: any other time is rounded up, or becomes the nearest of
-    /// these.
+    /// shorter, except while an answer is open and has nothing to send. Linux counts whole seconds, from 1 to 32,767:
+    /// any other time is rounded up, or becomes the nearest of these.
+    ///
+    /// This is the time to the first probe. A peer that does not answer is given up after the number of probes that the
+    /// system is set to, by default on Linux nine in 11 minutes. Nothing is probed while sent data are unacknowledged.
     pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
         self.settings.keepalive = after.into();
         self
