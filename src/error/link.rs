@@ -42,8 +42,9 @@ pub enum CancelCause {
     /// The peer closed its sending side, and the [`HalfClose`](crate::HalfClose) policy gave it no more time.
     #[error("the peer closed its sending side, and `HalfClose` gave it no more time")]
     PeerHalfClosed,
-    /// The peer reset the connection, or a write to it failed.
-    #[error("the peer left: it reset the connection, or a write to it failed")]
+    /// The peer reset the connection, a write to it failed, or its system answered nothing for
+    /// [`Timeouts::unreachable`](crate::Timeouts::unreachable).
+    #[error("the peer left: it reset the connection, does not answer, or a write to it failed")]
     PeerReset,
     /// One of our own clocks ran out.
     #[error("{0}")]

@@ -6,9 +6,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 
-use super::listener::ShareSocket;
+use super::listener::{ShareSocket, Tcp};
 use super::socket_file::SocketFile;
 
 /// A bound socket, with what is needed to make another one for each worker.
@@ -72,7 +72,7 @@ impl Socket {
     }
 
     /// Begins to listen, with one listener for each worker.
-    pub(super) fn listen(self, workers: usize, backlog: i32) -> io::Result<Listening> {
+    pub(super) fn listen(self, workers: usize, backlog: i32, tcp: Tcp) -> io::Result<Listening> {
         match self {
             Self::Bound {
                 socket,
@@ -90,7 +90,11 @@ impl Socket {
                     while sockets.len() < workers && SHARES {
                         sockets.push(bound(address, true)?.0);
                     }
-                    sockets.iter().try_for_each(|socket| socket.listen(backlog))
+                    // ORDER: a connection inherits the options that its listener had when it was established.
+                    sockets.iter().try_for_each(|socket| {
+                        tcp.apply(&SockRef::from(socket))?;
+                        socket.listen(backlog)
+                    })
                 };
                 listen().map_err(|error| refused(address, &error))?;
                 let listeners = sockets

@@ -11,7 +11,7 @@ use socket2::SockFilter;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::transport::{Acceptor, Halves, Peer, set_keepalive, split, split_tcp};
+use crate::transport::{Acceptor, Halves, Patience, Peer, split, split_tcp};
 
 /// How long to wait for TCP handshakes in progress before the port is closed: one round trip to a peer not too far
 /// away. A handshake that takes longer ends in a reset.
@@ -72,12 +72,9 @@ pub(super) struct Port {
 
 impl Port {
     fn new(listener: StdTcpListener, given: bool, options: Tcp) -> io::Result<Self> {
-        // On Linux accepted sockets inherit the options of the listening one, which saves two of the thirteen system
-        // calls of a connection with one request. Not for a socket that is shared with another process.
+        // On Linux accepted sockets inherit the options of the listening one, which saves several system calls for each
+        // connection. Not for a socket that is shared with another process: its options are not ours to set.
         let inherits = cfg!(target_os = "linux") && !given;
-        if inherits {
-            options.apply(&SockRef::from(&listener))?;
-        }
         let local = listener.local_addr().ok();
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
@@ -205,14 +202,14 @@ fn begin_no_more(_: &SockRef<'_>) -> io::Result<()> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tcp {
     pub(super) nodelay: bool,
-    pub(super) keepalive: Option<Duration>,
+    pub(super) patience: Option<Patience>,
 }
 
 impl Tcp {
-    fn apply(self, socket: &SockRef<'_>) -> io::Result<()> {
+    pub(super) fn apply(self, socket: &SockRef<'_>) -> io::Result<()> {
         socket.set_tcp_nodelay(self.nodelay)?;
-        if let Some(after) = self.keepalive {
-            set_keepalive(socket, after)?;
+        if let Some(patience) = self.patience {
+            patience.apply(socket)?;
         }
         Ok(())
     }
@@ -227,7 +224,7 @@ mod tests {
 
     const TCP: Tcp = Tcp {
         nodelay: true,
-        keepalive: None,
+        patience: None,
     };
 
     /// A connection in the backlog is accepted, and no new one is established: the close would reset it.
@@ -267,10 +264,24 @@ mod tests {
     /// P89: an accepted connection has the requested options, wherever they come from, and knows both of its addresses.
     #[tokio::test]
     async fn p89_options_and_addresses() {
-        let after = Duration::from_secs(42);
+        let silent = Duration::from_secs(42);
+        let with_output = Duration::from_secs(43);
         let tcp = Tcp {
             nodelay: true,
-            keepalive: Some(after),
+            patience: Some(Patience {
+                probes: 2 * silent,
+                output: Some(with_output),
+            }),
+        };
+        let check = |socket: SockRef<'_>| {
+            assert!(socket.tcp_nodelay().expect("an option"));
+            assert!(socket.keepalive().expect("an option"));
+            assert_eq!(socket.tcp_keepalive_time().expect("an option"), silent);
+            #[cfg(target_os = "linux")]
+            assert_eq!(
+                socket.tcp_user_timeout().expect("an option"),
+                Some(with_output)
+            );
         };
         for (host, given) in [
             ("127.0.0.1:0", false),
@@ -280,20 +291,18 @@ mod tests {
             let socket = StdTcpListener::bind(host).expect("a port");
             socket.set_nonblocking(true).expect("a socket");
             let at = ("127.0.0.1", socket.local_addr().expect("an address").port());
+            if !given {
+                tcp.apply(&SockRef::from(&socket)).expect("a socket");
+            }
             let port = Port::new(socket, given, tcp).expect("a reactor");
             let client = TcpStream::connect(at).expect("it listens");
             let (stream, remote) = port.listener.accept().await.expect("a connection");
             if port.inherits {
-                let socket = SockRef::from(&stream);
-                assert!(socket.tcp_nodelay().expect("an option"));
-                assert_eq!(socket.tcp_keepalive_time().expect("an option"), after);
+                check(SockRef::from(&stream));
             }
             let accepted = stream.as_fd().try_clone_to_owned().expect("a descriptor");
             let halves = port.split(stream, Some(remote));
-            let socket = SockRef::from(&accepted);
-            assert!(socket.tcp_nodelay().expect("an option"));
-            assert!(socket.keepalive().expect("an option"));
-            assert_eq!(socket.tcp_keepalive_time().expect("an option"), after);
+            check(SockRef::from(&accepted));
             assert_eq!(halves.peer.remote, client.local_addr().ok());
             assert_eq!(halves.peer.local, client.peer_addr().ok());
         }

@@ -27,7 +27,6 @@ use std::net::ToSocketAddrs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::{Addr, Recipient};
 
@@ -98,7 +97,6 @@ struct Settings {
     max_connections: usize,
     backlog: i32,
     nodelay: bool,
-    keepalive: Option<Duration>,
     share_port: bool,
     signals: bool,
     drain: Drain,
@@ -112,7 +110,6 @@ impl Default for Settings {
             max_connections: bind::connections(bind::descriptor_limit()),
             backlog: 1024,
             nodelay: true,
-            keepalive: None,
             share_port: false,
             signals: true,
             drain: Drain::default(),
@@ -292,17 +289,6 @@ impl HttpServer {
     /// Whether small writes leave at once (`TCP_NODELAY`): true.
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.settings.nodelay = nodelay;
-        self
-    }
-
-    /// TCP keep-alive probes after this long without traffic (P89). Off by default: the session's own clocks are
-    /// shorter, except while an answer is open and has nothing to send. Linux counts whole seconds, from 1 to 32,767:
-    /// any other time is rounded up, or becomes the nearest of these.
-    ///
-    /// This is the time to the first probe. A peer that does not answer is given up after the number of probes that the
-    /// system is set to, by default on Linux nine in 11 minutes. Nothing is probed while sent data are unacknowledged.
-    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
-        self.settings.keepalive = after.into();
         self
     }
 

@@ -45,7 +45,11 @@ impl Running {
         for edit in edits {
             edit(&mut options);
         }
-        let (prepared, failure) = match prepare(bindings, &settings) {
+        let tcp = Tcp {
+            nodelay: settings.nodelay,
+            patience: options.timeouts.patience(),
+        };
+        let (prepared, failure) = match prepare(bindings, &settings, tcp) {
             Ok(prepared) => (prepared, None),
             Err(error) => {
                 if let Some(mut notify) = notify.take() {
@@ -62,10 +66,6 @@ impl Running {
         let ceiling = settings.memory.map(|limit| Arc::new(Ceiling::new(limit)));
         let slots = settings.max_connections.min(Semaphore::MAX_PERMITS);
         let slots = Arc::new(Semaphore::new(slots));
-        let tcp = Tcp {
-            nodelay: settings.nodelay,
-            keepalive: settings.keepalive,
-        };
         let alive = TaskTracker::new();
         alive.close();
         let start = |listeners| {
@@ -139,7 +139,7 @@ struct Prepared {
 }
 
 /// Starts to listen.
-fn prepare(bindings: Vec<Binding>, settings: &Settings) -> io::Result<Prepared> {
+fn prepare(bindings: Vec<Binding>, settings: &Settings, tcp: Tcp) -> io::Result<Prepared> {
     if bindings.is_empty() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -155,7 +155,7 @@ fn prepare(bindings: Vec<Binding>, settings: &Settings) -> io::Result<Prepared> 
     };
     for Binding { socket, tls } in bindings {
         prepared.addresses.extend(socket.address()?);
-        let (listeners, file) = socket.listen(settings.workers, settings.backlog)?;
+        let (listeners, file) = socket.listen(settings.workers, settings.backlog, tcp)?;
         prepared.files.extend(file);
         for (share, socket) in prepared.shares.iter_mut().zip(listeners) {
             let tls = tls.clone();

@@ -106,10 +106,11 @@ impl Way {
 
     async fn connect(self, options: &Arc<SessionOptions>) -> Result<Halves, ConnectError> {
         let route = &options.route;
+        let patience = options.timeouts.patience();
         let Some((proxy, through)) = &self.proxy else {
-            return transport::connect(&self.origin, route).await;
+            return transport::connect(&self.origin, route, patience).await;
         };
-        let halves = transport::connect(proxy, route).await?;
+        let halves = transport::connect(proxy, route, patience).await?;
         match self.origin.scheme() {
             Scheme::Http => Ok(halves),
             Scheme::Https => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::record::{Detail, Logger};
-use crate::transport::{self, Halves, Route, Tap};
+use crate::transport::{self, Halves, Patience, Route, Tap};
 use crate::wire::{Leniency, Limits};
 
 /// The options of a session. Plain data.
@@ -148,6 +148,17 @@ pub struct Timeouts {
     pub idle: Option<Duration>,
     /// Time in which the socket takes nothing of the output that waits: 30 s. Then: a reset.
     pub write: Option<Duration>,
+    /// Time in which the peer's system answers nothing, because it was cut off or lost its power: 60 s. Then: as after a
+    /// reset by the peer.
+    ///
+    /// TCP only, by the kernel: keep-alive probes from half of this time on if nothing is sent (P89), and
+    /// `TCP_USER_TIMEOUT` for output that is not acknowledged, on Linux and Android. The latter also ends a connection
+    /// whose peer acknowledges, but takes nothing: so it is at least [`write`](Self::write), and not set if that is
+    /// `None`. A connection that was handed over keeps both. `None`: what the system does by itself, which takes 15
+    /// minutes with output, and never notices without.
+    #[doc(alias = "keepalive")]
+    #[doc(alias = "user_timeout")]
+    pub unreachable: Option<Duration>,
     /// Client only. Time from a request that was sent whole to the head of its response: none. Interim responses do not
     /// count. Then: the exchange is cancelled and the connection cut.
     pub response: Option<Duration>,
@@ -175,12 +186,23 @@ impl Default for Timeouts {
             body_rate: NonZeroU32::new(240),
             idle: Some(Duration::from_secs(75)),
             write: Some(Duration::from_secs(30)),
+            unreachable: Some(Duration::from_secs(60)),
             response: None,
             exchange: None,
             connect: Some(Duration::from_secs(10)),
             handshake: Some(Duration::from_secs(10)),
             linger: Duration::from_secs(2),
         }
+    }
+}
+
+impl Timeouts {
+    /// What the kernel is told.
+    pub(crate) fn patience(&self) -> Option<Patience> {
+        self.unreachable.map(|probes| Patience {
+            probes,
+            output: self.write.map(|write| write.max(probes)),
+        })
     }
 }
 

@@ -24,8 +24,8 @@ const COMMENT: &[u8] = b":\n\n";
 /// Sends events to one reader, from any actor or thread.
 ///
 /// Events do not pile up for a slow reader: [`send`](Self::send) waits until the previous event was written. After a
-/// silence of 15 s a comment is sent, which also detects readers that disappeared without closing, once the kernel
-/// gives up: on Linux after some 15 minutes, unless `TCP_USER_TIMEOUT` is set.
+/// silence of 15 s a comment is sent, so that proxies keep the connection. A reader that disappears without closing is
+/// noticed after [`Timeouts::unreachable`](crate::Timeouts::unreachable).
 ///
 /// If it is dropped before [`finish`](Self::finish), the stream is cut. A reader reconnects in either case.
 #[must_use = "dropping the sender of events cuts the stream"]

@@ -3,11 +3,12 @@
 use std::io;
 
 use http::StatusCode;
+use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 
 use super::route::To;
-use super::{Halves, Origin, Route, Scheme, race, split};
+use super::{Halves, Origin, Patience, Route, Scheme, race, split};
 use crate::error::{FailureReason, TlsError};
 
 /// Why no connection could be opened.
@@ -41,7 +42,11 @@ impl From<ConnectError> for FailureReason {
 }
 
 /// Opens a connection to an origin by a route, with TLS if the scheme of the origin is `https`.
-pub(crate) async fn connect(origin: &Origin, route: &Route) -> Result<Halves, ConnectError> {
+pub(crate) async fn connect(
+    origin: &Origin,
+    route: &Route,
+    patience: Option<Patience>,
+) -> Result<Halves, ConnectError> {
     let stream = match route.to() {
         To::Path(path) => {
             let stream = UnixStream::connect(path).await?;
@@ -55,7 +60,10 @@ pub(crate) async fn connect(origin: &Origin, route: &Route) -> Result<Halves, Co
             race::first(race::interleaved(addresses.collect()), TcpStream::connect).await?
         }
     };
-    route.tune(&stream)?;
+    stream.set_nodelay(true)?;
+    if let Some(patience) = patience {
+        patience.apply(&SockRef::from(&stream))?;
+    }
     secure(split(stream), origin, route).await
 }
 

@@ -95,7 +95,7 @@ impl fmt::Debug for Halves {
     }
 }
 
-pub(crate) use tcp::{set_keepalive, split_known as split_tcp};
+pub(crate) use tcp::{Patience, split_known as split_tcp};
 
 /// Splits a connection. Sockets are recognised by their type and split without a lock; the halves of anything else
 /// share a lock.

@@ -1,14 +1,8 @@
 //! How a client reaches its origin.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::net::TcpStream;
-
-use super::tcp::set_keepalive;
 use super::tls::Connector;
 
 /// The way to an origin: by default to the addresses of its host, and for `https` with the platform's trusted
@@ -19,7 +13,6 @@ use super::tls::Connector;
 #[derive(Debug, Clone, Default)]
 pub struct Route {
     to: To,
-    keepalive: Option<Duration>,
     pub(super) connector: Connector,
 }
 
@@ -50,14 +43,6 @@ impl Route {
         }
     }
 
-    /// Sets TCP keep-alive: a connection that was silent for this long is probed (P89). Off by default. Linux
-    /// counts whole seconds, from 1 to 32,767: any other time is rounded up, or becomes the nearest of these.
-    #[must_use]
-    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
-        self.keepalive = after.into();
-        self
-    }
-
     /// Sets a TLS configuration of your own for `https`: other trusted certificates, a client certificate, or a weaker
     /// verification, which you have to write yourself. If the configuration names no protocol, `http/1.1` is offered by
     /// ALPN.
@@ -69,44 +54,7 @@ impl Route {
         self
     }
 
-    /// Applies the options to a TCP connection.
-    pub(super) fn tune(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        if let Some(after) = self.keepalive {
-            set_keepalive(&SockRef::from(stream), after)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn to(&self) -> &To {
         &self.to
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// P89: keep-alive is set where it was asked for, and nowhere else.
-    #[tokio::test]
-    async fn p89_keepalive() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap())
-            .await
-            .unwrap();
-        Route::default().tune(&stream).unwrap();
-        assert!(!SockRef::from(&stream).keepalive().unwrap());
-        for (after, seconds) in [
-            (Duration::from_secs(42), 42),
-            (Duration::from_millis(1500), 2),
-            (Duration::ZERO, 1),
-            (Duration::MAX, 32_767),
-        ] {
-            Route::default().keepalive(after).tune(&stream).unwrap();
-            let socket = SockRef::from(&stream);
-            assert!(socket.keepalive().unwrap());
-            let set = socket.tcp_keepalive_time().unwrap();
-            assert_eq!(set, Duration::from_secs(seconds));
-        }
     }
 }

@@ -63,12 +63,42 @@ impl Write for TcpWrite {
     }
 }
 
-/// Sets TCP keep-alive: a silent peer is probed after this time, which is rounded to what the kernel accepts.
-pub(crate) fn set_keepalive(socket: &SockRef<'_>, after: Duration) -> io::Result<()> {
+/// How long a system may acknowledge nothing until the kernel gives its connection up. A server sets this for its
+/// listeners, whose connections inherit it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// With the probes of an otherwise silent connection.
+    pub(crate) probes: Duration,
+    /// With output. `None` is as long as the system is set to.
+    pub(crate) output: Option<Duration>,
+}
+
+impl Patience {
+    /// Keep-alive probes from half of the time on; and where the kernel has it, a limit for output, which also decides
+    /// when enough probes were lost.
+    pub(crate) fn apply(self, socket: &SockRef<'_>) -> io::Result<()> {
+        const PROBES: u32 = 4;
+        let probes = TcpKeepalive::new()
+            .with_time(whole_seconds(self.probes / 2))
+            .with_interval(whole_seconds(self.probes / (2 * PROBES)))
+            .with_retries(PROBES);
+        socket.set_tcp_keepalive(&probes)?;
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        if let Some(output) = self.output {
+            // The kernel counts milliseconds in 31 bits.
+            let longest = Duration::from_millis(i32::MAX.unsigned_abs().into());
+            socket.set_tcp_user_timeout(Some(output.min(longest)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Rounded up to what the kernel accepts.
+fn whole_seconds(time: Duration) -> Duration {
     const LONGEST: u64 = 32_767;
-    let started = u64::from(after.subsec_nanos() > 0);
-    let seconds = after.as_secs().saturating_add(started).clamp(1, LONGEST);
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(seconds)))
+    let started = u64::from(time.subsec_nanos() > 0);
+    let seconds = time.as_secs().saturating_add(started);
+    Duration::from_secs(seconds.clamp(1, LONGEST))
 }
 
 /// Asks the kernel, because the reactor may not have polled it yet.
@@ -104,5 +134,38 @@ impl AsyncWrite for TcpWrite {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.half()?.poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// P89: probes begin at half of the time, in whole seconds. Output has a limit only if it is asked for.
+    #[test]
+    fn p89_patience() {
+        for (probes, first) in [
+            (Duration::from_secs(84), 42),
+            (Duration::from_millis(2500), 2),
+            (Duration::ZERO, 1),
+            (Duration::MAX, 32_767),
+        ] {
+            for output in [None, Some(Duration::from_secs(99)), Some(Duration::MAX)] {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let socket = SockRef::from(&listener);
+                Patience { probes, output }.apply(&socket).unwrap();
+                assert!(socket.keepalive().unwrap());
+                let set = socket.tcp_keepalive_time().unwrap();
+                assert_eq!(set, Duration::from_secs(first));
+                #[cfg(target_os = "linux")]
+                {
+                    let longest = Duration::from_millis(i32::MAX as u64);
+                    let set = socket.tcp_user_timeout().unwrap();
+                    assert_eq!(set, output.map(|output| output.min(longest)));
+                }
+            }
+        }
     }
 }
