@@ -405,7 +405,11 @@ async fn errors_of_functions_that_answer_themselves() {
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
     for (last, begin, end) in [
         ("/within", "HTTP/1.1 200 OK\r\n", "2\r\nab\r\n"),
-        ("/dropped", "HTTP/1.1 500 ", "the server could not answer"),
+        (
+            "/dropped",
+            "HTTP/1.1 500 ",
+            "\r\n\r\nthe server could not answer\n",
+        ),
     ] {
         let (_session, mut peer) = serve(&picky);
         for (path, answer) in [

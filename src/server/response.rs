@@ -12,6 +12,7 @@ use super::error_response::{ErrorResponse, sources};
 use crate::error::{BodyError, UseError};
 use crate::payload::{Payload, TransferMode, allows_body};
 use crate::session::{Answer, Owed, Responder};
+use crate::wire::COULD_NOT_ANSWER;
 
 /// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
 ///
@@ -170,8 +171,7 @@ pub(super) fn apology(error: &(dyn Error + 'static)) -> Payload {
         (StatusCode::PAYLOAD_TOO_LARGE, "body too large\n")
     } else {
         tracing::warn!(%error, "a service failed");
-        let text = "the server could not answer\n";
-        (StatusCode::INTERNAL_SERVER_ERROR, text)
+        (StatusCode::INTERNAL_SERVER_ERROR, COULD_NOT_ANSWER)
     };
     plain(status, text)
 }

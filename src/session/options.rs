@@ -148,8 +148,8 @@ pub struct Timeouts {
     pub idle: Option<Duration>,
     /// Time in which the socket takes nothing of the output that waits: 30 s. Then: a reset.
     pub write: Option<Duration>,
-    /// Time in which the peer's system answers nothing, because it was cut off or lost its power: 60 s. Then: as after a
-    /// reset by the peer.
+    /// Time in which the peer's system answers nothing, because it was cut off or lost its power: 60 s. Then: as after
+    /// a reset by the peer.
     ///
     /// TCP only, by the kernel: keep-alive probes from half of this time on if nothing is sent (P89), and
     /// `TCP_USER_TIMEOUT` for output that is not acknowledged, on Linux and Android. The latter also ends a connection

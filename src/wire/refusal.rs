@@ -54,6 +54,9 @@ impl WireError {
     }
 }
 
+/// What a client is told when this end could not answer: nothing of the cause, which is in the log.
+pub(crate) const COULD_NOT_ANSWER: &str = "the server could not answer\n";
+
 /// A short answer after which the connection closes.
 pub(crate) fn refusal(status: StatusCode, text: &str) -> Payload {
     Payload::response(status)

@@ -74,8 +74,7 @@ impl Server {
                     // The handler answers a CONNECT like any other request (RFC 9110 section 9.1).
                     (StatusCode::NOT_IMPLEMENTED, "the server makes no tunnels")
                 } else {
-                    let text = "the server could not answer";
-                    (StatusCode::INTERNAL_SERVER_ERROR, text)
+                    (StatusCode::INTERNAL_SERVER_ERROR, wire::COULD_NOT_ANSWER)
                 };
                 self.end_with(link, outcome, status, text, CloseReason::Aborted);
             }
