@@ -4,18 +4,30 @@ use std::fmt;
 use std::io::Write;
 use std::time::SystemTime;
 
+use http::StatusCode;
+
 use super::{Sink, part, quoted, user};
 use crate::payload::Headers;
-use crate::session::{Logger, Record};
+use crate::session::{Logger, Record, RefusedRequest};
+use crate::transport::Peer;
 
-/// Logs one line for each exchange, in the combined log format (P116).
+/// Logs one line for each request, in the combined log format (P116).
 ///
 /// ```text
 /// 127.0.0.1 - user [06/Nov/1994:08:49:37 +0000] "GET /path?query HTTP/1.1" 200 12 "referer" "user-agent"
 /// ```
 ///
-/// The time is that of the request, in UTC. The bytes are those of the response body (B31). If an exchange ended before
-/// it was answered, `-` stands for the status. Text from the client is escaped, so that it cannot forge an entry:
+/// The time is that of the request, in UTC. The bytes are those of the response body (B31). `-` stands for what is not
+/// known: for the status, if an exchange ended before it was answered. The line of an answer that was cut short differs
+/// in the bytes only; [`JsonLog`](super::JsonLog) says why an exchange ended.
+///
+/// A [refused](Logger::refused) request has a line too, with its request line as it came and without its fields:
+///
+/// ```text
+/// 127.0.0.1 - - [06/Nov/1994:08:49:37 +0000] "GET /path HTTP/2.0" 505 30 "-" "-"
+/// ```
+///
+/// Text from the client is escaped, so that it cannot forge an entry:
 /// quotes, backslashes, control characters and everything beyond ASCII become `\"`, `\\`, `\n` or `\xff`. A space in
 /// the user's name becomes `_`.
 ///
@@ -43,39 +55,77 @@ impl<W: Write> CommonLog<W> {
 
 impl<W: Write + Send + 'static> Logger for CommonLog<W> {
     fn log(&self, record: &Record<'_>) {
-        let mut line = Line(record).to_string();
-        line.push('\n');
-        self.out.write(line.as_bytes());
-    }
-}
-
-struct Line<'a>(&'a Record<'a>);
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Record {
             exchange,
             peer,
             kept,
             ..
-        } = self.0;
-        let headers = &kept.request_headers;
+        } = *record;
+        self.write(&Line {
+            peer,
+            time: exchange.began_at(),
+            request: &kept.request_line,
+            headers: &kept.request_headers,
+            status: exchange.status,
+            bytes: exchange.bytes_out,
+        });
+    }
+
+    fn refused(&self, refused: &RefusedRequest<'_>) {
+        self.write(&Line {
+            peer: refused.peer,
+            time: SystemTime::now(),
+            request: refused.request_line,
+            headers: &Headers::new(),
+            status: Some(refused.status),
+            bytes: refused.bytes_out,
+        });
+    }
+}
+
+impl<W: Write> CommonLog<W> {
+    fn write(&self, line: &Line<'_>) {
+        self.out.write(format!("{line}\n").as_bytes());
+    }
+}
+
+struct Line<'a> {
+    peer: &'a Peer,
+    time: SystemTime,
+    request: &'a [u8],
+    headers: &'a Headers,
+    status: Option<StatusCode>,
+    bytes: u64,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            peer,
+            headers,
+            bytes,
+            ..
+        } = self;
         let user = user(headers).unwrap_or_else(|| "-".to_owned());
         write!(
             f,
             "{peer} - {} [",
             quoted(user.replace(' ', "_").as_bytes())
         )?;
-        write_time(f, exchange.began_at())?;
-        write!(f, "] \"{}\" ", quoted(&kept.request_line))?;
-        match exchange.status {
+        write_time(f, self.time)?;
+        let request = if self.request.is_empty() {
+            b"-"
+        } else {
+            self.request
+        };
+        write!(f, "] \"{}\" ", quoted(request))?;
+        match self.status {
             Some(status) => write!(f, "{}", status.as_u16())?,
             None => f.write_str("-")?,
         }
         write!(
             f,
-            " {} \"{}\" \"{}\"",
-            exchange.bytes_out,
+            " {bytes} \"{}\" \"{}\"",
             field(headers, "referer"),
             field(headers, "user-agent")
         )

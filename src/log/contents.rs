@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use super::Sink;
+use super::{Sink, quoted};
 use crate::payload::Headers;
-use crate::session::{Detail, Logger, Record};
+use crate::session::{Detail, Logger, Record, RefusedRequest};
 
 /// Logs both messages of an exchange, with their heads and Oneshot bodies (P117). For debugging: it keeps a copy of
-/// every body until the exchange is over, and writes credentials unmasked.
+/// every body until the exchange is over, and writes credentials unmasked. Of a [refused](Logger::refused) request it
+/// has the first line, the status and the cause.
 #[derive(Debug)]
 pub struct ContentsLog<W> {
     out: Sink<W>,
@@ -48,6 +49,15 @@ impl<W: Write + Send + 'static> Logger for ContentsLog<W> {
         }
         entry.push(b'\n');
         self.out.write(&entry);
+    }
+
+    fn refused(&self, refused: &RefusedRequest<'_>) {
+        let RefusedRequest {
+            status, outcome, ..
+        } = refused;
+        let line = quoted(refused.request_line);
+        let entry = format!("REQUEST\n{line}\nRESPONSE\n{status}\n{outcome:?}\n\n");
+        self.out.write(entry.as_bytes());
     }
 }
 

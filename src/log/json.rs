@@ -1,31 +1,38 @@
-//! A line of JSON for each exchange.
+//! A line of JSON for each request.
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::StatusCode;
 
 use super::{Sink, part, user};
-use crate::session::{Exchange, Logger, Record};
+use crate::payload::Headers;
+use crate::session::{Logger, Outcome, Record, RefusedRequest};
+use crate::transport::Peer;
 
-/// Logs one JSON object (RFC 8259) on one line for each exchange.
+/// Logs one JSON object (RFC 8259) on one line for each request.
 ///
 /// All fields are always there, in this order, and keep their names and types. An unknown value is `null`.
 ///
 /// | field | type | what |
 /// | --- | --- | --- |
-/// | `time` | string | when the request was delivered, UTC: `1994-11-06T08:49:37.120Z` |
+/// | `time` | string | when the request was delivered or refused, UTC: `1994-11-06T08:49:37.120Z` |
 /// | `client` | string or null | the address of the other end, without its port |
 /// | `user` | string or null | the user of the Basic credentials |
-/// | `method`, `target`, `version` | string | the request line: `GET`, `/path?query`, `HTTP/1.1` |
+/// | `method`, `target`, `version` | string or null | the request line: `GET`, `/path?query`, `HTTP/1.1`; of a refused request the words of the line that came |
 /// | `status` | number or null | the status of the answer, if one began |
 /// | `outcome` | string | `completed`, `cancelled` or `failed` |
 /// | `cause` | string or null | why not completed: [`CancelCause::name`](crate::error::CancelCause::name) or [`FailureReason::name`](crate::error::FailureReason::name) |
-/// | `head_in`, `body_in` | number | bytes of the request, framing not counted |
+/// | `head_in`, `body_in` | number or null | bytes of the request, framing not counted |
 /// | `head_out`, `body_out` | number | bytes of the answer, framing not counted |
 /// | `answer_us` | number or null | microseconds from the delivery of the request to the beginning of the answer |
-/// | `duration_us` | number | microseconds from the delivery of the request to the end of the exchange |
+/// | `duration_us` | number or null | microseconds from the delivery of the request to the end of the exchange |
 /// | `reused` | bool | whether the connection had carried another exchange before |
 /// | `referer`, `user_agent` | string or null | those fields of the request; if repeated, the first |
+///
+/// A [refused](Logger::refused) request has an entry too, in which its fields, what was read of it, and the times are
+/// `null`. Such an entry can be told by its `duration_us`.
 ///
 /// Control characters, C1 ones included, and the line separators U+2028 and U+2029 are escaped, so that an entry is one
 /// line to every reader and harmless to a terminal. Bytes that are not UTF-8 become U+FFFD, because JSON cannot express
@@ -54,49 +61,107 @@ impl<W: Write> JsonLog<W> {
 
 impl<W: Write + Send + 'static> Logger for JsonLog<W> {
     fn log(&self, record: &Record<'_>) {
-        let entry = entry(record, record.exchange.began_at());
-        self.out.write(entry.as_bytes());
+        let facts = Facts::of(record, record.exchange.began_at());
+        self.out.write(facts.entry().as_bytes());
+    }
+
+    fn refused(&self, refused: &RefusedRequest<'_>) {
+        let facts = Facts::of_refused(refused, SystemTime::now());
+        self.out.write(facts.entry().as_bytes());
     }
 }
 
-fn entry(record: &Record<'_>, time: SystemTime) -> String {
-    let Record {
-        exchange,
-        peer,
-        kept,
-    } = record;
-    let Exchange {
-        outcome, answered, ..
-    } = exchange;
-    let headers = &kept.request_headers;
-    // Neither a method nor a target can hold a space.
-    let mut line = kept.request_line.splitn(3, |byte| *byte == b' ');
-    let mut word = || line.next().filter(|word| !word.is_empty()).map(Text);
-    let client = peer.remote.map(|remote| remote.ip().to_string());
-    let user = user(headers);
-    let micros = |duration: std::time::Duration| duration.as_micros();
-    let mut entry = Entry(String::from("{"));
-    entry.put("time", Some(Text(rfc3339(time).as_bytes())));
-    entry.put("client", client.as_ref().map(|text| Text(text.as_bytes())));
-    entry.put("user", user.as_ref().map(|text| Text(text.as_bytes())));
-    entry.put("method", word());
-    entry.put("target", word());
-    entry.put("version", word());
-    entry.put("status", exchange.status.map(|status| status.as_u16()));
-    entry.put("outcome", Some(Text(outcome.name().as_bytes())));
-    entry.put("cause", outcome.cause().map(|cause| Text(cause.as_bytes())));
-    entry.put("head_in", Some(exchange.head_in));
-    entry.put("body_in", Some(exchange.bytes_in));
-    entry.put("head_out", Some(exchange.head_out));
-    entry.put("body_out", Some(exchange.bytes_out));
-    let waited = answered.map(|answered| answered.saturating_duration_since(exchange.began));
-    entry.put("answer_us", waited.map(micros));
-    entry.put("duration_us", Some(micros(exchange.duration())));
-    entry.put("reused", Some(exchange.reused));
-    entry.put("referer", headers.get("referer").map(Text));
-    entry.put("user_agent", headers.get("user-agent").map(Text));
-    entry.0.push_str("}\n");
-    entry.0
+/// What an entry says.
+struct Facts<'a> {
+    time: SystemTime,
+    peer: &'a Peer,
+    line: &'a [u8],
+    headers: Option<&'a Headers>,
+    status: Option<StatusCode>,
+    outcome: Outcome,
+    head_in: Option<u64>,
+    body_in: Option<u64>,
+    head_out: u64,
+    body_out: u64,
+    answer: Option<Duration>,
+    duration: Option<Duration>,
+    reused: bool,
+}
+
+impl<'a> Facts<'a> {
+    fn of(record: &Record<'a>, time: SystemTime) -> Self {
+        let Record {
+            exchange,
+            peer,
+            kept,
+        } = *record;
+        let answered = exchange.answered;
+        Self {
+            time,
+            peer,
+            line: &kept.request_line,
+            headers: Some(&kept.request_headers),
+            status: exchange.status,
+            outcome: exchange.outcome,
+            head_in: Some(exchange.head_in),
+            body_in: Some(exchange.bytes_in),
+            head_out: exchange.head_out,
+            body_out: exchange.bytes_out,
+            answer: answered.map(|at| at.saturating_duration_since(exchange.began)),
+            duration: Some(exchange.duration()),
+            reused: exchange.reused,
+        }
+    }
+
+    fn of_refused(refused: &RefusedRequest<'a>, time: SystemTime) -> Self {
+        Self {
+            time,
+            peer: refused.peer,
+            line: refused.request_line,
+            headers: None,
+            status: Some(refused.status),
+            outcome: refused.outcome,
+            head_in: None,
+            body_in: None,
+            head_out: refused.head_out,
+            body_out: refused.bytes_out,
+            answer: None,
+            duration: None,
+            reused: refused.reused,
+        }
+    }
+
+    fn entry(&self) -> String {
+        // Neither a method nor a target can hold a space.
+        let mut line = self.line.splitn(3, |byte| *byte == b' ');
+        let mut word = || line.next().filter(|word| !word.is_empty()).map(Text);
+        let field = |name| self.headers.and_then(|headers| headers.get(name)).map(Text);
+        let client = self.peer.remote.map(|remote| remote.ip().to_string());
+        let user = self.headers.and_then(user);
+        let outcome = self.outcome;
+        let micros = |duration: Duration| duration.as_micros();
+        let mut entry = Entry(String::from("{"));
+        entry.put("time", Some(Text(rfc3339(self.time).as_bytes())));
+        entry.put("client", client.as_ref().map(|text| Text(text.as_bytes())));
+        entry.put("user", user.as_ref().map(|text| Text(text.as_bytes())));
+        entry.put("method", word());
+        entry.put("target", word());
+        entry.put("version", word());
+        entry.put("status", self.status.map(|status| status.as_u16()));
+        entry.put("outcome", Some(Text(outcome.name().as_bytes())));
+        entry.put("cause", outcome.cause().map(|cause| Text(cause.as_bytes())));
+        entry.put("head_in", self.head_in);
+        entry.put("body_in", self.body_in);
+        entry.put("head_out", Some(self.head_out));
+        entry.put("body_out", Some(self.body_out));
+        entry.put("answer_us", self.answer.map(micros));
+        entry.put("duration_us", self.duration.map(micros));
+        entry.put("reused", Some(self.reused));
+        entry.put("referer", field("referer"));
+        entry.put("user_agent", field("user-agent"));
+        entry.0.push_str("}\n");
+        entry.0
+    }
 }
 
 /// A JSON object under construction.
@@ -154,16 +219,12 @@ fn rfc3339(time: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use http::StatusCode;
     use tokio::time::Instant;
 
     use super::*;
-    use crate::error::{CancelCause, Deadline};
-    use crate::payload::{Headers, MessageId};
-    use crate::session::{ExchangePhase, Kept, Outcome};
-    use crate::transport::Peer;
+    use crate::error::{CancelCause, Deadline, FailureReason, WireError};
+    use crate::payload::MessageId;
+    use crate::session::{Exchange, ExchangePhase, Kept};
 
     fn exchange() -> Exchange {
         let began = Instant::now();
@@ -191,7 +252,11 @@ mod tests {
             peer,
             kept,
         };
-        entry(&record, UNIX_EPOCH + Duration::from_millis(784_111_777_120))
+        Facts::of(&record, at()).entry()
+    }
+
+    fn at() -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(784_111_777_120)
     }
 
     #[test]
@@ -240,6 +305,32 @@ mod tests {
                 r#""target":null,"version":null,"status":null,"outcome":"cancelled","cause":"timeout_body","#,
                 r#""head_in":40,"body_in":3,"head_out":60,"body_out":5,"answer_us":null,"duration_us":2000,"#,
                 r#""reused":true,"referer":null,"user_agent":null}"#,
+                "\n"
+            )
+        );
+    }
+
+    /// The line is not what it should be, and is not taken for more.
+    #[test]
+    fn a_refused_request() {
+        let error = WireError::InvalidRequestLine;
+        let refused = RefusedRequest {
+            status: error.status(),
+            outcome: Outcome::Failed(FailureReason::Protocol(error)),
+            peer: &Peer::default(),
+            request_line: b"\x16\x03\x01 x",
+            head_out: 60,
+            bytes_out: 5,
+            reused: false,
+        };
+        assert_eq!(
+            Facts::of_refused(&refused, at()).entry(),
+            concat!(
+                r#"{"time":"1994-11-06T08:49:37.120Z","client":null,"user":null,"#,
+                r#""method":"\u0016\u0003\u0001","target":"x","version":null,"#,
+                r#""status":400,"outcome":"failed","cause":"protocol","#,
+                r#""head_in":null,"body_in":null,"head_out":60,"body_out":5,"answer_us":null,"duration_us":null,"#,
+                r#""reused":false,"referer":null,"user_agent":null}"#,
                 "\n"
             )
         );

@@ -1,7 +1,8 @@
-//! Access logs: one entry for each exchange, when it has ended.
+//! Access logs: one entry for each request to a server, when it has ended.
 //!
 //! [`HttpServer::logger`](crate::HttpServer::logger) takes a [`Logger`]. [`CommonLog`] and [`JsonLog`] write a line,
-//! [`ContentsLog`] writes whole messages; a `Logger` of your own gets the [`Record`] of each exchange.
+//! [`ContentsLog`] writes whole messages; a `Logger` of your own gets the [`Record`] of each exchange, and the
+//! [`RefusedRequest`]s that never became one.
 
 mod common;
 mod contents;
@@ -17,7 +18,7 @@ pub use common::CommonLog;
 pub use contents::ContentsLog;
 pub use json::JsonLog;
 
-pub use crate::session::{Detail, Kept, Logger, Record};
+pub use crate::session::{Detail, Kept, Logger, Record, RefusedRequest};
 
 /// Logs nothing, like a server without a logger (P115).
 #[derive(Debug, Clone, Copy, Default)]

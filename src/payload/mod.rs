@@ -378,6 +378,11 @@ impl Payload {
         message.status.is_none_or(allows_body) && self.body_size().is_none_or(|size| size > 0)
     }
 
+    /// The request line, for logs.
+    pub(crate) fn request_line(&self) -> String {
+        format!("{} {} {:?}", self.method(), self.uri(), self.version())
+    }
+
     /// Whether this is an interim response, after which the final one still follows.
     pub(crate) fn is_interim(&self) -> bool {
         self.status().is_some_and(|status| {

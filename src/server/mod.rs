@@ -376,7 +376,7 @@ impl HttpServer {
         self.edit(move |options| options.buffers = buffers)
     }
 
-    /// The logger, which gets each exchange when it is over.
+    /// The logger, which gets each exchange when it is over, and each request that was refused before it became one.
     pub fn logger(self, logger: impl Logger) -> Self {
         self.edit(move |options| options.logger = Some(Arc::new(logger)))
     }

@@ -29,7 +29,7 @@ impl Inbound {
                 messages: 0,
             },
             // A fault is the last item: the builder needs no more credit.
-            Self::Fault(_) => Credit::default(),
+            Self::Fault(..) => Credit::default(),
         }
     }
 }

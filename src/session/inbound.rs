@@ -79,7 +79,11 @@ pub(crate) struct Closed(pub(crate) Epoch, pub(crate) std::io::ErrorKind);
 /// The builder has stopped reading, because of a fault of the peer. Sent after all complete items that came before it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Failed(pub(crate) Epoch, pub(crate) Fault);
+pub(crate) struct Failed(
+    pub(crate) Epoch,
+    pub(crate) Fault,
+    pub(crate) Option<BegunLine>,
+);
 
 /// No byte came for the idle time. The session answers with [`IdleFor`] if it is busy, and otherwise ends.
 #[derive(Debug, Message)]
@@ -102,8 +106,11 @@ pub(crate) enum Inbound {
     Deliver(Payload, Facts, Stamp),
     Chunk(Bytes),
     Finish(Option<Trailers>),
-    Fault(Fault),
+    Fault(Fault, Option<BegunLine>),
 }
+
+/// The line of a request that was not delivered, as far as it came. Only for a logger that wants it.
+pub(crate) type BegunLine = Box<[u8]>;
 
 /// Why a builder stopped reading.
 #[derive(Debug, Clone, Copy)]

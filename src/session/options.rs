@@ -30,7 +30,8 @@ pub struct SessionOptions {
     pub half_close: HalfClose,
     /// Bounds on what waits in the session.
     pub buffers: Buffers,
-    /// Server only. The logger, which gets each exchange when it is over. `None` by default.
+    /// Server only. The logger, which gets each exchange when it is over, and each request that was refused before it
+    /// became one. `None` by default.
     pub logger: Option<Arc<dyn Logger>>,
     /// The tap, which sees the bytes of the connection. `None` by default.
     pub tap: Option<Arc<dyn Tap>>,
@@ -73,6 +74,15 @@ impl SessionOptions {
         let logger = self.logger.as_ref()?;
         let detail = catch_unwind(AssertUnwindSafe(|| logger.detail()));
         Some(detail.unwrap_or(Detail::Exchange))
+    }
+
+    /// Calls the logger, if there is one. If it panics, only its entry is lost.
+    pub(super) fn log(&self, tell: impl FnOnce(&dyn Logger)) {
+        if let Some(logger) = &self.logger
+            && catch_unwind(AssertUnwindSafe(|| tell(&**logger))).is_err()
+        {
+            tracing::error!("the logger panicked");
+        }
     }
 
     /// The connection, tapped if there is a tap.

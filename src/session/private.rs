@@ -56,8 +56,12 @@ impl Handler<inbound::Finish> for HttpSession {
 impl Handler<inbound::Failed> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::Failed(from, fault): inbound::Failed, _: &mut Self::Context) {
-        self.receive(from, Inbound::Fault(fault));
+    fn handle(
+        &mut self,
+        inbound::Failed(from, fault, line): inbound::Failed,
+        _: &mut Self::Context,
+    ) {
+        self.receive(from, Inbound::Fault(fault, line));
     }
 }
 
@@ -227,7 +231,7 @@ mod tests {
         far.read_exact(&mut head).await.unwrap();
         let other = Epoch::default().next();
         session.do_send(Closed(other, io::ErrorKind::ConnectionReset));
-        session.do_send(Failed(other, Fault::Wire(WireError::Truncated)));
+        session.do_send(Failed(other, Fault::Wire(WireError::Truncated), None));
         session.do_send(HalfClosed(other, Rest::Read));
         session.send(Inspect).await.unwrap();
         far.write_all(b"HTTP/1.1 204 No\r\n\r\n").await.unwrap();

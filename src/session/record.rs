@@ -1,12 +1,13 @@
-//! The record of an exchange that a logger gets.
+//! What a logger gets: the record of an exchange, or of a request that was refused before it became one.
 
 use bytes::Bytes;
+use http::StatusCode;
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Outcome};
 use crate::payload::{Headers, Payload};
 use crate::transport::Peer;
 
-/// Logs exchanges, each once, when it is over (P115).
+/// Logs what a server was asked: each request once, as an exchange when it is over (P115), or as one that was refused.
 pub trait Logger: Send + Sync + 'static {
     /// How much of the messages the log needs. The session keeps no more than that.
     fn detail(&self) -> Detail {
@@ -15,6 +16,13 @@ pub trait Logger: Send + Sync + 'static {
 
     /// Called when an exchange is over, in the session actor: it must not block for long.
     fn log(&self, record: &Record<'_>);
+
+    /// Called when the session has answered a request that never became an exchange, because it could not be given to
+    /// the handler: it was malformed, too large, too slow, or cut off. The connection closes then, so this is its last
+    /// call. Like [`log`](Self::log), it must not block for long. By default it does nothing.
+    fn refused(&self, refused: &RefusedRequest<'_>) {
+        let _ = refused;
+    }
 }
 
 /// How much of the messages is kept for the log until the exchange is over.
@@ -39,6 +47,28 @@ pub struct Record<'a> {
     pub peer: &'a Peer,
     /// The messages, as far as [`Logger::detail`] asked for them.
     pub kept: &'a Kept,
+}
+
+/// A request that the session refused before it became an exchange, for the log.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RefusedRequest<'a> {
+    /// The status of the answer that the session gave.
+    pub status: StatusCode,
+    /// Why: [`Failed`](Outcome::Failed) with the violation, or [`Cancelled`](Outcome::Cancelled) with the deadline.
+    pub outcome: Outcome,
+    /// The addresses of the connection that the request came on.
+    pub peer: &'a Peer,
+    /// The first line of the request as it came, without its end. It may be cut short or malformed, and is no longer
+    /// than [`Limits::start_line`](crate::Limits::start_line). Empty if none of it came, or if [`Logger::detail`] asked
+    /// for no heads.
+    pub request_line: &'a [u8],
+    /// Bytes of the head of the answer.
+    pub head_out: u64,
+    /// Bytes of the body of the answer.
+    pub bytes_out: u64,
+    /// Whether the connection had carried an exchange before.
+    pub reused: bool,
 }
 
 /// The messages of an exchange, as far as they were kept.

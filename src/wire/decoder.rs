@@ -146,6 +146,20 @@ impl Decoder {
         }
     }
 
+    /// The request line of the message that is being read, or could not be, as far as it has come; for logs. `unread`
+    /// is what is not consumed. Not for a violation within a body, whose head is gone.
+    pub(crate) fn request_line(&self, unread: &[u8]) -> Vec<u8> {
+        match &self.state {
+            State::Head { .. } | State::Failed(_) => {
+                line::begun(unread, self.rules.limits.start_line).to_vec()
+            }
+            State::Gather { payload, .. } => payload.request_line().into_bytes(),
+            State::Length { .. } | State::Chunks(_) | State::UntilClose { .. } | State::Held => {
+                Vec::new()
+            }
+        }
+    }
+
     /// Whether the decoder waits for [`resume`](Self::resume): the protocol may change here.
     pub(crate) fn is_held(&self) -> bool {
         matches!(self.state, State::Held)

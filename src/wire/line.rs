@@ -265,6 +265,19 @@ pub(super) fn first_line(input: &[u8]) -> Option<(ScannedLine<'_>, usize)> {
     Some((without_cr(line).ok()?, end.saturating_add(1)))
 }
 
+/// The first line of a head that is not consumed, as far as it has come: at most this many bytes, without its end. For
+/// logs: nothing of it was checked.
+pub(super) fn begun(input: &[u8], most: usize) -> &[u8] {
+    let blank = input
+        .iter()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let input = input.get(blank.count()..).unwrap_or_default();
+    let line = memchr(b'\n', input).and_then(|end| input.get(..end));
+    let line = line.unwrap_or(input);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    line.get(..most).unwrap_or(line)
+}
+
 fn without_cr(line: &[u8]) -> Result<ScannedLine<'_>, WireError> {
     match memchr(b'\r', line) {
         Some(_) => Err(WireError::BareCr),

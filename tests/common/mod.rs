@@ -2,6 +2,7 @@
 //! have in common.
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
+pub(crate) mod events;
 #[cfg(feature = "rustls")]
 pub(crate) mod tls;
 

@@ -9,10 +9,11 @@ use super::{PayloadBuilder, State};
 use crate::error::WireError;
 use crate::session::awaited::Partial;
 use crate::session::inbound::{
-    Batch, Chunk, Credit, Deliver, Failed, Fault, Finish, HalfClosed, Inbound, Rest,
+    Batch, BegunLine, Chunk, Credit, Deliver, Failed, Fault, Finish, HalfClosed, Inbound, Rest,
 };
 use crate::session::lists;
 use crate::session::meter::Stamp;
+use crate::session::record::Detail;
 use crate::wire::{Item, Step};
 
 impl PayloadBuilder {
@@ -79,9 +80,10 @@ impl PayloadBuilder {
                 if let Some(awaited) = self.awaited.as_ref().filter(|_| !in_body) {
                     awaited.note(Partial::Bytes);
                 }
+                let line = self.begun_line(in_body, input.bytes());
                 input.skip(input.bytes().len());
                 self.state = State::Refused;
-                return Some(Inbound::Fault(Fault::Wire(error)));
+                return Some(Inbound::Fault(Fault::Wire(error), line));
             }
         };
         let item = match item {
@@ -141,7 +143,7 @@ impl PayloadBuilder {
             }),
             Inbound::Chunk(data) => session.do_send(Chunk(from, data)),
             Inbound::Finish(trailers) => session.do_send(Finish(from, trailers)),
-            Inbound::Fault(fault) => session.do_send(Failed(from, fault)),
+            Inbound::Fault(fault, line) => session.do_send(Failed(from, fault, line)),
         }
     }
 
@@ -151,6 +153,7 @@ impl PayloadBuilder {
             return;
         }
         self.state = State::Eof;
+        let line = self.begun_line(false, &self.tail);
         match self.decoder.eof(self.tail.len()) {
             Ok(None) => self.session.do_send(HalfClosed(self.epoch, Rest::Read)),
             Ok(Some(Item::End(trailers))) => {
@@ -158,14 +161,25 @@ impl PayloadBuilder {
                 self.session.do_send(HalfClosed(self.epoch, Rest::Read));
             }
             Ok(Some(Item::Head(..) | Item::Data(_))) => {
-                self.session
-                    .do_send(Failed(self.epoch, Fault::Wire(WireError::Truncated)));
+                let fault = Fault::Wire(WireError::Truncated);
+                self.session.do_send(Failed(self.epoch, fault, line));
             }
             Err(error) => {
-                self.session.do_send(Failed(self.epoch, Fault::Wire(error)));
+                let fault = Fault::Wire(error);
+                self.session.do_send(Failed(self.epoch, fault, line));
                 self.session.do_send(HalfClosed(self.epoch, Rest::Read));
             }
         }
+    }
+
+    /// The line of the request that is being read, or could not be, if it was not delivered and the logger wants it.
+    pub(super) fn begun_line(&self, delivered: bool, unread: &[u8]) -> Option<BegunLine> {
+        let wanted = self.awaited.is_none() && self.options.detail() >= Some(Detail::Heads);
+        if delivered || !wanted {
+            return None;
+        }
+        let line = self.decoder.request_line(unread);
+        (!line.is_empty()).then(|| line.into())
     }
 
     /// Records how much has come of a response that was not handed over.

@@ -316,7 +316,8 @@ impl PayloadBuilder {
 
     fn fail(&mut self, fault: Fault) {
         self.state = State::Refused;
-        self.session.do_send(Failed(self.epoch, fault));
+        let line = self.begun_line(false, &self.tail);
+        self.session.do_send(Failed(self.epoch, fault, line));
     }
 
     /// Reads and drops input. Ready with true when there may be more, and with false at the end.

@@ -25,7 +25,7 @@ impl Client {
         }
         match link.inbox.front() {
             None => self.when_drained(link),
-            Some(Inbound::Fault(_)) => self.next_fault(link),
+            Some(Inbound::Fault(..)) => self.next_fault(link),
             // The item belongs to the next exchange, and the current one waits for the socket.
             Some(_) if self.delivered || self.is_muted() => Intake::Wait,
             Some(Inbound::Deliver(..) | Inbound::Chunk(_) | Inbound::Finish(_)) => {
@@ -57,7 +57,7 @@ impl Client {
                 self.delivered = true;
                 Intake::Step(Step::Finished(trailers))
             }
-            Inbound::Fault(_) => unreachable!("a fault is taken by `next_fault`"),
+            Inbound::Fault(..) => unreachable!("a fault is taken by `next_fault`"),
         }
     }
 
@@ -101,7 +101,7 @@ impl Client {
 
     /// The builder has stopped reading: the next response will not come, or not completely.
     fn next_fault(&mut self, link: &mut Link) -> Intake {
-        let Some(Inbound::Fault(fault)) = link.take() else {
+        let Some(Inbound::Fault(fault, _)) = link.take() else {
             unreachable!("a fault was seen in front");
         };
         // The fault does not concern complete responses.

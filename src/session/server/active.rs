@@ -245,14 +245,8 @@ fn keep(request: &Payload, detail: Detail) -> Option<Box<Kept>> {
     if detail == Detail::Exchange {
         return None;
     }
-    let line = format!(
-        "{} {} {:?}",
-        request.method(),
-        request.uri(),
-        request.version()
-    );
     Some(Box::new(Kept {
-        request_line: line.into(),
+        request_line: request.request_line().into(),
         request_headers: request
             .headers()
             .shared()

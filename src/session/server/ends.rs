@@ -3,13 +3,15 @@
 use http::StatusCode;
 
 use super::{AnswerState, Server};
-use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, UseError, WireError};
+use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, UseError};
 use crate::payload::MessageId;
 use crate::session::clock;
 use crate::session::exchange::Outcome;
+use crate::session::inbound::Fault;
 use crate::session::link::Link;
 use crate::session::meter;
 use crate::session::outbound::Teardown;
+use crate::session::record::RefusedRequest;
 use crate::wire::{self, Answering};
 
 impl Server {
@@ -107,16 +109,46 @@ impl Server {
     }
 
     /// Answers a request that never became an exchange, and closes so that the peer gets the answer.
-    pub(in crate::session) fn refuse_wire(link: &mut Link, head: bool, error: WireError) {
-        tracing::debug!(%error, peer = %link.peer, "a request was refused");
-        meter::refused(error);
-        let _ = refuse(
-            link,
-            head,
-            error.status(),
-            &error.to_string(),
-            CloseReason::Refused(error),
-        );
+    #[cold]
+    pub(in crate::session) fn turn_away(
+        &self,
+        link: &mut Link,
+        head: bool,
+        fault: Fault,
+        begun: Option<&[u8]>,
+    ) {
+        let (status, text, outcome, reason) = match fault {
+            Fault::Wire(error) => {
+                meter::refused(error);
+                let outcome = Outcome::Failed(error.into());
+                let reason = CloseReason::Refused(error);
+                (error.status(), error.to_string(), outcome, reason)
+            }
+            Fault::Deadline(deadline) => {
+                meter::late(deadline);
+                let part = match deadline {
+                    Deadline::Body => "body",
+                    _ => "head",
+                };
+                let text = format!("the request {part} came too slowly");
+                let outcome = Outcome::Cancelled(CancelCause::Deadline(deadline));
+                let reason = CloseReason::Deadline(deadline);
+                (StatusCode::REQUEST_TIMEOUT, text, outcome, reason)
+            }
+        };
+        tracing::debug!(error = %text, peer = %link.peer, "a request was refused");
+        let (head_out, bytes_out) = refuse(link, head, status, &text, reason);
+        link.options.log(|logger| {
+            logger.refused(&RefusedRequest {
+                status,
+                outcome,
+                peer: &link.peer,
+                request_line: begun.unwrap_or_default(),
+                head_out: head_out as u64,
+                bytes_out: bytes_out as u64,
+                reused: self.begun() > 0,
+            });
+        });
     }
 
     /// Ends the exchange and then the connection, by a reset if output is cut short.
@@ -165,7 +197,7 @@ impl Server {
 
 /// Answers in the place of the handler, and closes so that the peer gets the answer. Returns the bytes of the head and
 /// the body.
-pub(super) fn refuse(
+fn refuse(
     link: &mut Link,
     head: bool,
     status: StatusCode,

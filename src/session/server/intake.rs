@@ -1,11 +1,7 @@
 //! The receiving half of the server side: items from the builder, in the order of the wire.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use http::StatusCode;
 use tokio::time::Instant;
 
-use super::ends::refuse;
 use super::{Active, DRAINED, Server};
 
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
@@ -14,10 +10,10 @@ use crate::session::exchange::Outcome;
 use crate::session::inbound::{Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute};
 use crate::session::leave::Leaving;
 use crate::session::link::{Event, Link, Phase};
-use crate::session::meter::{self, ExchangeGauge, Role};
+use crate::session::meter::{ExchangeGauge, Role};
 use crate::session::options::HalfClose;
 use crate::session::outbound::Teardown;
-use crate::session::record::{Kept, Record};
+use crate::session::record::{Detail, Kept, Record};
 use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
 use crate::session::trace::Traced;
@@ -29,7 +25,7 @@ impl Server {
         };
         match item {
             Inbound::Chunk(_) | Inbound::Finish(_) if self.draining.is_some() => self.drain(link),
-            Inbound::Fault(_) => self.next_fault(link),
+            Inbound::Fault(..) => self.next_fault(link),
             _ if self.is_muted() => Intake::Wait,
             Inbound::Deliver(..) if self.is_engaged() => self.make_way(link),
             Inbound::Deliver(..) | Inbound::Chunk(_) | Inbound::Finish(_) => self.pop_front(link),
@@ -69,7 +65,10 @@ impl Server {
         match item {
             Inbound::Deliver(payload, facts, _) if facts.unknown_expectation => {
                 let head = payload.method() == http::Method::HEAD;
-                Self::refuse_wire(link, head, WireError::UnknownExpectation);
+                let wanted = link.options.detail() >= Some(Detail::Heads);
+                let begun = wanted.then(|| payload.request_line());
+                let fault = Fault::Wire(WireError::UnknownExpectation);
+                self.turn_away(link, head, fault, begun.as_deref().map(str::as_bytes));
                 Intake::Again
             }
             Inbound::Deliver(mut payload, facts, stamp) => {
@@ -97,7 +96,7 @@ impl Server {
                 self.received_all();
                 Intake::Step(Step::Finished(trailers))
             }
-            Inbound::Fault(_) => unreachable!("a fault is taken by `next_fault`"),
+            Inbound::Fault(..) => unreachable!("a fault is taken by `next_fault`"),
         }
     }
 
@@ -109,7 +108,7 @@ impl Server {
             None if self.is_engaged() => return Intake::Again,
             Some(true) | None => {}
         }
-        let Some(Inbound::Fault(fault)) = link.take() else {
+        let Some(Inbound::Fault(fault, begun)) = link.take() else {
             unreachable!("a fault was seen in front");
         };
         let inside = receiving.is_some();
@@ -126,30 +125,15 @@ impl Server {
             Fault::Wire(error) if self.draining.is_some() => {
                 link.close_and_linger(CloseReason::Refused(error));
             }
-            Fault::Wire(error) => Self::refuse_wire(link, false, error),
             Fault::Deadline(deadline) if inside => {
                 self.end_cancelled(link, CancelCause::Deadline(deadline));
             }
-            Fault::Deadline(deadline @ Deadline::Head) => {
-                meter::late(deadline);
-                refuse(
-                    link,
-                    false,
-                    StatusCode::REQUEST_TIMEOUT,
-                    "the request head came too slowly",
-                    CloseReason::Deadline(Deadline::Head),
-                );
+            Fault::Wire(_) | Fault::Deadline(Deadline::Head) => {
+                self.turn_away(link, false, fault, begun.as_deref());
             }
             // The body of a Oneshot request, which is delivered only when it is complete.
-            Fault::Deadline(deadline @ Deadline::Body) if self.draining.is_none() => {
-                meter::late(deadline);
-                refuse(
-                    link,
-                    false,
-                    StatusCode::REQUEST_TIMEOUT,
-                    "the request body came too slowly",
-                    CloseReason::Deadline(Deadline::Body),
-                );
+            Fault::Deadline(Deadline::Body) if self.draining.is_none() => {
+                self.turn_away(link, false, fault, begun.as_deref());
             }
             Fault::Deadline(deadline) => link.close(CloseReason::Deadline(deadline)),
         }
@@ -182,18 +166,13 @@ impl Server {
         if let Some(gauge) = ended.gauge.take() {
             gauge.end(&ended.exchange);
         }
-        if let Some(logger) = &link.options.logger {
-            let nothing = Kept::default();
-            let record = Record {
+        link.options.log(|logger| {
+            logger.log(&Record {
                 exchange: &ended.exchange,
                 peer: &link.peer,
-                kept: ended.kept.as_deref().unwrap_or(&nothing),
-            };
-            // If a logger panics, only its entry is lost.
-            if catch_unwind(AssertUnwindSafe(|| logger.log(&record))).is_err() {
-                tracing::error!("the logger panicked");
-            }
-        }
+                kept: ended.kept.as_deref().unwrap_or(&Kept::default()),
+            });
+        });
         if ended.exchange.outcome == Outcome::Completed {
             if let Some(taker) = ended.taker.take() {
                 link.hand_off(taker);
