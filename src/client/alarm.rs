@@ -1,4 +1,4 @@
-//! The time limit of a whole request.
+//! The time limits of a request: of the whole of it, and of its wait for a connection.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,11 +10,12 @@ use tokio::sync::oneshot;
 use super::error::{ClientError, ClientErrorKind};
 use crate::error::RefusedReason;
 
-/// Runs a future with a time limit; the caller drops it when the time is over. The timer runs on the arbiter, because
-/// the thread of the caller may have no runtime.
+/// Runs a future with a time limit; if it runs out, the caller drops the future and gets this error. The timer runs on
+/// the arbiter, because the thread of the caller may have no runtime.
 pub(super) async fn within<T>(
     time: Duration,
     arbiter: &ArbiterHandle,
+    late: ClientErrorKind,
     future: Pin<&mut impl Future<Output = Result<T, ClientError>>>,
 ) -> Result<T, ClientError> {
     let (mut bell, heard) = oneshot::channel();
@@ -28,7 +29,7 @@ pub(super) async fn within<T>(
         biased;
         result = future => result,
         rung = heard => Err(ClientError::new(match rung {
-            Ok(()) => ClientErrorKind::TimedOut,
+            Ok(()) => late,
             Err(_) => ClientErrorKind::Refused(RefusedReason::Closing),
         })),
     }

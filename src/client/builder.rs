@@ -22,6 +22,7 @@ pub struct ClientBuilder {
     max_idle: usize,
     max_body: usize,
     timeout: Option<Duration>,
+    wait: Option<Duration>,
     redirects: usize,
     proxy: Proxy,
 }
@@ -37,6 +38,7 @@ impl Default for ClientBuilder {
             max_idle: 32,
             max_body: 16 << 20,
             timeout: None,
+            wait: None,
             redirects: 0,
             proxy: Proxy::default(),
         }
@@ -58,7 +60,8 @@ impl ClientBuilder {
     }
 
     /// Connections to one origin at once: 32, and at least 1. Beyond that requests wait for their turn, first in, first
-    /// out, without a limit on how many or how long.
+    /// out, without a limit on how many; [`wait_timeout`](Self::wait_timeout) limits how long. When requests begin to
+    /// wait, there is a `tracing` event at `WARN`, and the next one after the queue was empty again.
     pub fn connections_per_origin(mut self, connections: usize) -> Self {
         self.connections = connections.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
@@ -80,6 +83,15 @@ impl ClientBuilder {
     pub fn connect_timeout(self, time: impl Into<Option<Duration>>) -> Self {
         let time = time.into();
         self.edit(move |options| options.timeouts.connect = time)
+    }
+
+    /// Time to wait for a connection, while all [`connections_per_origin`](Self::connections_per_origin) are in use:
+    /// none. Then the request fails with [`ClientErrorKind::Busy`](super::ClientErrorKind::Busy): nothing of it was
+    /// sent. Each redirect that is followed, and the second try, waits anew. It is part of the time of
+    /// [`timeout`](Self::timeout).
+    pub fn wait_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.wait = time.into();
+        self
     }
 
     /// A TLS configuration of your own for `https`: see [`Route::tls`](crate::Route::tls).
@@ -154,6 +166,7 @@ impl ClientBuilder {
             pool: Pool::new(self.connections, self.max_idle),
             max_body: self.max_body,
             timeout: self.timeout,
+            wait: self.wait,
             redirects: self.redirects,
             proxy: self.proxy,
         }))

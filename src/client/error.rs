@@ -42,6 +42,12 @@ pub enum ClientErrorKind {
     /// The stream of the request body ended in an error.
     #[error("the body to send failed")]
     Upload(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// All connections to the origin stayed in use for as long as a request waits for one. Nothing of it was sent.
+    #[error(
+        "no connection to the origin became free within `ClientBuilder::wait_timeout`: all of \
+         `connections_per_origin` are in use"
+    )]
+    Busy,
     /// The time for the whole request ran out.
     #[error("no answer within `ClientBuilder::timeout`")]
     TimedOut,
@@ -76,10 +82,15 @@ impl ClientError {
 
     /// An error of a request that was not sent at all.
     pub(super) fn unsent(kind: impl Into<ClientErrorKind>, payload: Payload) -> Self {
+        Self::new(kind).of_unsent(payload)
+    }
+
+    /// The same, of a request that was not sent at all.
+    pub(super) fn of_unsent(self, payload: Payload) -> Self {
         Self {
             retry_safe: true,
             payload: Some(payload),
-            ..Self::new(kind)
+            ..self
         }
     }
 
@@ -134,7 +145,9 @@ impl ClientError {
             Kind::TooManyRedirects
             | Kind::Body(BodyError::TooLarge(_) | BodyError::Failed(FailureReason::Protocol(_)))
             | Kind::Failed(FailureReason::Protocol(_)) => Blame::Server,
-            Kind::TimedOut | Kind::Cancelled(_) | Kind::Failed(_) | Kind::Body(_) => Blame::Network,
+            Kind::Busy | Kind::TimedOut | Kind::Cancelled(_) | Kind::Failed(_) | Kind::Body(_) => {
+                Blame::Network
+            }
         }
     }
 

@@ -32,7 +32,7 @@ use crate::transport::Origin;
 use ask::{Reply, ask};
 pub use builder::ClientBuilder;
 pub use error::{Blame, ClientError, ClientErrorKind};
-use pool::{Lease, Pool};
+use pool::{Host, Lease, Pool};
 pub use proxy::Proxy;
 
 /// How much of the body of a redirect is read, and for how long, so that its connection can be used again.
@@ -70,6 +70,7 @@ struct Inner {
     pool: Arc<Pool>,
     max_body: usize,
     timeout: Option<Duration>,
+    wait: Option<Duration>,
     redirects: usize,
     proxy: Proxy,
 }
@@ -190,7 +191,9 @@ impl HttpClient {
         future: Pin<&mut impl Future<Output = Result<T, ClientError>>>,
     ) -> Result<T, ClientError> {
         match self.0.timeout {
-            Some(time) => alarm::within(time, &self.0.arbiter, future).await,
+            Some(time) => {
+                alarm::within(time, &self.0.arbiter, ClientErrorKind::TimedOut, future).await
+            }
             None => future.await,
         }
     }
@@ -268,7 +271,8 @@ impl HttpClient {
                 // A body that is long, slow or cut costs its connection.
                 let rest =
                     pin!(async { body.bytes(REDIRECT_BODY).await.map_err(ClientError::new) });
-                drop(alarm::within(REDIRECT_TIME, &self.0.arbiter, rest).await);
+                let late = ClientErrorKind::TimedOut;
+                drop(alarm::within(REDIRECT_TIME, &self.0.arbiter, late, rest).await);
             }
             request = next.clone();
             reply = match upload {
@@ -318,10 +322,26 @@ impl HttpClient {
         if let Some(mistake) = kind.or_else(|| request.mistake()) {
             return Err(ClientError::unsent(mistake, request));
         }
-        let host = self.0.pool.host(request.uri(), |origin| self.way(origin));
-        match host {
-            Ok(host) => Ok((host.lease().await, request)),
-            Err(mistake) => Err(ClientError::unsent(mistake, request)),
+        let host = match self.0.pool.host(request.uri(), |origin| self.way(origin)) {
+            Ok(host) => host,
+            Err(mistake) => return Err(ClientError::unsent(mistake, request)),
+        };
+        if let Some(lease) = host.try_lease() {
+            return Ok((lease, request));
+        }
+        // Boxed, because a request seldom waits, and its future would be larger for it all the time.
+        match Box::pin(self.turn(host)).await {
+            Ok(lease) => Ok((lease, request)),
+            Err(error) => Err(error.of_unsent(request)),
+        }
+    }
+
+    /// Waits in the queue of an origin.
+    async fn turn(&self, host: Arc<Host>) -> Result<Lease, ClientError> {
+        let turn = pin!(async { Ok(host.lease().await) });
+        match self.0.wait {
+            Some(time) => alarm::within(time, &self.0.arbiter, ClientErrorKind::Busy, turn).await,
+            None => turn.await,
         }
     }
 

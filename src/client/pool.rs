@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use actix::Addr;
@@ -30,6 +31,10 @@ pub(super) struct Pool {
 pub(super) struct Host {
     pub(super) way: Way,
     seats: Arc<Semaphore>,
+    /// How many seats there are.
+    connections: usize,
+    /// Requests that wait for a seat.
+    waiting: AtomicUsize,
     /// The session returned last is at the end. `None` once the client was dropped.
     idle: Mutex<Option<Vec<Weak<Addr<HttpSession>>>>>,
     max_idle: usize,
@@ -76,6 +81,8 @@ impl Pool {
         let host = Arc::new(Host {
             way: way(origin.clone()),
             seats: Arc::new(Semaphore::new(self.connections)),
+            connections: self.connections,
+            waiting: AtomicUsize::new(0),
             idle: Mutex::new(Some(Vec::new())),
             max_idle: self.max_idle,
             pool: Arc::downgrade(self),
@@ -103,14 +110,50 @@ impl Drop for Pool {
 }
 
 impl Host {
+    /// A connection, if one is free and nobody waits for it.
+    pub(super) fn try_lease(self: &Arc<Self>) -> Option<Lease> {
+        let seat = self.seats.clone().try_acquire_owned().ok()?;
+        Some(self.seated(Some(seat)))
+    }
+
     /// Waits until a connection is free.
     pub(super) async fn lease(self: Arc<Self>) -> Lease {
-        let seat = match self.seats.clone().try_acquire_owned() {
-            Ok(seat) => Some(seat),
-            // This fails only for a closed semaphore, and this one is never closed.
-            Err(_) => self.seats.clone().acquire_owned().await.ok(),
-        };
-        Lease { host: self, seat }
+        let _queued = Queued::at(&self);
+        // This fails only for a closed semaphore, and this one is never closed.
+        let seat = self.seats.clone().acquire_owned().await.ok();
+        self.seated(seat)
+    }
+
+    fn seated(self: &Arc<Self>, seat: Option<OwnedSemaphorePermit>) -> Lease {
+        Lease {
+            host: self.clone(),
+            seat,
+        }
+    }
+}
+
+/// A request that waits for a connection, until it is dropped.
+struct Queued<'a>(&'a AtomicUsize);
+
+impl<'a> Queued<'a> {
+    /// The first one to wait says so. Those that join it do not, however many they are: without a limit on the wait,
+    /// connections that never come back (bodies that nobody reads) would hang in silence, and a log that repeats it for
+    /// each request would drown all else.
+    fn at(host: &'a Host) -> Self {
+        if host.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                origin = %host.way.origin,
+                connections = host.connections,
+                "all connections to an origin are in use: requests wait"
+            );
+        }
+        Self(&host.waiting)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
