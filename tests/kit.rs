@@ -5,9 +5,11 @@ mod common;
 use std::time::Duration;
 
 use common::{Heard, Pipe, Recorder, comes_true, comes_true_within, eventually, serve};
-use http_actors::message::Apply;
+use http_actors::message::{Apply, Finish, Part, SendChunk};
 use http_actors::test_util::{FarEnd, Random, Socket};
-use http_actors::{HttpSession, Method, Payload, SessionContext, SessionOptions, StatusCode};
+use http_actors::{
+    HttpSession, Method, Payload, SessionContext, SessionOptions, StatusCode, TransferMode,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
@@ -183,6 +185,93 @@ async fn messages_come_whole() {
     assert_eq!(head.body_bytes(), "");
     let last = peer.response(Method::GET).await;
     assert_eq!(last.body_bytes(), "to the end");
+}
+
+/// A head comes without its body, and that in parts as they come, however short it is and however it is cut.
+#[tokio::test]
+async fn messages_come_in_parts() {
+    let chunked = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\nSum: 7\r\n\r\n";
+    let long = "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd";
+    for place in 0..150 {
+        let (mut peer, mut io) = FarEnd::open(Pipe::new().split_at(place));
+        let all = [chunked, long, GET, "end"].concat();
+        io.write_all(all.as_bytes()).await.expect("room");
+        for (path, mode, sum) in [
+            ("/a", TransferMode::Chunked, Some("7")),
+            ("/b", TransferMode::Stream, None),
+            ("/", TransferMode::Oneshot, None),
+        ] {
+            let head = peer.request_head().await;
+            assert_eq!((head.path(), head.mode()), (path, mode));
+            let mut body = Vec::new();
+            let trailers = loop {
+                match peer.part().await {
+                    Part::Data(data) => body.extend_from_slice(&data),
+                    Part::End(trailers) => break trailers,
+                    Part::Cut => panic!("cut in {path} at {place}"),
+                }
+            };
+            let expected = if path == "/" { &b""[..] } else { b"abcd" };
+            assert_eq!(body, expected);
+            let found = trailers.as_ref().and_then(|fields| fields.text("sum"));
+            assert_eq!(found, sum);
+        }
+        assert_eq!(peer.exactly(3).await, b"end");
+    }
+}
+
+/// What a handler sends is there before it sends more. A wait for it may be given up.
+#[actix::test]
+async fn parts_come_as_they_are_sent() {
+    tokio::time::pause();
+    let head = || Payload::response(StatusCode::OK).chunked();
+    let mut served = serve(move |_, session| session.respond(head()));
+    served.peer.send(GET).await;
+    let response = served.peer.response_head(Method::GET).await;
+    assert_eq!(response.status(), Some(StatusCode::OK));
+    for text in ["one", "two"] {
+        let wait = tokio::time::timeout(Duration::from_secs(1), served.peer.part());
+        wait.await.expect_err("nothing was sent");
+        let sent = served.session.send(SendChunk(text.into())).await;
+        sent.expect("it lives").expect("taken");
+        assert_eq!(served.peer.part().await, Part::Data(text.into()));
+    }
+    let finished = served.session.send(Finish).await;
+    finished.expect("it lives").expect("taken");
+    assert_eq!(served.peer.part().await, Part::End(None));
+    served.peer.send(GET).await;
+    served.peer.response_head(Method::GET).await;
+}
+
+/// A body that is not complete does not look so, and one that ends with the connection ends well only if that does.
+#[tokio::test]
+async fn bodies_that_are_cut() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    let to_the_end = "HTTP/1.1 200 OK\r\n\r\nabc";
+    for (text, resets, end) in [
+        (chunked, false, Part::Cut),
+        (chunked, true, Part::Cut),
+        (to_the_end, false, Part::End(None)),
+        (to_the_end, true, Part::Cut),
+    ] {
+        let (mut peer, mut io) = FarEnd::open(Pipe::new());
+        io.write_all(text.as_bytes()).await.expect("room");
+        if resets {
+            io.reset();
+        } else {
+            io.shutdown().await.expect("open");
+        }
+        peer.response_head(Method::GET).await;
+        assert_eq!(peer.part().await, Part::Data("abc".into()));
+        assert_eq!(peer.part().await, end, "{text:?} {resets}");
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "no body is open")]
+async fn a_head_comes_before_its_parts() {
+    let (mut peer, _io) = raw();
+    peer.part().await;
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub struct BodyPart {
 }
 
 /// The content of a [`BodyPart`]. The enum is exhaustive, so that no actor overlooks an end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Part {
     /// A piece. Its boundaries mean nothing. If the peer waits for a 100 (`Expect: 100-continue`), an empty piece
     /// comes first, and answering it sends the 100. If a [`Responder`](crate::Responder) was given away, it decides

@@ -1,14 +1,12 @@
-//! The far end of a connection, controlled by a test.
+//! The far end of a connection, controlled by a test: its bytes. The messages are in `messages.rs`.
 
-use std::sync::Arc;
+use std::io;
 
-use http::Method;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use super::messages::Open;
 use super::patient;
-use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::transport::{Pipe, Socket, Transcript};
-use crate::wire::{Decoder, Expected, Item, Rules};
 
 /// The peer of a session, controlled byte by byte: a client for a server session, a server for a client session.
 ///
@@ -22,7 +20,9 @@ pub struct FarEnd<T = Socket> {
     /// The connection itself.
     pub io: T,
     /// Bytes that were read and not returned yet.
-    read: Vec<u8>,
+    pub(super) read: Vec<u8>,
+    /// The message that is being read, by the methods in `messages.rs`.
+    pub(super) open: Open,
 }
 
 impl FarEnd {
@@ -59,6 +59,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
         Self {
             io,
             read: Vec::new(),
+            open: Open::Closed,
         }
     }
 
@@ -151,74 +152,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
         text(&std::mem::take(&mut self.read))
     }
 
-    /// Waits for a request with its body, which is put inside.
-    ///
-    /// # Panics
-    /// If something else comes.
-    pub async fn request(&mut self) -> Payload {
-        let decoder = Decoder::requests(Arc::new(Rules::default()));
-        patient("a whole request", self.message(decoder)).await
-    }
-
-    /// Waits for a response to a request with this method, with its body, which is put inside. An interim (1xx)
-    /// response counts as one.
-    ///
-    /// # Panics
-    /// If something else comes.
-    pub async fn response(&mut self, method: Method) -> Payload {
-        let mut decoder = Decoder::responses(Arc::new(Rules::default()));
-        decoder.expect(Expected {
-            id: MessageId::next(),
-            method,
-            upgrade: true,
-        });
-        patient("a whole response", self.message(decoder)).await
-    }
-
-    async fn message(&mut self, mut decoder: Decoder) -> Payload {
-        let mut message: Option<Payload> = None;
-        let mut body = Vec::new();
-        loop {
-            let step = match decoder.decode(&self.read) {
-                Ok(step) => step,
-                Err(err) => panic!("{err}: {}", self.read.escape_ascii()),
-            };
-            let rest = self.read.split_off(step.consumed);
-            let done = std::mem::replace(&mut self.read, rest);
-            match step.item {
-                Some(Item::Head(head, _)) if head.mode() == TransferMode::Oneshot => return head,
-                Some(Item::Head(head, _)) => message = Some(head),
-                Some(Item::Data(range)) => body.extend_from_slice(&done[range]),
-                Some(Item::End(trailers)) => return whole(message, body, trailers),
-                None if self.read_once().await => {}
-                None => match decoder.eof(self.read.len()) {
-                    Ok(Some(Item::End(trailers))) => return whole(message, body, trailers),
-                    _ => panic!("the connection ended in {}", self.read.escape_ascii()),
-                },
-            }
-        }
-    }
-
     /// Reads once. False at the end of the connection, and if it was reset.
     pub async fn more(&mut self) -> bool {
         patient("bytes of the session", self.read_once()).await
     }
 
     async fn read_once(&mut self) -> bool {
-        let mut buffer = vec![0; 16 << 10];
-        let read = self.io.read(&mut buffer).await.unwrap_or(0);
-        self.read.extend_from_slice(&buffer[..read]);
-        read > 0
+        self.try_read().await.is_ok_and(|read| read > 0)
     }
-}
 
-fn whole(message: Option<Payload>, body: Vec<u8>, trailers: Option<Box<Headers>>) -> Payload {
-    let mut payload = message.unwrap_or_else(|| unreachable!("the head came before the end"));
-    let message = payload.message_mut();
-    message.mode = TransferMode::Oneshot;
-    message.body = body.into();
-    message.trailers = trailers;
-    payload
+    /// Reads once. Zero at the end of the connection, and an error if it was reset.
+    pub(super) async fn try_read(&mut self) -> io::Result<usize> {
+        let mut buffer = vec![0; 16 << 10];
+        let read = self.io.read(&mut buffer).await?;
+        self.read.extend_from_slice(&buffer[..read]);
+        Ok(read)
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

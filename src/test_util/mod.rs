@@ -70,6 +70,8 @@
 //! # }
 //! ```
 //!
+//! [`FarEnd::response_head`] and [`FarEnd::part`] read a streamed response while it arrives.
+//!
 //! # What a network does
 //!
 //! * **It splits.** [`Pipe::seed`] reads in random pieces that a seed reproduces. [`Pipe::split_at`] splits at one
@@ -93,6 +95,7 @@
 
 mod far_end;
 mod heard;
+mod messages;
 mod recorder;
 
 use std::time::Duration;

@@ -1,0 +1,193 @@
+//! The far end of a connection reads messages: whole, or in parts while they arrive.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Method;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{FarEnd, patient};
+use crate::payload::{Headers, MessageId, Payload, TransferMode};
+use crate::session::Part;
+use crate::wire::{Decoder, Expected, Item, Limits, Rules, Trailers};
+
+/// The message that is being read.
+#[derive(Debug)]
+pub(super) enum Open {
+    /// None.
+    Closed,
+    /// One without a body, or with its body inside. Only its end is still to be told.
+    Empty,
+    Body(Box<Decoder>),
+}
+
+enum Next {
+    Head(Payload),
+    Part(Part),
+}
+
+impl Next {
+    fn end(trailers: Option<Trailers>) -> Self {
+        Self::Part(Part::End(trailers.map(|trailers| *trailers)))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
+    /// Waits for a request with its body, which is put inside.
+    ///
+    /// # Panics
+    /// If something else comes.
+    pub async fn request(&mut self) -> Payload {
+        let decoder = Decoder::requests(Arc::new(Rules::default()));
+        patient("a whole request", self.message(decoder)).await
+    }
+
+    /// Waits for a response to a request with this method, with its body, which is put inside. An interim (1xx)
+    /// response counts as one.
+    ///
+    /// # Panics
+    /// If something else comes.
+    pub async fn response(&mut self, method: Method) -> Payload {
+        let decoder = response_to(method, Rules::default());
+        patient("a whole response", self.message(decoder)).await
+    }
+
+    /// Waits for the head of a request. Its body is read by [`part`](Self::part).
+    ///
+    /// # Panics
+    /// If something else comes.
+    pub async fn request_head(&mut self) -> Payload {
+        let decoder = Decoder::requests(Arc::new(in_parts()));
+        patient("the head of a request", self.head(decoder)).await
+    }
+
+    /// Waits for the head of a response to a request with this method. Its body is read by [`part`](Self::part), while
+    /// it arrives. An interim (1xx) response counts as one.
+    ///
+    /// # Panics
+    /// If something else comes.
+    pub async fn response_head(&mut self, method: Method) -> Payload {
+        let decoder = response_to(method, in_parts());
+        patient("the head of a response", self.head(decoder)).await
+    }
+
+    /// Waits for the next part of the body whose head was read, without its framing: data as they arrive, then one end.
+    /// [`Part::Cut`] says that the connection ended or was reset before the body was complete. A message without a body
+    /// has an end too.
+    ///
+    /// On a [`Pipe`](super::Pipe) that splits nothing, each chunk that the session sends is one part. Until the end has
+    /// come, read with nothing else: the other methods would return what is left with its framing.
+    ///
+    /// Cancel-safe: nothing is lost if the wait is dropped.
+    ///
+    /// # Panics
+    /// If no head was read, after the end, and if what comes is not the body that the head announced.
+    pub async fn part(&mut self) -> Part {
+        patient("a part of a body", self.read_part()).await
+    }
+
+    async fn message(&mut self, decoder: Decoder) -> Payload {
+        let head = self.head(decoder).await;
+        let mut body = Vec::new();
+        loop {
+            match self.read_part().await {
+                Part::Data(data) => body.extend_from_slice(&data),
+                Part::End(_) if head.mode() == TransferMode::Oneshot => return head,
+                Part::End(trailers) => return whole(head, body, trailers),
+                Part::Cut => panic!("the connection ended in {}", self.read.escape_ascii()),
+            }
+        }
+    }
+
+    async fn head(&mut self, decoder: Decoder) -> Payload {
+        self.open = Open::Body(Box::new(decoder));
+        match self.read_item().await {
+            Some(Next::Head(head)) => {
+                if head.mode() == TransferMode::Oneshot {
+                    self.open = Open::Empty;
+                }
+                head
+            }
+            _ => panic!("the connection ended in {}", self.read.escape_ascii()),
+        }
+    }
+
+    async fn read_part(&mut self) -> Part {
+        let part = match self.read_item().await {
+            Some(Next::Part(part)) => part,
+            Some(Next::Head(_)) => unreachable!("a body is read to its end"),
+            None => Part::Cut,
+        };
+        if !matches!(part, Part::Data(_)) {
+            self.open = Open::Closed;
+        }
+        part
+    }
+
+    /// The next item of the open message. `None` if the connection ended within it.
+    async fn read_item(&mut self) -> Option<Next> {
+        loop {
+            let decoder = match &mut self.open {
+                Open::Body(decoder) => decoder,
+                Open::Empty => return Some(Next::Part(Part::End(None))),
+                Open::Closed => panic!("no body is open: its head is read before its parts"),
+            };
+            let step = match decoder.decode(&self.read) {
+                Ok(step) => step,
+                Err(err) => panic!("{err}: {}", self.read.escape_ascii()),
+            };
+            let rest = self.read.split_off(step.consumed);
+            let done = std::mem::replace(&mut self.read, rest);
+            match step.item {
+                Some(Item::Head(head, _)) => return Some(Next::Head(head)),
+                Some(Item::Data(range)) => {
+                    let data = Bytes::copy_from_slice(&done[range]);
+                    return Some(Next::Part(Part::Data(data)));
+                }
+                Some(Item::End(trailers)) => return Some(Next::end(trailers)),
+                None => {}
+            }
+            let more = self.try_read().await;
+            let Open::Body(decoder) = &mut self.open else {
+                continue;
+            };
+            match more {
+                Ok(0) => match decoder.eof(self.read.len()) {
+                    Ok(Some(Item::End(trailers))) => return Some(Next::end(trailers)),
+                    _ => return None,
+                },
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+fn response_to(method: Method, rules: Rules) -> Decoder {
+    let mut decoder = Decoder::responses(Arc::new(rules));
+    decoder.expect(Expected {
+        id: MessageId::next(),
+        method,
+        upgrade: true,
+    });
+    decoder
+}
+
+/// The rules for heads that do not wait for their bodies, however short these are.
+fn in_parts() -> Rules {
+    Rules {
+        limits: Limits {
+            oneshot: 0,
+            ..Limits::default()
+        },
+        ..Rules::default()
+    }
+}
+
+fn whole(mut payload: Payload, body: Vec<u8>, trailers: Option<Headers>) -> Payload {
+    let message = payload.message_mut();
+    message.mode = TransferMode::Oneshot;
+    message.body = body.into();
+    message.trailers = trailers.map(Box::new);
+    payload
+}
