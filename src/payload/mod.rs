@@ -303,6 +303,22 @@ impl Payload {
     }
 
     /// The path of the target: the part between the authority and the query.
+    ///
+    /// It is raw, as in the request line: `%20` is not decoded, and `..` is not resolved. Compare and split it as it
+    /// is, and decode the parts, for example with the crate `percent-encoding`: a decoded part may hold a `/`, or be
+    /// `..`.
+    ///
+    /// ```
+    /// use http_actors::Payload;
+    /// use percent_encoding::percent_decode_str;
+    ///
+    /// let request = Payload::get("/files/a%20b%2Fc?d")?;
+    /// assert_eq!(request.path(), "/files/a%20b%2Fc");
+    /// let name = request.path().strip_prefix("/files/").map(percent_decode_str);
+    /// let name = name.map(|name| name.decode_utf8()).transpose()?;
+    /// assert_eq!(name.as_deref(), Some("a b/c"));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(&self) -> &str {
         self.uri().path()
     }

@@ -65,6 +65,15 @@ where
 }
 
 /// What a function of [`handler_fn`] may take. There are no other implementations.
+///
+/// | type | when the function is called | the body of the request | the function returns |
+/// | --- | --- | --- | --- |
+/// | [`Payload`] | when the whole request has come | is inside, with its [`trailers`](Payload::trailers); one over 1 MiB is answered with a 413, and the function is not called | the answer |
+/// | `(Payload, Incoming)` | when the head has come; with a short body (up to [`Limits::oneshot`](crate::Limits::oneshot)), when that has come too | is the [`Incoming`], however short it is | the answer |
+/// | [`HttpRequest`] | the same | is its [`body`](HttpRequest::body), or inside its [`request`](HttpRequest::request) if it is short; [`take_body`](HttpRequest::take_body) returns either | nothing, or the error that is to be answered: it answers by its [`responder`](HttpRequest::responder) |
+///
+/// What is known of the connection - the addresses, TLS - comes with the [`HttpRequest`] only. [`IntoResponse`] lists
+/// what may be returned.
 #[diagnostic::on_unimplemented(
     message = "a function of `handler_fn` cannot take `{Self}`",
     label = "it takes `Payload`, `(Payload, Incoming)` or `HttpRequest`"

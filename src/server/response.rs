@@ -16,16 +16,25 @@ use crate::wire::COULD_NOT_ANSWER;
 
 /// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
 ///
-/// * A [`Payload`] with its body inside. One that announces a body instead, chunked or with a length, is an error.
-/// * The head and a `Stream` of `Result<Bytes, E>` that is its body, chunked if the head has no
-///   [`length`](Payload::length). A body inside the payload is sent first. The stream is polled when there is room for
-///   more, and not at all if the status allows no body. A body that has come to its length is over, whether its stream
-///   has ended or says no more. An error in it cuts the answer, so that the client sees that it is not whole.
-/// * Nothing, if the function took the whole [`HttpRequest`](crate::HttpRequest) and answers by its responder. If it
-///   returns an error and has not begun an answer, the error is answered.
-/// * A `Result` of one of these. An [`ErrorResponse`] is answered with what it contains, [`BodyError::TooLarge`] with a
-///   413, also where they are sources of other errors. Any other error is logged and answered with a 500 that does not
-///   tell what it was. The connection goes on.
+/// | type | what the client gets |
+/// | --- | --- |
+/// | [`Payload`] with its body inside, or without one | that |
+/// | [`Payload`] that announces a body, chunked or with a length, where one would have to follow | a 500: nobody could send that body |
+/// | [`Payload`] with a 1xx status | a 500: the final answer would be missing |
+/// | `(Payload, S)`, where `S` is a `Stream` of `Result<Bytes, E>`, for example [`Incoming`](crate::Incoming) | the head and the stream as its body, chunked if the head has no [`length`](Payload::length) |
+/// | `Ok` of one of these | what it says |
+/// | `Err` of an [`ErrorResponse`], or of an error that has one among its sources | the answer in it |
+/// | `Err` of [`BodyError::TooLarge`], or of an error that has it among its sources | a 413 |
+/// | `Err` of anything else that converts into a `Box<dyn Error>`, also a `String` | a 500 that does not tell what it was; the error is logged |
+/// | `()`, if the function takes the whole [`HttpRequest`](crate::HttpRequest) | what the function sends by the responder; a 500 and the end of the connection if it drops that |
+/// | `Result<(), E>`, if the function takes the whole [`HttpRequest`](crate::HttpRequest) | the same; an `Err` is answered as above, if no answer has begun |
+///
+/// * After an `Err` the connection goes on.
+/// * A body inside the head of a stream is sent first. The stream is polled when there is room for more, and not at all
+///   if the status allows no body. A body that has come to its length is over, whether its stream has ended or says no
+///   more. An error in it cuts the answer, so that the client sees that it is not whole.
+/// * `Result<Payload, StatusCode>` is not among them: a status is no error. Return a `Result<Payload, ErrorResponse>`,
+///   into which `?` converts a status, as does `.into()`. A status alone is `Payload::response(status)`.
 ///
 /// ```
 /// use http_actors::{Payload, StatusCode, handler_fn};
@@ -35,6 +44,31 @@ use crate::wire::COULD_NOT_ANSWER;
 ///     Ok(Payload::response(StatusCode::OK).body((number * number).to_string()))
 /// });
 /// # let _ = square;
+/// ```
+///
+/// A status as an error:
+///
+/// ```
+/// use http_actors::{ErrorResponse, Payload, StatusCode, handler_fn};
+///
+/// fn user(request: &Payload) -> Result<&str, StatusCode> {
+///     request.headers().text("X-User").ok_or(StatusCode::UNAUTHORIZED)
+/// }
+///
+/// let greet = handler_fn(async |request: Payload| -> Result<Payload, ErrorResponse> {
+///     if request.path() != "/" {
+///         return Err(StatusCode::NOT_FOUND.into());
+///     }
+///     Ok(Payload::response(StatusCode::OK).body(format!("Hello, {}!\n", user(&request)?)))
+/// });
+/// # let _ = greet;
+/// ```
+///
+/// and not:
+///
+/// ```compile_fail
+/// # use http_actors::{Payload, StatusCode, handler_fn};
+/// let missing = handler_fn(async |_: Payload| -> Result<Payload, StatusCode> { Err(StatusCode::NOT_FOUND) });
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a function of `handler_fn` cannot answer with `{Self}`",
