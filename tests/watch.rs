@@ -9,7 +9,7 @@ use common::{Peer, Pipe, Recorder, Served, serve};
 use http_actors::error::{CancelCause, CloseReason, Deadline};
 use http_actors::message::{Dispose, HandOff, Leave, Sessions, Terminated, Watch};
 use http_actors::{
-    Cancelled, Exchange, HttpHandler, HttpServer, HttpSession, Incoming, Payload, Running,
+    Cancelled, Exchange, HttpHandler, HttpServer, HttpSession, Incoming, Limits, Payload, Running,
     SessionContext, SessionOptions, StatusCode, handler_fn,
 };
 use tokio::net::TcpStream;
@@ -283,6 +283,44 @@ async fn bodies_of_services_count() {
     let server = ceiling(HttpServer::new(unread), 16 << 10);
     let _peer = send(&server, 32 << 10).await;
     assert_eq!(cut.recv().await, Some(()));
+}
+
+/// What the reading side has of a request that is not complete counts too: a head, and a body that is delivered inside.
+#[actix::test]
+async fn requests_that_are_not_complete_count() {
+    const KIB: usize = 1 << 10;
+    for request in [
+        "GET / HTTP/1.1\r\nHost: a\r\nX: ",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n",
+    ] {
+        let limits = Limits {
+            oneshot: 50_000,
+            ..Limits::default()
+        };
+        let server = HttpServer::new(handler_fn(async |request: Payload| request))
+            .signals(false)
+            .workers(1)
+            .limits(limits)
+            .memory_ceiling(50 * KIB)
+            .bind("127.0.0.1:0")
+            .expect("a port")
+            .run();
+        // Three of them are more than the ceiling.
+        let mut peers = Vec::new();
+        for _ in 0..3 {
+            let stream = TcpStream::connect(server.addresses()[0]).await;
+            let mut peer = Peer::new(stream.expect("it listens"));
+            peer.send(request).await;
+            peer.send("x".repeat(20 * KIB)).await;
+            peers.push(peer);
+        }
+        let ends = peers.iter_mut().map(|peer| Box::pin(peer.more()));
+        let (more, _, others) = futures_util::future::select_all(ends).await;
+        assert!(!more, "it is cut: {request}");
+        drop(others);
+        let sessions = server.handle().send(Sessions).await.expect("alive");
+        assert_eq!(sessions.len(), 2, "what fits stays: {request}");
+    }
 }
 
 /// Says so when it is dropped.

@@ -318,9 +318,10 @@ impl HttpServer {
     /// Bytes that all sessions together may hold for sockets and handlers that do not take them: no limit.
     ///
     /// Beyond it the session that holds most is cut, with [`CancelCause::Memory`](crate::error::CancelCause::Memory),
-    /// then the next, until the rest fits. Bodies that are being collected, and what waits in an
-    /// [`Incoming`](crate::Incoming), are counted while their exchange goes on. The bounds of each session still apply.
-    /// What the application itself keeps, and what waits in a mailbox, is not counted.
+    /// then the next, until the rest fits. What has come of a request that is not complete is counted. Bodies that are
+    /// being collected, and what waits in an [`Incoming`](crate::Incoming), are counted while their exchange goes on.
+    /// The bounds of each session still apply. What the application itself keeps, and what waits in a mailbox, is not
+    /// counted.
     pub fn memory_ceiling(mut self, bytes: usize) -> Self {
         self.settings.memory = Some(bytes);
         self

@@ -1,10 +1,10 @@
 //! The requests that a client has sent, for the builder, which frames each response by its request; and how far the
 //! builder is with the responses, for the session.
 //!
-//! This is the only state that the two actors of a connection share instead of sending messages. The requests must be
-//! known before a byte of a response is decoded, and no actor needs to be woken for that. An envelope for each request
-//! was 5 % of the instructions of an exchange, and two of its five allocations. The progress of responses is needed
-//! only when an exchange ends.
+//! The two actors of a connection share this instead of sending messages. The requests must be known before a byte of a
+//! response is decoded, and no actor needs to be woken for that. An envelope for each request was 5 % of the
+//! instructions of an exchange, and two of its five allocations. The progress of responses is needed only when an
+//! exchange ends.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

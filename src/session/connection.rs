@@ -1,6 +1,7 @@
 //! The start of a connection: its two actors.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor as _, Addr, AsyncContext as _};
@@ -53,7 +54,8 @@ pub(super) fn open<T>(
         },
     );
     let link = &mut actor.context.link;
-    link.stake = tenure.stake.take();
+    link.stake = tenure.stake.take().map(Rc::new);
+    let stake = link.stake.as_ref().map(Rc::downgrade).unwrap_or_default();
     link.builder = Some(builder.address());
     link.peer = peer;
     link.tls = tls;
@@ -63,7 +65,7 @@ pub(super) fn open<T>(
     link.counted = Some(meter::ConnectionGauge::open(Role::Server));
     let wiring = wiring(read, address, Epoch::default(), &link.options);
     pair::spawn(
-        Place::new(builder.into_future(PayloadBuilder::of_requests(wiring, tenure, now))),
+        Place::new(builder.into_future(PayloadBuilder::of_requests(wiring, tenure, stake, now))),
         Place::new(session.into_future(actor)),
     );
     beside

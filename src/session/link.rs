@@ -67,7 +67,7 @@ pub(super) struct Link {
     /// The actor that gets the inbound body instead of the handler.
     pub(super) sink: Option<Box<Sink>>,
     /// The session's part of its server's memory ceiling.
-    pub(super) stake: Option<Stake>,
+    pub(super) stake: Option<Rc<Stake>>,
     pub(super) watchers: Watchers,
     /// Takes the connection over.
     taker: Option<Taker>,
@@ -194,7 +194,10 @@ impl Link {
 
     /// Where a service counts what it holds for this session.
     pub(super) fn keeping(&self) -> Keeping {
-        self.stake.as_ref().map(Stake::keeping).unwrap_or_default()
+        self.stake
+            .as_ref()
+            .map(|stake| stake.keeping())
+            .unwrap_or_default()
     }
 
     pub(super) fn is_aborting(&self) -> bool {

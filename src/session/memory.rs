@@ -17,11 +17,13 @@ pub(crate) struct Ceiling {
 /// How much one session holds, for the search for the largest.
 pub(crate) type Holding = Arc<AtomicUsize>;
 
-/// One session's part in a ceiling.
+/// One session's part in a ceiling. Dropping it ends the count, whatever its builder still holds.
 #[derive(Debug)]
 pub(crate) struct Stake {
     account: Account,
     own: Cell<usize>,
+    /// What the builder holds.
+    incomplete: Cell<usize>,
 }
 
 /// The memory that a service of this crate holds for a session. Counted only if there is a ceiling.
@@ -81,6 +83,7 @@ impl Stake {
                 holding: Holding::default(),
             },
             own: Cell::new(0),
+            incomplete: Cell::new(0),
         }
     }
 
@@ -91,6 +94,11 @@ impl Stake {
     /// The session now holds this much.
     pub(crate) fn hold(&self, bytes: usize) {
         self.account.change(self.own.replace(bytes), bytes);
+    }
+
+    /// Its builder now holds this much of a message that is not complete.
+    pub(crate) fn hold_incomplete(&self, bytes: usize) {
+        self.account.change(self.incomplete.replace(bytes), bytes);
     }
 
     /// Where a service counts what it holds for the session.
@@ -121,6 +129,7 @@ impl Drop for Keeping {
 impl Drop for Stake {
     fn drop(&mut self) {
         self.hold(0);
+        self.hold_incomplete(0);
     }
 }
 
@@ -143,7 +152,8 @@ mod tests {
         let ceiling = Arc::new(Ceiling::new(100));
         let stake = Stake::new(ceiling.clone());
         let (mut one, mut other) = (stake.keeping(), stake.keeping());
-        stake.hold(10);
+        stake.hold(3);
+        stake.hold_incomplete(7);
         one.hold(60);
         other.hold(40);
         assert_eq!(
@@ -168,7 +178,7 @@ mod tests {
         let address = actix::Context::<HttpSession>::new().address();
         let ceiling = Arc::new(Ceiling::new(10));
         let mut link = Link::new(&address, Arc::default(), None, Instant::now());
-        link.stake = Some(Stake::new(ceiling.clone()));
+        link.stake = Some(Stake::new(ceiling.clone()).into());
         link.receive(chunk());
         link.end_turn();
         assert!(ceiling.is_passed());

@@ -148,7 +148,7 @@ impl Handler<inbound::Shed> for HttpSession {
         let (link, side) = (&mut self.context.link, &mut self.context.side);
         side.shut(link, CancelCause::Memory, CloseReason::Memory);
         link.outbound.abort(Teardown::Reset);
-        link.account();
+        link.stake = None;
         self.settle();
     }
 }

@@ -136,6 +136,14 @@ impl Decoder {
         matches!(self.state, State::Gather { .. })
     }
 
+    /// How many bytes of such a message's body are held.
+    pub(crate) fn gathered(&self) -> usize {
+        match &self.state {
+            State::Gather { body, .. } => body.len(),
+            _ => 0,
+        }
+    }
+
     /// Bytes of the current run of data that are still to come.
     pub(crate) fn body_left(&self) -> u64 {
         match &self.state {

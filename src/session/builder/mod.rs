@@ -12,6 +12,7 @@ mod private;
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Weak;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
@@ -30,6 +31,7 @@ use super::HttpSession;
 use super::awaited::Awaited;
 use super::deadline::DeadlineTimer;
 use super::inbound::{Closed, Credit, Epoch, Failed, Fault, HalfClosed, NoRequest, Rest};
+use super::memory::Stake;
 use super::options::SessionOptions;
 use super::tenure::Tenure;
 use crate::transport::{self, Hangup};
@@ -80,6 +82,8 @@ pub(crate) struct PayloadBuilder {
     deadline: DeadlineTimer,
     options: Arc<SessionOptions>,
     tenure: Tenure,
+    /// The connection's part of its server's memory ceiling, as long as the session has it.
+    stake: Weak<Stake>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,10 +108,16 @@ pub(super) struct Wiring {
 
 impl PayloadBuilder {
     /// Makes the builder of a server. The deadline of the first head runs from now on.
-    pub(super) fn of_requests(wiring: Wiring, tenure: Tenure, now: Instant) -> Self {
+    pub(super) fn of_requests(
+        wiring: Wiring,
+        tenure: Tenure,
+        stake: Weak<Stake>,
+        now: Instant,
+    ) -> Self {
         let head = wiring.options.timeouts.head;
         let decoder = Decoder::requests(wiring.rules.clone());
         let mut builder = Self::new(wiring, decoder, tenure);
+        builder.stake = stake;
         builder.fresh = true;
         builder.clock = Some(Clock::FirstHead);
         builder
@@ -157,6 +167,7 @@ impl PayloadBuilder {
             deadline: DeadlineTimer::default(),
             options,
             tenure,
+            stake: Weak::new(),
         };
         builder.add(credit);
         builder
@@ -208,6 +219,7 @@ impl PayloadBuilder {
             }
             self.poll_query(cx);
             self.set_clock();
+            self.account();
             if busy && self.spares_timer() {
                 return again(cx);
             }
@@ -311,6 +323,13 @@ impl PayloadBuilder {
             if nothing || self.awaited.is_some() {
                 self.session.do_send(NoRequest(self.epoch));
             }
+        }
+    }
+
+    /// Reports to the server how much is held here of a message that is not complete.
+    fn account(&self) {
+        if let Some(stake) = self.stake.upgrade() {
+            stake.hold_incomplete(self.tail.len() + self.decoder.gathered());
         }
     }
 
