@@ -692,6 +692,47 @@ mod actor {
             .await;
         }
     }
+
+    /// A supervisor starts an actor anew that has stopped. One that panicked takes its supervisor with it.
+    #[actix::test]
+    async fn a_supervised_actor_is_started_anew_unless_it_panicked() {
+        struct Frail;
+        impl Actor for Frail {
+            type Context = Context<Self>;
+        }
+        impl Supervised for Frail {}
+        impl Handler<HttpRequest> for Frail {
+            type Result = ();
+            fn handle(&mut self, request: HttpRequest, ctx: &mut Self::Context) {
+                match request.request.path() {
+                    "/stop" => ctx.stop(),
+                    "/panic" => panic!("on purpose"),
+                    _ => {}
+                }
+                let answer = Payload::response(StatusCode::OK).body("hi");
+                drop(request.responder.respond(answer));
+            }
+        }
+        let frail = Supervisor::start(|_| Frail);
+        let server = HttpServer::to_actor(frail.recipient());
+        let (_running, address) = run(server.signals(false).workers(1));
+        for (path, status) in [
+            ("/stop", 200),
+            ("/", 200),
+            ("/panic", 500),
+            ("/", 503),
+            ("/", 503),
+        ] {
+            let mut peer = connect(address).await;
+            peer.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+                .await;
+            let head = peer.until("\r\n\r\n").await;
+            assert!(
+                head.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{path}: {head}"
+            );
+        }
+    }
 }
 
 /// Connections that come and go leave nothing behind: the server ends only when the last of each is gone.

@@ -13,7 +13,8 @@ use crate::session::{HandlerFactory, HttpSession, SessionContext};
 /// [`HttpServer::to_actor`](crate::HttpServer::to_actor).
 ///
 /// Each connection has at most one request in the actor's mailbox, so the number of connections bounds the queue. A
-/// request is queued whatever the capacity of the mailbox. If the actor has stopped, requests are answered with a 503.
+/// request is queued whatever the capacity of the mailbox. If the actor has stopped, or panicked, requests are answered
+/// with a 503. `actix::Supervisor` restarts an actor that stopped, but not one that panicked.
 ///
 /// ```no_run
 /// use actix::prelude::*;
