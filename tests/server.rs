@@ -12,8 +12,8 @@ use common::{Peer, eventually};
 use http_actors::log::{CommonLog, ContentsLog, Detail, JsonLog, Logger, Record};
 use http_actors::message::{Dispose, Inspect, LocalAddrs, Sessions, SetHandler, SetLogger};
 use http_actors::{
-    HttpHandler, HttpRequest, HttpServer, Limits, Payload, Responder, Running, ServerNotify,
-    SessionContext, SessionOptions, StatusCode, handler_fn,
+    HttpHandler, HttpRequest, HttpServer, HttpSession, Limits, Payload, Responder, Running,
+    ServerNotify, SessionContext, SessionOptions, StatusCode, handler_fn,
 };
 use tokio::net::TcpStream;
 
@@ -781,6 +781,35 @@ async fn a_panicking_logger_costs_its_entry() {
         peer.send(GET).await;
         peer.expect(HI).await;
     }
+}
+
+/// What is replaced may panic when it is dropped. The worker still hears what it is told.
+#[actix::test]
+async fn what_is_replaced_may_panic() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    impl Logger for Bad {
+        fn log(&self, _: &Record<'_>) {}
+    }
+    let bad = Arc::new(Bad);
+    let server = HttpServer::new(move |_session| {
+        let _kept = &bad;
+        Say("old")
+    });
+    let (running, address) = run(server.logger(Bad).signals(false).workers(1));
+    let server = running.handle();
+    let handler = SetHandler::new(|_session: Addr<HttpSession>| Say("hi"));
+    server.send(handler).await.expect("alive");
+    server.send(SetLogger::none()).await.expect("alive");
+    let mut peer = connect(address).await;
+    peer.send(GET).await;
+    peer.expect(HI).await;
+    let sessions = server.send(Sessions).await.expect("alive");
+    assert_eq!(sessions.len(), 1);
 }
 
 /// A factory that panics costs the one connection.

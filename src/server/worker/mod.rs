@@ -260,6 +260,13 @@ impl Worker {
     }
 }
 
+/// Drops what was replaced. That may panic, for example because of a poisoned lock, and the worker must go on.
+fn discard<T>(replaced: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(replaced))).is_err() {
+        tracing::error!("a handler factory or a logger panicked when it was dropped");
+    }
+}
+
 /// Whether an error of `accept` concerns only the connection that was not made.
 fn is_of_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
@@ -316,7 +323,7 @@ impl Handler<UseFactory> for Worker {
     type Result = ();
 
     fn handle(&mut self, UseFactory(factory): UseFactory, _: &mut Self::Context) {
-        self.shared.factory.replace(factory);
+        discard(self.shared.factory.replace(factory));
     }
 }
 
@@ -329,7 +336,10 @@ impl Handler<UseLogger> for Worker {
 
     fn handle(&mut self, UseLogger(logger): UseLogger, _: &mut Self::Context) {
         let mut options = self.shared.options.borrow_mut();
-        Arc::make_mut(&mut options).logger = logger;
+        discard(std::mem::replace(
+            &mut Arc::make_mut(&mut options).logger,
+            logger,
+        ));
     }
 }
 
