@@ -177,14 +177,8 @@ impl Server {
             if let Some(taker) = ended.taker.take() {
                 link.hand_off(taker);
             } else if !ended.persist {
-                // A peer that asked for the close, and whose input was all read, sends no more.
-                let linger =
-                    ended.answering.keep_alive || ended.receiving || !link.inbox.is_empty();
-                if linger {
-                    link.close_and_linger(CloseReason::Announced);
-                } else {
-                    link.close(CloseReason::Announced);
-                }
+                // Also for a peer that asked for the close: it may send on all the same.
+                link.close_and_linger(CloseReason::Announced);
             } else if ended.upgrade {
                 link.tell(Resume);
             }
