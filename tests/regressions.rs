@@ -800,3 +800,26 @@ async fn what_comes_behind_a_close_costs_no_answer() {
     assert!(answer.ends_with(&"x".repeat(LENGTH)));
     assert_eq!(answer.matches("HTTP/1.1").count(), 1);
 }
+
+/// The rest of an answered request is late, and comes after the connection was given up: the answer comes whole.
+#[actix::test]
+async fn a_rest_that_is_late_costs_no_answer() {
+    const LENGTH: usize = 200_000;
+    let (near, mut far) = tcp_pair().await;
+    let (near_socket, far_socket) = (socket2::SockRef::from(&near), socket2::SockRef::from(&far));
+    near_socket.set_send_buffer_size(LENGTH).expect("a socket");
+    far_socket.set_recv_buffer_size(16 << 10).expect("a socket");
+    let mut options = SessionOptions::default();
+    options.timeouts.body = Some(Duration::from_millis(10));
+    let (session, _heard) = accept(near, options, |_, session| {
+        session.respond(Payload::response(StatusCode::OK).body(vec![b'x'; LENGTH]));
+    });
+    far.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
+        .await
+        .expect("written");
+    eventually("the end of the session", async || !session.connected()).await;
+    far.write_all(b"late").await.expect("written");
+    let mut answer = String::new();
+    far.read_to_string(&mut answer).await.expect("no reset");
+    assert!(answer.ends_with(&"x".repeat(LENGTH)));
+}

@@ -135,6 +135,10 @@ impl Server {
             Fault::Deadline(Deadline::Body) if self.draining.is_none() => {
                 self.turn_away(link, false, fault, begun.as_deref());
             }
+            // The rest of a request that was answered may still come.
+            Fault::Deadline(deadline) if self.draining.is_some() => {
+                link.close_and_linger(CloseReason::Deadline(deadline));
+            }
             Fault::Deadline(deadline) => link.close(CloseReason::Deadline(deadline)),
         }
         Intake::Again
