@@ -181,8 +181,11 @@ impl Server {
             if let Some(taker) = ended.taker.take() {
                 link.hand_off(taker);
             } else if !ended.persist {
-                // Also for a peer that asked for the close: it may send on all the same.
-                link.close_and_linger(CloseReason::Announced);
+                if link.inbox.is_empty() && ended.needs_no_linger() {
+                    link.close(CloseReason::Announced);
+                } else {
+                    link.close_and_linger(CloseReason::Announced);
+                }
             } else if ended.upgrade {
                 link.tell(Resume);
             }
