@@ -504,6 +504,7 @@ async fn an_upload_whose_server_takes_no_more() {
     assert_eq!(head.status(), Some(StatusCode::OK));
     drop((done, pieces));
     served.join().expect("it ran");
+    std::fs::remove_file(&path).expect("still there");
 }
 
 /// A connection of which a read finds more than it was woken for, as with a socket; and whose writes fail when told to.
