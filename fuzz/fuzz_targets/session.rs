@@ -3,10 +3,10 @@
 #![cfg_attr(fuzzing, no_main)]
 
 use actix::Addr;
-use http_actors::test_util::{FarEnd, Pipe, Recorder};
 use http_actors::codec::HttpCodec;
 use http_actors::error::WireError;
 use http_actors::message::Apply;
+use http_actors::test_util::{FarEnd, Pipe, Recorder};
 use http_actors::{HttpSession, Leniency, Limits, Payload, SessionOptions};
 use http_actors_fuzz::{
     Answer, Answers, Asks, Event, Talk, answers, block_on, each_ends_once, is_end, read, target,

@@ -1,8 +1,8 @@
 //! The one caller of the decoder: feeds it bytes in pieces, as a connection would, and writes down what came.
 
 use bytes::BytesMut;
-use http_actors::test_util::Random;
 use http_actors::codec::{Frame, HttpCodec};
+use http_actors::test_util::Random;
 use http_actors::{Headers, Limits, Payload};
 use tokio_util::codec::Decoder as _;
 
