@@ -283,6 +283,26 @@ async fn a_server_that_does_not_shake_hands() {
     );
 }
 
+/// A request that waits for the handshake when its time is up was not sent: it is safe to send again, and comes back.
+#[actix::test]
+async fn late_before_the_connection_is_open() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://{}/", listener.local_addr().expect("an address"));
+    let client = HttpClient::builder()
+        .timeout(Duration::from_millis(20))
+        .tls(Authority::new().client())
+        .build();
+    let request = Payload::post(url).expect("a url").body("once");
+    let error = client.request(request).await.expect_err("no server");
+    assert!(
+        matches!(error.kind(), ClientErrorKind::TimedOut),
+        "{error:?}"
+    );
+    assert!(error.is_retry_safe());
+    let back = error.into_payload().expect("it was not sent");
+    assert_eq!(back.body_bytes(), "once");
+}
+
 /// P133: a handshake that never comes ends by a clock, at either end.
 #[actix::test]
 async fn handshakes_that_never_come() {

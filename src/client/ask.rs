@@ -9,7 +9,8 @@ use actix::Addr;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::error::ClientError;
+use super::alarm::Alarm;
+use super::error::{ClientError, ClientErrorKind};
 use super::pool::Lease;
 use crate::error::{BodyError, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
@@ -34,13 +35,15 @@ impl Reply {
     }
 }
 
-/// Sends a request on a leased session. If the request has a body that follows, `writer` gets the writer for it.
+/// Sends a request on a leased session, with the time that is left for it. If the request has a body that follows,
+/// `writer` gets the writer for it.
 pub(super) fn ask(
     session: Arc<Addr<HttpSession>>,
     lease: Lease,
     mut request: Payload,
     writer: Option<oneshot::Sender<BodySender>>,
-) -> Pending {
+    alarm: &mut Alarm,
+) -> Pending<'_> {
     let (sender, answer) = oneshot::channel();
     let exchange = request.own_id();
     session.do_send(Ask::new(
@@ -58,38 +61,72 @@ pub(super) fn ask(
         session,
         exchange,
         answer,
-        over: false,
+        alarm,
+        stage: Stage::Waiting,
     }
 }
 
-/// Waits for the answer. If it is dropped earlier, the exchange is cancelled.
+/// Waits for the answer. If it is dropped earlier, or the time is up, the exchange is cancelled.
+///
+/// When the time is up it still waits, for the end of the exchange: the session knows what the server may have got of
+/// the request, and has the request.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct Pending<'a> {
     session: Arc<Addr<HttpSession>>,
     exchange: MessageId,
     answer: oneshot::Receiver<Result<Reply, ClientError>>,
-    over: bool,
+    alarm: &'a mut Alarm,
+    stage: Stage,
 }
 
-impl Future for Pending {
-    type Output = Result<Reply, ClientError>;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    /// The time is up, and the session was told to cancel.
+    Late,
+    Over,
+}
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = std::task::ready!(Pin::new(&mut self.answer).poll(cx));
-        self.over = true;
-        // Only a session that was torn down during a call gives no answer.
-        Poll::Ready(answer.unwrap_or_else(|_| {
-            Err(ClientError::new(super::ClientErrorKind::Refused(
-                RefusedReason::Closing,
-            )))
-        }))
+impl Pending<'_> {
+    fn cancel(&self) {
+        self.session.do_send(Cancel(self.exchange));
     }
 }
 
-impl Drop for Pending {
+impl Future for Pending<'_> {
+    type Output = Result<Reply, ClientError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = Pin::new(&mut self.answer).poll(cx);
+        if answer.is_pending() && self.stage == Stage::Waiting && self.alarm.poll(cx).is_ready() {
+            self.stage = Stage::Late;
+            self.cancel();
+        }
+        let answer = std::task::ready!(answer);
+        let late = std::mem::replace(&mut self.stage, Stage::Over) == Stage::Late;
+        // Only a session that was torn down during a call gives no answer.
+        let answer = answer.unwrap_or_else(|_| {
+            let kind = ClientErrorKind::Refused(RefusedReason::Closing);
+            Err(ClientError::new(kind))
+        });
+        Poll::Ready(if late { timed_out(answer) } else { answer })
+    }
+}
+
+/// The answer to a request whose time is up. One that came whole at the last moment is an answer; the body of one that
+/// has only begun was cut.
+fn timed_out(answer: Result<Reply, ClientError>) -> Result<Reply, ClientError> {
+    match answer {
+        Ok(Reply { body: Some(_), .. }) => Err(ClientError::new(ClientErrorKind::TimedOut)),
+        Ok(whole) => Ok(whole),
+        Err(error) => Err(error.late()),
+    }
+}
+
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        if !self.over {
-            self.session.do_send(Cancel(self.exchange));
+        if self.stage == Stage::Waiting {
+            self.cancel();
         }
     }
 }

@@ -109,8 +109,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Time for a whole request, including the wait for a connection, redirects and the second try: none. For
-    /// [`stream`](HttpClient::stream) and [`upload`](HttpClient::upload) it ends when they return; from then on
+    /// Time for a whole request, including the wait for a connection, redirects and the second try: none. Then it fails
+    /// with [`ClientErrorKind::TimedOut`](super::ClientErrorKind::TimedOut). For [`stream`](HttpClient::stream) and
+    /// [`upload`](HttpClient::upload) it ends when they return; from then on
     /// [`Timeouts::body`](crate::Timeouts::body) applies to the body.
     pub fn timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.timeout = time.into();

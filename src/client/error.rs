@@ -49,6 +49,9 @@ pub enum ClientErrorKind {
     )]
     Busy,
     /// The time for the whole request ran out.
+    ///
+    /// Whether the request may be sent again depends on how far it had come:
+    /// [`is_retry_safe`](ClientError::is_retry_safe).
     #[error("no answer within `ClientBuilder::timeout`")]
     TimedOut,
     /// More redirects than are followed.
@@ -109,6 +112,17 @@ impl ClientError {
             retry_safe: cancelled.exchange.retry_safe,
             reused: cancelled.exchange.reused,
             payload,
+        }
+    }
+
+    /// This error of an exchange that was cancelled because its time was up.
+    pub(super) fn late(self) -> Self {
+        match self.kind {
+            ClientErrorKind::Cancelled(CancelCause::Local) => Self {
+                kind: ClientErrorKind::TimedOut,
+                ..self
+            },
+            _ => self,
         }
     }
 

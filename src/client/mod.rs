@@ -13,7 +13,7 @@ mod redirect;
 mod upload;
 
 use std::fmt;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use crate::error::{BodyError, UseError};
 use crate::payload::{Known, Payload, TransferMode, is_idempotent};
 use crate::session::{HandlerFactory, HttpHandler, HttpSession, Incoming, SessionOptions, Way};
 use crate::transport::Origin;
+use alarm::Alarm;
 use ask::{Reply, ask};
 pub use builder::ClientBuilder;
 pub use error::{Blame, ClientError, ClientErrorKind};
@@ -104,11 +105,10 @@ impl HttpClient {
     /// [`ClientError`] says why, and whether the request may be sent again. A body over `max_body` is
     /// [`BodyError::TooLarge`]; the connection closes unless the body has come whole already.
     pub async fn request(&self, request: Payload) -> Result<Payload, ClientError> {
-        let answer = pin!(async {
-            let reply = self.send(request).await?;
-            self.collect(reply).await
-        });
-        self.within(answer).await
+        let mut alarm = self.alarm();
+        let reply = self.send(request, &mut alarm).await?;
+        let response = pin!(self.collect(reply));
+        alarm.within(ClientErrorKind::TimedOut, response).await
     }
 
     /// Sends a request and returns the response as soon as its head is there. The body follows as a stream.
@@ -119,8 +119,8 @@ impl HttpClient {
     /// # Errors
     /// As [`request`](Self::request), up to the head.
     pub async fn stream(&self, request: Payload) -> Result<(Payload, Incoming), ClientError> {
-        let reply = pin!(self.send(request));
-        self.within(reply).await.map(Reply::parts)
+        let mut alarm = self.alarm();
+        self.send(request, &mut alarm).await.map(Reply::parts)
     }
 
     /// Sends a request whose body comes from a stream, and returns the response like [`stream`](Self::stream).
@@ -147,8 +147,9 @@ impl HttpClient {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
-        let reply = pin!(self.send_with(request, body, || None));
-        self.within(reply).await.map(Reply::parts)
+        let mut alarm = self.alarm();
+        let reply = self.send_with(request, body, || None, &mut alarm);
+        reply.await.map(Reply::parts)
     }
 
     /// Like [`upload`](Self::upload), for a body that can be made again. A redirect that repeats method and body is
@@ -165,9 +166,10 @@ impl HttpClient {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
+        let mut alarm = self.alarm();
         let first = body();
-        let reply = pin!(self.send_with(request, first, || Some(body())));
-        self.within(reply).await.map(Reply::parts)
+        let reply = self.send_with(request, first, || Some(body()), &mut alarm);
+        reply.await.map(Reply::parts)
     }
 
     /// Makes a session of your own with the server of this URL, with the options of the client, but outside of its
@@ -185,31 +187,23 @@ impl HttpClient {
         Ok(self.open(way, move |session| Box::new(factory.handler(session))))
     }
 
-    /// Pinned where it was made: a future that is passed on by value is copied, and takes up space twice in its caller.
-    async fn within<T>(
-        &self,
-        future: Pin<&mut impl Future<Output = Result<T, ClientError>>>,
-    ) -> Result<T, ClientError> {
-        match self.0.timeout {
-            Some(time) => {
-                alarm::within(time, &self.0.arbiter, ClientErrorKind::TimedOut, future).await
-            }
-            None => future.await,
-        }
+    /// The time for a whole request, from now on.
+    fn alarm(&self) -> Alarm {
+        Alarm::set(self.0.timeout, &self.0.arbiter)
     }
 
     /// Sends a request whose body is inside, and follows redirects.
-    async fn send(&self, mut request: Payload) -> Result<Reply, ClientError> {
+    async fn send(&self, mut request: Payload, alarm: &mut Alarm) -> Result<Reply, ClientError> {
         if !request.complete_if_empty() && request.mode() != TransferMode::Oneshot {
             return Err(ClientError::unsent(UseError::NoWriter, request));
         }
         if self.0.redirects == 0 {
-            return self.send_once(request).await;
+            return self.send_once(request, alarm).await;
         }
         let copy = request.clone();
-        let reply = self.send_once(request).await?;
+        let reply = self.send_once(request, alarm).await?;
         let never = || None::<BoxStream<'static, Result<Bytes, ClientError>>>;
-        self.follow(copy, reply, never).await
+        self.follow(copy, reply, never, alarm).await
     }
 
     /// Sends a request whose body comes from a stream. Follows redirects for as long as there is another stream to
@@ -219,6 +213,7 @@ impl HttpClient {
         mut request: Payload,
         body: S,
         again: impl FnMut() -> Option<S>,
+        alarm: &mut Alarm,
     ) -> Result<Reply, ClientError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
@@ -228,14 +223,14 @@ impl HttpClient {
             request.set_length(None);
         } else if request.complete_if_empty() {
             // Like any request whose body is inside, it can be sent again.
-            return self.send(request).await;
+            return self.send(request, alarm).await;
         }
         if self.0.redirects == 0 {
-            return self.upload_once(request, body).await;
+            return self.upload_once(request, body, alarm).await;
         }
         let copy = request.clone();
-        let reply = self.upload_once(request, body).await?;
-        self.follow(copy, reply, again).await
+        let reply = self.upload_once(request, body, alarm).await?;
+        self.follow(copy, reply, again, alarm).await
     }
 
     /// Follows redirects, from the response to this request on.
@@ -244,6 +239,7 @@ impl HttpClient {
         mut request: Payload,
         mut reply: Reply,
         mut again: impl FnMut() -> Option<S>,
+        alarm: &mut Alarm,
     ) -> Result<Reply, ClientError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
@@ -271,53 +267,65 @@ impl HttpClient {
                 // A body that is long, slow or cut costs its connection.
                 let rest =
                     pin!(async { body.bytes(REDIRECT_BODY).await.map_err(ClientError::new) });
-                let late = ClientErrorKind::TimedOut;
-                drop(alarm::within(REDIRECT_TIME, &self.0.arbiter, late, rest).await);
+                let late = || ClientErrorKind::TimedOut;
+                let mut short = Alarm::set(Some(REDIRECT_TIME), &self.0.arbiter);
+                let rest = pin!(short.within(late(), rest));
+                // If there is no time left, the next request finds out.
+                drop(alarm.within(late(), rest).await);
             }
             request = next.clone();
             reply = match upload {
-                Some(body) => self.upload_once(next, body).await.map_err(behind)?,
-                None => self.send_once(next).await.map_err(behind)?,
+                Some(body) => self.upload_once(next, body, alarm).await.map_err(behind)?,
+                None => self.send_once(next, alarm).await.map_err(behind)?,
             };
         }
         Ok(reply)
     }
 
-    async fn upload_once<S, E>(&self, request: Payload, body: S) -> Result<Reply, ClientError>
+    async fn upload_once<S, E>(
+        &self,
+        request: Payload,
+        body: S,
+        alarm: &mut Alarm,
+    ) -> Result<Reply, ClientError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
-        let (lease, request) = self.lease(request).await?;
+        let (lease, request) = self.lease(request, alarm).await?;
         let session = lease.idle_session().unwrap_or_else(|| self.connect(&lease));
         let (sender, writer) = oneshot::channel();
         let length = request.body_size();
-        let pending = ask(session, lease, request, Some(sender));
+        let pending = ask(session, lease, request, Some(sender), alarm);
         upload::upload(pending, writer, body, length).await
     }
 
     /// Sends a request, and once more if its connection was stale.
-    async fn send_once(&self, request: Payload) -> Result<Reply, ClientError> {
-        let (lease, request) = self.lease(request).await?;
+    async fn send_once(&self, request: Payload, alarm: &mut Alarm) -> Result<Reply, ClientError> {
+        let (lease, request) = self.lease(request, alarm).await?;
         let session = lease.idle_session().unwrap_or_else(|| self.connect(&lease));
-        match ask(session, lease, request, None).await {
-            Err(error) if error.is_stale() => self.send_anew(error).await,
+        match ask(session, lease, request, None, alarm).await {
+            Err(error) if error.is_stale() => self.send_anew(error, alarm).await,
             answered => answered,
         }
     }
 
     /// Sends the request of this error on a new connection.
-    async fn send_anew(&self, error: ClientError) -> Result<Reply, ClientError> {
+    async fn send_anew(&self, error: ClientError, alarm: &mut Alarm) -> Result<Reply, ClientError> {
         let Some(request) = error.into_payload() else {
             unreachable!("an error is stale only if the request came back with it")
         };
-        let (lease, request) = self.lease(request).await?;
+        let (lease, request) = self.lease(request, alarm).await?;
         let session = self.connect(&lease);
-        ask(session, lease, request, None).await
+        ask(session, lease, request, None, alarm).await
     }
 
     /// Waits for the right to a connection.
-    async fn lease(&self, request: Payload) -> Result<(Lease, Payload), ClientError> {
+    async fn lease(
+        &self,
+        request: Payload,
+        alarm: &mut Alarm,
+    ) -> Result<(Lease, Payload), ClientError> {
         let kind = (!request.is_request()).then_some(UseError::WrongKind);
         if let Some(mistake) = kind.or_else(|| request.mistake()) {
             return Err(ClientError::unsent(mistake, request));
@@ -326,23 +334,25 @@ impl HttpClient {
             Ok(host) => host,
             Err(mistake) => return Err(ClientError::unsent(mistake, request)),
         };
+        if alarm.has_rung() {
+            return Err(ClientError::unsent(ClientErrorKind::TimedOut, request));
+        }
         if let Some(lease) = host.try_lease() {
             return Ok((lease, request));
         }
         // Boxed, because a request seldom waits, and its future would be larger for it all the time.
-        match Box::pin(self.turn(host)).await {
+        match Box::pin(self.turn(host, alarm)).await {
             Ok(lease) => Ok((lease, request)),
             Err(error) => Err(error.of_unsent(request)),
         }
     }
 
     /// Waits in the queue of an origin.
-    async fn turn(&self, host: Arc<Host>) -> Result<Lease, ClientError> {
+    async fn turn(&self, host: Arc<Host>, alarm: &mut Alarm) -> Result<Lease, ClientError> {
         let turn = pin!(async { Ok(host.lease().await) });
-        match self.0.wait {
-            Some(time) => alarm::within(time, &self.0.arbiter, ClientErrorKind::Busy, turn).await,
-            None => turn.await,
-        }
+        let mut patience = Alarm::set(self.0.wait, &self.0.arbiter);
+        let turn = pin!(patience.within(ClientErrorKind::Busy, turn));
+        alarm.within(ClientErrorKind::TimedOut, turn).await
     }
 
     fn connect(&self, lease: &Lease) -> Arc<Addr<HttpSession>> {

@@ -20,7 +20,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// depend on the rest of the body, which is then written while the response is read. Any other early response means
 /// that the rest is not wanted.
 pub(super) async fn upload<S, E>(
-    mut pending: Pending,
+    mut pending: Pending<'_>,
     writer: oneshot::Receiver<BodySender>,
     body: S,
     length: Option<u64>,
