@@ -7,11 +7,11 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use actix::Addr;
+use actix::{Actor, ActorContext as _, Addr, Handler};
 use bytes::Bytes;
 use common::{Peer, Pipe};
 use futures_util::{StreamExt as _, stream};
-use http_actors::error::{BodyError, CancelCause, FailureReason, WireError};
+use http_actors::error::{BodyError, CancelCause, Deadline, FailureReason, WireError};
 use http_actors::message::Dispose;
 use http_actors::{
     ErrorResponse, HandlerFactory, HttpRequest, HttpSession, Incoming, Payload, SessionOptions,
@@ -374,6 +374,77 @@ async fn errors_with_an_answer_of_their_own() {
         ))
         .await;
         peer.expect(answer).await;
+    }
+}
+
+/// What reading a body and asking an actor fail with becomes an answer by `?` alone.
+#[actix::test]
+async fn errors_that_become_answers_by_themselves() {
+    #[derive(actix::Message)]
+    #[rtype(result = "()")]
+    struct Ask;
+
+    struct Gone;
+
+    impl Actor for Gone {
+        type Context = actix::Context<Self>;
+
+        fn started(&mut self, ctx: &mut Self::Context) {
+            ctx.stop();
+        }
+    }
+
+    impl Handler<Ask> for Gone {
+        type Result = ();
+
+        fn handle(&mut self, _: Ask, _: &mut Self::Context) {}
+    }
+
+    let gone = Gone.start();
+    let asks = handler_fn(async move |(request, mut body): (Payload, Incoming)| {
+        if request.path() == "/actor" {
+            gone.send(Ask).await?;
+        }
+        Ok::<_, ErrorResponse>(ok().body(body.bytes(2).await?))
+    });
+    let (_session, mut peer) = serve(&asks);
+    let gone = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                Content-Length: 20\r\n\r\nService Unavailable\n";
+    let long = "HTTP/1.1 413 Payload Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                Content-Length: 15\r\n\r\nbody too large\n";
+    for (request, answer) in [
+        (GET.replacen('/', "/actor", 1), gone),
+        (post("Content-Length: 3\r\n", "abc"), long),
+        (post("Content-Length: 2\r\n", "hi"), HI),
+    ] {
+        peer.send(request).await;
+        peer.expect(answer).await;
+    }
+}
+
+/// Each reason why a body is not whole has its status.
+#[test]
+fn the_status_of_a_broken_body() {
+    use BodyError::{Cancelled, Failed, TooLarge};
+    let closed = FailureReason::ConnectionClosed(std::io::ErrorKind::UnexpectedEof);
+    for (error, status) in [
+        (TooLarge(1), 413),
+        (Failed(FailureReason::Protocol(WireError::Truncated)), 400),
+        (
+            Failed(FailureReason::Protocol(WireError::BodyTooLarge)),
+            413,
+        ),
+        (Failed(closed), 400),
+        (Cancelled(CancelCause::PeerReset), 400),
+        (Cancelled(CancelCause::PeerHalfClosed), 400),
+        (Cancelled(CancelCause::Deadline(Deadline::Body)), 408),
+        (Cancelled(CancelCause::Shutdown), 503),
+        (Cancelled(CancelCause::Memory), 503),
+        (Cancelled(CancelCause::Local), 500),
+        (Failed(FailureReason::LostPiece), 500),
+    ] {
+        let answer = ErrorResponse::from(error).into_payload();
+        assert_eq!(answer.status().map(|it| it.as_u16()), Some(status));
     }
 }
 

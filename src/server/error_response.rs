@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::fmt;
 
+use actix::MailboxError;
 use bytes::Bytes;
 use http::StatusCode;
 
 use super::response::plain;
+use crate::error::{BodyError, CancelCause, FailureReason};
 use crate::payload::Payload;
 
 /// An error with an answer of its own.
@@ -15,6 +17,8 @@ use crate::payload::Payload;
 /// among its sources, the client gets this answer instead of a 500. So `?` can choose the status.
 ///
 /// It is made from a status and a text, from a [`StatusCode`] alone, or from a whole [`Payload`] with its own fields.
+/// `?` also makes it from what reading a request and asking an actor fail with: a [`BodyError`] and an
+/// [`actix::MailboxError`].
 ///
 /// Some wrappers hide what they contain from [`Error::source`]: `#[error(transparent)]` of thiserror, and an
 /// `anyhow::Error` without a context. Return the `ErrorResponse` itself there. A conversion `From<YourError>` is
@@ -79,6 +83,45 @@ impl From<StatusCode> for ErrorResponse {
 impl From<Payload> for ErrorResponse {
     fn from(payload: Payload) -> Self {
         Self(payload)
+    }
+}
+
+/// Answers for the body of a request that could not be read: with a 413 if it is too large, with a 408 if it was too
+/// slow, with a 400, or what else the error on the wire [says](crate::error::WireError::status), if the client broke it
+/// off or malformed it, with a 503 if this end shut down, else with a 500.
+///
+/// A function hears only of a body that is too large: at every other of these errors the exchange is over, and the
+/// function with it. An answer of another server that could not be read is no fault of the client: map its error, to a
+/// [`StatusCode::BAD_GATEWAY`] say.
+impl From<BodyError> for ErrorResponse {
+    fn from(error: BodyError) -> Self {
+        let status = match error {
+            BodyError::TooLarge(_) => {
+                return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body too large\n");
+            }
+            BodyError::Failed(FailureReason::Protocol(error)) => error.status(),
+            BodyError::Failed(FailureReason::ConnectionClosed(_))
+            | BodyError::Cancelled(CancelCause::PeerHalfClosed | CancelCause::PeerReset) => {
+                StatusCode::BAD_REQUEST
+            }
+            BodyError::Cancelled(CancelCause::Deadline(_)) => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Cancelled(CancelCause::Shutdown | CancelCause::Memory) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            BodyError::Cancelled(CancelCause::Local) | BodyError::Failed(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        };
+        status.into()
+    }
+}
+
+/// Answers with a 503 for an actor that has stopped, or took too long, and tells `tracing` so, at `WARN`: the answer
+/// does not say which of the two it was.
+impl From<MailboxError> for ErrorResponse {
+    fn from(error: MailboxError) -> Self {
+        tracing::warn!(%error, "an actor that a service asked did not answer: a request gets a 503");
+        StatusCode::SERVICE_UNAVAILABLE.into()
     }
 }
 

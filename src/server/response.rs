@@ -199,15 +199,12 @@ pub(super) fn apology(error: &(dyn Error + 'static)) -> Payload {
         tracing::debug!(%error, "a service answered with an error");
         return own.payload().clone();
     }
-    let too_large =
-        sources(error).any(|error| matches!(error.downcast_ref(), Some(BodyError::TooLarge(_))));
-    let (status, text) = if too_large {
-        (StatusCode::PAYLOAD_TOO_LARGE, "body too large\n")
-    } else {
-        tracing::warn!(%error, "a service failed");
-        (StatusCode::INTERNAL_SERVER_ERROR, COULD_NOT_ANSWER)
-    };
-    plain(status, text)
+    let body = sources(error).find_map(<dyn Error>::downcast_ref);
+    if let Some(large @ BodyError::TooLarge(_)) = body {
+        return ErrorResponse::from(*large).into_payload();
+    }
+    tracing::warn!(%error, "a service failed");
+    plain(StatusCode::INTERNAL_SERVER_ERROR, COULD_NOT_ANSWER)
 }
 
 pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Payload {
