@@ -54,6 +54,7 @@ fn fate(error: ClientError) -> (bool, Option<String>) {
         matches!(error.kind(), ClientErrorKind::TimedOut),
         "{error:?}"
     );
+    assert!(error.is_timeout() && !error.is_connect());
     let safe = error.is_retry_safe();
     let request = error.into_payload();
     (safe, request.map(|request| request.method().to_string()))

@@ -281,6 +281,7 @@ async fn a_server_that_does_not_shake_hands() {
         ),
         "{error:?}"
     );
+    assert!(error.is_timeout() && error.is_connect());
 }
 
 /// A request that waits for the handshake when its time is up was not sent: it is safe to send again, and comes back.

@@ -57,6 +57,7 @@ fn one() -> ClientBuilder {
 fn assert_busy(error: &ClientError) {
     assert!(matches!(error.kind(), ClientErrorKind::Busy), "{error:?}");
     assert_eq!(error.blame(), Blame::Network);
+    assert!(error.is_timeout() && !error.is_connect());
 }
 
 /// A request that got no connection in time was not sent, and comes back. The others do not suffer.

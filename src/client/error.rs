@@ -1,6 +1,7 @@
 //! Why a request was not answered.
 
 use std::fmt;
+use std::io;
 
 use thiserror::Error;
 
@@ -147,6 +148,44 @@ impl ClientError {
         self.retry_safe
     }
 
+    /// Whether a time limit ended it, whichever: that of the request or of its wait
+    /// ([`ClientBuilder`](crate::ClientBuilder)), one of the [`Timeouts`](crate::Timeouts), or that of the system for a
+    /// server that answers nothing.
+    ///
+    /// Not if the stream of a request body failed because of a time limit of its own ([`ClientErrorKind::Upload`]).
+    pub fn is_timeout(&self) -> bool {
+        use ClientErrorKind as Kind;
+        match &self.kind {
+            Kind::Busy | Kind::TimedOut => true,
+            Kind::Cancelled(cause) | Kind::Body(BodyError::Cancelled(cause)) => {
+                matches!(cause, CancelCause::Deadline(_))
+            }
+            Kind::Failed(reason) | Kind::Body(BodyError::Failed(reason)) => matches!(
+                reason,
+                FailureReason::ConnectFailed(io::ErrorKind::TimedOut)
+                    | FailureReason::ConnectionClosed(io::ErrorKind::TimedOut)
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether there was no usable connection to the server: none could be opened, in time too, it is not secure, or
+    /// the proxy made no tunnel. Nothing was sent.
+    ///
+    /// Not if another time limit ended a request that waited for its connection
+    /// ([`TimedOut`](ClientErrorKind::TimedOut), [`Busy`](ClientErrorKind::Busy)): whether the server can be reached is
+    /// not known then.
+    pub fn is_connect(&self) -> bool {
+        matches!(
+            self.kind,
+            ClientErrorKind::Failed(
+                FailureReason::ConnectFailed(_)
+                    | FailureReason::AuthFailed(_)
+                    | FailureReason::NoTunnel(_)
+            )
+        )
+    }
+
     /// Who must act for the request to succeed.
     pub fn blame(&self) -> Blame {
         use ClientErrorKind as Kind;
@@ -211,5 +250,62 @@ impl fmt::Display for ClientError {
 impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::{BodyError, CancelCause, ClientError, ClientErrorKind as Kind, FailureReason};
+    use crate::StatusCode;
+    use crate::error::{Deadline, RefusedReason, TlsError, UseError, WireError};
+
+    /// What is a timeout, and what a failure to connect.
+    #[test]
+    fn what_kind_of_an_error() {
+        use FailureReason::{AuthFailed, ConnectFailed, ConnectionClosed, NoTunnel, Protocol};
+        let late = CancelCause::Deadline(Deadline::Body);
+        let upload = std::io::Error::from(ErrorKind::TimedOut);
+        for (kind, timeout, connect) in [
+            (Kind::TimedOut, true, false),
+            (Kind::Busy, true, false),
+            (Kind::Cancelled(late), true, false),
+            (Kind::Body(BodyError::Cancelled(late)), true, false),
+            (Kind::Failed(ConnectFailed(ErrorKind::TimedOut)), true, true),
+            (
+                Kind::Failed(ConnectionClosed(ErrorKind::TimedOut)),
+                true,
+                false,
+            ),
+            (
+                Kind::Body(BodyError::Failed(ConnectionClosed(ErrorKind::TimedOut))),
+                true,
+                false,
+            ),
+            (
+                Kind::Failed(ConnectFailed(ErrorKind::ConnectionRefused)),
+                false,
+                true,
+            ),
+            (Kind::Failed(AuthFailed(TlsError::Expired)), false, true),
+            (Kind::Failed(NoTunnel(StatusCode::FORBIDDEN)), false, true),
+            (
+                Kind::Failed(ConnectionClosed(ErrorKind::UnexpectedEof)),
+                false,
+                false,
+            ),
+            (Kind::Failed(Protocol(WireError::Truncated)), false, false),
+            (Kind::Body(BodyError::TooLarge(1)), false, false),
+            (Kind::Cancelled(CancelCause::Local), false, false),
+            (Kind::Refused(RefusedReason::Closing), false, false),
+            (Kind::Unusable(UseError::NotAbsolute), false, false),
+            (Kind::Upload(upload.into()), false, false),
+            (Kind::TooManyRedirects, false, false),
+        ] {
+            let error = ClientError::new(kind);
+            assert_eq!(error.is_timeout(), timeout, "{error:?}");
+            assert_eq!(error.is_connect(), connect, "{error:?}");
+        }
     }
 }
