@@ -18,7 +18,8 @@ use http_actors::error::{BodyError, FailureReason, UseError};
 use http_actors::message::Apply;
 use http_actors::{
     Blame, ClientError, ClientErrorKind, ErrorResponse, HttpClient, HttpHandler, HttpServer,
-    HttpSession, Incoming, Payload, Proxy, SessionContext, StatusCode, handler_fn,
+    HttpSession, Incoming, Limits, Payload, Proxy, SessionContext, SessionOptions, StatusCode,
+    Timeouts, handler_fn,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -633,12 +634,9 @@ async fn an_upload_waits_for_room() {
     tokio::time::pause();
     let server = Server::new().await;
     let client = HttpClient::builder()
-        .options(http_actors::SessionOptions {
-            timeouts: http_actors::Timeouts {
-                write: None,
-                ..http_actors::SessionOptions::for_client().timeouts
-            },
-            ..http_actors::SessionOptions::for_client()
+        .timeouts(Timeouts {
+            write: None,
+            ..Timeouts::for_client()
         })
         .build();
     let asked = Arc::new(AtomicUsize::new(0));
@@ -1042,6 +1040,35 @@ async fn the_time_of_a_request() {
     );
 }
 
+/// A client allows larger heads than a server, and feeds that pause; its limits can be set without the rest.
+#[actix::test]
+async fn the_limits_of_a_client() {
+    tokio::time::pause();
+    let server = Server::new().await.answering(|_| {
+        let fields = "X: y\r\n".repeat(110);
+        format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 2\r\n\r\nhi")
+    });
+    let strict = Limits {
+        fields: 100,
+        ..Limits::for_client()
+    };
+    let client = HttpClient::builder().limits(Limits::for_client()).build();
+    client.request(server.get("/")).await.expect("an answer");
+    // In any order.
+    let options = SessionOptions::for_client();
+    let client = HttpClient::builder().limits(strict).options(options);
+    let error = client.build().request(server.get("/")).await;
+    assert_eq!(
+        kind(&error.expect_err("too many fields")),
+        "Failed(Protocol(TooManyFields))"
+    );
+    let defaults = SessionOptions::for_client();
+    assert_eq!(defaults.limits, Limits::for_client());
+    assert_eq!(defaults.timeouts, Timeouts::for_client());
+    let feeds = Timeouts::for_client();
+    assert_eq!((feeds.head, feeds.body_rate), (None, None));
+}
+
 /// The last clone that goes closes the idle connections, and origins that nobody uses are forgotten.
 #[actix::test]
 async fn the_end_of_a_client() {
@@ -1125,11 +1152,27 @@ async fn closed_connections_are_forgotten() {
 async fn idle_connections_are_closed() {
     tokio::time::pause();
     let idle = Duration::from_secs(5);
-    let mut options = http_actors::SessionOptions::for_client();
+    let timeouts = Timeouts {
+        idle: Some(idle),
+        ..Timeouts::for_client()
+    };
+    let mut options = SessionOptions::for_client();
     options.timeouts.idle = Some(idle);
+    let builder = HttpClient::builder;
     for builder in [
-        HttpClient::builder().idle_timeout(idle),
-        HttpClient::builder().options(options),
+        builder().idle_timeout(idle),
+        builder().options(options),
+        builder().timeouts(timeouts),
+        // What is set alone takes precedence, in any order.
+        builder()
+            .timeouts(timeouts)
+            .options(SessionOptions::for_client()),
+        builder()
+            .idle_timeout(idle)
+            .timeouts(Timeouts::for_client()),
+        builder()
+            .timeouts(Timeouts::for_client())
+            .idle_timeout(idle),
     ] {
         let server = Server::new().await;
         let client = builder.build();

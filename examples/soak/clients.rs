@@ -107,16 +107,15 @@ impl Drop for Ask {
 
 /// What is set of sessions and of the pool: connections that go away soon.
 pub(crate) fn options(random: &mut Random) -> SessionOptions {
-    let defaults = SessionOptions::for_client();
     SessionOptions {
         pipeline: random.below(2) == 0,
         timeouts: Timeouts {
             idle: Some(Duration::from_millis(200)),
             body: Some(Duration::from_secs(2)),
             exchange: Some(Duration::from_secs(10)),
-            ..defaults.timeouts
+            ..Timeouts::for_client()
         },
-        ..defaults
+        ..SessionOptions::for_client()
     }
 }
 

@@ -8,15 +8,19 @@ use actix_rt::{Arbiter, ArbiterHandle};
 
 use super::pool::Pool;
 use super::{HttpClient, Inner, Proxy};
-use crate::session::SessionOptions;
+use crate::session::{SessionOptions, Timeouts};
 use crate::transport::Tap;
+use crate::wire::Limits;
 
 /// Builds an [`HttpClient`]; see [`HttpClient::builder`].
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct ClientBuilder {
     options: SessionOptions,
-    /// What was set of the options one by one, which takes precedence.
+    /// What was set of the options as a group, which takes precedence.
+    limits: Option<Limits>,
+    timeouts: Option<Timeouts>,
+    /// What was set of them one by one, which takes precedence over both.
     edits: Vec<Edit>,
     connections: usize,
     max_idle: usize,
@@ -33,6 +37,8 @@ impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
             options: SessionOptions::for_client(),
+            limits: None,
+            timeouts: None,
             edits: Vec::new(),
             connections: 32,
             max_idle: 32,
@@ -51,6 +57,37 @@ impl ClientBuilder {
     /// What another method of this builder sets takes precedence, in any order.
     pub fn options(mut self, options: SessionOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Bounds on what servers send: [`Limits::for_client`].
+    ///
+    /// Takes precedence over the limits in [`options`](Self::options), in any order.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// How long servers may take with each step: [`Timeouts::for_client`]. [`timeout`](Self::timeout) limits a whole
+    /// request.
+    ///
+    /// Start from `..Timeouts::for_client()`: what `..Timeouts::default()` sets is for a server, and cuts slow feeds.
+    /// This takes precedence over the clocks in [`options`](Self::options), in any order, as do
+    /// [`idle_timeout`](Self::idle_timeout) and [`connect_timeout`](Self::connect_timeout) over this.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use http_actors::{ClientBuilder, HttpClient, Timeouts};
+    ///
+    /// fn hasty() -> ClientBuilder {
+    ///     let timeouts = Timeouts { response: Some(Duration::from_secs(5)), ..Timeouts::for_client() };
+    ///     HttpClient::builder().timeouts(timeouts)
+    /// }
+    /// # let _ = hasty;
+    /// ```
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = Some(timeouts);
         self
     }
 
@@ -158,6 +195,12 @@ impl ClientBuilder {
     /// Builds a client on this arbiter, from any thread.
     pub fn build_on(self, arbiter: ArbiterHandle) -> HttpClient {
         let mut options = self.options;
+        if let Some(limits) = self.limits {
+            options.limits = limits;
+        }
+        if let Some(timeouts) = self.timeouts {
+            options.timeouts = timeouts;
+        }
         for edit in self.edits {
             edit(&mut options);
         }

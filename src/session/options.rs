@@ -16,8 +16,8 @@ use crate::wire::{Leniency, Limits};
 /// [`for_client`](Self::for_client): its defaults allow slow answers and feeds. A field that is for one end has no
 /// effect at the other.
 ///
-/// Fields may be added to this struct and to those in it: always construct them with `..Default::default()` or
-/// `..SessionOptions::for_client()`.
+/// Fields may be added to this struct and to those in it: always construct them with `..Default::default()`, or with
+/// the `for_client` of the same struct, such as `..Timeouts::for_client()`.
 #[derive(Clone)]
 pub struct SessionOptions {
     /// Bounds on what the peer sends.
@@ -93,24 +93,12 @@ impl SessionOptions {
         }
     }
 
-    /// The defaults of a client: response heads up to 64 KiB and 128 fields, no time limit for response heads, no least
-    /// rate for bodies, and 60 s for a connection without a request.
+    /// The defaults of a client: [`Limits::for_client`] and [`Timeouts::for_client`].
     #[must_use]
     pub fn for_client() -> Self {
-        let limits = Limits {
-            head: 64 << 10,
-            fields: 128,
-            ..Limits::default()
-        };
-        let timeouts = Timeouts {
-            head: None,
-            body_rate: None,
-            idle: Some(Duration::from_secs(60)),
-            ..Timeouts::default()
-        };
         Self {
-            limits,
-            timeouts,
+            limits: Limits::for_client(),
+            timeouts: Timeouts::for_client(),
             ..Self::default()
         }
     }
@@ -137,6 +125,18 @@ impl fmt::Debug for SessionOptions {
 }
 
 /// The deadlines of a connection. `None` waits for ever.
+///
+/// The defaults are those of a server. With `..Timeouts::default()` a client cuts a feed that is slow or pauses: start
+/// from [`for_client`](Self::for_client) there.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use http_actors::Timeouts;
+///
+/// let timeouts = Timeouts { response: Some(Duration::from_secs(5)), ..Timeouts::for_client() };
+/// assert_eq!(timeouts.head, None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Time for a whole head: 10 s, none for a client. At a server this is the request head: from accept (or the end of
@@ -207,6 +207,18 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
+    /// The defaults of a client: no time limit for response heads, no least rate for bodies, and 60 s for a connection
+    /// without a request.
+    #[must_use]
+    pub fn for_client() -> Self {
+        Self {
+            head: None,
+            body_rate: None,
+            idle: Some(Duration::from_secs(60)),
+            ..Self::default()
+        }
+    }
+
     /// What the kernel is told.
     pub(crate) fn patience(&self) -> Option<Patience> {
         self.unreachable.map(|probes| Patience {

@@ -3,7 +3,8 @@
 /// Limits on what a peer sends, each with the status that a server answers beyond it. At a client the exchange fails
 /// instead.
 ///
-/// The defaults are what comparable servers use, on the strict side. `Limits` is plain data:
+/// The defaults are what comparable servers use, on the strict side; [`for_client`](Self::for_client) has those of a
+/// client. `Limits` is plain data:
 ///
 /// ```
 /// use http_actors::Limits;
@@ -15,9 +16,9 @@
 pub struct Limits {
     /// Bytes of a request or status line, without its end: 8 KiB. Beyond that: 414, or 431 if `head` is no larger.
     pub start_line: usize,
-    /// Bytes of a whole head, the blank line included: 32 KiB. Beyond that: 431.
+    /// Bytes of a whole head, the blank line included: 32 KiB, 64 KiB for a client. Beyond that: 431.
     pub head: usize,
-    /// Field lines of a head or of a trailer section: 100. Beyond that: 431 (400 in trailers).
+    /// Field lines of a head or of a trailer section: 100, 128 for a client. Beyond that: 431 (400 in trailers).
     pub fields: usize,
     /// Bytes of a chunk line, extensions included, without its end: 256. Beyond that: 400.
     pub chunk_line: usize,
@@ -46,6 +47,18 @@ impl Default for Limits {
             oneshot: 10_000,
             body: None,
             informational: 16,
+        }
+    }
+}
+
+impl Limits {
+    /// The defaults of a client: heads up to 64 KiB and 128 fields, because servers send more than clients do.
+    #[must_use]
+    pub fn for_client() -> Self {
+        Self {
+            head: 64 << 10,
+            fields: 128,
+            ..Self::default()
         }
     }
 }
