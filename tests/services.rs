@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Addr, Handler};
 use bytes::Bytes;
-use common::{Peer, Pipe};
+use common::{Peer as FarEnd, Pipe, tcp_pair};
 use futures_util::{StreamExt as _, stream};
 use http_actors::error::{BodyError, CancelCause, Deadline, FailureReason, WireError};
 use http_actors::message::Dispose;
 use http_actors::{
-    ErrorResponse, HandlerFactory, HttpRequest, HttpSession, Incoming, Payload, SessionOptions,
-    StatusCode, Timeouts, handler_fn,
+    ErrorResponse, HandlerFactory, HttpRequest, HttpSession, Incoming, Payload, Peer,
+    SessionOptions, StatusCode, Timeouts, handler_fn,
 };
 use tokio::sync::mpsc;
 
@@ -25,12 +25,15 @@ const ERROR: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/pl
                      Content-Length: 28\r\n\r\nthe server could not answer\n";
 
 /// A session with this service at the end of a pipe that holds little.
-fn serve(factory: &impl HandlerFactory) -> (Addr<HttpSession>, Peer) {
+fn serve(factory: &impl HandlerFactory) -> (Addr<HttpSession>, FarEnd) {
     serve_with(factory, SessionOptions::default())
 }
 
-fn serve_with(factory: &impl HandlerFactory, options: SessionOptions) -> (Addr<HttpSession>, Peer) {
-    let (peer, near) = Peer::open(Pipe::new().capacity(1 << 10));
+fn serve_with(
+    factory: &impl HandlerFactory,
+    options: SessionOptions,
+) -> (Addr<HttpSession>, FarEnd) {
+    let (peer, near) = FarEnd::open(Pipe::new().capacity(1 << 10));
     (HttpSession::accept(near, factory, options), peer)
 }
 
@@ -82,6 +85,38 @@ async fn a_function_gets_the_body_inside() {
     }
     peer.send(post("Content-Length: 1048577\r\n", "")).await;
     assert!(peer.rest().await.starts_with("HTTP/1.1 413 "));
+}
+
+/// A function may learn the addresses of the connection, however it takes the body.
+#[actix::test]
+async fn a_function_gets_the_addresses() {
+    let inside = handler_fn(async |(request, peer): (Payload, Peer)| {
+        let text = format!("{} {:?}", peer, peer.remote);
+        ok().header("X-Peer", text).body(request.into_body())
+    });
+    let streamed = handler_fn(async |(_, body, peer): (Payload, Incoming, Peer)| {
+        let text = format!("{} {:?}", peer, peer.remote);
+        (ok().header("X-Peer", text).length(3), body)
+    });
+    let (near, far) = tcp_pair().await;
+    HttpSession::accept(near, &inside, SessionOptions::default());
+    reads_its_address(far).await;
+    let (near, far) = tcp_pair().await;
+    HttpSession::accept(near, &streamed, SessionOptions::default());
+    reads_its_address(far).await;
+    // A pipe has none.
+    let (_session, mut peer) = serve(&inside);
+    peer.send(post("Content-Length: 3\r\n", "abc")).await;
+    peer.until("X-Peer: - None\r\n").await;
+}
+
+async fn reads_its_address(io: tokio::net::TcpStream) {
+    let own = io.local_addr().expect("an address");
+    let mut client = FarEnd::new(io);
+    client.send(post("Content-Length: 3\r\n", "abc")).await;
+    let answer =
+        format!("HTTP/1.1 200 OK\r\nX-Peer: 127.0.0.1 Some({own})\r\nContent-Length: 3\r\n\r\nabc");
+    client.expect(answer).await;
 }
 
 /// A head that announces a body which nobody could write is no answer.

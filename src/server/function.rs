@@ -11,6 +11,7 @@ use super::request::HttpRequest;
 use super::response::{IntoResponse, Second};
 use crate::payload::Payload;
 use crate::session::{HttpSession, Incoming, Responder, SessionContext};
+use crate::transport::Peer;
 
 /// Makes handlers that call an async function for each request.
 ///
@@ -20,6 +21,7 @@ use crate::session::{HttpSession, Incoming, Responder, SessionContext};
 /// | --- | --- | --- |
 /// | [`Payload`] | is inside, up to 1 MiB; larger bodies are answered with a 413 | the answer, see [`IntoResponse`] |
 /// | `(Payload, Incoming)` | is streamed; the peer waits while it is not read | the same |
+/// | `(Payload, Peer)`, `(Payload, Incoming, Peer)` | the same, with the addresses of the connection: [`Peer`] | the same |
 /// | [`HttpRequest`] | is streamed, or inside if it is short: [`take_body`](HttpRequest::take_body) returns either | `()`, or a `Result` of it: the function answers by the `responder`; an `Err` is answered for it if it has not |
 ///
 /// ```no_run
@@ -70,13 +72,15 @@ where
 /// | --- | --- | --- | --- |
 /// | [`Payload`] | when the whole request has come | is inside, with its [`trailers`](Payload::trailers); one over 1 MiB is answered with a 413, and the function is not called | the answer |
 /// | `(Payload, Incoming)` | when the head has come; with a short body (up to [`Limits::oneshot`](crate::Limits::oneshot)), when that has come too | is the [`Incoming`], however short it is | the answer |
-/// | [`HttpRequest`] | the same | is its [`body`](HttpRequest::body), or inside its [`request`](HttpRequest::request) if it is short; [`take_body`](HttpRequest::take_body) returns either | nothing, or the error that is to be answered: it answers by its [`responder`](HttpRequest::responder) |
+/// | `(Payload, Peer)` | as for [`Payload`] | as for [`Payload`] | the answer |
+/// | `(Payload, Incoming, Peer)` | as for `(Payload, Incoming)` | as for `(Payload, Incoming)` | the answer |
+/// | [`HttpRequest`] | as for `(Payload, Incoming)` | is its [`body`](HttpRequest::body), or inside its [`request`](HttpRequest::request) if it is short; [`take_body`](HttpRequest::take_body) returns either | nothing, or the error that is to be answered: it answers by its [`responder`](HttpRequest::responder) |
 ///
-/// What is known of the connection - the addresses, TLS - comes with the [`HttpRequest`] only. [`IntoResponse`] lists
-/// what may be returned.
+/// The addresses of the connection come as the [`Peer`], or with the [`HttpRequest`]; what is known of TLS comes with
+/// the [`HttpRequest`] only. [`IntoResponse`] lists what may be returned.
 #[diagnostic::on_unimplemented(
     message = "a function of `handler_fn` cannot take `{Self}`",
-    label = "it takes `Payload`, `(Payload, Incoming)` or `HttpRequest`"
+    label = "it takes `Payload`, `(Payload, Incoming)`, either with a `Peer` as the last, or `HttpRequest`"
 )]
 pub trait FromRequest: Request {}
 
@@ -85,7 +89,7 @@ impl<A: Request> FromRequest for A {}
 /// The private part of [`FromRequest`].
 #[diagnostic::on_unimplemented(
     message = "a function of `handler_fn` cannot take `{Self}`",
-    label = "it takes `Payload`, `(Payload, Incoming)` or `HttpRequest`"
+    label = "it takes `Payload`, `(Payload, Incoming)`, either with a `Peer` as the last, or `HttpRequest`"
 )]
 #[allow(unnameable_types, reason = "it seals a trait")]
 pub trait Request: Sized + 'static {
@@ -115,6 +119,28 @@ impl Request for (Payload, Incoming) {
     fn take(mut request: HttpRequest, _: &mut SessionContext) -> (Self, Responder) {
         let body = request.take_body();
         ((request.request, body), request.responder)
+    }
+}
+
+impl Request for (Payload, Peer) {
+    type Right = Responder;
+    const BODIES: Bodies = Payload::BODIES;
+
+    fn take(request: HttpRequest, session: &mut SessionContext) -> (Self, Responder) {
+        let peer = request.peer;
+        let (request, responder) = Payload::take(request, session);
+        ((request, peer), responder)
+    }
+}
+
+impl Request for (Payload, Incoming, Peer) {
+    type Right = Responder;
+    const BODIES: Bodies = <(Payload, Incoming)>::BODIES;
+
+    fn take(request: HttpRequest, session: &mut SessionContext) -> (Self, Responder) {
+        let peer = request.peer;
+        let ((request, body), responder) = <(Payload, Incoming)>::take(request, session);
+        ((request, body, peer), responder)
     }
 }
 
