@@ -119,9 +119,9 @@ async fn a_server_hears_and_says_the_same() {
     for (name, sent, expected) in SERVED {
         let mut whole = None;
         for (way, pipe) in pipes(sent.len()) {
-            let (mut client, io) = FarEnd::open(pipe);
             let (factory, mut heard) = Recorder::of(|_: Addr<HttpSession>| Echo::default());
-            HttpSession::accept(io, &factory, options(SessionOptions::default()));
+            let options = options(SessionOptions::default());
+            let (mut client, _session) = FarEnd::serve_with(pipe, &factory, options);
             client.send(sent).await;
             client.close().await;
             let said = client.rest().await;

@@ -5,10 +5,11 @@ mod common;
 use std::time::Duration;
 
 use common::{Heard, Pipe, Recorder, comes_true, comes_true_within, eventually, serve};
-use http_actors::message::{Apply, Finish, Part, SendChunk};
+use http_actors::message::{Apply, Finish, Inspect, Part, SendChunk};
 use http_actors::test_util::{FarEnd, Random, Socket};
 use http_actors::{
-    HttpSession, Method, Payload, SessionContext, SessionOptions, StatusCode, TransferMode,
+    HttpSession, Limits, Method, Payload, SessionContext, SessionOptions, StatusCode, TransferMode,
+    handler_fn,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
@@ -339,6 +340,40 @@ async fn what_comes_true_and_what_does_not() {
 async fn what_never_holds_is_not_waited_for() {
     tokio::time::pause();
     eventually("what never comes", std::future::pending::<bool>).await;
+}
+
+/// A far end serves by itself: any factory, with the defaults, or with a pipe and options of its own.
+#[actix::test]
+async fn a_far_end_is_served() {
+    let hello = handler_fn(async |_: Payload| Payload::response(StatusCode::OK).body("hi"));
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    for _ in 0..2 {
+        let mut client = FarEnd::serve(&hello);
+        client.send(GET).await;
+        client.expect(answer).await;
+    }
+    let limits = Limits {
+        start_line: GET.len(),
+        ..Limits::default()
+    };
+    let options = SessionOptions {
+        limits,
+        ..SessionOptions::default()
+    };
+    let (mut client, session) = FarEnd::serve_with(Pipe::new().seed(1), &hello, options);
+    client.send(GET).await;
+    client.expect(answer).await;
+    let info = session.send(Inspect).await.expect("alive");
+    assert_eq!(info.exchanges, 1);
+    client
+        .send(GET.replacen('/', &"/".repeat(GET.len()), 1))
+        .await;
+    client.until("414 URI Too Long").await;
+    client.rest().await;
+    session
+        .send(Inspect)
+        .await
+        .expect_err("it ends with the connection");
 }
 
 #[actix::test]

@@ -838,9 +838,9 @@ mod faults {
     //! Faults of the application cost one exchange, and are told.
 
     use super::*;
-    use common::{Peer, Pipe};
+    use common::Peer;
     use http_actors::message::{Finish, SendChunk};
-    use http_actors::{HttpHandler, HttpSession, Responder};
+    use http_actors::{HttpHandler, Responder};
     use std::sync::Mutex;
 
     const ERROR: &str = "HTTP/1.1 500 Internal Server Error\r\n";
@@ -870,8 +870,7 @@ mod faults {
                 panic!("on purpose, again");
             }
         }
-        let (mut peer, near) = Peer::open(Pipe::new());
-        let _session = HttpSession::accept(near, &|_| Twice, SessionOptions::default());
+        let mut peer = Peer::serve(&|_| Twice);
         peer.send(GET).await;
         let answer = peer.rest().await;
         assert!(answer.starts_with(ERROR), "{answer}");

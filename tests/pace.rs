@@ -7,9 +7,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use common::{PATTERN, Peer, Pipe};
-use http_actors::{
-    Buffers, HttpHandler, HttpSession, Payload, SessionContext, SessionOptions, StatusCode,
-};
+use http_actors::{Buffers, HttpHandler, Payload, SessionContext, SessionOptions, StatusCode};
 use tokio::sync::oneshot;
 
 /// What one read takes, and a large one.
@@ -79,7 +77,6 @@ impl HttpHandler for Collect {
 /// request have left the sender in the end.
 async fn pieces(taker: Taker, inbound: usize, request: &[u8]) -> (Vec<usize>, Vec<u8>, usize) {
     let (tell, told) = oneshot::channel();
-    let (mut peer, near) = Peer::open(Pipe::new().capacity(PIPE));
     let handler = Cell::new(Some(Collect {
         taker,
         pieces: Vec::new(),
@@ -92,7 +89,8 @@ async fn pieces(taker: Taker, inbound: usize, request: &[u8]) -> (Vec<usize>, Ve
         },
         ..SessionOptions::default()
     };
-    HttpSession::accept(near, &move |_| handler.take().expect("once"), options);
+    let factory = move |_| handler.take().expect("once");
+    let (mut peer, _session) = Peer::serve_with(Pipe::new().capacity(PIPE), &factory, options);
     let request = request.to_vec();
     let sent = Rc::new(Cell::new(0));
     let count = sent.clone();

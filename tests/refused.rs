@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use common::{Peer, Pipe, events};
 use http_actors::error::{CancelCause, Deadline, FailureReason, WireError};
 use http_actors::log::{CommonLog, ContentsLog, Detail, JsonLog, Logger, Record, RefusedRequest};
-use http_actors::{HttpSession, Limits, Outcome, Payload, SessionOptions, StatusCode, handler_fn};
+use http_actors::{Limits, Outcome, Payload, SessionOptions, StatusCode, handler_fn};
 
 const GET: &str = "GET /first HTTP/1.1\r\nHost: a\r\n\r\n";
 const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -47,7 +47,6 @@ impl Write for Shared {
 
 fn serve(pipe: Pipe, logger: impl Logger) -> Peer {
     events::listen();
-    let (peer, near) = Peer::open(pipe);
     let hi = handler_fn(async |_: Payload| Payload::response(StatusCode::OK).body("hi"));
     let options = SessionOptions {
         logger: Some(Arc::new(logger)),
@@ -57,8 +56,7 @@ fn serve(pipe: Pipe, logger: impl Logger) -> Peer {
         },
         ..SessionOptions::default()
     };
-    HttpSession::accept(near, &hi, options);
-    peer
+    Peer::serve_with(pipe, &hi, options).0
 }
 
 /// What is wrong with a request, with its line in the log up to the bytes. However it is cut, that is the same.

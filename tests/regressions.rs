@@ -750,8 +750,7 @@ async fn a_refused_stream_claims_no_writer() {
         old: Rc::clone(&kept),
         writer: Rc::clone(&told),
     };
-    let (mut peer, near) = Peer::open(Pipe::new());
-    let session = HttpSession::accept(near, &factory, SessionOptions::default());
+    let (mut peer, session) = Peer::serve_with(Pipe::new(), &factory, SessionOptions::default());
     peer.send(GET).await;
     peer.until("hi").await;
     peer.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -33,8 +33,8 @@ fn serve_with(
     factory: &impl HandlerFactory,
     options: SessionOptions,
 ) -> (Addr<HttpSession>, FarEnd) {
-    let (peer, near) = FarEnd::open(Pipe::new().capacity(1 << 10));
-    (HttpSession::accept(near, factory, options), peer)
+    let (peer, session) = FarEnd::serve_with(Pipe::new().capacity(1 << 10), factory, options);
+    (session, peer)
 }
 
 fn ok() -> Payload {

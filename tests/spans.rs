@@ -201,8 +201,7 @@ fn expect(fields: &BTreeMap<&'static str, String>, expected: &[(&str, &str)]) {
 #[actix::test]
 async fn an_exchange_of_a_server() {
     let (spans, _guard) = Spans::listen(Level::INFO);
-    let (mut peer, near) = Peer::open(Pipe::new());
-    HttpSession::accept(near, &|_| Says, SessionOptions::default());
+    let mut peer = Peer::serve(&|_| Says);
     peer.send("POST /a?b=1 HTTP/1.1\r\nHost: example.test:81\r\nUser-Agent: test/1\r\nContent-Length: 3\r\n\r\nabc")
         .await;
     peer.expect("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
@@ -273,8 +272,7 @@ async fn a_session_and_its_exchanges() {
 #[actix::test]
 async fn a_cut_exchange() {
     let (spans, _guard) = Spans::listen(Level::INFO);
-    let (mut peer, near) = Peer::open(Pipe::new());
-    let session = HttpSession::accept(near, &|_| Idle, SessionOptions::default());
+    let (mut peer, session) = Peer::serve_with(Pipe::new(), &|_| Idle, SessionOptions::default());
     peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     eventually("an exchange", async || {
         let info = session.send(http_actors::message::Inspect).await;

@@ -32,8 +32,8 @@ async fn open_on() -> (EventSender, Peer, Addr<HttpSession>) {
     let factory = handler_fn(async move |request: HttpRequest| {
         sender.send(request).expect("the test runs");
     });
-    let (mut peer, near) = Peer::open(Pipe::new().capacity(1 << 10));
-    let session = HttpSession::accept(near, &factory, SessionOptions::default());
+    let pipe = Pipe::new().capacity(1 << 10);
+    let (mut peer, session) = Peer::serve_with(pipe, &factory, SessionOptions::default());
     peer.send(GET).await;
     let request = requests.recv().await.expect("a request");
     let events = EventSender::open(request.responder).await;
@@ -262,8 +262,7 @@ async fn the_end_is_told_to_who_waits() {
         sender.send(request).expect("the test runs");
     });
     for streams in [false, true] {
-        let (mut peer, near) = Peer::open(Pipe::new());
-        HttpSession::accept(near, &factory, SessionOptions::default());
+        let mut peer = Peer::serve(&factory);
         peer.send(GET).await;
         let HttpRequest { responder, .. } = requests.recv().await.expect("a request");
         let second = Duration::from_secs(1);

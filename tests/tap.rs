@@ -123,8 +123,8 @@ async fn connections_times_and_cuts() {
     };
     let options = Arc::new(tapped(tap));
     for cut_by_peer in [true, false] {
-        let (mut peer, near) = Peer::open(Pipe::new().capacity(100));
-        let session = HttpSession::accept(near, &|_| Echo, options.clone());
+        let pipe = Pipe::new().capacity(100);
+        let (mut peer, session) = Peer::serve_with(pipe, &|_| Echo, options.clone());
         peer.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
         peer.until("\r\n\r\n").await;
         if cut_by_peer {
@@ -191,8 +191,7 @@ async fn credentials_are_hidden() {
 #[actix::test]
 async fn a_panicking_tap() {
     let options = tapped(|_: &Tapped<'_>| panic!("a broken tap"));
-    let (mut peer, near) = Peer::open(Pipe::new());
-    HttpSession::accept(near, &|_| Echo, options);
+    let (mut peer, _session) = Peer::serve_with(Pipe::new(), &|_| Echo, options);
     for _ in 0..2 {
         peer.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
             .await;

@@ -32,9 +32,8 @@ fn accept(router: Router) -> (Addr<HttpSession>, Peer) {
 }
 
 fn accept_over(pipe: Pipe, router: Router) -> (Addr<HttpSession>, Peer) {
-    let (peer, near) = Peer::open(pipe);
     let options = SessionOptions::default();
-    let session = HttpSession::accept(near, &tower_handler(router), options);
+    let (peer, session) = Peer::serve_with(pipe, &tower_handler(router), options);
     (session, peer)
 }
 
@@ -343,9 +342,7 @@ impl tower_service::Service<axum::http::Request<Incoming>> for Plain {
 
 #[actix::test]
 async fn an_error_is_answered_for() {
-    let (mut peer, near) = Peer::open(Pipe::new());
-    let fails = tower_handler(Plain(|| Err("on purpose")));
-    HttpSession::accept(near, &fails, SessionOptions::default());
+    let mut peer = Peer::serve(&tower_handler(Plain(|| Err("on purpose"))));
     for _ in 0..2 {
         peer.send(get_it()).await;
         peer.until("\r\n\r\nthe server could not answer\n").await;
@@ -383,9 +380,7 @@ async fn lengths_are_those_of_the_body() {
         ),
     ];
     for (method, answer, expected) in rows {
-        let (mut peer, near) = Peer::open(Pipe::new());
-        let plain = tower_handler(Plain(answer));
-        HttpSession::accept(near, &plain, SessionOptions::default());
+        let mut peer = Peer::serve(&tower_handler(Plain(answer)));
         peer.send(ask(method, "", "")).await;
         peer.expect(format!("HTTP/1.1 {expected}")).await;
     }

@@ -1,11 +1,14 @@
 //! The far end of a connection, controlled by a test: its bytes. The messages are in `messages.rs`.
 
 use std::io;
+use std::sync::Arc;
 
+use actix::Addr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::messages::Open;
 use super::patient;
+use crate::session::{HandlerFactory, HttpSession, SessionOptions};
 use crate::transport::{Pipe, Socket, Transcript};
 
 /// The peer of a session, controlled byte by byte: a client for a server session, a server for a client session.
@@ -26,10 +29,33 @@ pub struct FarEnd<T = Socket> {
 }
 
 impl FarEnd {
-    /// Opens a pipe. The socket is the end for the session.
+    /// Opens a pipe. The socket is the end for the session. For a server session [`serve`](Self::serve) does both.
     pub fn open(pipe: Pipe) -> (Self, Socket) {
         let (far, near) = pipe.open();
         (Self::new(far), near)
+    }
+
+    /// Opens a pipe and serves it with this factory, on the current arbiter: this is the client.
+    ///
+    /// The session has the default options. It ends with the connection, and a test seldom needs its address.
+    ///
+    /// # Panics
+    /// Outside of an actix arbiter.
+    pub fn serve(factory: &impl HandlerFactory) -> Self {
+        Self::serve_with(Pipe::new(), factory, SessionOptions::default()).0
+    }
+
+    /// The same for a pipe and options of your own. Returns the address of the session too.
+    ///
+    /// # Panics
+    /// Outside of an actix arbiter.
+    pub fn serve_with(
+        pipe: Pipe,
+        factory: &impl HandlerFactory,
+        options: impl Into<Arc<SessionOptions>>,
+    ) -> (Self, Addr<HttpSession>) {
+        let (far, near) = Self::open(pipe);
+        (far, HttpSession::accept(near, factory, options))
     }
 
     /// Breaks the connection: see [`Socket::reset`].

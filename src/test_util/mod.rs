@@ -27,9 +27,9 @@
 //!     tokio::time::pause();
 //!     // However the bytes are split, the handler and the client get the same.
 //!     for seed in 0..20 {
-//!         let (mut client, io) = FarEnd::open(Pipe::new().seed(seed));
 //!         let (factory, mut heard) = Recorder::of(|_session| Greeter);
-//!         HttpSession::accept(io, &factory, SessionOptions::default());
+//!         let pipe = Pipe::new().seed(seed);
+//!         let (mut client, _session) = FarEnd::serve_with(pipe, &factory, SessionOptions::default());
 //!
 //!         client.send("GET /Ann HTTP/1.1\r\nHost: a\r\n\r\n").await;
 //!         client.expect("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nHello, Ann!").await;

@@ -33,8 +33,9 @@ pub(crate) fn serve_with(
     capacity: usize,
     script: impl Fn(Payload, &mut SessionContext) + 'static,
 ) -> Served {
-    let (peer, near) = Peer::open(Pipe::new().capacity(capacity));
-    let (session, heard) = accept(near, options, script);
+    let (factory, heard) = Recorder::script(script);
+    let pipe = Pipe::new().capacity(capacity);
+    let (peer, session) = Peer::serve_with(pipe, &factory, options);
     Served {
         session,
         peer,

@@ -11,7 +11,7 @@ use crate::transport::{Direction, Passed, Tap, Tapped};
 ///
 /// ```
 /// use http_actors::test_util::{FarEnd, Pipe, Tape};
-/// use http_actors::{HttpHandler, HttpSession, Payload, SessionContext, SessionOptions, StatusCode};
+/// use http_actors::{HttpHandler, Payload, SessionContext, SessionOptions, StatusCode};
 /// # struct Hello;
 /// # impl HttpHandler for Hello {
 /// #     fn apply(&mut self, _: Payload, session: &mut SessionContext) {
@@ -26,8 +26,7 @@ use crate::transport::{Direction, Passed, Tap, Tapped};
 ///     tap: Some(std::sync::Arc::new(tape.clone())),
 ///     ..SessionOptions::default()
 /// };
-/// let (mut client, near) = FarEnd::open(Pipe::new());
-/// HttpSession::accept(near, &|_| Hello, options);
+/// let (mut client, _session) = FarEnd::serve_with(Pipe::new(), &|_| Hello, options);
 /// client.send("GET / HTTP/1.0\r\n\r\n").await;
 /// client.rest().await;
 /// assert_eq!(tape.transcripts()[0].to_string(), r"< GET / HTTP/1.0\r\n
