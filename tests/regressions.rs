@@ -769,35 +769,39 @@ async fn a_refused_stream_claims_no_writer() {
     assert_eq!(writer.take(), Some(true));
 }
 
-/// A peer that asked for the close, and sends on all the same, gets its whole answer. A socket that is closed and gets
-/// bytes resets, and what the peer has not received by then is lost.
+/// A peer that asked for the close, and sends on all the same, gets its whole answer, and those before it, wherever
+/// their bytes are. A socket that is closed and gets bytes resets, and what the peer has not received by then is lost.
 #[actix::test]
 async fn what_comes_behind_a_close_costs_no_answer() {
     const LENGTH: usize = 200_000;
-    let (near, mut far) = tcp_pair().await;
-    // The system takes the whole answer, and most of it waits at this end.
-    let (near_socket, far_socket) = (socket2::SockRef::from(&near), socket2::SockRef::from(&far));
-    near_socket.set_send_buffer_size(LENGTH).expect("a socket");
-    far_socket.set_recv_buffer_size(16 << 10).expect("a socket");
-    let (_session, mut heard) = accept(near, SessionOptions::default(), |_, session| {
-        session.respond(Payload::response(StatusCode::OK).body(vec![b'x'; LENGTH]));
-    });
-    far.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        .await
-        .expect("written");
-    heard
-        .expect(&[
-            "apply GET / []",
-            "throttled",
-            "unthrottled",
-            "completed 200 in 0 out 200000",
-        ])
-        .await;
-    far.write_all(GET.as_bytes()).await.expect("written");
-    let mut answer = String::new();
-    far.read_to_string(&mut answer).await.expect("no reset");
-    assert!(answer.ends_with(&"x".repeat(LENGTH)));
-    assert_eq!(answer.matches("HTTP/1.1").count(), 1);
+    let close = |path| format!("GET /{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let body_before = format!("GET /body HTTP/1.1\r\nHost: a\r\n\r\n{}", close(""));
+    for (requests, answers) in [(close("body"), 1), (close("head"), 1), (body_before, 2)] {
+        let (near, mut far) = tcp_pair().await;
+        // The system takes all answers, and most of them waits at this end.
+        let (near_socket, far_socket) =
+            (socket2::SockRef::from(&near), socket2::SockRef::from(&far));
+        near_socket.set_send_buffer_size(LENGTH).expect("a socket");
+        far_socket.set_recv_buffer_size(16 << 10).expect("a socket");
+        let (_session, mut heard) = accept(near, SessionOptions::default(), |request, session| {
+            let answer = Payload::response(StatusCode::OK);
+            session.respond(match request.path() {
+                "/body" => answer.body("x".repeat(LENGTH)),
+                "/head" => answer.header("X", "x".repeat(LENGTH)),
+                _ => answer,
+            });
+        });
+        far.write_all(requests.as_bytes()).await.expect("written");
+        let mut ended = 0;
+        while ended < answers {
+            ended += usize::from(heard.next().await.starts_with("completed 200"));
+        }
+        far.write_all(GET.as_bytes()).await.expect("written");
+        let mut received = String::new();
+        far.read_to_string(&mut received).await.expect("no reset");
+        assert!(received.contains(&"x".repeat(LENGTH)), "{requests}");
+        assert_eq!(received.matches("HTTP/1.1").count(), answers, "{requests}");
+    }
 }
 
 /// The rest of an answered request is late, and comes after the connection was given up: the answer comes whole.

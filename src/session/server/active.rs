@@ -194,18 +194,18 @@ impl Active {
         status == StatusCode::SWITCHING_PROTOCOLS || (self.answering.connect && status.is_success())
     }
 
-    /// Whether nothing that the peer may still send can cost it this answer, so that the connection needs not linger.
-    /// It asked for the close, so it must not send another request (RFC 9112, 9.6). It sent no body, behind which old
-    /// clients send a line end. And the answer is on its way as a whole, as far as one can tell from its length:
-    /// networks take 14 KiB before the first acknowledgement (RFC 6928).
+    /// Whether nothing that the peer may still send can cost it an answer, so that the connection needs not linger. It
+    /// asked for the close, so it must not send another request (RFC 9112, 9.6). It sent no body, behind which old
+    /// clients send a line end. And all that this end ever sent on the connection is on its way, as far as one can tell
+    /// from its length: networks take 14 KiB before the first acknowledgement (RFC 6928).
     ///
     /// Lingering costs an eighth of the processor time of a connection with one request.
-    pub(super) fn needs_no_linger(&self) -> bool {
+    pub(super) fn needs_no_linger(&self, sent: u64) -> bool {
         const IN_FLIGHT: u64 = 8 << 10;
         !self.answering.keep_alive
             && !self.receiving
             && self.exchange.bytes_in == 0
-            && self.exchange.bytes_out <= IN_FLIGHT
+            && sent <= IN_FLIGHT
     }
 
     /// Whether the rest of the request may turn out to be short enough to be read and dropped.

@@ -181,7 +181,8 @@ impl Server {
             if let Some(taker) = ended.taker.take() {
                 link.hand_off(taker);
             } else if !ended.persist {
-                if link.inbox.is_empty() && ended.needs_no_linger() {
+                let sent = link.outbound.buffer.total_when_empty();
+                if link.inbox.is_empty() && ended.needs_no_linger(sent) {
                     link.close(CloseReason::Announced);
                 } else {
                     link.close_and_linger(CloseReason::Announced);
