@@ -314,6 +314,26 @@ async fn an_upgrade_declined_goes_on_as_http() {
     assert!(!server.codec().is_held());
 }
 
+/// What is behind an offer may be another protocol until the offer itself is answered, not a request before it.
+#[tokio::test]
+async fn an_answer_to_an_earlier_request_settles_no_offer() {
+    let (mut far, near) = tokio::io::duplex(1 << 16);
+    let offer = "GET /b HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n";
+    let requests = format!("GET /a HTTP/1.1\r\nHost: a\r\n\r\n{offer}GET /not-http");
+    far.write_all(requests.as_bytes()).await.expect("room");
+    let mut server = server(near);
+    assert_eq!(head(&mut server).await.path(), "/a");
+    assert_eq!(head(&mut server).await.path(), "/b");
+    let answer = Payload::response(StatusCode::OK);
+    server.send(Frame::Head(answer)).await.expect("asked for");
+    assert!(server.codec().is_held());
+    let switch = Payload::response(StatusCode::SWITCHING_PROTOCOLS).header("Upgrade", "echo");
+    server.send(Frame::Head(switch)).await.expect("asked for");
+    far.shutdown().await.expect("open");
+    assert!(server.next().await.is_none());
+    assert_eq!(&server.into_parts().read_buf[..], b"GET /not-http");
+}
+
 #[tokio::test]
 async fn over_a_socket() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

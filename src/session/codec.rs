@@ -214,7 +214,8 @@ impl HttpCodec {
             .response(payload, answering, &date, &mut self.scratch)?;
         if !begun.informational {
             pending.pop_front();
-            if !begun.switching {
+            // Nothing is read behind an offer, so it is the last request.
+            if !begun.switching && pending.is_empty() {
                 self.decoder.resume();
             }
         }
