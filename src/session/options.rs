@@ -164,8 +164,9 @@ pub struct Timeouts {
     /// TCP only, by the kernel: keep-alive probes from half of this time on if nothing is sent (P89), and
     /// `TCP_USER_TIMEOUT` for output that is not acknowledged, on Linux and Android. The latter also ends a connection
     /// whose peer acknowledges, but takes nothing: so it is at least [`write`](Self::write), and not set if that is
-    /// `None`. A connection that was handed over keeps both. `None`: what the system does by itself, which takes 15
-    /// minutes with output, and never notices without.
+    /// `None`. Where it is set, the probes go on for as long as it says: with a longer `write`, a silent peer is
+    /// noticed after that time only. A connection that was handed over keeps both. `None`: what the system does by
+    /// itself, which takes 15 minutes with output, and never notices without.
     #[doc(alias = "keepalive")]
     #[doc(alias = "user_timeout")]
     pub unreachable: Option<Duration>,
