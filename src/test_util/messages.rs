@@ -75,8 +75,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     /// [`Part::Cut`] says that the connection ended or was reset before the body was complete. A message without a body
     /// has an end too.
     ///
-    /// On a [`Pipe`](super::Pipe) that splits nothing, each chunk that the session sends is one part. Until the end has
-    /// come, read with nothing else: the other methods would return what is left with its framing.
+    /// On a [`Pipe`](super::Pipe) that splits nothing, each chunk that the session sends is one part, unless the 16 KiB
+    /// that are read at once end within it. Until the end has come, read with nothing else: the other methods would
+    /// return what is left with its framing.
     ///
     /// Cancel-safe: nothing is lost if the wait is dropped.
     ///
