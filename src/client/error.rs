@@ -204,8 +204,8 @@ impl ClientError {
         }
     }
 
-    /// The request, ready to be sent again. `None` if it was answered, if its body was not inside, and after a redirect
-    /// was followed.
+    /// The request, ready to be sent again. `None` if it was answered, if it was sent and its body was not inside, and
+    /// after a redirect was followed. The stream of a body does not come back.
     pub fn into_payload(self) -> Option<Payload> {
         self.payload
     }
