@@ -4,19 +4,29 @@
 use actix::Handler;
 
 use super::HttpSession;
+use super::context::SessionContext;
 use super::inbound::{self, Epoch, Inbound};
+use super::link::Link;
 use super::outbound::Teardown;
+use super::side::Side;
 use super::trace::Traced;
 use crate::error::{CancelCause, CloseReason, Refused, RefusedReason};
 
-// From the builder. Messages from the builder of an earlier connection are ignored (P84).
+// From the builder.
 
 impl HttpSession {
-    fn receive(&mut self, from: Epoch, item: Inbound) {
-        if from == self.context.link.epoch {
-            self.context.link.receive(item);
+    /// Handles a message from the builder of this connection. One from the builder of an earlier connection is ignored
+    /// (P84).
+    fn hear(&mut self, from: Epoch, act: impl FnOnce(&mut Side, &mut Link)) {
+        let SessionContext { link, side } = &mut self.context;
+        if from == link.epoch {
+            act(side, link);
             self.settle();
         }
+    }
+
+    fn receive(&mut self, from: Epoch, item: Inbound) {
+        self.hear(from, |_, link| link.receive(item));
     }
 }
 
@@ -69,10 +79,7 @@ impl Handler<inbound::Batch> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::Batch(from, items, cost): inbound::Batch, _: &mut Self::Context) {
-        if from == self.context.link.epoch {
-            self.context.link.receive_all(items, cost);
-            self.settle();
-        }
+        self.hear(from, |_, link| link.receive_all(items, cost));
     }
 }
 
@@ -84,10 +91,7 @@ impl Handler<inbound::HalfClosed> for HttpSession {
         inbound::HalfClosed(from, rest): inbound::HalfClosed,
         _: &mut Self::Context,
     ) {
-        if from == self.context.link.epoch {
-            self.context.side.half_closed(&mut self.context.link, rest);
-            self.settle();
-        }
+        self.hear(from, |side, link| side.half_closed(link, rest));
     }
 }
 
@@ -95,11 +99,10 @@ impl Handler<inbound::Closed> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::Closed(from, kind): inbound::Closed, _: &mut Self::Context) {
-        if from == self.context.link.epoch {
-            tracing::debug!(?kind, peer = %self.context.link.peer, "the connection broke");
-            self.context.side.broken(&mut self.context.link, kind);
-            self.settle();
-        }
+        self.hear(from, |side, link| {
+            tracing::debug!(?kind, peer = %link.peer, "the connection broke");
+            side.broken(link, kind);
+        });
     }
 }
 
@@ -121,10 +124,7 @@ impl Handler<inbound::IdleQuery> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::IdleQuery(from): inbound::IdleQuery, _: &mut Self::Context) {
-        if from == self.context.link.epoch {
-            self.context.side.idle_query(&mut self.context.link);
-            self.settle();
-        }
+        self.hear(from, Side::idle_query);
     }
 }
 
@@ -132,10 +132,7 @@ impl Handler<inbound::NoRequest> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::NoRequest(from): inbound::NoRequest, _: &mut Self::Context) {
-        if from == self.context.link.epoch {
-            self.context.side.no_request(&mut self.context.link);
-            self.settle();
-        }
+        self.hear(from, Side::no_request);
     }
 }
 
