@@ -134,27 +134,32 @@ impl Handler<inbound::Inform> for HttpSession {
         ctx: &mut Self::Context,
     ) {
         self.count(ctx);
-        let current = self.context.exchange() == Some(exchange);
-        match payload {
-            Some(payload) if !current => {
-                self.context.link.refuse(Refused::new(
-                    RefusedReason::NotYourTurn,
-                    Unsent::Payload(payload),
-                ));
+        let interim = |status: StatusCode| status.is_informational();
+        let objection = if self.context.exchange() != Some(exchange) {
+            Some(RefusedReason::NotYourTurn)
+        } else if payload.status().is_some_and(interim) {
+            None
+        } else {
+            Some(UseError::FinalStatus.into())
+        };
+        match objection {
+            None => self.context.respond(payload),
+            Some(reason) => {
+                let refused = Refused::new(reason, Unsent::Payload(payload));
+                self.context.link.refuse(refused);
             }
-            Some(payload)
-                if !payload
-                    .status()
-                    .is_some_and(|status| status.is_informational()) =>
-            {
-                self.context.link.refuse(Refused::new(
-                    UseError::FinalStatus,
-                    Unsent::Payload(payload),
-                ));
-            }
-            Some(payload) => self.context.respond(payload),
-            None if current => self.context.side.send_continue(&mut self.context.link),
-            None => {}
+        }
+        self.settle();
+    }
+}
+
+impl Handler<inbound::Continue> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, inbound::Continue(exchange): inbound::Continue, ctx: &mut Self::Context) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange) {
+            self.context.side.send_continue(&mut self.context.link);
         }
         self.settle();
     }

@@ -202,6 +202,7 @@ pub(crate) struct Shed;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct CutOff;
+
 // From the pool of a client.
 
 /// A request with its own handler, which replaces the session's handler from this exchange on. Only for a session that
@@ -281,13 +282,18 @@ pub(crate) struct Surrender {
     pub(crate) offer: Offer,
 }
 
-/// An interim answer: an informational response, or, without one, the 100 that the peer may wait for.
+/// An informational response, before the answer to this exchange.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Inform {
     pub(crate) exchange: MessageId,
-    pub(crate) payload: Option<Payload>,
+    pub(crate) payload: Payload,
 }
+
+/// The body of this request is wanted: the peer may wait for a 100 before it sends it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Continue(pub(crate) MessageId);
 
 /// Sets what a half-close does to this exchange.
 #[derive(Debug, Message)]

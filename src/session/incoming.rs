@@ -17,7 +17,7 @@ use futures_core::Stream;
 use super::HttpSession;
 use super::context::SessionContext;
 use super::credit::ITEM;
-use super::inbound::{Accompany, Inform};
+use super::inbound::{Accompany, Continue};
 use super::memory::Keeping;
 use super::message::Cancel;
 use super::responder::MuteGuard;
@@ -363,10 +363,7 @@ impl Source {
             self.body_of = BodyOf::Request {
                 awaits_continue: false,
             };
-            self.session.do_send(Inform {
-                exchange: self.exchange,
-                payload: None,
-            });
+            self.session.do_send(Continue(self.exchange));
         }
     }
 }

@@ -11,7 +11,7 @@ use super::HttpSession;
 use super::body::BodySender;
 use super::handoff::{Offer, Upgrade};
 use super::inbound::{
-    Accompany, Departure, Inform, Mute, OnHalfClose, Parcel, Receipt, Respond, Surrender,
+    Accompany, Continue, Departure, Inform, Mute, OnHalfClose, Parcel, Receipt, Respond, Surrender,
     Unanswered, Unmute, Writer,
 };
 use super::options::HalfClose;
@@ -145,16 +145,13 @@ impl Responder {
     pub fn inform(&self, payload: Payload) {
         self.session.do_send(Inform {
             exchange: self.exchange,
-            payload: Some(payload),
+            payload,
         });
     }
 
     /// Lets a client that waits for a 100 send its body. No effect if it does not wait.
     pub fn continue_(&self) {
-        self.session.do_send(Inform {
-            exchange: self.exchange,
-            payload: None,
-        });
+        self.session.do_send(Continue(self.exchange));
     }
 
     /// Pauses the delivery of the request body until the guard is dropped (P8). It takes effect with a delay: what is
