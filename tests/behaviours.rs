@@ -699,6 +699,11 @@ async fn respond_takes_whole_answers_only() {
             Payload::response(StatusCode::PROCESSING),
             Some(UseError::InterimStatus),
         ),
+        (
+            GET,
+            Payload::response(StatusCode::SWITCHING_PROTOCOLS),
+            Some(UseError::SwitchNeedsHandOff),
+        ),
         (GET, empty().length(0), None),
         (
             GET,

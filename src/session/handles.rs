@@ -67,9 +67,8 @@ impl Handler<inbound::Respond> for HttpSession {
         self.count(ctx);
         let (payload, sender) = parcel.open();
         let current = self.context.exchange() == Some(exchange);
-        let interim = |status: StatusCode| status.is_informational();
         let due = current && self.context.side.phase() == SessionPhase::Handling;
-        let accepted = if due && payload.status().is_some_and(interim) {
+        let accepted = if due && payload.is_interim() {
             // A responder answers once, and an interim response is not an answer.
             Err(Refused::new(UseError::InterimStatus, payload))
         } else if due && writer == inbound::Writer::Missing {
