@@ -229,10 +229,7 @@ impl HttpSession {
     fn answer_piece(&mut self, room: Result<Room, Refused<Bytes>>) -> Reply<Bytes> {
         match room {
             Ok(Room::Throttled) => {
-                // The data were accepted: if the session ends first, an empty message is returned.
-                let (slot, waiter) = waiter::reply_slot(|room| {
-                    room.map_err(|reason| Refused::new(reason, Bytes::new()))
-                });
+                let (slot, waiter) = waiter::reply_slot(|room| room.map_err(waiter::data_taken));
                 self.context.link.outbound.wait(waiter);
                 Reply::Later(slot)
             }

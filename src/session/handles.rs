@@ -1,7 +1,6 @@
 //! The messages of `inbound.rs` that come from handles: responders, body writers, guards.
 
 use actix::Handler;
-use bytes::Bytes;
 use http::StatusCode;
 
 use super::HttpSession;
@@ -244,11 +243,7 @@ impl Handler<inbound::Piece> for HttpSession {
         match self.context.give(Some(message), data) {
             // If the sender no longer waits, it was dropped, which cancelled the message.
             Ok(Room::Open) => drop(sender.send(Ok(()))),
-            Ok(Room::Throttled) => self
-                .context
-                .link
-                .outbound
-                .wait(Box::new(Posted(sender, Bytes::new))),
+            Ok(Room::Throttled) => self.context.link.outbound.wait(Box::new(Posted(sender))),
             Err(refused) => drop(sender.send(Err(refused))),
         }
         self.settle();

@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use actix::dev::OneshotSender;
+use bytes::Bytes;
 
 use crate::error::{Refused, RefusedReason};
 
@@ -44,24 +45,24 @@ impl<T> Waiter for SlotWaiter<T> {
     }
 }
 
-/// The answer channel of a [`Parcel`](super::inbound::Parcel) that was accepted while the buffer is above its mark.
+/// The answer channel of a [`Piece`](super::inbound::Piece) that was accepted while the buffer is above its mark.
 #[derive(Debug)]
-pub(super) struct Posted<M>(
-    pub(super) tokio::sync::oneshot::Sender<Result<(), Refused<M>>>,
-    pub(super) fn() -> M,
-);
+pub(super) struct Posted(pub(super) tokio::sync::oneshot::Sender<Result<(), Refused<Bytes>>>);
 
-impl<M: fmt::Debug> Waiter for Posted<M> {
+impl Waiter for Posted {
     fn is_waiting(&self) -> bool {
         !self.0.is_closed()
     }
 
     fn release(self: Box<Self>, result: Result<(), RefusedReason>) {
         // If the sender no longer waits, nobody needs the answer.
-        let _ = self
-            .0
-            .send(result.map_err(|reason| Refused::new(reason, (self.1)())));
+        let _ = self.0.send(result.map_err(data_taken));
     }
+}
+
+/// The refusal of data that were accepted, because the wait for room ended without it: an empty message is returned.
+pub(super) fn data_taken(reason: RefusedReason) -> Refused<Bytes> {
+    Refused::new(reason, Bytes::new())
 }
 
 /// A slot, the waiter on it, and what makes the answer.
