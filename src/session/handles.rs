@@ -98,11 +98,11 @@ impl Handler<inbound::Surrender> for HttpSession {
 
     fn handle(
         &mut self,
-        inbound::Surrender { exchange, offer }: inbound::Surrender,
+        inbound::Surrender { exchange, parcel }: inbound::Surrender,
         ctx: &mut Self::Context,
     ) {
         self.count(ctx);
-        let (payload, taker) = offer.open();
+        let (payload, taker) = parcel.open();
         let current = self.context.exchange() == Some(exchange);
         let accepted = if current || !self.context.link.is_open() {
             self.context.hand_off_to(payload, taker)

@@ -13,7 +13,8 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::error::{Refused, RefusedReason, causes};
+use super::inbound::Receipt;
+use crate::error::{Refused, causes};
 use crate::payload::Payload;
 use crate::transport::{self, Halves, Peer, TlsInfo};
 
@@ -157,13 +158,18 @@ pub(crate) type Taker = oneshot::Sender<Result<Upgraded, NotUpgraded>>;
 #[derive(Debug)]
 #[must_use = "nobody else gets the connection"]
 pub struct Upgrade {
-    receiver: oneshot::Receiver<Result<Upgraded, NotUpgraded>>,
+    receipt: Receipt<Upgraded, NotUpgraded>,
 }
 
 impl Upgrade {
     pub(super) fn new() -> (Taker, Self) {
-        let (taker, receiver) = oneshot::channel();
-        (taker, Self { receiver })
+        let (taker, receipt) = oneshot::channel();
+        (taker, Self { receipt })
+    }
+
+    /// The connection that a parcel was sent for.
+    pub(super) fn by(receipt: Receipt<Upgraded, NotUpgraded>) -> Self {
+        Self { receipt }
     }
 }
 
@@ -171,42 +177,8 @@ impl Future for Upgrade {
     type Output = Result<Upgraded, NotUpgraded>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.receiver)
+        Pin::new(&mut self.receipt)
             .poll(cx)
             .map(|received| received.unwrap_or(Err(NotUpgraded::Ended)))
-    }
-}
-
-/// A payload in transit to a session that is to hand its connection over.
-///
-/// If it is dropped unhandled, for example with the mailbox of a session that ended, the payload is returned to its
-/// sender.
-#[derive(Debug)]
-pub(crate) struct Offer {
-    content: Option<(Payload, Taker)>,
-}
-
-impl Offer {
-    pub(crate) fn new(payload: Payload, taker: Taker) -> Self {
-        Self {
-            content: Some((payload, taker)),
-        }
-    }
-
-    pub(crate) fn open(mut self) -> (Payload, Taker) {
-        match self.content.take() {
-            Some(content) => content,
-            None => unreachable!("only `open` and `drop` empty an offer, and both consume it"),
-        }
-    }
-}
-
-impl Drop for Offer {
-    fn drop(&mut self) {
-        if let Some((payload, taker)) = self.content.take() {
-            let refused = Refused::new(RefusedReason::Closing, payload);
-            // If nobody waits any more, the payload is dropped.
-            let _ = taker.send(Err(refused.into()));
-        }
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::HttpSession;
 use super::context::SessionContext;
 use super::handler::HttpHandler;
-use super::handoff::{self, Offer};
+use super::handoff::{self, NotUpgraded, Upgraded};
 use super::meter::Stamp;
 use super::options::{Buffers, HalfClose};
 use super::trace::Traced;
@@ -279,7 +279,7 @@ pub(crate) enum Writer {
 #[rtype(result = "()")]
 pub(crate) struct Surrender {
     pub(crate) exchange: MessageId,
-    pub(crate) offer: Offer,
+    pub(crate) parcel: Parcel<Payload, Upgraded, NotUpgraded>,
 }
 
 /// An informational response, before the answer to this exchange.
@@ -370,19 +370,20 @@ pub(crate) struct LastPiece {
 
 /// The content of a message, with the channel for the answer.
 ///
-/// If it is dropped unhandled, for example with the mailbox of a session that ended, the content is returned.
+/// If it is dropped unhandled, for example with the mailbox of a session that ended, the content is returned in the
+/// error.
 #[derive(Debug)]
-pub(crate) struct Parcel<M, R> {
-    content: Option<(M, WayBack<M, R>)>,
+pub(crate) struct Parcel<M, R, E: From<Refused<M>> = Refused<M>> {
+    content: Option<(M, WayBack<R, E>)>,
 }
 
-type WayBack<M, R> = oneshot::Sender<Result<R, Refused<M>>>;
+type WayBack<R, E> = oneshot::Sender<Result<R, E>>;
 
 /// Resolves to the answer to a [`Parcel`].
-pub(crate) type Receipt<M, R> = oneshot::Receiver<Result<R, Refused<M>>>;
+pub(crate) type Receipt<R, E> = oneshot::Receiver<Result<R, E>>;
 
-impl<M, R> Parcel<M, R> {
-    pub(crate) fn new(message: M) -> (Self, Receipt<M, R>) {
+impl<M, R, E: From<Refused<M>>> Parcel<M, R, E> {
+    pub(crate) fn new(message: M) -> (Self, Receipt<R, E>) {
         let (sender, receipt) = oneshot::channel();
         (
             Self {
@@ -393,7 +394,7 @@ impl<M, R> Parcel<M, R> {
     }
 
     /// The content and the sender of the answer.
-    pub(crate) fn open(mut self) -> (M, WayBack<M, R>) {
+    pub(crate) fn open(mut self) -> (M, WayBack<R, E>) {
         match self.content.take() {
             Some(content) => content,
             None => unreachable!("only `open` and `drop` empty a parcel, and both consume it"),
@@ -401,11 +402,12 @@ impl<M, R> Parcel<M, R> {
     }
 }
 
-impl<M, R> Drop for Parcel<M, R> {
+impl<M, R, E: From<Refused<M>>> Drop for Parcel<M, R, E> {
     fn drop(&mut self) {
         if let Some((message, sender)) = self.content.take() {
+            let refused = Refused::new(RefusedReason::Closing, message);
             // If nobody waits any more, the message is dropped.
-            let _ = sender.send(Err(Refused::new(RefusedReason::Closing, message)));
+            let _ = sender.send(Err(refused.into()));
         }
     }
 }

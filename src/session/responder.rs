@@ -9,7 +9,7 @@ use actix::Addr;
 
 use super::HttpSession;
 use super::body::BodySender;
-use super::handoff::{Offer, Upgrade};
+use super::handoff::Upgrade;
 use super::inbound::{
     Accompany, Continue, Departure, Inform, Mute, OnHalfClose, Parcel, Receipt, Respond, Surrender,
     Unanswered, Unmute, Writer,
@@ -94,12 +94,12 @@ impl Responder {
     /// Answers by a switch to another protocol; see [`HandOff`](crate::message::HandOff). Resolves to the connection.
     pub fn hand_off(mut self, payload: Payload) -> Upgrade {
         self.spent = true;
-        let (taker, upgrade) = Upgrade::new();
+        let (parcel, receipt) = Parcel::new(payload);
         self.session.do_send(Surrender {
             exchange: self.exchange,
-            offer: Offer::new(payload, taker),
+            parcel,
         });
-        upgrade
+        Upgrade::by(receipt)
     }
 
     /// Begins a Stream or Chunked answer and returns the writer of its body.
@@ -181,7 +181,7 @@ impl fmt::Debug for Responder {
 /// Resolves to whether an answer was accepted. You may drop it: the answer is sent anyway.
 #[derive(Debug)]
 pub struct Answer {
-    receipt: Receipt<Payload, MessageId>,
+    receipt: Receipt<MessageId, Refused<Payload>>,
 }
 
 impl Future for Answer {
