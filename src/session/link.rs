@@ -79,7 +79,7 @@ pub(super) struct Link {
     now: Cell<Option<Instant>>,
 }
 
-/// The state of the connection, with the reason for its end.
+/// The state of the connection, with the reason for its end while that is to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Open,
@@ -96,9 +96,7 @@ pub(super) enum Phase {
         reason: CloseReason,
         teardown: Teardown,
     },
-    Closed {
-        reason: CloseReason,
-    },
+    Closed,
 }
 
 /// A pending call of the handler, made after the current call has returned.
@@ -393,7 +391,7 @@ impl Link {
     /// Closes the connection without writing anything more. The first reason counts, and a reset stays a reset.
     pub(super) fn abort(&mut self, reason: CloseReason, teardown: Teardown) {
         self.phase = match self.phase {
-            Phase::Closed { .. } => return,
+            Phase::Closed => return,
             Phase::Aborting {
                 reason,
                 teardown: already,
@@ -459,7 +457,7 @@ impl Link {
     pub(super) fn finish_close(&mut self, reason: CloseReason, linger: bool) {
         tracing::trace!(%reason, peer = %self.peer, "connection closed");
         self.trace.session.closed(reason);
-        self.phase = Phase::Closed { reason };
+        self.phase = Phase::Closed;
         self.outbound.release(Err(RefusedReason::Closing));
         meter::throttled(self.outbound.throttled_since());
         self.counted = None;

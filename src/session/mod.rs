@@ -322,7 +322,7 @@ impl HttpSession {
                     self.context.link.end_turn();
                     return Poll::Pending;
                 }
-                Phase::Closed { .. } => return Poll::Ready(()),
+                Phase::Closed => return Poll::Ready(()),
             }
             self.context.side.send(&mut self.context.link);
             let blocked = self.poll_write(cx);
@@ -477,7 +477,7 @@ impl Actor for HttpSession {
     /// Also runs when the arbiter stops: an exchange in progress still gets its end (N3).
     fn stopped(&mut self, _ctx: &mut Self::Context) {
         let SessionContext { link, side } = &mut self.context;
-        if !matches!(link.phase, Phase::Closed { .. }) {
+        if link.phase != Phase::Closed {
             side.shut(link, CancelCause::Shutdown, CloseReason::Shutdown);
             if let Phase::Aborting { reason, teardown } = link.phase {
                 link.outbound.abort(teardown);

@@ -242,7 +242,7 @@ impl Server {
 
     /// The connection broke: nothing can be answered any more.
     pub(in crate::session) fn broken(&mut self, link: &mut Link) {
-        if !matches!(link.phase, Phase::Closed { .. }) {
+        if link.phase != Phase::Closed {
             self.shut(link, CancelCause::PeerReset, CloseReason::PeerReset);
         }
     }
