@@ -26,21 +26,21 @@ use crate::wire::{Answering, Facts};
 pub(in crate::session) struct Active {
     /// The record that is reported at the end. Some of it is filled in only then.
     pub(super) exchange: Exchange,
-    pub(in crate::session) answering: Answering,
-    pub(in crate::session) upgrade: bool,
-    pub(in crate::session) answer: AnswerState,
+    pub(super) answering: Answering,
+    pub(super) upgrade: bool,
+    pub(super) answer: AnswerState,
     /// Whether the end of the request is still to be delivered.
-    pub(in crate::session) receiving: bool,
+    pub(super) receiving: bool,
     /// The announced length of the request body.
     pub(super) declared: Option<u64>,
     /// Whether the peer waits for a 100 before it sends the body.
-    pub(in crate::session) continue_owed: bool,
+    pub(super) continue_owed: bool,
     /// Whether another request can follow on this connection.
-    pub(in crate::session) persist: bool,
+    pub(super) persist: bool,
     /// Whether the answer has to announce the close.
-    pub(super) last: bool,
+    pub(super) announces_close: bool,
     /// How many responders have the right to answer.
-    pub(in crate::session) lent: u32,
+    pub(super) lent: u32,
     /// The pieces of the body writer.
     pub(super) pieces: Pieces,
     /// Gets the connection after the answer.
@@ -49,8 +49,8 @@ pub(in crate::session) struct Active {
     /// What a half-close does to it, if this overrides the options.
     pub(super) half_close: Option<HalfClose>,
     pub(super) tasks: Vec<AbortHandle>,
-    pub(in crate::session) kept: Option<Box<Kept>>,
-    pub(in crate::session) span: Traced,
+    pub(super) kept: Option<Box<Kept>>,
+    pub(super) span: Traced,
     /// `None` once it has ended.
     pub(super) gauge: Option<ExchangeGauge>,
 }
@@ -61,7 +61,7 @@ thread_local! {
 
 /// The progress of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::session) enum AnswerState {
+pub(super) enum AnswerState {
     Pending,
     /// Body data may follow.
     Open(MessageId),
@@ -80,7 +80,8 @@ impl Active {
         request: &mut Payload,
         facts: Facts,
         detail: Option<Detail>,
-        (span, gauge): (Traced, ExchangeGauge),
+        span: Traced,
+        gauge: ExchangeGauge,
         now: Instant,
     ) -> Box<Self> {
         let oneshot = request.mode() == TransferMode::Oneshot;
@@ -113,7 +114,7 @@ impl Active {
             declared: request.body_size(),
             continue_owed: facts.expect_continue && !oneshot,
             persist: facts.keep_alive,
-            last: false,
+            announces_close: false,
             lent: 0,
             pieces: Pieces::default(),
             taker: None,
@@ -156,7 +157,7 @@ impl Active {
     }
 
     /// An answer begins.
-    pub(in crate::session) fn answer_with(
+    pub(super) fn answer_with(
         &mut self,
         id: MessageId,
         status: StatusCode,
@@ -184,13 +185,13 @@ impl Active {
     }
 
     /// Raw bytes begin.
-    pub(in crate::session) fn answer_raw(&mut self, now: Instant) {
+    pub(super) fn answer_raw(&mut self, now: Instant) {
         self.answer = AnswerState::Raw;
         self.exchange.answered = Some(now);
     }
 
     /// Whether an answer with this status ends HTTP on the connection.
-    pub(in crate::session) fn switches(&self, status: StatusCode) -> bool {
+    pub(super) fn switches(&self, status: StatusCode) -> bool {
         status == StatusCode::SWITCHING_PROTOCOLS || (self.answering.connect && status.is_success())
     }
 
@@ -214,7 +215,7 @@ impl Active {
     }
 
     /// Whether the rest of the request has a known length, and is short enough to be read and dropped.
-    pub(in crate::session) fn is_drainable(&self) -> bool {
+    pub(super) fn is_drainable(&self) -> bool {
         !self.continue_owed
             && self
                 .declared
@@ -226,7 +227,7 @@ impl Active {
         matches!(self.answer, AnswerState::Complete { .. })
     }
 
-    pub(in crate::session) fn was_muted(&self) -> bool {
+    pub(super) fn is_muted(&self) -> bool {
         self.mutes > 0
     }
 

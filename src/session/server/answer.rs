@@ -70,7 +70,7 @@ impl Server {
             return Err(RefusedReason::Overrun);
         }
         let mut answering = active.answering;
-        answering.keep_alive &= !active.last;
+        answering.keep_alive &= !active.announces_close;
         let ends = match payload.mode() {
             _ if status.is_informational() => false,
             TransferMode::Oneshot => active.receiving && !active.is_drainable(),
@@ -221,7 +221,7 @@ impl Server {
         if raw {
             // Only the application could have announced the close.
             if let Some(active) = self.active_mut() {
-                active.persist &= !active.last;
+                active.persist &= !active.announces_close;
             }
         } else {
             if let Some(reason) = self.objection(message) {

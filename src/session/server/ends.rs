@@ -110,7 +110,7 @@ impl Server {
 
     /// Answers a request that never became an exchange, and closes so that the peer gets the answer.
     #[cold]
-    pub(in crate::session) fn turn_away(
+    pub(super) fn turn_away(
         &self,
         link: &mut Link,
         head: bool,

@@ -78,7 +78,8 @@ impl Server {
                 let last = self.is_last(link);
                 let span = Traced::delivered(&payload, link);
                 let gauge = ExchangeGauge::begin(Role::Server, &payload, link.tls.is_some());
-                self.begin(&mut payload, facts, detail, (span, gauge), link.now());
+                let now = link.now();
+                self.begin(Active::begin(&mut payload, facts, detail, span, gauge, now));
                 if last {
                     self.announce_close();
                 }
@@ -162,7 +163,7 @@ impl Server {
         }
         self.idle_since = link.now();
         let id = ended.exchange.id;
-        if ended.was_muted() {
+        if ended.is_muted() {
             link.tell(Unmute(id));
         }
         ended.conclude(self.begun > 1, link.exact_now());

@@ -13,13 +13,10 @@ use std::future::Future;
 use tokio::time::Instant;
 
 use crate::error::{CloseReason, RefusedReason};
-use crate::payload::{MessageId, Payload};
+use crate::payload::MessageId;
 use crate::session::exchange::Outcome;
 use crate::session::info::SessionPhase;
-use crate::session::meter::ExchangeGauge;
-use crate::session::record::Detail;
 use crate::session::trace::{NOBODY, Traced};
-use crate::wire::Facts;
 pub(in crate::session) use active::Active;
 use active::AnswerState;
 
@@ -36,12 +33,12 @@ pub(in crate::session) struct Server {
     begun: u64,
     /// The exchange is over, and the rest of its request is still coming. So many bytes of it are dropped, then the
     /// connection closes.
-    pub(in crate::session) draining: Option<u64>,
+    draining: Option<u64>,
     /// The peer has closed its sending side.
-    pub(in crate::session) peer_leaving: bool,
+    peer_leaving: bool,
     /// Whether everything before that was read, too.
-    pub(in crate::session) peer_done: bool,
-    pub(in crate::session) idle_since: Instant,
+    peer_done: bool,
+    idle_since: Instant,
     /// Why the connection will close, unless the builder finds a part of another request.
     retiring: Option<CloseReason>,
     /// Until when a half-closed peer that is owed an answer must read something.
@@ -75,21 +72,14 @@ impl Server {
     }
 
     /// A request is delivered: an exchange begins.
-    pub(in crate::session) fn begin(
-        &mut self,
-        request: &mut Payload,
-        facts: Facts,
-        detail: Option<Detail>,
-        (span, gauge): (Traced, ExchangeGauge),
-        now: Instant,
-    ) {
+    fn begin(&mut self, active: Box<Active>) {
         self.begun += 1;
         self.retiring = None;
         self.farewell = None;
-        self.active = Some(Active::begin(request, facts, detail, (span, gauge), now));
+        self.active = Some(active);
     }
 
-    pub(in crate::session) fn active_mut(&mut self) -> Option<&mut Active> {
+    fn active_mut(&mut self) -> Option<&mut Active> {
         self.active.as_deref_mut()
     }
 
@@ -99,7 +89,7 @@ impl Server {
     }
 
     /// Whether there is an exchange whose end was not reported yet.
-    pub(in crate::session) fn is_engaged(&self) -> bool {
+    fn is_engaged(&self) -> bool {
         self.active.is_some() || self.ended.is_some()
     }
 
@@ -146,7 +136,7 @@ impl Server {
     }
 
     /// Makes a complete answer the last one of the connection. False if it is not complete.
-    pub(in crate::session) fn close_after_answer(&mut self) -> bool {
+    fn close_after_answer(&mut self) -> bool {
         let Some(active) = self.active_mut().filter(|active| active.is_answered()) else {
             return false;
         };
@@ -157,7 +147,7 @@ impl Server {
     /// Makes the answer to the current request the last one. If it has not begun, it will announce the close.
     pub(in crate::session) fn announce_close(&mut self) {
         if let Some(active) = self.active_mut() {
-            active.last = true;
+            active.announces_close = true;
         }
     }
 
@@ -182,10 +172,7 @@ impl Server {
     }
 
     /// Why body data of this message, or of the last one, cannot be taken. `None` if they can.
-    pub(in crate::session) fn objection(
-        &self,
-        message: Option<MessageId>,
-    ) -> Option<RefusedReason> {
+    fn objection(&self, message: Option<MessageId>) -> Option<RefusedReason> {
         let Some(active) = self.active() else {
             return Some(match (message, self.last) {
                 (Some(_), _) | (None, LastMessage::Ended) => RefusedReason::NotYourTurn,
@@ -238,13 +225,13 @@ impl Server {
     }
 
     /// Whether the answer is complete and another request may follow it.
-    pub(in crate::session) fn may_follow(&self) -> bool {
+    fn may_follow(&self) -> bool {
         self.active()
             .is_some_and(|active| active.is_answered() && active.persist)
     }
 
     /// Ends the exchange unsuccessfully. Returns whether its answer had begun.
-    pub(in crate::session) fn end(&mut self, outcome: Outcome) -> bool {
+    fn end(&mut self, outcome: Outcome) -> bool {
         let Some(mut active) = self.active.take() else {
             return false;
         };
@@ -264,7 +251,7 @@ impl Server {
     }
 
     /// Body data of the request came.
-    pub(in crate::session) fn received(&mut self, bytes: usize) {
+    fn received(&mut self, bytes: usize) {
         if let Some(active) = self.active_mut() {
             active.exchange.bytes_in += bytes as u64;
             active.continue_owed = false;
@@ -272,7 +259,7 @@ impl Server {
     }
 
     /// The request is complete.
-    pub(in crate::session) fn received_all(&mut self) {
+    fn received_all(&mut self) {
         if let Some(active) = self.active_mut() {
             active.receiving = false;
             active.continue_owed = false;
@@ -288,13 +275,13 @@ impl Server {
 
     /// Undoes a mute. Returns the id if it was the last.
     pub(in crate::session) fn unmute(&mut self) -> Option<MessageId> {
-        let active = self.active_mut().filter(|active| active.mutes > 0)?;
+        let active = self.active_mut().filter(|active| active.is_muted())?;
         active.mutes -= 1;
         (active.mutes == 0).then_some(active.exchange.id)
     }
 
     pub(in crate::session) fn is_muted(&self) -> bool {
-        self.active().is_some_and(|active| active.mutes > 0)
+        self.active().is_some_and(Active::is_muted)
     }
 
     /// Lends the right to answer. Without a request to answer, the right has no effect.
