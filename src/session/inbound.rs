@@ -63,12 +63,12 @@ pub(crate) struct Batch(pub(crate) Epoch, pub(crate) Vec<Inbound>, pub(crate) Cr
 #[rtype(result = "()")]
 pub(crate) struct HalfClosed(pub(crate) Epoch, pub(crate) Rest);
 
-/// Whether everything that a half-closed peer sent was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether everything that a half-closed peer sent was read. It is once, and then stays so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rest {
-    Read,
     /// More may come before the end.
     Unread,
+    Read,
 }
 
 /// The connection broke.

@@ -2,8 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Active, DRAINED, Server};
-
+use super::{Active, DRAINED, Farewell, Server};
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
 use crate::session::deadline::earliest;
 use crate::session::exchange::Outcome;
@@ -83,7 +82,7 @@ impl Server {
                 if last {
                     self.announce_close();
                 }
-                if self.peer_leaving {
+                if self.half_closed.is_some() {
                     link.events.push_back(Event::HalfClosed);
                 }
                 Intake::Step(Step::Apply(payload))
@@ -147,7 +146,7 @@ impl Server {
 
     /// The queue is empty. If nothing more will come, the connection ends.
     fn when_drained(&self, link: &mut Link) -> Intake {
-        if self.peer_done && !self.is_engaged() {
+        if self.half_closed == Some(Rest::Read) && !self.is_engaged() {
             link.close(CloseReason::PeerClosed);
         }
         Intake::Wait
@@ -206,8 +205,8 @@ impl Server {
 
     /// The peer sends no more (P130).
     pub(in crate::session) fn half_closed(&mut self, link: &mut Link, rest: Rest) {
-        let known = std::mem::replace(&mut self.peer_leaving, true);
-        self.peer_done |= rest == Rest::Read;
+        let known = self.half_closed.is_some();
+        self.half_closed = self.half_closed.max(Some(rest));
         if !known && self.current().is_some() && link.is_open() {
             link.events.push_back(Event::HalfClosed);
         }
@@ -226,7 +225,7 @@ impl Server {
     /// Cancels an exchange whose peer has half-closed, if the policy says so. A complete answer is not affected.
     #[cold] // and `drain`, out of the code of the usual turn: 50 instructions of a request
     pub(in crate::session) fn heed_half_close(&mut self, link: &mut Link) {
-        if self.peer_leaving
+        if self.half_closed.is_some()
             && self.current().is_some()
             && link.is_open()
             && self.half_close(link) == HalfClose::Abort
@@ -354,14 +353,12 @@ impl Server {
         let HalfClose::FinishWithin(patience) = self.half_close(link) else {
             return None;
         };
-        if !self.peer_leaving {
-            return None;
+        self.half_closed?;
+        let seen = link.outbound.taken();
+        if self.farewell.is_none_or(|farewell| farewell.seen != seen) {
+            let until = link.now().checked_add(patience);
+            self.farewell = until.map(|until| Farewell { until, seen });
         }
-        let taken = link.outbound.taken();
-        if self.farewell.is_none() || self.farewell_seen != taken {
-            self.farewell_seen = taken;
-            self.farewell = link.now().checked_add(patience);
-        }
-        self.farewell
+        self.farewell.map(|farewell| farewell.until)
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::error::{CloseReason, RefusedReason};
 use crate::payload::MessageId;
 use crate::session::exchange::Outcome;
+use crate::session::inbound::Rest;
 use crate::session::info::SessionPhase;
 use crate::session::trace::{NOBODY, Traced};
 pub(in crate::session) use active::Active;
@@ -34,17 +35,21 @@ pub(in crate::session) struct Server {
     /// The exchange is over, and the rest of its request is still coming. So many bytes of it are dropped, then the
     /// connection closes.
     draining: Option<u64>,
-    /// The peer has closed its sending side.
-    peer_leaving: bool,
-    /// Whether everything before that was read, too.
-    peer_done: bool,
+    /// The peer has closed its sending side, and whether everything that it sent before was read.
+    half_closed: Option<Rest>,
     idle_since: Instant,
     /// Why the connection will close, unless the builder finds a part of another request.
     retiring: Option<CloseReason>,
-    /// Until when a half-closed peer that is owed an answer must read something.
-    farewell: Option<Instant>,
-    /// How many bytes the socket had taken when `farewell` was set.
-    farewell_seen: u64,
+    farewell: Option<Farewell>,
+}
+
+/// The time that a half-closed peer has which is owed an answer.
+#[derive(Debug, Clone, Copy)]
+struct Farewell {
+    /// Until when it must read something.
+    until: Instant,
+    /// How many bytes the socket had taken when this was set.
+    seen: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +67,10 @@ impl Server {
             last: LastMessage::None,
             begun: 0,
             draining: None,
-            peer_leaving: false,
-            peer_done: false,
+            half_closed: None,
             idle_since: now,
             retiring: None,
             farewell: None,
-            farewell_seen: 0,
         }
     }
 
