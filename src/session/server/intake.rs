@@ -111,37 +111,31 @@ impl Server {
         let Some(Inbound::Fault(fault, begun)) = link.take() else {
             unreachable!("a fault was seen in front");
         };
-        let inside = receiving.is_some();
-        if inside && self.close_after_answer() {
-            // The answer is complete, so the exchange does not fail.
-            return Intake::Again;
-        }
-        match fault {
-            Fault::Wire(error) if inside => self.end_failed(link, error.into()),
-            Fault::Wire(WireError::Truncated) if self.draining.is_some() => {
-                link.close(CloseReason::PeerClosed);
-            }
-            // In the rest of a request that was answered.
-            Fault::Wire(error) if self.draining.is_some() => {
-                link.close_and_linger(CloseReason::Refused(error));
-            }
-            Fault::Deadline(deadline) if inside => {
-                self.end_cancelled(link, CancelCause::Deadline(deadline));
-            }
-            Fault::Wire(_) | Fault::Deadline(Deadline::Head) => {
-                self.turn_away(link, false, fault, begun.as_deref());
-            }
-            // The body of a Oneshot request, which is delivered only when it is complete.
-            Fault::Deadline(Deadline::Body) if self.draining.is_none() => {
-                self.turn_away(link, false, fault, begun.as_deref());
-            }
-            // The rest of a request that was answered may still come.
-            Fault::Deadline(deadline) if self.draining.is_some() => {
-                link.close_and_linger(CloseReason::Deadline(deadline));
-            }
-            Fault::Deadline(deadline) => link.close(CloseReason::Deadline(deadline)),
+        if receiving.is_some() {
+            self.fail_receiving(link, fault);
+        } else if self.draining.is_some() {
+            close_while_draining(link, fault);
+        } else if let Fault::Deadline(idle @ Deadline::Idle) = fault {
+            link.close(CloseReason::Deadline(idle));
+        } else {
+            // In a head, or in the body of a Oneshot request, which is delivered only when it is complete.
+            self.turn_away(link, false, fault, begun.as_deref());
         }
         Intake::Again
+    }
+
+    /// The request of the current exchange will not be complete.
+    fn fail_receiving(&mut self, link: &mut Link, fault: Fault) {
+        if self.close_after_answer() {
+            // The answer is complete, so the exchange does not fail.
+            return;
+        }
+        match fault {
+            Fault::Wire(error) => self.end_failed(link, error.into()),
+            Fault::Deadline(deadline) => {
+                self.end_cancelled(link, CancelCause::Deadline(deadline));
+            }
+        }
     }
 
     /// The queue is empty. If nothing more will come, the connection ends.
@@ -360,5 +354,14 @@ impl Server {
             self.farewell = until.map(|until| Farewell { until, seen });
         }
         self.farewell.map(|farewell| farewell.until)
+    }
+}
+
+/// The rest of a request that was answered will not be complete, but may still come.
+fn close_while_draining(link: &mut Link, fault: Fault) {
+    match fault {
+        Fault::Wire(WireError::Truncated) => link.close(CloseReason::PeerClosed),
+        Fault::Wire(error) => link.close_and_linger(CloseReason::Refused(error)),
+        Fault::Deadline(deadline) => link.close_and_linger(CloseReason::Deadline(deadline)),
     }
 }
