@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Addr;
 
@@ -23,6 +24,7 @@ pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Halves, ConnectE
 /// The state of the connection.
 pub(in crate::session) struct Connection {
     pub(super) state: State,
+    /// Opens one. `None` if the connection is passed in.
     connect: Option<Connect>,
     /// See [`keeper`](Self::keeper).
     keeper: Option<Arc<Addr<HttpSession>>>,
@@ -57,14 +59,8 @@ impl Connection {
     /// A connection that is opened when first needed.
     pub(in crate::session) fn lazy(connect: Connect) -> Self {
         Self {
-            state: State::Closed,
             connect: Some(connect),
-            keeper: None,
-            left: false,
-            broken: None,
-            look: Look::Needed,
-            awaited: Awaited::default(),
-            deadline: DeadlineTimer::default(),
+            ..Self::given()
         }
     }
 
@@ -83,7 +79,7 @@ impl Connection {
     }
 
     /// Begins to open a connection. Fails if the session cannot open one.
-    pub(super) fn open(&mut self, patience: Option<std::time::Duration>) -> io::Result<()> {
+    pub(super) fn open(&mut self, patience: Option<Duration>) -> io::Result<()> {
         let connect = self.connect.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         self.state = State::Opening(connect());
         self.deadline.set_after(patience);

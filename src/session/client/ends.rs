@@ -50,9 +50,7 @@ impl Client {
 
     /// Cancels everything. The connection is cut only if it carries something.
     pub(in crate::session) fn cancel_all(&mut self, link: &mut Link, cause: CancelCause) {
-        for flight in &mut self.flights {
-            flight.end(Outcome::Cancelled(cause));
-        }
+        self.end_all(Outcome::Cancelled(cause));
         if self.sent > 0 {
             self.hang_up(link, aborted(), Teardown::Reset);
         }
@@ -89,9 +87,7 @@ impl Client {
         reason: CloseReason,
     ) {
         let cut = self.sent > 0;
-        for flight in &mut self.flights {
-            flight.end(Outcome::Cancelled(cause));
-        }
+        self.end_all(Outcome::Cancelled(cause));
         link.abort(reason, Teardown::reset_if(cut));
     }
 
@@ -147,7 +143,7 @@ impl Client {
     /// The handler panicked: no further requests are sent.
     pub(in crate::session) fn panicked(&mut self, link: &mut Link) {
         self.end_failed(link, FailureReason::HandlerPanicked);
-        self.fail_all(FailureReason::HandlerPanicked);
+        self.end_all(Outcome::Failed(FailureReason::HandlerPanicked));
     }
 
     /// Cuts the connection. Requests that were sent and not answered each fail (B15); those that wait go over the next
@@ -165,9 +161,10 @@ impl Client {
         link.detach(teardown);
     }
 
-    pub(super) fn fail_all(&mut self, reason: FailureReason) {
+    /// Ends every exchange that is not over.
+    pub(super) fn end_all(&mut self, outcome: Outcome) {
         for flight in &mut self.flights {
-            flight.end(Outcome::Failed(reason));
+            flight.end(outcome);
         }
     }
 

@@ -90,15 +90,10 @@ pub(super) enum Receiving {
 }
 
 impl Flight {
-    /// Runs a future as long as the exchange.
-    pub(super) fn run(&mut self, future: impl Future<Output = ()> + 'static) {
-        self.tasks.retain(|task| !task.is_finished());
-        self.tasks.push(self.span.spawn(future));
-    }
-
     pub(super) fn new(
         mut payload: Payload,
-        (span, gauge): (Traced, ExchangeGauge),
+        span: Traced,
+        gauge: ExchangeGauge,
         now: Instant,
         ended: Rc<Cell<usize>>,
     ) -> Self {
@@ -132,6 +127,12 @@ impl Flight {
             asked: None,
             answered: None,
         }
+    }
+
+    /// Runs a future as long as the exchange.
+    pub(super) fn run(&mut self, future: impl Future<Output = ()> + 'static) {
+        self.tasks.retain(|task| !task.is_finished());
+        self.tasks.push(self.span.spawn(future));
     }
 
     /// Whether the exchange has ended. Its end may still have to be reported.

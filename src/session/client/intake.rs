@@ -169,7 +169,7 @@ impl Client {
             let cut = !flushed;
             match taker {
                 Some(taker) if !cut => {
-                    self.fail_all(aborted());
+                    self.end_all(Outcome::Failed(aborted()));
                     link.hand_off(taker);
                 }
                 _ if cut || !persist => self.hang_up(link, aborted(), Teardown::reset_if(cut)),

@@ -32,6 +32,9 @@ pub(super) use connection::{Connect, Connection};
 use flight::{Flight, Receiving, Sending};
 pub(super) use tunnel::tunnel;
 
+/// The field of a request that carries the credentials for a proxy.
+const PROXY_AUTHORIZATION: &str = "Proxy-Authorization";
+
 /// A proxy between a client and its server.
 #[derive(Clone)]
 pub(crate) struct Through {
@@ -110,7 +113,7 @@ impl Client {
             .as_ref()
             .is_some_and(|origin| origin.scheme() == Scheme::Https);
         let gauge = ExchangeGauge::begin(Role::Client, &payload, secure || link.tls.is_some());
-        let flight = Flight::new(payload, (span, gauge), link.now(), self.ended.clone());
+        let flight = Flight::new(payload, span, gauge, link.now(), self.ended.clone());
         let id = flight.id;
         self.begun += 1;
         self.flights.push_back(flight);

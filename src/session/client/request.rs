@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::connection::State;
 use super::ends::aborted;
-use super::{Client, Flight, Sending, Through};
+use super::{Client, Flight, PROXY_AUTHORIZATION, Sending, Through};
 use crate::error::{FailureReason, Refused, RefusedReason, UseError};
 use crate::payload::{Headers, Known, MessageId, Payload};
 use crate::session::exchange::Outcome;
@@ -23,8 +23,6 @@ use crate::wire::{Expected, Target};
 
 /// How long a request waits for the server's 100 before its body is sent anyway (RFC 9110 section 10.1.1).
 const EXPECT: Duration = Duration::from_secs(1);
-
-const PROXY_AUTHORIZATION: &str = "Proxy-Authorization";
 
 impl Client {
     /// Queues a request (P72).
@@ -99,7 +97,8 @@ impl Client {
         match &mut self.connection.state {
             State::Closed => {
                 if let Err(error) = self.connection.open(link.options.timeouts.connect) {
-                    self.fail_all(FailureReason::ConnectFailed(error.kind()));
+                    let reason = FailureReason::ConnectFailed(error.kind());
+                    self.end_all(Outcome::Failed(reason));
                 }
                 Poll::Ready(())
             }
@@ -129,7 +128,7 @@ impl Client {
 
     fn not_connected(&mut self, error: ConnectError) -> Poll<()> {
         self.connection.close();
-        self.fail_all(error.into());
+        self.end_all(Outcome::Failed(error.into()));
         Poll::Ready(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::Addr;
 use http::Method;
 
-use super::Through;
+use super::{PROXY_AUTHORIZATION, Through};
 use crate::payload::Payload;
 use crate::session::HttpSession;
 use crate::session::connection;
@@ -32,7 +32,7 @@ pub(in crate::session) async fn tunnel(
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut request = Payload::request(Method::CONNECT, target);
     if let Some(authorization) = &through.authorization {
-        request = request.header("Proxy-Authorization", authorization);
+        request = request.header(PROXY_AUTHORIZATION, authorization);
     }
     let options = match options.tap {
         None => options.clone(),
