@@ -7,15 +7,9 @@ use metrics::{Gauge, Label, SharedString, counter, gauge, histogram};
 use tokio::time::Instant;
 
 use super::exchange::Exchange;
+use super::role::Role;
 use crate::error::{Deadline, WireError};
 use crate::payload::Payload;
-
-/// The side that the figures belong to.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Role {
-    Server,
-    Client,
-}
 
 struct Names {
     active: &'static str,
@@ -44,11 +38,11 @@ const CLIENT: Names = Names {
     bytes_out: "http_actors.client.bytes_out",
 };
 
-impl Role {
-    fn names(self) -> &'static Names {
-        match self {
-            Self::Server => &SERVER,
-            Self::Client => &CLIENT,
+impl Names {
+    fn of(role: Role) -> &'static Self {
+        match role {
+            Role::Server => &SERVER,
+            Role::Client => &CLIENT,
         }
     }
 }
@@ -59,7 +53,7 @@ pub(super) struct ConnectionGauge(Gauge);
 
 impl ConnectionGauge {
     pub(super) fn open(role: Role) -> Self {
-        let open = gauge!(role.names().connections);
+        let open = gauge!(Names::of(role).connections);
         open.increment(1);
         Self(open)
     }
@@ -88,7 +82,7 @@ impl ExchangeGauge {
         let method = method(request.method());
         let scheme = if secure { "https" } else { "http" };
         let active = gauge!(
-            role.names().active,
+            Names::of(role).active,
             "http.request.method" => method,
             "url.scheme" => scheme
         );
@@ -104,7 +98,7 @@ impl ExchangeGauge {
 
     /// The exchange is over.
     pub(super) fn end(&self, exchange: &Exchange) {
-        let names = self.role.names();
+        let names = Names::of(self.role);
         let mut labels = vec![
             Label::from_static_parts("http.request.method", self.method),
             Label::from_static_parts("url.scheme", self.scheme),
@@ -175,14 +169,9 @@ pub(super) fn late(deadline: Deadline) {
 
 /// What went wrong: the cause, or the status.
 fn error(role: Role, exchange: &Exchange) -> Option<SharedString> {
-    let wrong = match role {
-        Role::Server => 500,
-        Role::Client => 400,
-    };
-    let status = exchange.status.filter(|status| status.as_u16() >= wrong);
     match exchange.outcome.cause() {
         Some(cause) => Some(SharedString::const_str(cause)),
-        None => status.map(text),
+        None => role.error_status(exchange).map(text),
     }
 }
 

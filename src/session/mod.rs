@@ -47,6 +47,7 @@ mod private;
 mod record;
 mod reply;
 mod responder;
+mod role;
 mod server;
 mod side;
 mod sink;

@@ -3,14 +3,9 @@
 use tokio::time::Instant;
 
 use super::exchange::Exchange;
+use super::role::Role;
 use crate::error::{Deadline, WireError};
 use crate::payload::Payload;
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Role {
-    Server,
-    Client,
-}
 
 #[derive(Debug)]
 pub(super) struct ConnectionGauge;

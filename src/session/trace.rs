@@ -14,6 +14,7 @@ use tracing::{Instrument as _, Span, span};
 
 use super::exchange::Exchange;
 use super::link::Link;
+use super::role::Role;
 use crate::payload::Payload;
 use crate::transport::{Origin, Peer, TlsInfo};
 
@@ -126,38 +127,13 @@ impl Traced {
         }
     }
 
-    /// The exchange of a server is over. Its span is kept until the end was reported.
+    /// The exchange is over. Its span is kept until the end was reported.
     #[inline]
-    pub(super) fn answered(&mut self, exchange: &Exchange, trace: &mut Trace) {
-        if self.0.is_some() {
-            trace.ended = std::mem::take(self);
-            trace.ended.answer(exchange);
+    pub(super) fn end(&mut self, role: Role, exchange: &Exchange, trace: &mut Trace) {
+        if let Some(span) = self.0.take() {
+            end(&span, role, exchange);
+            trace.ended = Self(Some(span));
         }
-    }
-
-    #[cold]
-    fn answer(&self, exchange: &Exchange) {
-        let Self(Some(span)) = self else { return };
-        span.record("http.request.body.size", exchange.bytes_in);
-        span.record("http.response.body.size", exchange.bytes_out);
-        end(span, exchange, StatusCode::is_server_error);
-    }
-
-    /// The exchange of a client is over. Its span is kept until the end was reported.
-    #[inline]
-    pub(super) fn served(&mut self, exchange: &Exchange, trace: &mut Trace) {
-        if self.0.is_some() {
-            trace.ended = std::mem::take(self);
-            trace.ended.serve(exchange);
-        }
-    }
-
-    #[cold]
-    fn serve(&self, exchange: &Exchange) {
-        let Self(Some(span)) = self else { return };
-        span.record("http.request.body.size", exchange.bytes_out);
-        span.record("http.response.body.size", exchange.bytes_in);
-        end(span, exchange, |status| status.as_u16() >= 400);
     }
 
     /// This span, or the other one.
@@ -249,11 +225,18 @@ fn asking(request: &Payload, origin: Option<&Origin>, parent: Option<Span>, link
     )
 }
 
-fn end(span: &Span, exchange: &Exchange, is_error: impl Fn(&StatusCode) -> bool) {
+#[cold]
+fn end(span: &Span, role: Role, exchange: &Exchange) {
+    let (request, response) = match role {
+        Role::Server => (exchange.bytes_in, exchange.bytes_out),
+        Role::Client => (exchange.bytes_out, exchange.bytes_in),
+    };
+    span.record("http.request.body.size", request);
+    span.record("http.response.body.size", response);
     if let Some(status) = exchange.status {
         span.record("http.response.status_code", status.as_u16());
     }
-    let status = exchange.status.filter(is_error);
+    let status = role.error_status(exchange);
     if let Some(error) = exchange
         .outcome
         .cause()

@@ -14,6 +14,7 @@ use crate::session::handoff::NotUpgraded;
 use crate::session::inbound::{Fault, IdleFor, Inbound};
 use crate::session::link::Link;
 use crate::session::outbound::Teardown;
+use crate::session::role::Role;
 use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
 use crate::wire::Facts;
@@ -153,7 +154,7 @@ impl Client {
         let flight = self.flights.get_mut(at)?;
         flight.release(link);
         let exchange = flight.exchange(self.idle_since, &self.connection.awaited);
-        flight.span.served(&exchange, &mut link.trace);
+        flight.span.end(Role::Client, &exchange, &mut link.trace);
         flight.gauge.end(&exchange);
         let (flushed, persist) = (flight.is_flushed(), flight.persist);
         let taker = flight.taker.take();

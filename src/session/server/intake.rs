@@ -9,10 +9,11 @@ use crate::session::exchange::Outcome;
 use crate::session::inbound::{Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute};
 use crate::session::leave::Leaving;
 use crate::session::link::{Event, Link, Phase};
-use crate::session::meter::{ExchangeGauge, Role};
+use crate::session::meter::ExchangeGauge;
 use crate::session::options::HalfClose;
 use crate::session::outbound::Teardown;
 use crate::session::record::{Detail, Kept, Record};
+use crate::session::role::Role;
 use crate::session::sink::Loss;
 use crate::session::step::{Intake, Step};
 use crate::session::trace::Traced;
@@ -160,7 +161,9 @@ impl Server {
             link.tell(Unmute(id));
         }
         ended.conclude(self.begun > 1, link.exact_now());
-        ended.span.answered(&ended.exchange, &mut link.trace);
+        ended
+            .span
+            .end(Role::Server, &ended.exchange, &mut link.trace);
         if let Some(gauge) = ended.gauge.take() {
             gauge.end(&ended.exchange);
         }
