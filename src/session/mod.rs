@@ -78,6 +78,7 @@ pub(crate) use client::Through;
 pub use codec::{CodecError, Frame, HttpCodec};
 pub(crate) use connection::Way;
 pub use context::SessionContext;
+use ended::Ended;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler};
 pub use handoff::{NotUpgraded, Upgrade, Upgraded};
@@ -253,33 +254,9 @@ impl HttpSession {
             _ => None,
         };
         let inside = Traced::is_on().then(|| context.enter(&step));
-        let called = catch_unwind(AssertUnwindSafe(|| match step {
-            Step::Apply(payload) => handler.apply(payload, context),
-            Step::Informational(payload) => handler.informational(payload, context),
-            Step::Chunk(data) => handler.chunk(data, context),
-            Step::Finished(trailers) => {
-                if let Some(trailers) = trailers {
-                    handler.trailers(*trailers, context);
-                }
-                handler.finished(context);
-            }
-            Step::Event(Event::NeedBody(message)) => handler.need_body(message, context),
-            Step::Event(Event::Throttled) => handler.throttled(context),
-            Step::Event(Event::Unthrottled) => handler.unthrottled(context),
-            Step::Event(Event::HalfClosed) => {
-                handler.half_closed(context);
-                context.side.told_half_close(&mut context.link);
-            }
-            Step::Event(Event::Leaving) => handler.leaving(context),
-            Step::Event(Event::Refused(refused)) => {
-                context.link.telling_refusal = true;
-                handler.refused(*refused, context);
-            }
-            Step::Ended => {
-                if let Some(ended) = &ended {
-                    tell_end(&mut **handler, context, ended.exchange());
-                }
-            }
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            let ended = ended.as_ref().map(Ended::exchange);
+            call(&mut **handler, context, step, ended);
         }));
         // Dropped here, so that the usual empty case costs one check and no call.
         let _left = inside.map(drop);
@@ -288,15 +265,20 @@ impl HttpSession {
             ended.recycle();
         }
         if called.is_err() {
-            // The state of the handler is unknown, so it is never called again. Its drop may panic too, for example
-            // because of a poisoned lock.
-            let handler = std::mem::replace(&mut self.handler, Box::new(Broken));
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
-            self.context.side.panicked(&mut self.context.link);
-            self.context.link.close_and_linger(CloseReason::Aborted);
+            self.replace_broken();
         } else if apply {
             self.context.promise_continue();
         }
+    }
+
+    /// The handler panicked. Its state is unknown, so it is never called again.
+    #[cold]
+    fn replace_broken(&mut self) {
+        let handler = std::mem::replace(&mut self.handler, Box::new(Broken));
+        // Its drop may panic too, for example because of a poisoned lock.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
+        self.context.side.panicked(&mut self.context.link);
+        self.context.link.close_and_linger(CloseReason::Aborted);
     }
 
     /// Counts a message, and gives the I/O future a turn after many.
@@ -401,24 +383,55 @@ impl HttpSession {
     }
 }
 
-fn tell_end(handler: &mut dyn HttpHandler, context: &mut SessionContext, exchange: &Exchange) {
-    let whole = || exchange.clone();
+/// The call of the handler for this step. `ended` is the exchange of `Step::Ended`.
+#[inline]
+fn call(
+    handler: &mut dyn HttpHandler,
+    context: &mut SessionContext,
+    step: Step,
+    ended: Option<&Exchange>,
+) {
+    match step {
+        Step::Apply(payload) => handler.apply(payload, context),
+        Step::Informational(payload) => handler.informational(payload, context),
+        Step::Chunk(data) => handler.chunk(data, context),
+        Step::Finished(trailers) => {
+            if let Some(trailers) = trailers {
+                handler.trailers(*trailers, context);
+            }
+            handler.finished(context);
+        }
+        Step::Event(Event::NeedBody(message)) => handler.need_body(message, context),
+        Step::Event(Event::Throttled) => handler.throttled(context),
+        Step::Event(Event::Unthrottled) => handler.unthrottled(context),
+        Step::Event(Event::HalfClosed) => {
+            handler.half_closed(context);
+            context.side.told_half_close(&mut context.link);
+        }
+        Step::Event(Event::Leaving) => handler.leaving(context),
+        Step::Event(Event::Refused(refused)) => {
+            context.link.telling_refusal = true;
+            handler.refused(*refused, context);
+        }
+        Step::Ended => {
+            if let Some(exchange) = ended {
+                call_end(handler, context, exchange);
+            }
+        }
+    }
+}
+
+fn call_end(handler: &mut dyn HttpHandler, context: &mut SessionContext, exchange: &Exchange) {
     match exchange.outcome {
         Outcome::Completed => handler.completed(exchange, context),
-        Outcome::Cancelled(cause) => handler.cancelled(
-            &Cancelled {
-                cause,
-                exchange: whole(),
-            },
-            context,
-        ),
-        Outcome::Failed(reason) => handler.failed(
-            &Failure {
-                reason,
-                exchange: whole(),
-            },
-            context,
-        ),
+        Outcome::Cancelled(cause) => {
+            let exchange = exchange.clone();
+            handler.cancelled(&Cancelled { cause, exchange }, context);
+        }
+        Outcome::Failed(reason) => {
+            let exchange = exchange.clone();
+            handler.failed(&Failure { reason, exchange }, context);
+        }
     }
 }
 
