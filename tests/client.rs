@@ -606,6 +606,36 @@ async fn cancelling_what_was_not_sent_leaves_the_connection_alone() {
     );
 }
 
+/// A handler cancels as a message does, one exchange or all.
+#[actix::test]
+async fn a_handler_cancels() {
+    for (all, waiting) in [
+        (false, ["failed ConnectFailed(NotConnected) Queued"; 2]),
+        (true, ["cancelled Local Queued"; 2]),
+    ] {
+        let (mut server, near) = Peer::open(Pipe::new());
+        let (factory, mut heard) = Recorder::script(move |_, session: &mut SessionContext| {
+            if all {
+                session.cancel_all();
+            } else {
+                session.cancel_current();
+            }
+        });
+        let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
+        for path in ["/1", "/2", "/3"] {
+            apply(&session, get(path)).await;
+        }
+        server.until("\r\n\r\n").await;
+        server.send("HTTP/1.1 200 OK\r\n\r\n").await;
+        heard
+            .expect(&["apply 200 chunked", "cancelled Local Answering"])
+            .await;
+        // The others would go over another connection, but there is none here.
+        heard.expect(&waiting).await;
+        assert_eq!(server.rest().await, "", "the server notices");
+    }
+}
+
 /// P85: dispose cancels everything and ends the session.
 #[actix::test]
 async fn dispose_cancels_everything() {

@@ -17,7 +17,7 @@ use super::reply::{PartReply, Reply, Verdict};
 use super::sink::BodyPart;
 use super::waiter;
 use super::watch::Watch;
-use crate::error::{CancelCause, Refused};
+use crate::error::Refused;
 use crate::payload::{Headers, MessageId, Payload};
 
 // The public behaviours.
@@ -165,7 +165,7 @@ impl Handler<CancelCurrent> for HttpSession {
 
     fn handle(&mut self, _: CancelCurrent, ctx: &mut Self::Context) {
         self.count(ctx);
-        self.context.end_cancelled(CancelCause::Local);
+        self.context.cancel_current();
         self.settle();
     }
 }
@@ -175,9 +175,7 @@ impl Handler<CancelAll> for HttpSession {
 
     fn handle(&mut self, _: CancelAll, ctx: &mut Self::Context) {
         self.count(ctx);
-        self.context
-            .side
-            .cancel_all(&mut self.context.link, CancelCause::Local);
+        self.context.cancel_all();
         self.settle();
     }
 }

@@ -130,6 +130,16 @@ impl SessionContext {
         self.side.cancel(&mut self.link, message);
     }
 
+    /// Cancels the current exchange; see [`Cancel::current`](crate::message::Cancel::current).
+    pub fn cancel_current(&mut self) {
+        self.end_cancelled(CancelCause::Local);
+    }
+
+    /// Cancels every exchange that has begun or waits; see [`Cancel::all`](crate::message::Cancel::all).
+    pub fn cancel_all(&mut self) {
+        self.side.cancel_all(&mut self.link, CancelCause::Local);
+    }
+
     /// Closes the connection from this end; see [`Dispose`](crate::message::Dispose).
     pub fn dispose(&mut self) {
         self.side
