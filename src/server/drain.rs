@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::Message;
 
-use crate::session::{Exchange, Left};
+use crate::session::{Exchange, Leave, Left};
 use crate::transport::Peer;
 
 /// Stops a server gracefully. Answered when it has ended.
@@ -20,7 +20,7 @@ use crate::transport::Peer;
 /// with the server. Finish them yourself, for example when `leaving` is called on a handler.
 ///
 /// A second `Drain` can shorten the times; both get the same report. [`Dispose`](crate::message::Dispose) cuts at once.
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "DrainReport")]
 pub struct Drain {
     /// How long connections without a request stay open, because a request may be on its way.
@@ -30,17 +30,15 @@ pub struct Drain {
 }
 
 impl Default for Drain {
-    /// 500 ms, and 30 s.
+    /// 500 ms, and 30 s, as for one session.
     fn default() -> Self {
-        Self {
-            window: Duration::from_millis(500),
-            deadline: Duration::from_secs(30),
-        }
+        let Leave { window, deadline } = Leave::default();
+        Self { window, deadline }
     }
 }
 
 /// How a server was drained.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DrainReport {
     /// How many sessions there were.
@@ -50,7 +48,7 @@ pub struct DrainReport {
 }
 
 /// An exchange that was still in progress at the deadline.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cut {
     /// The addresses of its connection.

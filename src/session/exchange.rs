@@ -12,7 +12,7 @@ use crate::payload::MessageId;
 ///
 /// Every exchange that was begun ends in exactly one handler call that carries this: `completed`, `cancelled` or
 /// `failed`, unless the handler panicked. Loggers get it too.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exchange {
     /// The id of the exchange, which is that of its request.
@@ -115,7 +115,7 @@ impl Outcome {
 }
 
 /// The end of an exchange that somebody no longer wanted, or whose time was up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cancelled {
     /// Why it was cancelled.
@@ -125,7 +125,7 @@ pub struct Cancelled {
 }
 
 /// The end of an exchange that went wrong.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
     /// What went wrong.

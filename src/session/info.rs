@@ -8,7 +8,7 @@ use actix::MessageResponse;
 use crate::transport::{Peer, TlsInfo};
 
 /// The state of a session at one moment: the answer to [`Inspect`](crate::message::Inspect).
-#[derive(Debug, Clone, MessageResponse)]
+#[derive(Debug, Clone, PartialEq, Eq, MessageResponse)]
 #[non_exhaustive]
 pub struct SessionInfo {
     /// What the session is doing.

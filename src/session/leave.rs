@@ -19,7 +19,7 @@ use crate::transport::Peer;
 ///
 /// Exchanges that are not over at the `deadline` are cancelled with [`Shutdown`](crate::error::CancelCause::Shutdown),
 /// and the connection is reset if an answer had begun. If a session is asked twice, the earlier times count.
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "Left")]
 pub struct Leave {
     /// How long a server session without a request stays open.
@@ -28,8 +28,18 @@ pub struct Leave {
     pub deadline: Duration,
 }
 
+impl Default for Leave {
+    /// 500 ms, and 30 s.
+    fn default() -> Self {
+        Self {
+            window: Duration::from_millis(500),
+            deadline: Duration::from_secs(30),
+        }
+    }
+}
+
 /// How a session left.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Left {
     /// The addresses of the connection.

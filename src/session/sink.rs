@@ -24,7 +24,7 @@ const GATHERED: usize = 16 << 10;
 /// and answers when there is room. A client session keeps the first part of a request body that cannot be sent yet, and
 /// answers it later. A body that is cut, or refused as it comes, cancels its message: the peer sees that it is
 /// incomplete.
-#[derive(Debug, Message)]
+#[derive(Debug, Clone, PartialEq, Eq, Message)]
 #[rtype(result = "Result<(), NoMore>")]
 pub struct BodyPart {
     /// The id that was passed to `deliver_body_to`.
@@ -34,7 +34,7 @@ pub struct BodyPart {
 }
 
 /// The content of a [`BodyPart`]. The enum is exhaustive, so that no actor overlooks an end.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// A piece. Its boundaries mean nothing. If the peer waits for a 100 (`Expect: 100-continue`), an empty piece
     /// comes first, and answering it sends the 100. If a [`Responder`](crate::Responder) was given away, it decides
