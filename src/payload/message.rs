@@ -56,6 +56,15 @@ impl Message {
         self.mistake.or(two.then_some(UseError::TwoBodies))
     }
 
+    /// The length of the body in bytes. `None` for Chunked (P40).
+    pub(crate) fn body_size(&self) -> Option<u64> {
+        match self.mode {
+            TransferMode::Oneshot => Some(self.body.len() as u64),
+            TransferMode::Stream => Some(self.length),
+            TransferMode::Chunked => None,
+        }
+    }
+
     /// Resets to the default, keeping the memory of the headers. Field by field, because most have their default
     /// already.
     pub(crate) fn clear(&mut self) {

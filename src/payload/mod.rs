@@ -380,12 +380,7 @@ impl Payload {
 
     /// The length of the body in bytes. `None` for Chunked (P40).
     pub fn body_size(&self) -> Option<u64> {
-        let message = self.message();
-        match message.mode {
-            TransferMode::Oneshot => Some(message.body.len() as u64),
-            TransferMode::Stream => Some(message.length),
-            TransferMode::Chunked => None,
-        }
+        self.message().body_size()
     }
 
     /// Whether the message comes with a body (P46 in the form of B8). Never for 1xx, 204 and 304.

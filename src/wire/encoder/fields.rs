@@ -4,7 +4,7 @@
 //! by us. All others are sent as they are, in order.
 
 use crate::error::UseError;
-use crate::payload::{Headers, Known, KnownSet, members};
+use crate::payload::{Headers, Known, KnownSet, Message, members};
 use crate::wire::token::number;
 
 /// How the head announces the body.
@@ -14,6 +14,13 @@ pub(super) enum Announce {
     Nothing,
     Length(u64),
     Chunked,
+}
+
+impl Announce {
+    /// A body that is sent as it is.
+    pub(super) fn of(message: &Message) -> Self {
+        message.body_size().map_or(Self::Chunked, Self::Length)
+    }
 }
 
 /// What the head says about the connection.

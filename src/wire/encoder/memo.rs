@@ -35,7 +35,7 @@ pub(super) struct Key {
     status: StatusCode,
     answering: Answering,
     mode: TransferMode,
-    length: u64,
+    length: Option<u64>,
 }
 
 impl Key {
@@ -45,10 +45,7 @@ impl Key {
             status,
             answering,
             mode: message.mode,
-            length: match message.mode {
-                TransferMode::Oneshot => message.body.len() as u64,
-                TransferMode::Stream | TransferMode::Chunked => message.length,
-            },
+            length: message.body_size(),
         })
     }
 

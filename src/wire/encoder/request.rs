@@ -90,11 +90,7 @@ impl Encoder {
 
 /// How the body is announced. A method that usually has one announces it even if it is empty (RFC 9110 section 8.6).
 fn announce(message: &Message, http10: bool) -> Result<Announce, UseError> {
-    let length = match message.mode {
-        TransferMode::Oneshot => Some(message.body.len() as u64),
-        TransferMode::Stream => Some(message.length),
-        TransferMode::Chunked => None,
-    };
+    let length = message.body_size();
     let takes_none = matches!(message.start.line().method, Method::CONNECT | Method::TRACE);
     if takes_none && length != Some(0) {
         return Err(UseError::BodyNotAllowed);

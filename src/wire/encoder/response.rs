@@ -137,11 +137,7 @@ fn last(message: &Message, status: StatusCode, answering: Answering) -> Result<P
     } else if bodiless {
         bodiless_announce(message, status, http10)?
     } else {
-        let announce = match message.mode {
-            TransferMode::Oneshot => Announce::Length(message.body.len() as u64),
-            TransferMode::Stream => Announce::Length(message.length),
-            TransferMode::Chunked => Announce::Chunked,
-        };
+        let announce = Announce::of(message);
         fields::check_given(&message.headers, announce)?;
         announce
     };
@@ -187,10 +183,8 @@ fn bodiless_announce(
             Err(UseError::FramingMismatch)
         }
         (None, _) if status == StatusCode::NOT_MODIFIED => Ok(Announce::Nothing),
-        (None, TransferMode::Oneshot) => Ok(Announce::Length(message.body.len() as u64)),
-        (None, TransferMode::Stream) => Ok(Announce::Length(message.length)),
         (None, TransferMode::Chunked) if http10 => Ok(Announce::Nothing),
-        (None, TransferMode::Chunked) => Ok(Announce::Chunked),
+        (None, _) => Ok(Announce::of(message)),
     }
 }
 
@@ -211,12 +205,7 @@ fn switching() -> Plan {
 
 /// If no body is allowed, none may have been given either.
 fn no_body(message: &Message) -> Result<(), UseError> {
-    let empty = match message.mode {
-        TransferMode::Oneshot => message.body.is_empty(),
-        TransferMode::Stream => message.length == 0,
-        TransferMode::Chunked => false,
-    };
-    if empty {
+    if message.body_size() == Some(0) {
         Ok(())
     } else {
         Err(UseError::BodyNotAllowed)
