@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::grammar::members;
 use super::known::{Known, KnownSet};
 
 /// One field line: where its name and value are in the block.
@@ -287,6 +288,13 @@ impl Block {
             .iter()
             .filter(move |field| field.known == Some(known))
             .map(|field| self.at(field).1)
+    }
+
+    /// Whether a known list field has this member, without regard to case (P170).
+    pub(crate) fn known_has(&self, known: Known, member: &[u8]) -> bool {
+        self.known(known)
+            .flat_map(members)
+            .any(|text| text.eq_ignore_ascii_case(member))
     }
 
     fn at(&self, field: &Field) -> (&[u8], &[u8]) {

@@ -1,4 +1,4 @@
-//! The two byte classes of fields, for those of the caller and those of the peer (RFC 9110 section 5).
+//! The grammar of fields, for those of the caller and those of the peer (RFC 9110 section 5).
 
 /// `token = 1*tchar` (RFC 9110 section 5.6.2).
 pub(crate) fn is_token(text: &[u8]) -> bool {
@@ -39,23 +39,47 @@ pub(crate) fn trim_ows(text: &[u8]) -> &[u8] {
     text.get(start..end).unwrap_or_default()
 }
 
-const TCHAR: [bool; 256] = table(b"!#$%&'*+-.^_`|~", true, 0, 0);
-const FIELD: [bool; 256] = table(b"\t", false, 0x20, 0xff);
+/// The members of one line of a list field (RFC 9110 section 5.6.1).
+pub(crate) fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b',')
+        .map(trim_ows)
+        .filter(|member| !member.is_empty())
+}
 
-const fn table(extra: &[u8], alphanumeric: bool, from: u8, to: u8) -> [bool; 256] {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[allow(clippy::cast_possible_truncation, reason = "the loop ends at 256")]
-        let value = byte as u8;
-        table[byte] = (alphanumeric && value.is_ascii_alphanumeric())
-            || (to > 0 && value >= from && value <= to && value != 0x7f);
-        byte += 1;
+/// The bytes of a class, as a table: one look for each byte of a head.
+macro_rules! class {
+    ($name:ident: $byte:ident => $member:expr) => {
+        const $name: [bool; 256] = {
+            let mut table = [false; 256];
+            let mut at = 0;
+            while at < 256 {
+                #[allow(clippy::cast_possible_truncation, reason = "the loop ends at 256")]
+                let $byte = at as u8;
+                table[at] = $member;
+                at += 1;
+            }
+            table
+        };
+    };
+}
+
+class!(TCHAR: byte => byte.is_ascii_alphanumeric()
+    || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~'));
+class!(FIELD: byte => byte == b'\t' || (byte >= b' ' && byte != 0x7f));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every byte, against the lists of the RFC.
+    #[test]
+    fn classes() {
+        for byte in u8::MIN..=u8::MAX {
+            let listed = b"!#$%&'*+-.^_`|~".contains(&byte);
+            let token = listed || byte.is_ascii_digit() || byte.is_ascii_alphabetic();
+            assert_eq!(is_tchar(byte), token, "{byte:#x}");
+            let field = matches!(byte, b'\t' | 0x20..=0x7e | 0x80..=0xff);
+            assert_eq!(is_field_byte(byte), field, "{byte:#x}");
+        }
     }
-    let mut index = 0;
-    while index < extra.len() {
-        table[extra[index] as usize] = true;
-        index += 1;
-    }
-    table
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::block::Block;
-use super::grammar::{is_field_value, is_token, trim_ows};
+use super::grammar::{is_field_value, is_token, members, trim_ows};
 use super::known::{Known, KnownSet};
 use super::lent::Lent;
 use super::pool::give_block;
@@ -194,9 +194,7 @@ impl Headers {
 
     /// Whether a known list field has this member, without regard to case (P170).
     pub(crate) fn known_has(&self, known: Known, member: &[u8]) -> bool {
-        self.known(known)
-            .flat_map(members)
-            .any(|text| text.eq_ignore_ascii_case(member))
+        self.block().known_has(known, member)
     }
 
     fn own_mut(&mut self) -> &mut Block {
@@ -213,13 +211,6 @@ impl Headers {
             self.own.copy(&shared);
         }
     }
-}
-
-/// The members of one line of a list field.
-pub(crate) fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|byte| *byte == b',')
-        .map(trim_ows)
-        .filter(|member| !member.is_empty())
 }
 
 fn check<'a>(name: &'a [u8], value: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), UseError> {

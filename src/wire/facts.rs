@@ -35,15 +35,15 @@ pub(super) fn keep_alive(block: &Block, version: Version) -> bool {
     if !block.has(Known::Connection) {
         return version != Version::HTTP_10;
     }
-    !has_member(block, Known::Connection, b"close")
-        && (version != Version::HTTP_10 || has_member(block, Known::Connection, b"keep-alive"))
+    !block.known_has(Known::Connection, b"close")
+        && (version != Version::HTTP_10 || block.known_has(Known::Connection, b"keep-alive"))
 }
 
 /// Whether Upgrade is offered by both fields that it needs. HTTP/1.0 does not have it (RFC 9110 section 7.8).
 pub(super) fn upgrade(block: &Block, version: Version) -> bool {
     block.has(Known::Upgrade)
         && version != Version::HTTP_10
-        && has_member(block, Known::Connection, b"upgrade")
+        && block.known_has(Known::Connection, b"upgrade")
 }
 
 /// Whether `100-continue` is expected, and whether anything else is. HTTP/1.0 expects nothing.
@@ -54,12 +54,5 @@ pub(super) fn expectations(block: &Block, version: Version) -> (bool, bool) {
     let is_continue = |member: &[u8]| member.eq_ignore_ascii_case(b"100-continue");
     let mut all = block.known(Known::Expect).flat_map(members);
     let unknown = all.any(|member| !is_continue(member));
-    (has_member(block, Known::Expect, b"100-continue"), unknown)
-}
-
-fn has_member(block: &Block, known: Known, member: &[u8]) -> bool {
-    block
-        .known(known)
-        .flat_map(members)
-        .any(|text| text.eq_ignore_ascii_case(member))
+    (block.known_has(Known::Expect, b"100-continue"), unknown)
 }
