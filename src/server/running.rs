@@ -16,7 +16,7 @@ use super::listener::{Share, Tcp};
 use super::shed;
 use super::signals::Signals;
 use super::socket_file::SocketFile;
-use super::worker::Worker;
+use super::worker::{Common, Worker};
 use super::{Binding, HttpServer, Settings};
 use crate::session::{Ceiling, Dispose};
 
@@ -65,20 +65,15 @@ impl Running {
         } = prepared;
         let ceiling = settings.memory.map(|limit| Arc::new(Ceiling::new(limit)));
         let slots = settings.max_connections.min(Semaphore::MAX_PERMITS);
-        let slots = Arc::new(Semaphore::new(slots));
-        let alive = TaskTracker::new();
-        alive.close();
-        let start = |listeners| {
-            let arbiter = Arbiter::new();
-            let (factory, options) = (factory.clone(), options.clone());
-            let (slots, ceiling) = (slots.clone(), ceiling.clone());
-            let life = alive.token();
-            let worker = Worker::start_in_arbiter(&arbiter.handle(), move |_| {
-                Worker::new(listeners, factory, options, tcp, slots, ceiling, life)
-            });
-            (arbiter, worker)
+        let common = Common {
+            factory,
+            options,
+            tcp,
+            slots: Arc::new(Semaphore::new(slots)),
+            ceiling: ceiling.clone(),
         };
-        let (arbiters, workers): (Vec<_>, Vec<_>) = shares.into_iter().map(start).unzip();
+        let alive = TaskTracker::new();
+        let (arbiters, workers) = start_workers(shares, &common, &alive);
         let (end, ended) = oneshot::channel();
         let signals = (settings.signals && failure.is_none()).then(Signals::watch);
         let keeper = ceiling.map(|ceiling| shed::keep(ceiling, workers.clone()));
@@ -127,6 +122,24 @@ impl Future for Running {
         }
         Pin::new(&mut self.ended).poll(cx).map(|_| Ok(()))
     }
+}
+
+/// Starts a worker for each list of sockets, each on its own arbiter. The tracker is done when the last one has ended.
+fn start_workers(
+    shares: Vec<Vec<Share>>,
+    common: &Common,
+    alive: &TaskTracker,
+) -> (Vec<Arbiter>, Vec<Addr<Worker>>) {
+    alive.close();
+    let start = |listeners| {
+        let arbiter = Arbiter::new();
+        let (common, life) = (common.clone(), alive.token());
+        let worker = Worker::start_in_arbiter(&arbiter.handle(), move |_| {
+            Worker::new(listeners, common, life)
+        });
+        (arbiter, worker)
+    };
+    shares.into_iter().map(start).unzip()
 }
 
 /// The listening sockets of a server.

@@ -42,6 +42,17 @@ const CUT: Duration = Duration::from_millis(100);
 /// How many TLS handshakes may be in progress at once: they are expensive, and their peers are not trusted yet.
 const TLS_SEATS: usize = 256;
 
+/// What all workers of a server have in common. Each gets a copy.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) factory: BoxFactory,
+    pub(super) options: SessionOptions,
+    pub(super) tcp: Tcp,
+    /// One for each connection that may be open.
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) ceiling: Option<Arc<Ceiling>>,
+}
+
 pub(super) struct Worker {
     listeners: Vec<Share>,
     loops: Vec<AbortHandle>,
@@ -74,26 +85,18 @@ struct Handshakes {
 }
 
 impl Worker {
-    pub(super) fn new(
-        listeners: Vec<Share>,
-        factory: BoxFactory,
-        options: SessionOptions,
-        tcp: Tcp,
-        slots: Arc<Semaphore>,
-        ceiling: Option<Arc<Ceiling>>,
-        life: TaskTrackerToken,
-    ) -> Self {
+    pub(super) fn new(listeners: Vec<Share>, common: Common, life: TaskTrackerToken) -> Self {
         let shared = Shared {
-            factory: RefCell::new(factory),
-            options: RefCell::new(Arc::new(options)),
-            tcp,
-            slots,
+            factory: RefCell::new(common.factory),
+            options: RefCell::new(Arc::new(common.options)),
+            tcp: common.tcp,
+            slots: common.slots,
             handshakes: Handshakes {
                 seats: Arc::new(Semaphore::new(TLS_SEATS)),
                 tasks: RefCell::default(),
             },
             registry: Rc::default(),
-            ceiling,
+            ceiling: common.ceiling,
             leaving: watch::Sender::new(None),
             parting: RefCell::default(),
             tracker: TaskTracker::new(),
