@@ -88,7 +88,7 @@ pub(crate) use incoming::Feed;
 pub use incoming::Incoming;
 pub use info::{SessionInfo, SessionPhase};
 pub use leave::{Leave, Left};
-use link::{Event, Phase};
+use link::Phase;
 pub(crate) use memory::{Ceiling, Holding, Keeping, Stake};
 pub use message::{
     Apply, Cancel, CancelAll, CancelCurrent, Dispose, Finish, FinishOf, FinishWith, HandOff,
@@ -256,7 +256,7 @@ impl HttpSession {
         let inside = Traced::is_on().then(|| context.enter(&step));
         let called = catch_unwind(AssertUnwindSafe(|| {
             let ended = ended.as_ref().map(Ended::exchange);
-            call(&mut **handler, context, step, ended);
+            step.call(&mut **handler, context, ended);
         }));
         // Dropped here, so that the usual empty case costs one check and no call.
         let _left = inside.map(drop);
@@ -380,58 +380,6 @@ impl HttpSession {
         self.context.link.finish_close(reason, linger);
         ctx.stop();
         Poll::Ready(())
-    }
-}
-
-/// The call of the handler for this step. `ended` is the exchange of `Step::Ended`.
-#[inline]
-fn call(
-    handler: &mut dyn HttpHandler,
-    context: &mut SessionContext,
-    step: Step,
-    ended: Option<&Exchange>,
-) {
-    match step {
-        Step::Apply(payload) => handler.apply(payload, context),
-        Step::Informational(payload) => handler.informational(payload, context),
-        Step::Chunk(data) => handler.chunk(data, context),
-        Step::Finished(trailers) => {
-            if let Some(trailers) = trailers {
-                handler.trailers(*trailers, context);
-            }
-            handler.finished(context);
-        }
-        Step::Event(Event::NeedBody(message)) => handler.need_body(message, context),
-        Step::Event(Event::Throttled) => handler.throttled(context),
-        Step::Event(Event::Unthrottled) => handler.unthrottled(context),
-        Step::Event(Event::HalfClosed) => {
-            handler.half_closed(context);
-            context.side.told_half_close(&mut context.link);
-        }
-        Step::Event(Event::Leaving) => handler.leaving(context),
-        Step::Event(Event::Refused(refused)) => {
-            context.link.telling_refusal = true;
-            handler.refused(*refused, context);
-        }
-        Step::Ended => {
-            if let Some(exchange) = ended {
-                call_end(handler, context, exchange);
-            }
-        }
-    }
-}
-
-fn call_end(handler: &mut dyn HttpHandler, context: &mut SessionContext, exchange: &Exchange) {
-    match exchange.outcome {
-        Outcome::Completed => handler.completed(exchange, context),
-        Outcome::Cancelled(cause) => {
-            let exchange = exchange.clone();
-            handler.cancelled(&Cancelled { cause, exchange }, context);
-        }
-        Outcome::Failed(reason) => {
-            let exchange = exchange.clone();
-            handler.failed(&Failure { reason, exchange }, context);
-        }
     }
 }
 
