@@ -20,6 +20,21 @@ use crate::transport::Peer;
 /// with the server. Finish them yourself, for example when `leaving` is called on a handler.
 ///
 /// A second `Drain` can shorten the times; both get the same report. [`Dispose`](crate::message::Dispose) cuts at once.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use actix::{Addr, MailboxError};
+/// use http_actors::ServerActor;
+/// use http_actors::message::Drain;
+///
+/// async fn stop(server: Addr<ServerActor>) -> Result<(), MailboxError> {
+///     let drain = Drain { deadline: Duration::from_secs(5), ..Drain::default() };
+///     let report = server.send(drain).await?;
+///     println!("{} sessions, {} exchanges cut", report.sessions, report.cut.len());
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "DrainReport")]
 pub struct Drain {

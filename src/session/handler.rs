@@ -53,7 +53,7 @@ pub trait HttpHandler: 'static {
     fn informational(&mut self, payload: Payload, session: &mut SessionContext) {}
 
     /// The session is ready for the body of this message (P28). Called once for each message that was applied in Stream
-    /// or Chunked mode.
+    /// or Chunked mode, unless it can have no body, like an answer to HEAD.
     fn need_body(&mut self, message: MessageId, session: &mut SessionContext) {}
 
     /// More output waits for the socket than the high-water mark: send no more for now (P27).

@@ -26,6 +26,19 @@ use crate::payload::{Headers, MessageId, Payload, TransferMode};
 
 /// The body of an incoming message, as a `Stream` of pieces. It is `Send` and works on any thread.
 ///
+/// ```
+/// use http_actors::{Incoming, Payload, StatusCode, handler_fn};
+///
+/// let count = handler_fn(async |(_request, mut body): (Payload, Incoming)| {
+///     let mut bytes = 0;
+///     while let Some(piece) = body.next().await {
+///         bytes += piece?.len();
+///     }
+///     Ok::<_, Box<dyn std::error::Error>>(Payload::response(StatusCode::OK).body(format!("{bytes}\n")))
+/// });
+/// # let _ = count;
+/// ```
+///
 /// Pieces are passed on as they arrive; their boundaries mean nothing. A slow reader slows the peer down: at most
 /// [`high_water`](crate::Buffers::high_water) bytes plus one piece wait here, and [`inbound`](crate::Buffers::inbound)
 /// bytes in the session. While a slow reader pauses the session, no timeout of the peer runs.

@@ -40,6 +40,20 @@ pub struct Apply(pub Payload);
 /// Use `Addr::send`: with `do_send` there is nobody to receive the connection, and it closes. [`HandOff::to`] sends the
 /// connection to an actor.
 ///
+/// ```
+/// use actix::Addr;
+/// use http_actors::message::HandOff;
+/// use http_actors::{HttpSession, Payload};
+/// use tokio::io::AsyncWriteExt as _;
+///
+/// async fn upgrade(client: Addr<HttpSession>) -> Result<(), Box<dyn std::error::Error>> {
+///     let offer = Payload::get("/chat")?.header("Upgrade", "chat");
+///     let mut connection = client.send(HandOff(offer)).await??;
+///     connection.write_all(b"hello\n").await?;
+///     Ok(())
+/// }
+/// ```
+///
 /// # Errors
 /// [`NotUpgraded`]. The payload is refused as by [`Apply`]; with `Unusable(NoSwitch)` if the request did not offer
 /// this, `Unusable(NoUpgrade)` without an Upgrade field, `Unusable(BodyNotAllowed)` with a body, and `Busy` while the

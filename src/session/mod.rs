@@ -176,6 +176,33 @@ impl HttpSession {
     /// [`pipeline`](SessionOptions::pipeline) is set. A connection that was idle for [`idle`](Timeouts::idle) is
     /// closed. The session ends when its connection is closed and nobody has its address, or by [`Dispose`].
     ///
+    /// ```no_run
+    /// use http_actors::message::Apply;
+    /// use http_actors::{Failure, HttpHandler, HttpSession, Origin, Payload, SessionContext, SessionOptions};
+    ///
+    /// struct Print;
+    ///
+    /// impl HttpHandler for Print {
+    ///     fn apply(&mut self, response: Payload, _: &mut SessionContext) {
+    ///         println!("{:?} answers {:?}", response.status(), response.request_id());
+    ///     }
+    ///
+    ///     fn failed(&mut self, failure: &Failure, _: &mut SessionContext) {
+    ///         println!("{} to {}", failure.reason, failure.exchange.id);
+    ///     }
+    /// }
+    ///
+    /// #[actix::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let origin = Origin::try_from("http://127.0.0.1:8080")?;
+    ///     let session = HttpSession::connect(origin, &|_session| Print, SessionOptions::for_client());
+    ///     let request = session.send(Apply(Payload::get("/")?)).await??;
+    ///     println!("{request} is on its way");
+    ///     tokio::signal::ctrl_c().await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Panics
     /// Outside of an actix arbiter.
     pub fn connect<F>(

@@ -18,6 +18,20 @@ use crate::wire::{Leniency, Limits};
 ///
 /// Fields may be added to this struct and to those in it: always construct them with `..Default::default()`, or with
 /// the `for_client` of the same struct, such as `..Timeouts::for_client()`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use http_actors::{SessionOptions, Timeouts};
+///
+/// let patient = SessionOptions {
+///     timeouts: Timeouts { exchange: Some(Duration::from_secs(300)), ..Timeouts::default() },
+///     ..SessionOptions::default()
+/// };
+/// let mut pipelining = SessionOptions::for_client();
+/// pipelining.pipeline = true;
+/// # let _ = patient;
+/// ```
 #[derive(Clone)]
 pub struct SessionOptions {
     /// Bounds on what the peer sends.

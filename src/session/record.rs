@@ -8,6 +8,22 @@ use crate::payload::{Headers, Payload};
 use crate::transport::Peer;
 
 /// Logs what a server was asked: each request once, as an exchange when it is over (P115), or as one that was refused.
+///
+/// ```
+/// use http_actors::log::{Logger, Record};
+///
+/// /// Writes what took long.
+/// struct Slow;
+///
+/// impl Logger for Slow {
+///     fn log(&self, record: &Record<'_>) {
+///         let time = record.exchange.duration();
+///         if time.as_secs() > 0 {
+///             println!("{time:?} {} {}", record.peer, record.kept.request_line.escape_ascii());
+///         }
+///     }
+/// }
+/// ```
 pub trait Logger: Send + Sync + 'static {
     /// How much of the messages the log needs. The session keeps no more than that.
     fn detail(&self) -> Detail {

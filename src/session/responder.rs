@@ -24,6 +24,23 @@ use crate::payload::{MessageId, Payload, TransferMode};
 /// [`HttpRequest`](crate::HttpRequest) message. An answer consumes it. If it is dropped without an answer, the client
 /// gets a 500 and the connection closes, so the client never hangs. If the exchange is over by then, nothing happens.
 ///
+/// ```
+/// use http_actors::{HttpHandler, Payload, SessionContext, StatusCode};
+///
+/// /// Answers from a thread, because the work would block the arbiter.
+/// struct Slow;
+///
+/// impl HttpHandler for Slow {
+///     fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+///         let responder = session.responder();
+///         std::thread::spawn(move || {
+///             let text = request.path().repeat(1000);
+///             drop(responder.respond(Payload::response(StatusCode::OK).body(text)));
+///         });
+///     }
+/// }
+/// ```
+///
 /// A client that sent `Expect: 100-continue` gets its 100 when the body is first requested: by
 /// [`continue_`](Self::continue_), or when a [`hold`](Self::hold) is released. A [`stream`](Self::stream) with a
 /// success status sends the 100 first, because no 100 may come after the head.
