@@ -2,10 +2,9 @@
 
 mod common;
 
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use common::{Peer, Pipe, events};
+use common::{Peer, Pipe, Written, events};
 use http_actors::error::{CancelCause, Deadline, FailureReason, WireError};
 use http_actors::log::{CommonLog, ContentsLog, Detail, JsonLog, Logger, Record, RefusedRequest};
 use http_actors::{Limits, Outcome, Payload, SessionOptions, StatusCode, handler_fn};
@@ -13,36 +12,13 @@ use http_actors::{Limits, Outcome, Payload, SessionOptions, StatusCode, handler_
 const GET: &str = "GET /first HTTP/1.1\r\nHost: a\r\n\r\n";
 const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
-/// The writer of a log, which the test can read.
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Shared {
-    /// The lines, each without its time.
-    fn lines(&self) -> Vec<String> {
-        let bytes = self.0.lock().expect("no panic").clone();
-        let text = String::from_utf8(bytes).expect("text");
-        let behind_time = |line: &str| {
-            let (_, rest) = line.split_once("] ").unwrap_or_default();
-            rest.to_owned()
-        };
-        text.lines().map(behind_time).collect()
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text")
-    }
-}
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+/// The lines of a log, each without its time.
+fn lines_of(log: &Written) -> Vec<String> {
+    let behind_time = |line: &str| {
+        let (_, rest) = line.split_once("] ").unwrap_or_default();
+        rest.to_owned()
+    };
+    log.text().lines().map(behind_time).collect()
 }
 
 fn serve(pipe: Pipe, logger: impl Logger) -> Peer {
@@ -104,7 +80,7 @@ async fn each_has_a_line() {
     ];
     for (request, line) in rows {
         for seed in 0..5 {
-            let log = Shared::default();
+            let log = Written::default();
             let mut peer = serve(Pipe::new().seed(seed), CommonLog::new(log.clone()));
             peer.send(GET).await;
             peer.expect(HI).await;
@@ -113,7 +89,7 @@ async fn each_has_a_line() {
             let (_, body) = refusal.split_once("\r\n\r\n").expect("an answer");
             let expected = format!("\"{line} {} \"-\" \"-\"", body.len());
             let first = "\"GET /first HTTP/1.1\" 200 2 \"-\" \"-\"";
-            assert_eq!(log.lines(), [first, &expected], "{request:.40}");
+            assert_eq!(lines_of(&log), [first, &expected], "{request:.40}");
         }
     }
 }
@@ -139,14 +115,14 @@ async fn late_and_cut_ones_too() {
         (&format!("{head}four"), false, "\"POST /p HTTP/1.1\" 408 "),
         (&format!("{head}four"), true, "\"POST /p HTTP/1.1\" 400 "),
     ] {
-        let log = Shared::default();
+        let log = Written::default();
         let mut peer = serve(Pipe::new(), CommonLog::new(log.clone()));
         peer.send(sent).await;
         if closes {
             peer.close().await;
         }
         assert!(peer.rest().await.starts_with("HTTP/1.1 4"), "{sent}");
-        let lines = log.lines();
+        let lines = lines_of(&log);
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].starts_with(line), "{lines:?}");
     }
@@ -168,14 +144,14 @@ async fn nothing_else_has_one() {
         ("\r\n", true, &[]),
         (chunked, false, &["\"POST / HTTP/1.1\" 400 "]),
     ] {
-        let log = Shared::default();
+        let log = Written::default();
         let mut peer = serve(Pipe::new(), CommonLog::new(log.clone()));
         peer.send(sent).await;
         if closes {
             peer.close().await;
         }
         peer.rest().await;
-        let logged = log.lines();
+        let logged = lines_of(&log);
         assert_eq!(logged.len(), lines.len(), "{sent}: {logged:?}");
         for (line, begin) in logged.iter().zip(lines) {
             assert!(line.starts_with(begin), "{logged:?}");
@@ -186,7 +162,7 @@ async fn nothing_else_has_one() {
 #[actix::test]
 async fn in_the_other_forms() {
     let wrong = "GET /x HTTP/1.1\r\nHost : a\r\n\r\n";
-    let log = Shared::default();
+    let log = Written::default();
     let mut peer = serve(Pipe::new(), JsonLog::new(log.clone()));
     peer.send(GET).await;
     peer.expect(HI).await;
@@ -202,7 +178,7 @@ async fn in_the_other_forms() {
         assert!(entry.contains(part), "{entry}");
     }
 
-    let log = Shared::default();
+    let log = Written::default();
     let mut peer = serve(Pipe::new(), ContentsLog::new(log.clone()));
     peer.send(wrong).await;
     peer.rest().await;

@@ -2,13 +2,12 @@
 
 mod common;
 
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
-use common::{Peer, eventually};
+use common::{Peer, Written, eventually};
 use http_actors::log::{CommonLog, ContentsLog, Detail, JsonLog, Logger, Record};
 use http_actors::message::{Dispose, Inspect, LocalAddrs, Sessions, SetHandler, SetLogger};
 use http_actors::{
@@ -346,7 +345,7 @@ async fn handlers_and_loggers_can_be_replaced() {
     let mut old = connect(address).await;
     old.send(GET).await;
     old.expect(HI).await;
-    let log = Shared::default();
+    let log = Written::default();
     running
         .handle()
         .send(SetHandler::new(|_: Addr<_>| Say("ho")))
@@ -372,31 +371,10 @@ async fn handlers_and_loggers_can_be_replaced() {
     );
 }
 
-/// The writer of a log, which the test can read.
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Shared {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text")
-    }
-}
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// P115, P116, B31: the combined log, with the user, the referer under its real name, and what the client sent escaped.
 #[actix::test]
 async fn the_common_log() {
-    let log = Shared::default();
+    let log = Written::default();
     let (_running, address) = run(hi().logger(CommonLog::new(log.clone())));
     let mut peer = connect(address).await;
     let fields =
@@ -430,7 +408,7 @@ async fn hostile_fields_stay_in_their_quotes() {
         b"User-Agent: a\" 200 0 \\\"\tx, \"status\":500}\r\nReferer: caf\xe9 \xc2\x9b2J\r\n\r\n";
     let request = [&b"GET /%22%0a HTTP/1.1\r\nHost: a\r\n"[..], fields].concat();
 
-    let log = Shared::default();
+    let log = Written::default();
     let (_running, address) = run(hi().logger(CommonLog::new(log.clone())));
     let mut peer = connect(address).await;
     peer.send(request.clone()).await;
@@ -447,7 +425,7 @@ async fn hostile_fields_stay_in_their_quotes() {
         )
     );
 
-    let log = Shared::default();
+    let log = Written::default();
     let (_running, address) = run(hi().logger(JsonLog::new(log.clone())));
     let mut peer = connect(address).await;
     peer.send(request.clone()).await;
@@ -483,7 +461,7 @@ async fn hostile_fields_stay_in_their_quotes() {
 #[actix::test]
 async fn a_busy_handler_takes_its_time() {
     const BUSY: Duration = Duration::from_millis(20);
-    let log = Shared::default();
+    let log = Written::default();
     let busy = HttpServer::new(|_session| Busy(BUSY));
     let (_running, address) = run(busy
         .signals(false)
@@ -519,7 +497,7 @@ impl HttpHandler for Busy {
 /// An exchange that was never answered is logged too.
 #[actix::test]
 async fn cut_exchanges_are_logged() {
-    let log = Shared::default();
+    let log = Written::default();
     let (running, address) = run(hi().logger(CommonLog::new(log.clone())));
     let mut peer = connect(address).await;
     peer.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -544,7 +522,7 @@ async fn cut_exchanges_are_logged() {
 /// P117: both messages.
 #[actix::test]
 async fn the_contents_log() {
-    let log = Shared::default();
+    let log = Written::default();
     let (_running, address) = run(hi().logger(ContentsLog::new(log.clone())));
     let mut peer = connect(address).await;
     peer.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")

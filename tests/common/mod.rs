@@ -5,6 +5,7 @@
 pub(crate) mod events;
 #[cfg(feature = "rustls")]
 pub(crate) mod tls;
+mod written;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use actix::Addr;
 pub(crate) use http_actors::test_util::{FarEnd as Peer, Heard, Pipe, Random, Recorder};
 use http_actors::{Bytes, HttpSession, Payload, SessionContext, SessionOptions};
+pub(crate) use written::Written;
 
 /// A session on one end of a pipe, and the other end for the test.
 pub(crate) struct Served {
