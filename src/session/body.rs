@@ -53,6 +53,11 @@ impl BodySender {
         self.message
     }
 
+    /// The session, for example to [`Inspect`](crate::message::Inspect) it.
+    pub fn session(&self) -> &Addr<HttpSession> {
+        &self.session
+    }
+
     /// Sends a piece and waits until there is room for more.
     ///
     /// # Errors
@@ -87,17 +92,12 @@ impl BodySender {
         Departure::of(self.session.clone(), self.message)
     }
 
-    /// The session and the message.
-    pub(crate) fn place(&self) -> (Addr<HttpSession>, MessageId) {
-        (self.session.clone(), self.message)
-    }
-
     /// Passes the body to a task that runs as long as the exchange.
     pub(crate) fn run<T>(self, task: impl FnOnce(Self) -> T)
     where
         T: Future<Output = ()> + Send + 'static,
     {
-        let (session, message) = self.place();
+        let (session, message) = (self.session.clone(), self.message);
         let task = Box::pin(task(self));
         session.do_send(Accompany { message, task });
     }

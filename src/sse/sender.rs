@@ -58,7 +58,7 @@ impl EventSender {
     /// `None` sends none.
     pub fn over(body: BodySender, keep_alive: Option<Duration>) -> Self {
         let (words, receiver) = mpsc::channel(1);
-        let (session, message) = body.place();
+        let (session, message) = (body.session().clone(), body.message());
         body.run(|body| pump(body, receiver, keep_alive));
         Self {
             words,
