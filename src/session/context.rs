@@ -267,21 +267,22 @@ impl SessionContext {
         }
     }
 
-    /// Takes a part of a body as that of this message. If the part is refused, the message is cancelled, because nobody
-    /// could complete it any more.
+    /// Takes a part of a body as that of this message. The first part of a body that was not asked for yet is kept.
     pub(super) fn take_part(&mut self, BodyPart { message, part }: BodyPart) -> PartReply {
+        let later = || waiter::reply_slot(|room| room.map_err(|_| NoMore));
         if self.side.awaits_its_turn(message) {
-            let (slot, waiter) = waiter::reply_slot(|room| room.map_err(|_| NoMore));
+            let (slot, waiter) = later();
             if !matches!(part, Part::Cut) && self.side.park(message, part, waiter) {
                 return PartReply::Later(slot);
             }
+            // A second part, or none that follows: nobody could complete the message any more.
             self.side.abandon(&mut self.link, message);
             return PartReply::Now(Err(NoMore));
         }
         match self.side.take_part(&mut self.link, message, part) {
             Ok(Room::Open) => PartReply::Now(Ok(())),
             Ok(Room::Throttled) => {
-                let (slot, waiter) = waiter::reply_slot(|room| room.map_err(|_| NoMore));
+                let (slot, waiter) = later();
                 self.link.outbound.wait(waiter);
                 PartReply::Later(slot)
             }

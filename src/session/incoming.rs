@@ -368,14 +368,9 @@ impl Incoming {
 impl Source {
     /// Sends the 100 that the peer may wait for.
     fn send_continue(&mut self) {
-        if self.body_of
-            == (BodyOf::Request {
-                awaits_continue: true,
-            })
+        if let BodyOf::Request { awaits_continue } = &mut self.body_of
+            && std::mem::take(awaits_continue)
         {
-            self.body_of = BodyOf::Request {
-                awaits_continue: false,
-            };
             self.session.do_send(Continue(self.exchange));
         }
     }
