@@ -267,10 +267,7 @@ impl HttpSession {
         ctx: &mut Context<Self>,
     ) -> Verdict<(), ()> {
         self.count(ctx);
-        let ended = self
-            .context
-            .side
-            .end_body(&mut self.context.link, message, trailers);
+        let ended = self.context.end(message, trailers);
         self.settle();
         Verdict::new(ended, &mut self.context.link)
     }

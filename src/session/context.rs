@@ -114,7 +114,7 @@ impl SessionContext {
     /// # Errors
     /// Those of [`Finish`](crate::message::Finish).
     pub fn finish(&mut self) -> Result<(), Refused<()>> {
-        self.side.end_body(&mut self.link, None, None)
+        self.end(None, None)
     }
 
     /// Ends the open Chunked message with trailer fields; see [`FinishWith`](crate::message::FinishWith).
@@ -122,7 +122,7 @@ impl SessionContext {
     /// # Errors
     /// Those of [`FinishWith`](crate::message::FinishWith).
     pub fn finish_with(&mut self, trailers: &Headers) -> Result<(), Refused<()>> {
-        self.side.end_body(&mut self.link, None, Some(trailers))
+        self.end(None, Some(trailers))
     }
 
     /// Stops sending a message, or gives up its exchange; see [`Cancel`](crate::message::Cancel).
@@ -265,6 +265,16 @@ impl SessionContext {
             Ok(room) => Ok(room),
             Err(reason) => Err(Refused::new(reason, data)),
         }
+    }
+
+    /// Ends the body of this message, or of the open one.
+    pub(super) fn end(
+        &mut self,
+        message: Option<MessageId>,
+        trailers: Option<&Headers>,
+    ) -> Result<(), Refused<()>> {
+        let ended = self.side.end_body(&mut self.link, message, trailers);
+        ended.map_err(|reason| Refused::new(reason, ()))
     }
 
     /// Takes a part of a body as that of this message. The first part of a body that was not asked for yet is kept.

@@ -267,10 +267,7 @@ impl Handler<inbound::LastPiece> for HttpSession {
         self.context
             .side
             .check_number(&mut self.context.link, message, number);
-        let ended =
-            self.context
-                .side
-                .end_body(&mut self.context.link, Some(message), trailers.as_ref());
+        let ended = self.context.end(Some(message), trailers.as_ref());
         if ended.is_err() {
             // The writer was consumed: nobody can end this body any more.
             self.context.side.abandon(&mut self.context.link, message);

@@ -25,7 +25,9 @@ use super::sink::{Loss, Part};
 use super::step::Intake;
 use super::trace::Traced;
 use super::waiter::Waiter;
-use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason};
+use crate::error::{
+    CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError,
+};
 use crate::payload::{Headers, MessageId, Payload};
 
 /// A server or a client. Most methods exist on both.
@@ -104,17 +106,22 @@ impl Side {
         }
     }
 
+    /// Ends the body of this message, or of the open one. If it is shorter than announced, its exchange fails.
     pub(super) fn end_body(
         &mut self,
         link: &mut Link,
         message: Option<MessageId>,
         trailers: Option<&Headers>,
-    ) -> Result<(), Refused<()>> {
+    ) -> Result<(), RefusedReason> {
         if !link.is_open() {
-            return Err(Refused::new(RefusedReason::Closing, ()));
+            return Err(RefusedReason::Closing);
         }
         self.fail_if_piece_lost(link);
-        at!(self, end_body(link, message, trailers))
+        let ended = at!(self, end_body(link, message, trailers));
+        if let Err(RefusedReason::Unusable(mistake @ UseError::BodyTooShort)) = ended {
+            self.end_failed(link, mistake.into());
+        }
+        ended
     }
 
     /// Takes a part of a body that another actor passes on. If it is refused, the message is cut, because the sender of
@@ -129,8 +136,7 @@ impl Side {
             Part::Data(data) => self.take_data(link, Some(message), &data),
             Part::End(trailers) => self
                 .end_body(link, Some(message), trailers.as_ref())
-                .map(|()| Room::Open)
-                .map_err(|refused| refused.reason),
+                .map(|()| Room::Open),
             Part::Cut => Err(RefusedReason::NotYourTurn),
         };
         if taken.is_err() {

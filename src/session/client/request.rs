@@ -286,17 +286,14 @@ impl Client {
         link: &mut Link,
         message: Option<MessageId>,
         trailers: Option<&Headers>,
-    ) -> Result<(), Refused<()>> {
+    ) -> Result<(), RefusedReason> {
         if let Some(reason) = self.objection(message) {
-            return Err(Refused::new(reason, ()));
+            return Err(reason);
         }
         let heard = self.is_heard(link);
         // Otherwise the body data were refused, so the body cannot be too short.
-        if heard && let Err(mistake) = link.end_data(trailers) {
-            if mistake == UseError::BodyTooShort {
-                self.end_failed(link, mistake.into());
-            }
-            return Err(Refused::new(mistake, ()));
+        if heard {
+            link.end_data(trailers)?;
         }
         if let Some(flight) = self.sending() {
             flight.request = Sending::Done;

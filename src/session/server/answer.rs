@@ -213,7 +213,7 @@ impl Server {
         link: &mut Link,
         message: Option<MessageId>,
         trailers: Option<&Headers>,
-    ) -> Result<(), Refused<()>> {
+    ) -> Result<(), RefusedReason> {
         let raw = self.active().is_some_and(|active| {
             active.answer == AnswerState::Raw
                 && message.is_none_or(|message| message == active.exchange.id)
@@ -225,14 +225,9 @@ impl Server {
             }
         } else {
             if let Some(reason) = self.objection(message) {
-                return Err(Refused::new(reason, ()));
+                return Err(reason);
             }
-            if let Err(mistake) = link.end_data(trailers) {
-                if mistake == UseError::BodyTooShort {
-                    self.end_failed(link, mistake.into());
-                }
-                return Err(Refused::new(mistake, ()));
-            }
+            link.end_data(trailers)?;
         }
         self.answer_complete(true);
         link.weigh();
