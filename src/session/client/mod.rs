@@ -158,18 +158,20 @@ impl Client {
         flight.pieces.claim().then_some(flight.id)
     }
 
-    /// Why body data of this message, or of the open one, cannot be taken. `None` if they can.
-    fn objection(&mut self, message: Option<MessageId>) -> Option<RefusedReason> {
+    /// Whether body data of this message, or of the open one, can be taken, or why not.
+    fn may_take(&mut self, message: Option<MessageId>) -> Result<(), RefusedReason> {
         if let Some(flight) = self.sending() {
-            return message
-                .is_some_and(|message| message != flight.id)
-                .then_some(RefusedReason::NotYourTurn);
+            return if message.is_none_or(|message| message == flight.id) {
+                Ok(())
+            } else {
+                Err(RefusedReason::NotYourTurn)
+            };
         }
         let named = self
             .flights
             .iter()
             .rfind(|flight| message.is_none_or(|message| message == flight.id));
-        Some(match named {
+        Err(match named {
             Some(flight) if !flight.streams => RefusedReason::NoBody,
             None if message.is_none() => RefusedReason::NotOpen,
             Some(_) | None => RefusedReason::NotYourTurn,

@@ -267,9 +267,7 @@ impl Client {
         message: Option<MessageId>,
         data: &Bytes,
     ) -> Result<Room, RefusedReason> {
-        if let Some(reason) = self.objection(message) {
-            return Err(reason);
-        }
+        self.may_take(message)?;
         if !self.is_heard(link) {
             return Err(RefusedReason::Closing);
         }
@@ -287,9 +285,7 @@ impl Client {
         message: Option<MessageId>,
         trailers: Option<&Headers>,
     ) -> Result<(), RefusedReason> {
-        if let Some(reason) = self.objection(message) {
-            return Err(reason);
-        }
+        self.may_take(message)?;
         let heard = self.is_heard(link);
         // Otherwise the body data were refused, so the body cannot be too short.
         if heard {

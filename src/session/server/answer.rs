@@ -168,9 +168,7 @@ impl Server {
         message: Option<MessageId>,
         data: &Bytes,
     ) -> Result<Room, RefusedReason> {
-        if let Some(reason) = self.objection(message) {
-            return Err(reason);
-        }
+        self.may_take(message)?;
         let room = link.send_data(data)?;
         if let Some(active) = self.active_mut() {
             active.exchange.bytes_out += data.len() as u64;
@@ -187,16 +185,14 @@ impl Server {
     ) -> Result<Room, RefusedReason> {
         let full = link.outbound.is_full();
         let active = self.active_mut().ok_or(RefusedReason::NotOpen)?;
-        let objection = match active.answer {
+        match active.answer {
             _ if exchange.is_some_and(|exchange| exchange != active.exchange.id) => {
-                Some(RefusedReason::NotYourTurn)
+                return Err(RefusedReason::NotYourTurn);
             }
-            AnswerState::Open(_) => Some(RefusedReason::Busy),
-            AnswerState::Complete { .. } => Some(RefusedReason::AlreadyAnswered),
-            AnswerState::Pending | AnswerState::Raw => full.then_some(RefusedReason::Overrun),
-        };
-        if let Some(reason) = objection {
-            return Err(reason);
+            AnswerState::Open(_) => return Err(RefusedReason::Busy),
+            AnswerState::Complete { .. } => return Err(RefusedReason::AlreadyAnswered),
+            AnswerState::Pending | AnswerState::Raw if full => return Err(RefusedReason::Overrun),
+            AnswerState::Pending | AnswerState::Raw => {}
         }
         if active.answer == AnswerState::Pending {
             active.answer_raw(link.now());
@@ -224,9 +220,7 @@ impl Server {
                 active.persist &= !active.announces_close;
             }
         } else {
-            if let Some(reason) = self.objection(message) {
-                return Err(reason);
-            }
+            self.may_take(message)?;
             link.end_data(trailers)?;
         }
         self.answer_complete(true);

@@ -174,28 +174,28 @@ impl Server {
         }
     }
 
-    /// Why body data of this message, or of the last one, cannot be taken. `None` if they can.
-    fn objection(&self, message: Option<MessageId>) -> Option<RefusedReason> {
+    /// Whether body data of this message, or of the last one, can be taken, or why not.
+    fn may_take(&self, message: Option<MessageId>) -> Result<(), RefusedReason> {
         let Some(active) = self.active() else {
-            return Some(match (message, self.last) {
+            return Err(match (message, self.last) {
                 (Some(_), _) | (None, LastMessage::Ended) => RefusedReason::NotYourTurn,
                 (None, LastMessage::WithoutBody) => RefusedReason::NoBody,
                 (None, LastMessage::None) => RefusedReason::NotOpen,
             });
         };
         match active.answer {
-            AnswerState::Open(id) if message.is_none_or(|message| message == id) => None,
+            AnswerState::Open(id) if message.is_none_or(|message| message == id) => Ok(()),
             AnswerState::Complete { id, body: false }
                 if message.is_none_or(|message| Some(message) == id) =>
             {
-                Some(RefusedReason::NoBody)
+                Err(RefusedReason::NoBody)
             }
-            AnswerState::Raw => Some(RefusedReason::Busy),
+            AnswerState::Raw => Err(RefusedReason::Busy),
             AnswerState::Pending if message.is_none() && self.last == LastMessage::None => {
-                Some(RefusedReason::NotOpen)
+                Err(RefusedReason::NotOpen)
             }
             AnswerState::Pending | AnswerState::Open(_) | AnswerState::Complete { .. } => {
-                Some(RefusedReason::NotYourTurn)
+                Err(RefusedReason::NotYourTurn)
             }
         }
     }
