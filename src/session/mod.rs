@@ -116,7 +116,8 @@ const MESSAGES_A_TURN: u32 = 64;
 ///
 /// A server makes one for each connection; [`accept`](Self::accept), [`connect`](Self::connect) and
 /// [`over`](Self::over) make one too. You control it by messages: [`Apply`], [`SendChunk`], [`Finish`], [`Write`],
-/// [`Cancel`], [`Dispose`], [`Inspect`]. Incoming messages go to the connection's [`HttpHandler`].
+/// [`Cancel`], [`Dispose`], [`Inspect`], and the others in [`message`](crate::message). Incoming messages go to the
+/// connection's [`HttpHandler`].
 ///
 /// A server session ends with its connection, which closes its address. Messages from one sender are handled in the
 /// order in which they were sent.
