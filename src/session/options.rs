@@ -12,13 +12,6 @@ use crate::wire::{Leniency, Limits};
 
 /// The options of a session. Plain data.
 ///
-/// The defaults are those of a server, and safe on the open internet. For a client session start from
-/// [`for_client`](Self::for_client): its defaults allow slow answers and feeds. A field that is for one end has no
-/// effect at the other.
-///
-/// Fields may be added to this struct and to those in it: always construct them with `..Default::default()`, or with
-/// the `for_client` of the same struct, such as `..Timeouts::for_client()`.
-///
 /// ```
 /// use std::time::Duration;
 ///
@@ -32,6 +25,13 @@ use crate::wire::{Leniency, Limits};
 /// pipelining.pipeline = true;
 /// # let _ = patient;
 /// ```
+///
+/// The defaults are those of a server, and safe on the open internet. For a client session start from
+/// [`for_client`](Self::for_client): its defaults allow slow answers and feeds. A field that is for one end has no
+/// effect at the other.
+///
+/// Fields may be added to this struct and to those in it: always construct them with `..Default::default()`, or with
+/// the `for_client` of the same struct, such as `..Timeouts::for_client()`.
 #[derive(Clone)]
 pub struct SessionOptions {
     /// Bounds on what the peer sends.
