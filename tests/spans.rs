@@ -252,7 +252,7 @@ async fn a_session_and_its_exchanges() {
     let session = spans.fields("session");
     assert_eq!(session["network.peer.address"], "127.0.0.1");
     assert_eq!(session["network.local.port"], local.to_string());
-    assert!(session.contains_key("http_actors.close_reason"));
+    assert_eq!(session["http_actors.close_reason"], "announced");
     let exchanges = spans.named("exchange");
     assert_eq!(exchanges.len(), 2);
     assert!(exchanges.iter().all(|each| each.parent == Some(0)));

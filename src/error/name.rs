@@ -1,6 +1,6 @@
 //! Causes and reasons as stable identifiers, to be searched for in logs, spans and metrics.
 
-use crate::error::{CancelCause, Deadline, FailureReason};
+use crate::error::{CancelCause, CloseReason, Deadline, FailureReason};
 
 impl Deadline {
     /// A stable identifier: `head`, `body`, `response`, `exchange`, `age`, `idle`, `write`.
@@ -15,6 +15,19 @@ impl Deadline {
             Self::Write => "write",
         }
     }
+
+    /// The name of what it ended.
+    fn as_cause(self) -> &'static str {
+        match self {
+            Self::Head => "timeout_head",
+            Self::Body => "timeout_body",
+            Self::Response => "timeout_response",
+            Self::Exchange => "timeout_exchange",
+            Self::Age => "timeout_age",
+            Self::Idle => "timeout_idle",
+            Self::Write => "timeout_write",
+        }
+    }
 }
 
 impl CancelCause {
@@ -24,13 +37,7 @@ impl CancelCause {
         match self {
             Self::PeerHalfClosed => "peer_half_closed",
             Self::PeerReset => "peer_reset",
-            Self::Deadline(Deadline::Head) => "timeout_head",
-            Self::Deadline(Deadline::Body) => "timeout_body",
-            Self::Deadline(Deadline::Response) => "timeout_response",
-            Self::Deadline(Deadline::Exchange) => "timeout_exchange",
-            Self::Deadline(Deadline::Age) => "timeout_age",
-            Self::Deadline(Deadline::Idle) => "timeout_idle",
-            Self::Deadline(Deadline::Write) => "timeout_write",
+            Self::Deadline(deadline) => deadline.as_cause(),
             Self::Shutdown => "shutdown",
             Self::Memory => "memory",
             Self::Local => "local",
@@ -52,6 +59,25 @@ impl FailureReason {
             Self::AuthFailed(_) => "auth_failed",
             Self::NoTunnel(_) => "no_tunnel",
             Self::ConnectionClosed(_) => "connection_closed",
+        }
+    }
+}
+
+impl CloseReason {
+    /// A stable identifier: the name of the variant in `snake_case`; for a deadline `timeout_` and its
+    /// [name](Deadline::name).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PeerClosed => "peer_closed",
+            Self::PeerReset => "peer_reset",
+            Self::Announced => "announced",
+            Self::Refused(_) => "refused",
+            Self::Aborted => "aborted",
+            Self::Deadline(deadline) => deadline.as_cause(),
+            Self::HandedOff => "handed_off",
+            Self::Disposed => "disposed",
+            Self::Shutdown => "shutdown",
+            Self::Memory => "memory",
         }
     }
 }

@@ -97,7 +97,7 @@ impl Traced {
     /// The session is over.
     pub(super) fn closed(&self, reason: crate::error::CloseReason) {
         if let Self(Some(span)) = self {
-            span.record("http_actors.close_reason", tracing::field::display(reason));
+            span.record("http_actors.close_reason", reason.name());
         }
     }
 
