@@ -81,3 +81,74 @@ impl CloseReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use http::StatusCode;
+
+    use super::*;
+    use crate::error::{TlsError, UseError, WireError};
+
+    const DEADLINES: [(Deadline, &str); 7] = [
+        (Deadline::Head, "head"),
+        (Deadline::Body, "body"),
+        (Deadline::Response, "response"),
+        (Deadline::Exchange, "exchange"),
+        (Deadline::Age, "age"),
+        (Deadline::Idle, "idle"),
+        (Deadline::Write, "write"),
+    ];
+
+    /// Names are what dashboards search for: none changes.
+    #[test]
+    fn names_stay() {
+        for (deadline, name) in DEADLINES {
+            let cause = format!("timeout_{name}");
+            assert_eq!(deadline.name(), name);
+            assert_eq!(CancelCause::Deadline(deadline).name(), cause);
+            assert_eq!(CloseReason::Deadline(deadline).name(), cause);
+        }
+        for (cause, name) in [
+            (CancelCause::PeerHalfClosed, "peer_half_closed"),
+            (CancelCause::PeerReset, "peer_reset"),
+            (CancelCause::Shutdown, "shutdown"),
+            (CancelCause::Memory, "memory"),
+            (CancelCause::Local, "local"),
+        ] {
+            assert_eq!(cause.name(), name);
+        }
+        for (reason, name) in [
+            (CloseReason::PeerClosed, "peer_closed"),
+            (CloseReason::PeerReset, "peer_reset"),
+            (CloseReason::Announced, "announced"),
+            (CloseReason::Refused(WireError::Truncated), "refused"),
+            (CloseReason::Aborted, "aborted"),
+            (CloseReason::HandedOff, "handed_off"),
+            (CloseReason::Disposed, "disposed"),
+            (CloseReason::Shutdown, "shutdown"),
+            (CloseReason::Memory, "memory"),
+        ] {
+            assert_eq!(reason.name(), name);
+        }
+        let kind = io::ErrorKind::TimedOut;
+        for (reason, name) in [
+            (FailureReason::Protocol(WireError::Truncated), "protocol"),
+            (FailureReason::Usage(UseError::NoWriter), "usage"),
+            (FailureReason::Overrun, "overrun"),
+            (FailureReason::Unanswered, "unanswered"),
+            (FailureReason::HandlerPanicked, "handler_panicked"),
+            (FailureReason::LostPiece, "lost_piece"),
+            (FailureReason::ConnectFailed(kind), "connect_failed"),
+            (
+                FailureReason::AuthFailed(TlsError::Unsupported),
+                "auth_failed",
+            ),
+            (FailureReason::NoTunnel(StatusCode::FORBIDDEN), "no_tunnel"),
+            (FailureReason::ConnectionClosed(kind), "connection_closed"),
+        ] {
+            assert_eq!(reason.name(), name);
+        }
+    }
+}

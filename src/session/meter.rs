@@ -171,7 +171,7 @@ pub(super) fn late(deadline: Deadline) {
 fn error(role: Role, exchange: &Exchange) -> Option<SharedString> {
     match exchange.outcome.cause() {
         Some(cause) => Some(SharedString::const_str(cause)),
-        None => role.error_status(exchange).map(text),
+        None => role.error(exchange.status).map(text),
     }
 }
 

@@ -236,7 +236,7 @@ fn end(span: &Span, role: Role, exchange: &Exchange) {
     if let Some(status) = exchange.status {
         span.record("http.response.status_code", status.as_u16());
     }
-    let status = role.error_status(exchange);
+    let status = role.error(exchange.status);
     if let Some(error) = exchange
         .outcome
         .cause()
