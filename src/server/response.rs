@@ -108,17 +108,22 @@ impl Reply<Responder> for Payload {
 
 /// What the responder would refuse becomes another answer, so that the connection goes on.
 fn respond(answer: Payload, responder: Responder) -> Answer {
-    let interim = answer
-        .status()
-        .is_some_and(|status| status.is_informational());
-    let answer = if interim {
-        apology(&UseError::InterimStatus)
+    let answer = if let Some(mistake) = answer.status().and_then(no_answer) {
+        apology(&mistake)
     } else if responder.needs_body(&answer) {
         apology(&UseError::NoWriter)
     } else {
         answer
     };
     responder.respond(answer)
+}
+
+/// Why a status cannot be that of an answer.
+pub(super) fn no_answer(status: StatusCode) -> Option<UseError> {
+    match status {
+        StatusCode::SWITCHING_PROTOCOLS => Some(UseError::SwitchNeedsHandOff),
+        _ => status.is_informational().then_some(UseError::InterimStatus),
+    }
 }
 
 impl<S, E> Reply<Responder> for (Payload, S)
@@ -211,4 +216,24 @@ pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Payload {
     Payload::response(status)
         .header("Content-Type", "text/plain; charset=utf-8")
         .body(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is logged names the way that there is.
+    #[test]
+    fn what_is_no_answer() {
+        for (status, mistake) in [
+            (100, Some(UseError::InterimStatus)),
+            (101, Some(UseError::SwitchNeedsHandOff)),
+            (103, Some(UseError::InterimStatus)),
+            (200, None),
+            (600, None),
+        ] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(no_answer(status), mistake, "{status}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::receiver::{Bodies, Receiver, Serve};
 use super::request::HttpRequest;
-use super::response::{Reply as _, apology};
+use super::response::{Reply as _, apology, no_answer};
 use crate::error::UseError;
 use crate::payload::{Headers, Payload, TransferMode, allows_body};
 use crate::session::{BodySender, HttpSession, Incoming, Owed, Responder, SessionContext};
@@ -152,8 +152,8 @@ where
 
 /// Makes the head. The length is that of the body if it is exact, and otherwise the one that the service set.
 fn head(parts: &Parts, exact: Option<u64>, asked: Asked) -> Result<Payload, UseError> {
-    if parts.status.is_informational() {
-        return Err(UseError::InterimStatus);
+    if let Some(mistake) = no_answer(parts.status) {
+        return Err(mistake);
     }
     let mut head = Payload::response(parts.status);
     *head.headers_mut() = Headers::try_from(&parts.headers)?;
