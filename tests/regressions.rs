@@ -804,6 +804,25 @@ async fn what_comes_behind_a_close_costs_no_answer() {
     }
 }
 
+/// Behind its last answer a server reads on, unless the peer asked for the close, sent no body, and got a short answer.
+#[actix::test]
+async fn behind_which_answers_a_server_reads_on() {
+    let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+    for (request, length, reads_on) in [(get, 2, false), (get, 20_000, true), (post, 2, true)] {
+        // More than the connection holds, so that it is written only if it is read.
+        let more = vec![b'\n'; 1 << 20];
+        let mut served = serve_with(SessionOptions::default(), 32 << 10, move |_, session| {
+            session.respond(Payload::response(StatusCode::OK).body("x".repeat(length)));
+        });
+        served.peer.send(request).await;
+        served.peer.until(&"x".repeat(length)).await;
+        let written = tokio::time::timeout(PATIENCE, served.peer.io.write_all(&more)).await;
+        let written = written.expect("it is read, or fails");
+        assert_eq!(written.is_ok(), reads_on, "{request} {length}");
+    }
+}
+
 /// The rest of an answered request is late, and comes after the connection was given up: the answer comes whole.
 #[actix::test]
 async fn a_rest_that_is_late_costs_no_answer() {

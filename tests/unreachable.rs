@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use common::Recorder;
+use common::{PATIENCE, Recorder};
 use http_actors::error::CancelCause;
 use http_actors::message::{Apply, Dispose, SendChunk};
 use http_actors::{
@@ -17,7 +17,7 @@ use http_actors::{
 };
 use socket2::{SockFilter, SockRef};
 use tokio::sync::mpsc;
-use tokio::time::interval;
+use tokio::time::{interval, timeout};
 
 /// As soon as the kernel can tell, and no clock of the session.
 fn soon() -> Timeouts {
@@ -84,7 +84,8 @@ async fn client_is_cut_off(beats: bool) {
         .expect("a socket");
     client.read_exact(&mut [0]).expect("the answer");
     cut_off(&client);
-    let outcome = heard.recv().await.expect("the end");
+    let outcome = timeout(PATIENCE, heard.recv()).await.expect("noticed");
+    let outcome = outcome.expect("the end");
     assert_eq!(outcome, Outcome::Cancelled(CancelCause::PeerReset));
     server.handle().do_send(Dispose);
     server.await.expect("a clean end");

@@ -13,6 +13,7 @@ use http_actors::{
     StatusCode, handler_fn,
 };
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(300);
@@ -68,7 +69,8 @@ async fn a_wait_has_an_end() {
     let mut first = pin!(client.request(gate.get("/")));
     assert!(poll!(first.as_mut()).is_pending());
     let post = Payload::post(gate.url("/late")).expect("a url");
-    let error = client.request(post).await.expect_err("none is free");
+    let answered = timeout(LONG, client.request(post)).await.expect("a limit");
+    let error = answered.expect_err("none is free");
     assert_busy(&error);
     assert!(error.is_retry_safe());
     let again = error.into_payload().expect("it was not sent");
@@ -97,7 +99,7 @@ async fn a_wait_behind_a_redirect() {
     let error = tokio::select! {
         biased;
         answered = next => panic!("{answered:?}"),
-        answered = first => answered.expect_err("none is free"),
+        answered = timeout(LONG, first) => answered.expect("a limit").expect_err("none is free"),
     };
     assert_busy(&error);
     assert!(error.is_retry_safe());
