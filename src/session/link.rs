@@ -16,7 +16,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::HttpSession;
-use super::builder::PayloadBuilder;
+use super::awaited::Awaited;
+use super::builder::{PayloadBuilder, Wiring};
 use super::credit::Ledger;
 use super::deadline::RareDeadline;
 use super::handoff::{Released, Taker, Upgraded};
@@ -27,6 +28,7 @@ use super::memory::{Keeping, Stake};
 use super::meter;
 use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room, Teardown};
+use super::role::Role;
 use super::sink::{Loss, Sink};
 use super::step::Step;
 use super::trace::{Trace, Traced};
@@ -34,7 +36,7 @@ use super::unsent::{Unheard, Unsent};
 use super::watch::Watchers;
 use crate::error::{CloseReason, Refused, RefusedReason, UseError};
 use crate::payload::{Headers, MessageId};
-use crate::transport::{self, Peer, TlsInfo};
+use crate::transport::{self, Halves, Peer, TlsInfo};
 
 /// The connection, without the exchanges on it.
 #[derive(Debug)]
@@ -356,6 +358,29 @@ impl Link {
         self.outbound
             .encoder
             .finish(trailers, &mut self.outbound.buffer)
+    }
+
+    /// Attaches the connection that was opened for a client, and starts its builder.
+    pub(super) fn attach(&mut self, halves: Halves, awaited: Awaited) {
+        let Halves {
+            read,
+            write,
+            peer,
+            tls,
+        } = self.options.tapped(halves);
+        let Some(address) = self.address.upgrade() else {
+            return;
+        };
+        let wiring = Wiring::new(read, address, self.epoch, &self.options);
+        self.builder = Some(PayloadBuilder::of_responses(wiring, awaited).start());
+        self.peer = peer;
+        self.tls = tls;
+        self.trace
+            .session
+            .connected(&self.peer, self.tls.as_deref());
+        self.opened = Instant::now();
+        self.counted = Some(meter::ConnectionGauge::open(Role::Client));
+        self.outbound.attach(write);
     }
 
     /// Detaches a client's lost connection; another one may follow.

@@ -11,7 +11,6 @@ mod builder;
 mod client;
 mod clock;
 mod codec;
-mod connection;
 mod context;
 mod credit;
 mod deadline;
@@ -42,7 +41,6 @@ mod outbuf;
 mod owed;
 mod pair;
 mod pieces;
-mod place;
 mod private;
 mod record;
 mod reply;
@@ -51,6 +49,7 @@ mod role;
 mod server;
 mod side;
 mod sink;
+mod start;
 mod step;
 mod tenure;
 mod trace;
@@ -76,7 +75,6 @@ use crate::transport::{self, Halves, Origin};
 pub use body::BodySender;
 pub(crate) use client::Through;
 pub use codec::{CodecError, Frame, HttpCodec};
-pub(crate) use connection::Way;
 pub use context::SessionContext;
 use ended::Ended;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
@@ -101,6 +99,7 @@ pub(crate) use owed::Owed;
 pub use record::{Detail, Kept, Logger, Record, RefusedRequest};
 pub use responder::{Answer, MuteGuard, Responder};
 pub use sink::{BodyPart, NoMore, Part};
+pub(crate) use start::Way;
 use step::Step;
 pub(crate) use tenure::{Seat, Seats, Tenure};
 use trace::Traced;
@@ -167,7 +166,7 @@ impl HttpSession {
         tenure: Tenure,
         make: impl FnOnce(Addr<Self>) -> (Box<dyn HttpHandler>, T),
     ) -> T {
-        connection::open(halves, options, tenure, make)
+        start::open(halves, options, tenure, make)
     }
 
     /// Makes a client session. It connects for its first request, and again after its connection was lost (P71, P74,
@@ -214,7 +213,7 @@ impl HttpSession {
     where
         F: HandlerFactory,
     {
-        connection::connect(Way::to(origin), options.into(), |session| {
+        start::connect(Way::to(origin), options.into(), |session| {
             Box::new(factory.handler(session))
         })
     }
@@ -226,7 +225,7 @@ impl HttpSession {
         options: Arc<SessionOptions>,
         make: impl FnOnce(Addr<Self>) -> Box<dyn HttpHandler> + Send + 'static,
     ) -> Addr<Self> {
-        connection::connect_on(arbiter, way, options, make)
+        start::connect_on(arbiter, way, options, make)
     }
 
     /// Makes a client session on an open connection: a tunnel, a TLS stream, a pipe in a test.
@@ -245,7 +244,7 @@ impl HttpSession {
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         F: HandlerFactory,
     {
-        connection::given(
+        start::given(
             transport::split(io),
             host.into(),
             options.into(),

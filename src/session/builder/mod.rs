@@ -9,6 +9,7 @@ mod decode;
 mod input;
 mod pace;
 mod private;
+mod wiring;
 
 use std::io;
 use std::pin::Pin;
@@ -26,6 +27,7 @@ use tokio_util::io::poll_read_buf;
 use clock::Clock;
 use input::Size;
 use pace::Pace;
+pub(super) use wiring::Wiring;
 
 use super::HttpSession;
 use super::awaited::Awaited;
@@ -35,7 +37,7 @@ use super::memory::Stake;
 use super::options::SessionOptions;
 use super::tenure::Tenure;
 use crate::transport::{self, Hangup};
-use crate::wire::{Decoder, Rules};
+use crate::wire::Decoder;
 
 /// How many bytes are read and dropped after our last answer. Many clients read no answer before they have sent a whole
 /// upload, and would lose it in the reset that a close causes.
@@ -95,15 +97,6 @@ enum State {
     Refused,
     /// Input is read and dropped, at most this many bytes.
     Lingering(usize),
-}
-
-/// What a builder needs at a server and at a client.
-pub(super) struct Wiring {
-    pub(super) read: transport::ReadHalf,
-    pub(super) session: Addr<HttpSession>,
-    pub(super) epoch: Epoch,
-    pub(super) rules: Arc<Rules>,
-    pub(super) options: Arc<SessionOptions>,
 }
 
 impl PayloadBuilder {

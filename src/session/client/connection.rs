@@ -11,7 +11,6 @@ use actix::Addr;
 
 use crate::session::HttpSession;
 use crate::session::awaited::{Awaited, Partial};
-use crate::session::connection;
 use crate::session::deadline::DeadlineTimer;
 use crate::session::inbound::RequestQuery;
 use crate::session::link::Link;
@@ -94,7 +93,7 @@ impl Connection {
         self.look = Look::Needed;
         self.deadline.set(None);
         self.awaited = Awaited::default();
-        connection::attach(link, halves, self.awaited.clone());
+        link.attach(halves, self.awaited.clone());
     }
 
     /// Whether the server has sent bytes between two exchanges, which belong to no response (RFC 9112 section 6.3), or

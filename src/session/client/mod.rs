@@ -8,7 +8,7 @@ mod ends;
 mod flight;
 mod intake;
 mod request;
-mod tunnel;
+mod through;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -31,24 +31,7 @@ use crate::payload::{MessageId, Payload};
 use crate::transport::{Origin, Scheme};
 pub(super) use connection::{Connect, Connection};
 use flight::{Flight, Receiving, Sending};
-pub(super) use tunnel::tunnel;
-
-/// The field of a request that carries the credentials for a proxy.
-const PROXY_AUTHORIZATION: &str = "Proxy-Authorization";
-
-/// A proxy between a client and its server.
-#[derive(Clone)]
-pub(crate) struct Through {
-    /// The value of `Proxy-Authorization` for the proxy. The server never gets it.
-    pub(crate) authorization: Option<String>,
-}
-
-/// Credentials stay out of logs.
-impl std::fmt::Debug for Through {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Through")
-    }
-}
+pub(crate) use through::Through;
 
 #[derive(Debug)]
 pub(super) struct Client {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::connection::State;
 use super::ends::aborted;
-use super::{Client, Flight, PROXY_AUTHORIZATION, Sending, Through};
+use super::{Client, Flight, Sending};
 use crate::error::{FailureReason, Refused, RefusedReason, UseError};
 use crate::payload::{Headers, Known, MessageId, Payload};
 use crate::session::exchange::Outcome;
@@ -18,7 +18,7 @@ use crate::session::handoff::Taker;
 use crate::session::link::{Event, Link};
 use crate::session::meter;
 use crate::session::outbound::{Room, Teardown};
-use crate::transport::{ConnectError, Origin};
+use crate::transport::ConnectError;
 use crate::wire::{Expected, Target};
 
 /// How long a request waits for the server's 100 before its body is sent anyway (RFC 9110 section 10.1.1).
@@ -308,31 +308,6 @@ impl Client {
         let taken = link.outbound.buffer.total();
         for flight in self.sent() {
             flight.note_taken(taken, || link.now());
-        }
-    }
-}
-
-impl Through {
-    /// Addresses a request to the proxy: an absolute URL, and the credentials (RFC 9112 section 3.2.2).
-    fn address(&self, request: &mut Payload, origin: Option<&Origin>) {
-        let message = request.message_mut();
-        let uri = &message.start.line().uri;
-        if uri.authority().is_none()
-            && let Some(origin) = origin
-        {
-            message.start.line_mut().uri = origin.at(uri);
-        }
-        if let Some(authorization) = &self.authorization
-            && let Err(mistake) = message.headers.insert(PROXY_AUTHORIZATION, authorization)
-        {
-            message.mistake.get_or_insert(mistake);
-        }
-    }
-
-    /// Removes the credentials from a request that is returned to its sender.
-    pub(super) fn forget(&self, request: &mut Payload) {
-        if self.authorization.is_some() {
-            request.headers_mut().remove(PROXY_AUTHORIZATION);
         }
     }
 }

@@ -3,13 +3,15 @@
 //! Two tasks would be correct too. In one task, what the builder reads is handled, answered and written while its
 //! memory is in the cache. With two, and thousands of busy connections, other builders would run in between.
 
+mod place;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::place::{Place, Placed};
+pub(super) use place::{Place, Placed};
 
 /// How many rounds the two actors may run before the rest of the arbiter gets a turn.
 const ROUNDS: u32 = 4;

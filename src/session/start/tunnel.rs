@@ -6,10 +6,10 @@ use std::sync::Arc;
 use actix::Addr;
 use http::Method;
 
-use super::{PROXY_AUTHORIZATION, Through};
+use super::given;
 use crate::payload::Payload;
 use crate::session::HttpSession;
-use crate::session::connection;
+use crate::session::client::Through;
 use crate::session::context::SessionContext;
 use crate::session::handler::HttpHandler;
 use crate::session::handoff::NotUpgraded;
@@ -19,7 +19,7 @@ use crate::transport::{ConnectError, Halves, Origin};
 
 /// Asks a proxy for a tunnel to an origin, over an open connection to the proxy. A separate session sends the CONNECT,
 /// and hands the connection over.
-pub(in crate::session) async fn tunnel(
+pub(super) async fn tunnel(
     halves: Halves,
     origin: &Origin,
     through: &Through,
@@ -31,9 +31,7 @@ pub(in crate::session) async fn tunnel(
         .parse()
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut request = Payload::request(Method::CONNECT, target);
-    if let Some(authorization) = &through.authorization {
-        request = request.header(PROXY_AUTHORIZATION, authorization);
-    }
+    through.authorize(&mut request);
     let options = match options.tap {
         None => options.clone(),
         // The traffic in the tunnel is tapped later, as plain text.
@@ -42,7 +40,7 @@ pub(in crate::session) async fn tunnel(
             ..SessionOptions::clone(options)
         }),
     };
-    let session = connection::given(halves, String::new(), options, |_| Box::new(Deaf));
+    let session = given(halves, String::new(), options, |_| Box::new(Deaf));
     let asking = Asking(session);
     match asking.0.send(HandOff(request)).await {
         Ok(Ok(tunnel)) => tunnel

@@ -1,6 +1,8 @@
-//! The start of a connection: its two actors.
+//! The start of a session: at a server with its connection, at a client with the way to one.
 
-use std::cell::RefCell;
+mod tunnel;
+mod way;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,23 +11,22 @@ use actix_rt::ArbiterHandle;
 use tokio::time::Instant;
 
 use super::HttpSession;
-use super::awaited::Awaited;
 use super::builder::{PayloadBuilder, Wiring};
-use super::client::{Client, Connect, Connection, Through, tunnel};
+use super::client::{Client, Connection};
 use super::context::SessionContext;
 use super::handler::HttpHandler;
 use super::inbound::Epoch;
 use super::link::Link;
 use super::meter;
 use super::options::SessionOptions;
-use super::pair;
-use super::place::Place;
+use super::pair::{self, Place};
 use super::role::Role;
 use super::server::Server;
 use super::side::Side;
 use super::tenure::Tenure;
-use crate::transport::{self, ConnectError, Halves, Origin, Scheme};
-use crate::wire::Rules;
+use crate::transport::Halves;
+
+pub(crate) use way::Way;
 
 /// Starts the two actors of a server connection on the current arbiter. Returns what was made beside the handler.
 pub(super) fn open<T>(
@@ -64,64 +65,12 @@ pub(super) fn open<T>(
         .session
         .connected(&link.peer, link.tls.as_deref());
     link.counted = Some(meter::ConnectionGauge::open(Role::Server));
-    let wiring = wiring(read, address, Epoch::default(), &link.options);
+    let wiring = Wiring::new(read, address, Epoch::default(), &link.options);
     pair::spawn(
         Place::new(builder.into_future(PayloadBuilder::of_requests(wiring, tenure, stake, now))),
         Place::new(session.into_future(actor)),
     );
     beside
-}
-
-/// Where a client session connects to, and through what.
-#[derive(Debug, Clone)]
-pub(crate) struct Way {
-    pub(crate) origin: Origin,
-    /// The proxy to connect to instead, and its credentials.
-    pub(crate) proxy: Option<(Origin, Through)>,
-}
-
-impl Way {
-    /// Straight to the origin.
-    pub(super) fn to(origin: Origin) -> Self {
-        Self {
-            origin,
-            proxy: None,
-        }
-    }
-
-    fn client(self, options: &Arc<SessionOptions>) -> Client {
-        let host = self.origin.authority().to_owned();
-        let origin = self.origin.clone();
-        // Through a tunnel, requests are addressed to the server and not to the proxy.
-        let through = self
-            .proxy
-            .as_ref()
-            .filter(|_| origin.scheme() == Scheme::Http)
-            .map(|(_, through)| through.clone());
-        let options = options.clone();
-        let connect: Connect = Box::new(move || {
-            let (way, options) = (self.clone(), options.clone());
-            Box::pin(async move { way.connect(&options).await })
-        });
-        let connection = Connection::lazy(connect);
-        Client::new(connection, host, Some(origin), Instant::now()).through(through)
-    }
-
-    async fn connect(self, options: &Arc<SessionOptions>) -> Result<Halves, ConnectError> {
-        let route = &options.route;
-        let patience = options.timeouts.patience();
-        let Some((proxy, through)) = &self.proxy else {
-            return transport::connect(&self.origin, route, patience).await;
-        };
-        let halves = transport::connect(proxy, route, patience).await?;
-        match self.origin.scheme() {
-            Scheme::Http => Ok(halves),
-            Scheme::Https => {
-                let tunnel = tunnel(halves, &self.origin, through, options).await?;
-                transport::secure(tunnel, &self.origin, route).await
-            }
-        }
-    }
 }
 
 /// Starts a client session that connects when it has something to send.
@@ -177,60 +126,4 @@ fn client(
         side: Side::Client(Box::new(side)),
     };
     HttpSession::new(make(address.clone()), context)
-}
-
-/// Gives a client session the connection that was opened for it.
-pub(super) fn attach(link: &mut Link, halves: Halves, awaited: Awaited) {
-    let Halves {
-        read,
-        write,
-        peer,
-        tls,
-    } = link.options.tapped(halves);
-    let Some(address) = link.address.upgrade() else {
-        return;
-    };
-    let wiring = wiring(read, address, link.epoch, &link.options);
-    link.builder = Some(PayloadBuilder::of_responses(wiring, awaited).start());
-    link.peer = peer;
-    link.tls = tls;
-    link.trace
-        .session
-        .connected(&link.peer, link.tls.as_deref());
-    link.opened = Instant::now();
-    link.counted = Some(meter::ConnectionGauge::open(Role::Client));
-    link.outbound.attach(write);
-}
-
-fn wiring(
-    read: transport::ReadHalf,
-    session: Addr<HttpSession>,
-    epoch: Epoch,
-    options: &Arc<SessionOptions>,
-) -> Wiring {
-    Wiring {
-        read,
-        session,
-        epoch,
-        rules: rules(options),
-        options: options.clone(),
-    }
-}
-
-/// The decoding rules of a connection, shared with the last connection on this thread if they are equal. That saves a
-/// hundred bytes.
-fn rules(options: &SessionOptions) -> Arc<Rules> {
-    thread_local! {
-        static LAST: RefCell<Arc<Rules>> = RefCell::default();
-    }
-    let rules = Rules {
-        limits: options.limits.clone(),
-        leniency: options.leniency,
-    };
-    LAST.with_borrow_mut(|last| {
-        if **last != rules {
-            *last = Arc::new(rules);
-        }
-        last.clone()
-    })
 }

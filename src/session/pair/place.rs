@@ -10,10 +10,10 @@ use std::thread::LocalKey;
 
 use actix::dev::ContextFut;
 
-use super::HttpSession;
-use super::builder::PayloadBuilder;
-use super::pair::Pair;
+use super::Pair;
 use crate::payload::Spare;
+use crate::session::HttpSession;
+use crate::session::builder::PayloadBuilder;
 
 /// A box that may contain a future.
 type Kept<F> = Pin<Box<Option<F>>>;
@@ -29,7 +29,9 @@ thread_local! {
 }
 
 /// A future whose boxes a thread keeps.
-pub(super) trait Placed: Future<Output = ()> + Sized + 'static {
+pub(in crate::session) trait Placed:
+    Future<Output = ()> + Sized + 'static
+{
     fn boxes() -> &'static LocalKey<Spare<Kept<Self>>>;
 }
 
@@ -52,10 +54,10 @@ impl Placed for Both {
 }
 
 /// A future in its box.
-pub(super) struct Place<F: Placed>(Option<Kept<F>>);
+pub(in crate::session) struct Place<F: Placed>(Option<Kept<F>>);
 
 impl<F: Placed> Place<F> {
-    pub(super) fn new(future: F) -> Self {
+    pub(in crate::session) fn new(future: F) -> Self {
         Self(Some(match Spare::take_from(F::boxes()) {
             Some(mut kept) => {
                 kept.set(Some(future));

@@ -1,0 +1,62 @@
+//! Where a client session connects to, and how.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::tunnel::tunnel;
+use crate::session::client::{Client, Connect, Connection, Through};
+use crate::session::options::SessionOptions;
+use crate::transport::{self, ConnectError, Halves, Origin, Scheme};
+
+/// Where a client session connects to, and through what.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    pub(crate) origin: Origin,
+    /// The proxy to connect to instead, and its credentials.
+    pub(crate) proxy: Option<(Origin, Through)>,
+}
+
+impl Way {
+    /// Straight to the origin.
+    pub(in crate::session) fn to(origin: Origin) -> Self {
+        Self {
+            origin,
+            proxy: None,
+        }
+    }
+
+    pub(super) fn client(self, options: &Arc<SessionOptions>) -> Client {
+        let host = self.origin.authority().to_owned();
+        let origin = self.origin.clone();
+        // Through a tunnel, requests are addressed to the server and not to the proxy.
+        let through = self
+            .proxy
+            .as_ref()
+            .filter(|_| origin.scheme() == Scheme::Http)
+            .map(|(_, through)| through.clone());
+        let options = options.clone();
+        let connect: Connect = Box::new(move || {
+            let (way, options) = (self.clone(), options.clone());
+            Box::pin(async move { way.connect(&options).await })
+        });
+        let connection = Connection::lazy(connect);
+        Client::new(connection, host, Some(origin), Instant::now()).through(through)
+    }
+
+    async fn connect(self, options: &Arc<SessionOptions>) -> Result<Halves, ConnectError> {
+        let route = &options.route;
+        let patience = options.timeouts.patience();
+        let Some((proxy, through)) = &self.proxy else {
+            return transport::connect(&self.origin, route, patience).await;
+        };
+        let halves = transport::connect(proxy, route, patience).await?;
+        match self.origin.scheme() {
+            Scheme::Http => Ok(halves),
+            Scheme::Https => {
+                let tunnel = tunnel(halves, &self.origin, through, options).await?;
+                transport::secure(tunnel, &self.origin, route).await
+            }
+        }
+    }
+}
