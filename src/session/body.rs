@@ -7,7 +7,8 @@ use actix::Addr;
 use bytes::Bytes;
 
 use super::HttpSession;
-use super::inbound::{Abandon, Accompany, Departure, LastPiece, Parcel, Piece};
+use super::inbound::{Abandon, Accompany, Departure, LastPiece, Piece};
+use super::parcel::Parcel;
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{Headers, MessageId};
 

@@ -9,12 +9,11 @@ use tokio::sync::oneshot;
 
 use super::HttpSession;
 use super::body::BodySender;
-use super::ended::Ended;
 use super::handoff::{Taker, Upgrade};
 use super::inbound::{Credit, Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
 use super::leave::{Leave, Left};
-use super::link::{Event, Link};
+use super::link::Link;
 use super::memory::Keeping;
 use super::options::HalfClose;
 use super::outbound::Room;
@@ -22,7 +21,6 @@ use super::reply::PartReply;
 use super::responder::{MuteGuard, Responder};
 use super::side::Side;
 use super::sink::{BodyPart, NoMore, Part, Sink};
-use super::step::{Intake, Step};
 use super::unsent::Unsent;
 use super::waiter;
 use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason};
@@ -132,7 +130,7 @@ impl SessionContext {
 
     /// Cancels the current exchange; see [`Cancel::current`](crate::message::Cancel::current).
     pub fn cancel_current(&mut self) {
-        self.end_cancelled(CancelCause::Local);
+        self.side.end_cancelled(&mut self.link, CancelCause::Local);
     }
 
     /// Cancels every exchange that has begun or waits; see [`Cancel::all`](crate::message::Cancel::all).
@@ -394,7 +392,7 @@ impl SessionContext {
         }
     }
 
-    // For the client.
+    // For the services and clients of this crate.
 
     /// The request of the exchange whose end is being reported, if it was not answered and can be sent again unchanged.
     pub(crate) fn take_unanswered(&mut self) -> Option<Payload> {
@@ -414,6 +412,8 @@ impl SessionContext {
         self.link.keeping()
     }
 
+    // For the session.
+
     /// Fails the exchange if its answer was refused as unusable: otherwise the client would wait forever.
     pub(super) fn fail_if_unusable(&mut self, refused: &Refused<Unsent>) {
         if let (Unsent::Payload(answer), RefusedReason::Unusable(mistake)) =
@@ -425,66 +425,7 @@ impl SessionContext {
         }
     }
 
-    // For the session.
-
-    /// The next call of the handler. `None` if there is nothing to call it for now.
-    #[inline]
-    pub(super) fn next_step(&mut self) -> Option<Step> {
-        loop {
-            self.link.take_unheard_refusals();
-            self.side.fail_if_piece_lost(&mut self.link);
-            if let Some(event) = self.link.events.pop_front() {
-                if let Event::NeedBody(message) = event {
-                    self.side.unpark(&mut self.link, message);
-                }
-                return Some(Step::Event(event));
-            }
-            if self.side.has_ended() {
-                return Some(Step::Ended);
-            }
-            if !self.link.is_open() || self.link.waits_for_sink() {
-                return None;
-            }
-            match self.side.next_inbound(&mut self.link) {
-                Intake::Step(step) => {
-                    if let Some(step) = self.link.divert(step) {
-                        return Some(step);
-                    }
-                }
-                Intake::Again => {}
-                Intake::Wait => return None,
-            }
-        }
-    }
-
-    pub(super) fn take_ended(&mut self) -> Option<Ended> {
-        self.side.take_ended(&mut self.link)
-    }
-
-    /// Enters the span for this call of the handler.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn enter(&mut self, step: &Step) -> tracing::span::EnteredSpan {
-        let trace = &mut self.link.trace;
-        let span = match step {
-            Step::Ended => std::mem::take(&mut trace.ended).or(&trace.session),
-            Step::Event(Event::NeedBody(message)) => {
-                self.side.span(Some(*message)).or(&trace.session)
-            }
-            _ => self.side.span(None).or(&trace.session),
-        };
-        span.unwrap_or_else(tracing::Span::none).entered()
-    }
-
-    pub(super) fn end_cancelled(&mut self, cause: CancelCause) {
-        self.side.end_cancelled(&mut self.link, cause);
-    }
-
     pub(super) fn end_failed(&mut self, reason: FailureReason) {
         self.side.end_failed(&mut self.link, reason);
-    }
-
-    pub(super) fn promise_continue(&mut self) {
-        self.side.promise_continue(&mut self.link);
     }
 }

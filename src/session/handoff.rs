@@ -13,7 +13,7 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::inbound::Receipt;
+use super::parcel::Receipt;
 use crate::error::{Refused, causes};
 use crate::payload::Payload;
 use crate::transport::{self, Halves, Peer, TlsInfo};

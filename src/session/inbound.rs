@@ -1,7 +1,6 @@
 //! The private behaviours: the messages between the two actors of a connection, and from handles to the session. They
 //! cannot be named outside the crate (P13).
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,13 +10,11 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::HttpSession;
-use super::context::SessionContext;
-use super::handler::HttpHandler;
 use super::handoff::{self, NotUpgraded, Upgraded};
 use super::meter::Stamp;
 use super::options::{Buffers, HalfClose};
-use super::trace::Traced;
-use crate::error::{Deadline, Refused, RefusedReason, WireError};
+use super::parcel::Parcel;
+use crate::error::{Deadline, WireError};
 use crate::payload::{Headers, MessageId, Payload};
 use crate::wire::{Facts, Trailers};
 
@@ -203,54 +200,6 @@ pub(crate) struct Shed;
 #[rtype(result = "()")]
 pub(crate) struct CutOff;
 
-// From the pool of a client.
-
-/// A request with its own handler, which replaces the session's handler from this exchange on. Only for a session that
-/// nobody else sends requests to. If the message is dropped unhandled, the request is returned.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Ask {
-    content: Option<(Payload, Box<dyn Asker>)>,
-    /// The span of the caller.
-    caller: Traced,
-}
-
-/// The handler of one exchange.
-pub(crate) trait Asker: HttpHandler + Send + fmt::Debug {
-    /// The session refused the request. `session` is passed if this handler must return it to the pool.
-    fn turned_away(
-        self: Box<Self>,
-        refused: Refused<Payload>,
-        session: Option<&mut SessionContext>,
-    );
-}
-
-impl Ask {
-    pub(crate) fn new(request: Payload, asker: Box<dyn Asker>) -> Self {
-        Self {
-            content: Some((request, asker)),
-            caller: Traced::current(),
-        }
-    }
-
-    pub(crate) fn caller(&mut self) -> Traced {
-        std::mem::take(&mut self.caller)
-    }
-
-    /// The request and its handler. `None` if they were taken out before.
-    pub(crate) fn open(mut self) -> Option<(Payload, Box<dyn Asker>)> {
-        self.content.take()
-    }
-}
-
-impl Drop for Ask {
-    fn drop(&mut self) {
-        if let Some((request, asker)) = self.content.take() {
-            asker.turned_away(Refused::new(RefusedReason::Closing, request), None);
-        }
-    }
-}
-
 // From responders and body writers to the session. They carry their own reply channel and never use `Addr::send`, whose
 // messages are dropped unhandled when the caller stops waiting (X14).
 
@@ -366,48 +315,4 @@ pub(crate) struct LastPiece {
     pub(crate) message: MessageId,
     pub(crate) number: u64,
     pub(crate) parcel: Parcel<Option<Headers>, ()>,
-}
-
-/// The content of a message, with the channel for the answer.
-///
-/// If it is dropped unhandled, for example with the mailbox of a session that ended, the content is returned in the
-/// error.
-#[derive(Debug)]
-pub(crate) struct Parcel<M, R, E: From<Refused<M>> = Refused<M>> {
-    content: Option<(M, WayBack<R, E>)>,
-}
-
-type WayBack<R, E> = oneshot::Sender<Result<R, E>>;
-
-/// Resolves to the answer to a [`Parcel`].
-pub(crate) type Receipt<R, E> = oneshot::Receiver<Result<R, E>>;
-
-impl<M, R, E: From<Refused<M>>> Parcel<M, R, E> {
-    pub(crate) fn new(message: M) -> (Self, Receipt<R, E>) {
-        let (sender, receipt) = oneshot::channel();
-        (
-            Self {
-                content: Some((message, sender)),
-            },
-            receipt,
-        )
-    }
-
-    /// The content and the sender of the answer.
-    pub(crate) fn open(mut self) -> (M, WayBack<R, E>) {
-        match self.content.take() {
-            Some(content) => content,
-            None => unreachable!("only `open` and `drop` empty a parcel, and both consume it"),
-        }
-    }
-}
-
-impl<M, R, E: From<Refused<M>>> Drop for Parcel<M, R, E> {
-    fn drop(&mut self) {
-        if let Some((message, sender)) = self.content.take() {
-            let refused = Refused::new(RefusedReason::Closing, message);
-            // If nobody waits any more, the message is dropped.
-            let _ = sender.send(Err(refused.into()));
-        }
-    }
 }

@@ -8,7 +8,7 @@ use futures_core::Stream;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::Incoming;
+use super::incoming::Incoming;
 use crate::error::BodyError;
 
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]

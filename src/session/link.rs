@@ -30,7 +30,7 @@ use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room, Teardown};
 use super::role::Role;
 use super::sink::{Loss, Sink};
-use super::step::Step;
+use super::step::{Event, Step};
 use super::trace::{Trace, Traced};
 use super::unsent::{Unheard, Unsent};
 use super::watch::Watchers;
@@ -99,17 +99,6 @@ pub(super) enum Phase {
         teardown: Teardown,
     },
     Closed,
-}
-
-/// A pending call of the handler, made after the current call has returned.
-#[derive(Debug)]
-pub(super) enum Event {
-    NeedBody(MessageId),
-    Throttled,
-    Unthrottled,
-    HalfClosed,
-    Leaving,
-    Refused(Box<Refused<Unsent>>),
 }
 
 impl Link {

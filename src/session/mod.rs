@@ -1,13 +1,16 @@
 //! The session: one connection, two actors. Floors 2 and 3.
 //!
 //! [`HttpSession`] has the handler and the sending side, [`builder::PayloadBuilder`] the receiving side. They
-//! communicate by the messages of `inbound.rs`. This file contains no logic for bytes or framing. It has the actor, and
-//! the loop that calls the handler; its behaviours are in `behaviours.rs`, `handles.rs` and `private.rs`.
+//! communicate by the messages of `inbound.rs`. This file contains no logic for bytes or framing. It has the actor and
+//! its I/O; the calls of the handler are in `calls.rs`, its behaviours in `behaviours.rs`, `handles.rs` and
+//! `private.rs`.
 
+mod ask;
 mod awaited;
 mod behaviours;
 mod body;
 mod builder;
+mod calls;
 mod client;
 mod clock;
 mod codec;
@@ -40,6 +43,7 @@ mod outbound;
 mod outbuf;
 mod owed;
 mod pair;
+mod parcel;
 mod pieces;
 mod private;
 mod record;
@@ -58,7 +62,6 @@ mod waiter;
 mod watch;
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -69,19 +72,17 @@ use actix_rt::ArbiterHandle;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{CancelCause, CloseReason};
-use crate::payload::Payload;
 use crate::transport::{self, Halves, Origin};
 
+pub(crate) use ask::{Ask, Asker};
 pub use body::BodySender;
 pub(crate) use client::Through;
 pub use codec::{CodecError, Frame, HttpCodec};
 pub use context::SessionContext;
-use ended::Ended;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler};
 pub use handoff::{NotUpgraded, Upgrade, Upgraded};
-pub(crate) use inbound::{Abandon, Accompany, Ask, Asker, Departure};
-pub(crate) use inbound::{CutOff, Shed};
+pub(crate) use inbound::{Abandon, Accompany, CutOff, Departure, Shed};
 pub(crate) use incoming::Feed;
 pub use incoming::Incoming;
 pub use info::{SessionInfo, SessionPhase};
@@ -100,9 +101,7 @@ pub use record::{Detail, Kept, Logger, Record, RefusedRequest};
 pub use responder::{Answer, MuteGuard, Responder};
 pub use sink::{BodyPart, NoMore, Part};
 pub(crate) use start::Way;
-use step::Step;
 pub(crate) use tenure::{Seat, Seats, Tenure};
-use trace::Traced;
 pub use unsent::Unsent;
 pub use watch::{Terminated, Watch};
 
@@ -260,54 +259,6 @@ impl HttpSession {
         }
     }
 
-    // The loop.
-
-    /// Makes all calls of the handler that are due.
-    fn settle(&mut self) {
-        while let Some(step) = self.context.next_step() {
-            self.tell(step);
-        }
-        self.context.side.grant(&mut self.context.link);
-    }
-
-    /// Makes one call of the handler. A panic in it costs this connection and nothing else.
-    fn tell(&mut self, step: Step) {
-        let Self {
-            handler, context, ..
-        } = self;
-        let apply = matches!(step, Step::Apply(_));
-        let ended = match step {
-            Step::Ended => context.take_ended(),
-            _ => None,
-        };
-        let inside = Traced::is_on().then(|| context.enter(&step));
-        let called = catch_unwind(AssertUnwindSafe(|| {
-            let ended = ended.as_ref().map(Ended::exchange);
-            step.call(&mut **handler, context, ended);
-        }));
-        // Dropped here, so that the usual empty case costs one check and no call.
-        let _left = inside.map(drop);
-        self.context.link.telling_refusal = false;
-        if let Some(ended) = ended {
-            ended.recycle();
-        }
-        if called.is_err() {
-            self.replace_broken();
-        } else if apply {
-            self.context.promise_continue();
-        }
-    }
-
-    /// The handler panicked. Its state is unknown, so it is never called again.
-    #[cold]
-    fn replace_broken(&mut self) {
-        let handler = std::mem::replace(&mut self.handler, Box::new(Broken));
-        // Its drop may panic too, for example because of a poisoned lock.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
-        self.context.side.panicked(&mut self.context.link);
-        self.context.link.close_and_linger(CloseReason::Aborted);
-    }
-
     /// Counts a message, and gives the I/O future a turn after many.
     fn count(&mut self, ctx: &mut Context<Self>) {
         self.turn += 1;
@@ -408,13 +359,6 @@ impl HttpSession {
         ctx.stop();
         Poll::Ready(())
     }
-}
-
-/// Stands in for a handler that panicked.
-struct Broken;
-
-impl HttpHandler for Broken {
-    fn apply(&mut self, _payload: Payload, _session: &mut SessionContext) {}
 }
 
 /// The I/O of a session, polled after its mailbox: everything that one turn produced is sent in one write.

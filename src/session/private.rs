@@ -4,6 +4,7 @@
 use actix::Handler;
 
 use super::HttpSession;
+use super::ask::Ask;
 use super::context::SessionContext;
 use super::inbound::{self, Epoch, Inbound};
 use super::link::Link;
@@ -165,10 +166,10 @@ impl Handler<inbound::CutOff> for HttpSession {
 
 // From the pool of a client.
 
-impl Handler<inbound::Ask> for HttpSession {
+impl Handler<Ask> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, mut ask: inbound::Ask, ctx: &mut Self::Context) {
+    fn handle(&mut self, mut ask: Ask, ctx: &mut Self::Context) {
         self.count(ctx);
         if Traced::is_on() {
             self.context.link.trace.caller = ask.caller();

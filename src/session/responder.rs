@@ -11,10 +11,11 @@ use super::HttpSession;
 use super::body::BodySender;
 use super::handoff::Upgrade;
 use super::inbound::{
-    Accompany, Continue, Departure, Inform, Mute, OnHalfClose, Parcel, Receipt, Respond, Surrender,
-    Unanswered, Unmute, Writer,
+    Accompany, Continue, Departure, Inform, Mute, OnHalfClose, Respond, Surrender, Unanswered,
+    Unmute, Writer,
 };
 use super::options::HalfClose;
+use super::parcel::{Parcel, Receipt};
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{MessageId, Payload, TransferMode};
 

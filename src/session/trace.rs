@@ -13,7 +13,6 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Instrument as _, Span, span};
 
 use super::exchange::Exchange;
-use super::link::Link;
 use super::role::Role;
 use crate::payload::Payload;
 use crate::transport::{Origin, Peer, TlsInfo};
@@ -29,6 +28,36 @@ pub(super) struct Trace {
     pub(super) ended: Traced,
     /// The span of the caller whose request is about to begin an exchange.
     pub(super) caller: Traced,
+}
+
+impl Trace {
+    /// The span of an exchange: a request is delivered at a server.
+    #[inline]
+    pub(super) fn delivered(&self, request: &Payload, peer: &Peer, secure: bool) -> Traced {
+        if Traced::is_on() {
+            Traced::of(serving(request, &self.session, peer, secure))
+        } else {
+            Traced(None)
+        }
+    }
+
+    /// The span of an exchange: a request is accepted at a client.
+    #[inline]
+    pub(super) fn asked(
+        &mut self,
+        request: &Payload,
+        origin: Option<&Origin>,
+        peer: &Peer,
+        secure: bool,
+    ) -> Traced {
+        if Traced::is_on() {
+            let caller = std::mem::take(&mut self.caller);
+            let parent = caller.or(&self.session);
+            Traced::of(asking(request, origin, parent, peer, secure))
+        } else {
+            Traced(None)
+        }
+    }
 }
 
 /// A span, or nothing if it is disabled.
@@ -101,32 +130,6 @@ impl Traced {
         }
     }
 
-    /// A request is delivered at a server.
-    #[inline]
-    pub(super) fn delivered(request: &Payload, link: &Link) -> Self {
-        if Self::is_on() {
-            Self::of(serving(request, link))
-        } else {
-            Self(None)
-        }
-    }
-
-    /// A request is accepted at a client.
-    #[inline]
-    pub(super) fn asked(request: &Payload, origin: Option<&Origin>, link: &mut Link) -> Self {
-        if Self::is_on() {
-            let caller = std::mem::take(&mut link.trace.caller);
-            Self::of(asking(
-                request,
-                origin,
-                caller.or(&link.trace.session),
-                link,
-            ))
-        } else {
-            Self(None)
-        }
-    }
-
     /// The exchange is over. Its span is kept until the end was reported.
     #[inline]
     pub(super) fn end(&mut self, role: Role, exchange: &Exchange, trace: &mut Trace) {
@@ -158,12 +161,12 @@ impl Traced {
 
 #[cold]
 #[inline(never)]
-fn serving(request: &Payload, link: &Link) -> Span {
+fn serving(request: &Payload, session: &Traced, peer: &Peer, secure: bool) -> Span {
     let (name, method, original) = method(request.method());
-    let (host, port) = server(request, link);
+    let (host, port) = server(request, peer, secure);
     span!(
         target: EXCHANGE,
-        parent: link.trace.session.id(),
+        parent: session.id(),
         tracing::Level::INFO,
         "exchange",
         otel.kind = "server",
@@ -172,11 +175,11 @@ fn serving(request: &Payload, link: &Link) -> Span {
         http.request.method = method,
         http.request.method_original = original,
         http.route = Empty,
-        url.scheme = if link.tls.is_some() { "https" } else { "http" },
+        url.scheme = if secure { "https" } else { "http" },
         url.path = request.uri().path(),
         url.query = request.uri().query(),
         network.protocol.version = version(request.version()),
-        client.address = link.peer.remote.map(|remote| tracing::field::display(remote.ip())),
+        client.address = peer.remote.map(|remote| tracing::field::display(remote.ip())),
         server.address = host,
         server.port = port,
         user_agent.original = request.headers().text("user-agent"),
@@ -189,12 +192,17 @@ fn serving(request: &Payload, link: &Link) -> Span {
 
 #[cold]
 #[inline(never)]
-fn asking(request: &Payload, origin: Option<&Origin>, parent: Option<Span>, link: &Link) -> Span {
+fn asking(
+    request: &Payload,
+    origin: Option<&Origin>,
+    parent: Option<Span>,
+    peer: &Peer,
+    secure: bool,
+) -> Span {
     let (name, method, original) = method(request.method());
-    let secure = link.tls.is_some();
     let (host, port) = match origin {
         Some(origin) => (Some(origin.host().to_owned()), Some(origin.port())),
-        None => server(request, link),
+        None => server(request, peer, secure),
     };
     let scheme = origin.map_or(if secure { "https" } else { "http" }, |origin| {
         origin.scheme().as_str()
@@ -272,14 +280,14 @@ fn version(version: Version) -> &'static str {
 }
 
 /// The host and the port that the client named, or else the address that it connected to.
-fn server(request: &Payload, link: &Link) -> (Option<String>, Option<u16>) {
+fn server(request: &Payload, peer: &Peer, secure: bool) -> (Option<String>, Option<u16>) {
     let named = request
         .uri()
         .authority()
         .cloned()
         .or_else(|| Authority::try_from(request.headers().get("host")?).ok());
-    let usual = if link.tls.is_some() { 443 } else { 80 };
-    match (named, link.peer.local) {
+    let usual = if secure { 443 } else { 80 };
+    match (named, peer.local) {
         (Some(named), _) => (
             Some(named.host().to_owned()),
             Some(named.port_u16().unwrap_or(usual)),

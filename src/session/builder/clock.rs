@@ -6,9 +6,9 @@ use std::time::Duration;
 use actix::{ActorContext as _, Context};
 use tokio::time::Instant;
 
-use super::{Fault, PayloadBuilder, State};
+use super::{PayloadBuilder, State};
 use crate::error::Deadline;
-use crate::session::inbound::IdleQuery;
+use crate::session::inbound::{Fault, IdleQuery};
 
 /// What the deadline is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -91,12 +91,11 @@ impl Client {
     }
 
     fn queue(&mut self, link: &mut Link, payload: Payload) -> MessageId {
-        let span = Traced::asked(&payload, self.origin.as_ref(), link);
-        let secure = self
-            .origin
-            .as_ref()
-            .is_some_and(|origin| origin.scheme() == Scheme::Https);
-        let gauge = ExchangeGauge::begin(Role::Client, &payload, secure || link.tls.is_some());
+        let origin = self.origin.as_ref();
+        let secure = link.tls.is_some();
+        let span = link.trace.asked(&payload, origin, &link.peer, secure);
+        let secure = secure || origin.is_some_and(|origin| origin.scheme() == Scheme::Https);
+        let gauge = ExchangeGauge::begin(Role::Client, &payload, secure);
         let flight = Flight::new(payload, span, gauge, link.now(), self.ended.clone());
         let id = flight.id;
         self.begun += 1;

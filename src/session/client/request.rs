@@ -15,9 +15,10 @@ use crate::error::{FailureReason, Refused, RefusedReason, UseError};
 use crate::payload::{Headers, Known, MessageId, Payload};
 use crate::session::exchange::Outcome;
 use crate::session::handoff::Taker;
-use crate::session::link::{Event, Link};
+use crate::session::link::Link;
 use crate::session::meter;
 use crate::session::outbound::{Room, Teardown};
+use crate::session::step::Event;
 use crate::transport::ConnectError;
 use crate::wire::{Expected, Target};
 

@@ -5,7 +5,6 @@ use http::{Method, StatusCode};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::DRAINED;
 use crate::payload::{Headers, MessageId, Payload, Spare, TransferMode};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
@@ -15,6 +14,9 @@ use crate::session::pieces::Pieces;
 use crate::session::record::{Detail, Kept};
 use crate::session::trace::Traced;
 use crate::wire::{Answering, Facts};
+
+/// Bytes of a request body that are read and dropped after an early answer, so that the connection can be kept.
+pub(super) const DRAINED: u64 = 64 << 10;
 
 /// The current exchange. The thread keeps its box for the next one: an idle connection has none, and an exchange that
 /// ends is moved as a pointer.

@@ -9,9 +9,10 @@ use crate::payload::{Headers, Known, MessageId, Payload, TransferMode, allows_bo
 use crate::session::clock;
 use crate::session::handoff::Taker;
 use crate::session::inbound::BodyAsked;
-use crate::session::link::{Event, Link};
+use crate::session::link::Link;
 use crate::session::outbound::Room;
 use crate::session::record::Detail;
+use crate::session::step::Event;
 use crate::wire::{Answering, Output as _};
 
 impl Server {

@@ -2,21 +2,21 @@
 
 use tokio::time::Instant;
 
-use super::{Active, DRAINED, Farewell, Server};
+use super::active::DRAINED;
+use super::{Active, Farewell, Server};
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
 use crate::session::deadline::earliest;
 use crate::session::exchange::Outcome;
 use crate::session::inbound::{Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute};
 use crate::session::leave::Leaving;
-use crate::session::link::{Event, Link, Phase};
+use crate::session::link::{Link, Phase};
 use crate::session::meter::ExchangeGauge;
 use crate::session::options::HalfClose;
 use crate::session::outbound::Teardown;
 use crate::session::record::{Detail, Kept, Record};
 use crate::session::role::Role;
 use crate::session::sink::Loss;
-use crate::session::step::{Intake, Step};
-use crate::session::trace::Traced;
+use crate::session::step::{Event, Intake, Step};
 
 impl Server {
     pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
@@ -76,8 +76,9 @@ impl Server {
                 link.bytes_in += payload.body_bytes().len() as u64;
                 let detail = link.options.detail();
                 let last = self.is_last(link);
-                let span = Traced::delivered(&payload, link);
-                let gauge = ExchangeGauge::begin(Role::Server, &payload, link.tls.is_some());
+                let secure = link.tls.is_some();
+                let span = link.trace.delivered(&payload, &link.peer, secure);
+                let gauge = ExchangeGauge::begin(Role::Server, &payload, secure);
                 let now = link.now();
                 self.begin(Active::begin(&mut payload, facts, detail, span, gauge, now));
                 if last {

@@ -21,9 +21,6 @@ use crate::session::trace::{NOBODY, Traced};
 pub(in crate::session) use active::Active;
 use active::AnswerState;
 
-/// Bytes of a request body that are read and dropped after an early answer, so that the connection can be kept.
-const DRAINED: u64 = 64 << 10;
-
 #[derive(Debug)]
 pub(in crate::session) struct Server {
     active: Option<Box<Active>>,
