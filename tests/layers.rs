@@ -1,5 +1,5 @@
-//! The floors: imports point down only, and the pure ones know nothing of actors, tasks, clocks and sockets. And what
-//! the crate exports is what its documentation lists.
+//! The floors, and the layers of the session: imports point down only. The pure floors know nothing of actors, tasks,
+//! clocks and sockets. And what the crate exports is what its documentation lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,6 +18,31 @@ const FLOORS: [(&str, u8); 10] = [
     ("sse", 4),
     ("log", 5),
     ("test_util", 5),
+];
+
+/// The layers of the session, from the bottom. A file or folder of `session/` may import what is before it here, and the
+/// actor, whose address all may hold. `session/mod.rs` is above all.
+const SESSION: [&str; 10] = [
+    // Values.
+    "clock deadline exchange info memory owed pieces record options role tenure",
+    // Spans and counts.
+    "meter no_meter trace",
+    // Messages.
+    "parcel handoff leave watch message inbound",
+    // Queues, and what waits in them.
+    "unsent waiter outbuf outbound awaited credit lists inbox sink step",
+    // The receiving actor.
+    "builder",
+    // The connection.
+    "link",
+    // The sides.
+    "server client ended side",
+    // What the handler gets.
+    "body responder reply context incoming incoming_body",
+    // The handler.
+    "handler ask",
+    // The actor, and its start.
+    "calls behaviours handles private pair start codec",
 ];
 
 /// What the pure floors must not name.
@@ -319,6 +344,58 @@ fn wrong_imports(file: &str, text: &str, exports: &Exports) -> Vec<String> {
     wrong
 }
 
+/// Where a path leads from the crate root, if it begins there or at a parent of the file.
+fn from_root(path: &[String], file: &str) -> Option<Vec<String>> {
+    let module = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    let mut at: Vec<String> = module.split('/').map(str::to_owned).collect();
+    let (first, mut rest) = path.split_first()?;
+    match first.as_str() {
+        "crate" => at.clear(),
+        "super" => at.truncate(at.len() - 1),
+        "self" => {}
+        _ => return None,
+    }
+    while let Some((first, behind)) = rest.split_first()
+        && first == "super"
+    {
+        at.pop();
+        rest = behind;
+    }
+    at.extend(rest.iter().cloned());
+    Some(at)
+}
+
+/// The files and folders of the session, from the bottom.
+fn session_order() -> Vec<&'static str> {
+    SESSION.iter().flat_map(|layer| layer.split(' ')).collect()
+}
+
+/// What a file of the session imports from a layer that is not below it. The two sides do not name each other.
+fn wrong_layers(file: &str, text: &str) -> Vec<String> {
+    let order = session_order();
+    let place = |name: &str| order.iter().position(|each| *each == name);
+    let own_name = file
+        .split(['/', '.'])
+        .nth(1)
+        .expect("a file of the session");
+    let own = place(own_name).expect("every file of the session has its layer");
+    let mut wrong = Vec::new();
+    for Named { path, .. } in paths(text) {
+        let Some(named) = from_root(&path, file) else {
+            continue;
+        };
+        let [module, name, ..] = &named[..] else {
+            continue;
+        };
+        let below = place(name).map_or(name == "HttpSession", |other| other <= own);
+        let apart = (own_name, name.as_str()) == ("client", "server");
+        if module == "session" && (apart || !below) {
+            wrong.push(format!("{file} imports {}", path.join("::")));
+        }
+    }
+    wrong
+}
+
 /// What a file of a pure floor names and must not.
 fn impure(file: &str, text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -386,6 +463,24 @@ fn imports_point_down() {
 }
 
 #[test]
+fn imports_of_the_session_point_down() {
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (file, text) in files() {
+        if let Some(inside) = file.strip_prefix("session/")
+            && inside != "mod.rs"
+        {
+            wrong.extend(wrong_layers(&file, &text));
+            seen.extend(inside.split(['/', '.']).next().map(str::to_owned));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let order = session_order();
+    let gone: Vec<_> = order.iter().filter(|name| !seen.contains(**name)).collect();
+    assert!(gone.is_empty(), "no files of the session: {gone:?}");
+}
+
+#[test]
 fn the_lower_floors_are_pure() {
     let pure = |file: &str| ["error/", "payload/", "wire/"].map(|floor| file.starts_with(floor));
     let wrong: Vec<String> = files()
@@ -436,6 +531,23 @@ fn no_import_from_above_is_overlooked() {
         let wrong = wrong_imports(file, text, &exports);
         assert_eq!(wrong.len(), 1, "{text}: {wrong:?}");
     }
+    for (file, text) in [
+        ("session/link.rs", "use super::side::Side;"),
+        ("session/link.rs", "use super::{inbox::Inbox, side};"),
+        (
+            "session/link.rs",
+            "use crate::session::context::SessionContext;",
+        ),
+        ("session/link.rs", "fn f(_: super::server::Server) {}"),
+        ("session/link.rs", "use super::SessionContext;"),
+        ("session/server/mod.rs", "use super::client::Client;"),
+        ("session/client/mod.rs", "use super::server::Server;"),
+        ("session/server/mod.rs", "use crate::session::side::Side;"),
+        ("session/server/ends.rs", "use super::super::side::Side;"),
+    ] {
+        let wrong = wrong_layers(file, text);
+        assert_eq!(wrong.len(), 1, "{text}: {wrong:?}");
+    }
     for text in [
         "use tokio::time;",
         "use {std::{io, net::TcpStream}};",
@@ -482,6 +594,22 @@ fn what_is_no_import_from_above() {
         ("client/mod.rs", "use crate::{Payload, HttpSession};"),
     ] {
         let wrong = wrong_imports(file, text, &exports);
+        assert!(wrong.is_empty(), "{text}: {wrong:?}");
+    }
+    for (file, text) in [
+        ("session/link.rs", "use super::{HttpSession, inbox::Inbox};"),
+        ("session/link.rs", "use crate::payload::Payload;"),
+        ("session/side.rs", "use super::server::Server;"),
+        ("session/server/mod.rs", "use super::link::Link;"),
+        ("session/server/mod.rs", "use active::Active;"),
+        (
+            "session/server/ends.rs",
+            "use super::{AnswerState, Server};",
+        ),
+        ("session/server/ends.rs", "use crate::session::link::Link;"),
+        ("session/server/ends.rs", "use super::super::link::Link;"),
+    ] {
+        let wrong = wrong_layers(file, text);
         assert!(wrong.is_empty(), "{text}: {wrong:?}");
     }
     for text in [
