@@ -171,20 +171,16 @@ impl HttpCodec {
             Role::Client => self.begin_request(payload)?,
             Role::Server(_) => self.begin_response(payload)?,
         };
-        self.closing = !begun.keep_alive && !begun.informational;
-        self.swallow = !begun.needs_body && payload.mode() != TransferMode::Oneshot;
+        self.closing = !begun.keep_alive();
+        self.swallow = !begun.needs_body() && payload.mode() != TransferMode::Oneshot;
         Ok(())
     }
 
     fn begin_request(&mut self, payload: &Payload) -> Result<Begun, UseError> {
         let host = host(payload.uri());
-        let begun = self.encoder.request(
-            payload,
-            Target::Origin,
-            host.as_bytes(),
-            true,
-            &mut self.scratch,
-        )?;
+        let begun =
+            self.encoder
+                .request(payload, Target::Origin, host.as_bytes(), &mut self.scratch)?;
         self.decoder.expect(Expected {
             id: payload.id(),
             method: payload.method().clone(),
@@ -212,10 +208,10 @@ impl HttpCodec {
         let begun = self
             .encoder
             .response(payload, answering, &date, &mut self.scratch)?;
-        if !begun.informational {
+        if begun != Begun::Interim {
             pending.pop_front();
             // Nothing is read behind an offer, so it is the last request.
-            if !begun.switching && pending.is_empty() {
+            if begun != Begun::Switch && pending.is_empty() {
                 self.decoder.resume();
             }
         }

@@ -225,7 +225,7 @@ impl Client {
         };
         let before = link.outbound.buffer.len();
         let encoder = &mut link.outbound.encoder;
-        let begun = match encoder.request(payload, target, host, true, &mut link.outbound.buffer) {
+        let begun = match encoder.request(payload, target, host, &mut link.outbound.buffer) {
             Ok(begun) => begun,
             Err(mistake) => return flight.end(Outcome::Failed(mistake.into())),
         };
@@ -233,7 +233,7 @@ impl Client {
         let written = link.outbound.buffer.len().saturating_sub(before);
         flight.head_out = written.saturating_sub(body) as u64;
         flight.bytes_out = body as u64;
-        flight.persist = begun.keep_alive;
+        flight.persist = begun.keep_alive();
         flight.reused = reused;
         meter::sent(flight.began);
         self.carried += 1;
@@ -244,7 +244,7 @@ impl Client {
             method: flight.method.clone(),
             upgrade: flight.taker.is_some(),
         });
-        if !begun.needs_body {
+        if !begun.needs_body() {
             flight.request = Sending::Done;
             flight.ends_at = Some(link.outbound.buffer.total_when_empty());
             self.unasked = true;
@@ -255,7 +255,7 @@ impl Client {
             flight.request = Sending::Open;
             link.events.push_back(Event::NeedBody(flight.id));
         }
-        if begun.needs_body {
+        if begun.needs_body() {
             flight.payload = None;
         }
         link.weigh();

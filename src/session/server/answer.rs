@@ -13,7 +13,7 @@ use crate::session::link::Link;
 use crate::session::outbound::Room;
 use crate::session::record::Detail;
 use crate::session::step::Event;
-use crate::wire::{Answering, Output as _};
+use crate::wire::{Answering, Begun, Output as _};
 
 impl Server {
     /// Begins the answer to the current request, or sends an interim response to it.
@@ -131,22 +131,27 @@ impl Server {
         let Some(active) = self.active_mut() else {
             unreachable!("`may_answer` found the exchange");
         };
-        if begun.informational {
-            if status == StatusCode::CONTINUE && active.continue_owed {
-                active.continue_owed = false;
-                link.tell(BodyAsked(self.begun));
+        let (needs_body, keep_alive) = match begun {
+            Begun::Interim => {
+                if status == StatusCode::CONTINUE && active.continue_owed {
+                    active.continue_owed = false;
+                    link.tell(BodyAsked(self.begun));
+                }
+                return Ok(id);
             }
-            return Ok(id);
-        }
-        let body = if begun.needs_body || answering.head || !allows_body(status) {
+            Begun::Open { keep_alive } => (true, keep_alive),
+            Begun::Whole { keep_alive } => (false, keep_alive),
+            Begun::Switch => (false, true),
+        };
+        let body = if needs_body || answering.head || !allows_body(status) {
             0
         } else {
             payload.body_bytes().len().min(encoded)
         };
         active.answer_with(id, status, encoded - body, link.exact_now());
         active.exchange.bytes_out = body as u64;
-        active.persist &= begun.keep_alive;
-        if begun.needs_body {
+        active.persist &= keep_alive;
+        if needs_body {
             link.events.push_back(Event::NeedBody(id));
         } else {
             self.answer_complete(false);

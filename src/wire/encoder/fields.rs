@@ -8,9 +8,8 @@ use crate::payload::{Headers, Known, KnownSet, Message, members};
 use crate::wire::token::number;
 
 /// How the head announces the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Announce {
-    #[default]
     Nothing,
     Length(u64),
     Chunked,
@@ -24,10 +23,9 @@ impl Announce {
 }
 
 /// What the head says about the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Persistence {
     /// Nothing: what the version implies.
-    #[default]
     Implied,
     KeepAlive,
     Close,

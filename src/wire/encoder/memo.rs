@@ -17,11 +17,11 @@ const KEPT: usize = 2048;
 
 #[derive(Debug, Default)]
 struct LastRendered {
-    key: Option<Key>,
+    /// What the head was made of, and what it begins. `None` if none is remembered.
+    made: Option<(Key, Plan)>,
     /// The field lines of the application.
     lines: Vec<u8>,
     date: Vec<u8>,
-    plan: Plan,
     head: Vec<u8>,
 }
 
@@ -53,10 +53,11 @@ impl Key {
     pub(super) fn recall(self, lines: &[u8], date: &[u8], out: &mut impl Output) -> Option<Plan> {
         LAST.try_with(|last| {
             let last = last.borrow();
-            let same = last.key == Some(self) && last.lines == lines && last.date == date;
+            let (key, plan) = last.made.as_ref()?;
+            let same = *key == self && last.lines == lines && last.date == date;
             same.then(|| {
                 out.small().extend_from_slice(&last.head);
-                last.plan
+                *plan
             })
         })
         .ok()
@@ -67,12 +68,11 @@ impl Key {
         // The thread may be ending: then nothing is remembered.
         let _ = LAST.try_with(|last| {
             let mut last = last.borrow_mut();
-            last.key = (head.len() <= KEPT).then_some(self);
-            if last.key.is_some() {
+            last.made = (head.len() <= KEPT).then_some((self, plan));
+            if last.made.is_some() {
                 lines.clone_into(&mut last.lines);
                 date.clone_into(&mut last.date);
                 head.clone_into(&mut last.head);
-                last.plan = plan;
             }
         });
     }

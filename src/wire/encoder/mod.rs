@@ -40,20 +40,44 @@ enum Body {
 }
 
 /// The result of beginning a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, none of them a state"
-)]
-pub(crate) struct Begun {
-    /// A body was announced: data may follow, and `finish` must.
-    pub(crate) needs_body: bool,
-    /// The connection persists after this message.
-    pub(crate) keep_alive: bool,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begun {
     /// A 1xx other than 101: the answer is still owed.
-    pub(crate) informational: bool,
+    Interim,
+    /// A head with a body: data may follow, and `finish` must.
+    Open {
+        /// Whether the connection persists after this message.
+        keep_alive: bool,
+    },
+    /// A whole message.
+    Whole {
+        /// Whether the connection persists after this message.
+        keep_alive: bool,
+    },
     /// A 101, or a 2xx to CONNECT: what follows is not HTTP.
-    pub(crate) switching: bool,
+    Switch,
+}
+
+impl Begun {
+    /// The head of a message with this body was written.
+    fn with(body: Body, keep_alive: bool) -> Self {
+        match body {
+            Body::None => Self::Whole { keep_alive },
+            Body::Length(_) | Body::Chunked | Body::UntilClose => Self::Open { keep_alive },
+        }
+    }
+
+    pub(crate) fn needs_body(self) -> bool {
+        matches!(self, Self::Open { .. })
+    }
+
+    /// Whether the connection goes on after this message, as HTTP or not.
+    pub(crate) fn keep_alive(self) -> bool {
+        match self {
+            Self::Interim | Self::Switch => true,
+            Self::Open { keep_alive } | Self::Whole { keep_alive } => keep_alive,
+        }
+    }
 }
 
 impl Encoder {

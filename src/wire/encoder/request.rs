@@ -30,7 +30,6 @@ impl Encoder {
         payload: &Payload,
         target: Target,
         host: &[u8],
-        keep_alive: bool,
         out: &mut impl Output,
     ) -> Result<Begun, UseError> {
         let message = payload.message();
@@ -51,9 +50,8 @@ impl Encoder {
             Method::CONNECT => authority(&message.start.line().uri)?,
             _ => host,
         };
-        let keep_alive = keep_alive
-            && !(message.headers.has(Known::Connection)
-                && message.headers.known_has(Known::Connection, b"close"));
+        let keep_alive = !(message.headers.has(Known::Connection)
+            && message.headers.known_has(Known::Connection, b"close"));
         let small = out.small();
         let start = small.len();
         if let Err(error) = request_line(message, target, small) {
@@ -80,11 +78,7 @@ impl Encoder {
             TransferMode::Stream => Body::Length(message.length),
             TransferMode::Chunked => Body::Chunked,
         };
-        Ok(Begun {
-            needs_body: self.is_open(),
-            keep_alive,
-            ..Begun::default()
-        })
+        Ok(Begun::with(self.body, keep_alive))
     }
 }
 

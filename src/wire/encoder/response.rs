@@ -32,7 +32,7 @@ pub(crate) struct Answering {
 }
 
 /// A response as it will be sent.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     body: Body,
     /// Whether the Oneshot body is written.
@@ -118,11 +118,7 @@ fn informational(
         return Ok(switching());
     }
     Ok(Plan {
-        begun: Begun {
-            keep_alive: answering.keep_alive,
-            informational: true,
-            ..Begun::default()
-        },
+        begun: Begun::Interim,
         ..switching()
     })
 }
@@ -159,11 +155,7 @@ fn last(message: &Message, status: StatusCode, answering: Answering) -> Result<P
             announce => announce,
         },
         persistence: Persistence::announce(keep_alive, http10),
-        begun: Begun {
-            needs_body: body != Body::None,
-            keep_alive,
-            ..Begun::default()
-        },
+        begun: Begun::with(body, keep_alive),
     })
 }
 
@@ -195,11 +187,7 @@ fn switching() -> Plan {
         inside: false,
         announce: Announce::Nothing,
         persistence: Persistence::Implied,
-        begun: Begun {
-            keep_alive: true,
-            switching: true,
-            ..Begun::default()
-        },
+        begun: Begun::Switch,
     }
 }
 

@@ -59,9 +59,9 @@ fn check_responses(answering: Answering, rows: Vec<Written>) {
     });
 }
 
-fn check_requests(target: Target, keep_alive: bool, rows: Vec<Written>) {
+fn check_requests(target: Target, rows: Vec<Written>) {
     check(rows, |encoder, payload, out| {
-        encoder.request(payload, target, b"h", keep_alive, out)
+        encoder.request(payload, target, b"h", out)
     });
 }
 
@@ -189,103 +189,28 @@ fn responses_to_http10() {
 
 #[test]
 fn what_beginning_a_response_says() {
+    let (open, whole) = (
+        |keep_alive| Begun::Open { keep_alive },
+        |keep_alive| Begun::Whole { keep_alive },
+    );
+    #[rustfmt::skip]
     let rows = [
-        (
-            "oneshot",
-            status(200).body("x"),
-            PERSISTS,
-            Begun {
-                keep_alive: true,
-                ..Begun::default()
-            },
-        ),
-        (
-            "P101 stream",
-            status(200).length(0),
-            PERSISTS,
-            Begun {
-                needs_body: true,
-                keep_alive: true,
-                ..Begun::default()
-            },
-        ),
-        (
-            "B8 error in chunks",
-            status(500).chunked(),
-            CLOSES,
-            Begun {
-                needs_body: true,
-                ..Begun::default()
-            },
-        ),
-        (
-            "head",
-            status(200).chunked(),
-            HEAD,
-            Begun {
-                keep_alive: true,
-                ..Begun::default()
-            },
-        ),
-        (
-            "304",
-            status(304).length(5),
-            PERSISTS,
-            Begun {
-                keep_alive: true,
-                ..Begun::default()
-            },
-        ),
-        (
-            "close-delimited",
-            status(200).chunked(),
-            OLD,
-            Begun {
-                needs_body: true,
-                ..Begun::default()
-            },
-        ),
-        (
-            "P171 close",
-            status(200).close(),
-            PERSISTS,
-            Begun::default(),
-        ),
-        (
-            "100",
-            status(100),
-            CLOSES,
-            Begun {
-                informational: true,
-                ..Begun::default()
-            },
-        ),
-        (
-            "101",
-            status(101),
-            PERSISTS,
-            Begun {
-                keep_alive: true,
-                switching: true,
-                ..Begun::default()
-            },
-        ),
-        (
-            "tunnel",
-            status(204),
-            CONNECT,
-            Begun {
-                keep_alive: true,
-                switching: true,
-                ..Begun::default()
-            },
-        ),
+        ("oneshot", status(200).body("x"), PERSISTS, whole(true)),
+        ("P101 stream", status(200).length(0), PERSISTS, open(true)),
+        ("B8 error in chunks", status(500).chunked(), CLOSES, open(false)),
+        ("head", status(200).chunked(), HEAD, whole(true)),
+        ("304", status(304).length(5), PERSISTS, whole(true)),
+        ("close-delimited", status(200).chunked(), OLD, open(false)),
+        ("P171 close", status(200).close(), PERSISTS, whole(false)),
+        ("100", status(100), CLOSES, Begun::Interim),
+        ("101", status(101), PERSISTS, Begun::Switch),
+        ("tunnel", status(204), CONNECT, Begun::Switch),
     ];
     for (name, payload, answering, expected) in rows {
         let mut encoder = Encoder::default();
         let begun = encoder.response(&payload, answering, b"", &mut Vec::new());
         assert_eq!(begun, Ok(expected), "{name}");
-        assert_eq!(encoder.is_open(), expected.needs_body, "{name}");
+        assert_eq!(encoder.is_open(), expected.needs_body(), "{name}");
     }
 }
 
@@ -296,7 +221,7 @@ fn request(method: &str, uri: &'static str) -> Payload {
 #[test]
 #[rustfmt::skip]
 fn requests() {
-    check_requests(Target::Origin, true, vec![
+    check_requests(Target::Origin, vec![
         ("connection members that are for everybody", Payload::get("/").unwrap().header("Connection", "close, Host, content-length, X").header("Connection", "transfer-encoding"), Ok("GET / HTTP/1.1\r\nHost: h\r\nConnection: X, close\r\n\r\n")),
         ("a body inside and one that follows", Payload::post("/").unwrap().body("x").chunked(), Err(E::TwoBodies)),
         ("a body inside and a length", Payload::post("/").unwrap().length(1).body("x"), Err(E::TwoBodies)),
@@ -341,16 +266,16 @@ fn requests() {
 #[test]
 #[rustfmt::skip]
 fn requests_that_close() {
-    check_requests(Target::Origin, false, vec![
-        ("P52 B10 announced", request("GET", "/"), Ok("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")),
-        ("http/1.0 too", request("GET", "/").with_version(Version::HTTP_10), Ok("GET / HTTP/1.0\r\nHost: h\r\nConnection: close\r\n\r\n")),
+    check_requests(Target::Origin, vec![
+        ("P52 B10 announced", request("GET", "/").close(), Ok("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")),
+        ("http/1.0 too", request("GET", "/").close().with_version(Version::HTTP_10), Ok("GET / HTTP/1.0\r\nHost: h\r\nConnection: close\r\n\r\n")),
     ]);
 }
 
 #[test]
 #[rustfmt::skip]
 fn requests_to_a_proxy() {
-    check_requests(Target::Absolute, true, vec![
+    check_requests(Target::Absolute, vec![
         ("B28 absolute-form", request("GET", "http://a:8080/b?c"), Ok("GET http://a:8080/b?c HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("without a path", request("GET", "http://a"), Ok("GET http://a/ HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("connect", request("CONNECT", "a:443"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")),
