@@ -3,7 +3,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::{Served, serve, serve_with};
+use common::{Served, serve, serve_with, taken};
 use http_actors::error::{RefusedReason, UseError};
 use http_actors::message::{Apply, Cancel, Finish, FinishWith, Inspect, SendChunk, Write};
 use http_actors::{
@@ -47,12 +47,7 @@ async fn in_state(state: State) -> Served {
         State::Fresh | State::Handling => {}
         State::AnsweringChunked => drop(apply(chunked).await.expect("alive").expect("accepted")),
         State::AnsweringRaw => {
-            served
-                .session
-                .send(Write("HTTP/1.1 200 OK\r\n".into()))
-                .await
-                .expect("alive")
-                .expect("taken");
+            taken(&served.session, Write("HTTP/1.1 200 OK\r\n".into())).await;
         }
         State::Answered => drop(
             apply(ok("").body(vec![0; 50_000]))
@@ -62,12 +57,7 @@ async fn in_state(state: State) -> Served {
         ),
         State::IdleAfterStream => {
             apply(chunked).await.expect("alive").expect("accepted");
-            served
-                .session
-                .send(Finish)
-                .await
-                .expect("alive")
-                .expect("open");
+            taken(&served.session, Finish).await;
             served
                 .heard
                 .expect(&["need_body", "completed 200 in 0 out 0"])
@@ -149,11 +139,7 @@ async fn a_closing_session_refuses() {
     served.peer.send("GET / HTTP/1.0\r\n\r\n").await;
     served.heard.expect(&["apply GET / []"]).await;
     let session = &served.session;
-    session
-        .send(Apply(ok("").body(vec![b'x'; 5000])))
-        .await
-        .expect("alive")
-        .expect("accepted");
+    taken(&session, Apply(ok("").body(vec![b'x'; 5000]))).await;
     assert_eq!(
         verdict(session.send(SendChunk("x".into())).await.expect("alive")),
         Some(RefusedReason::NoBody)
@@ -215,12 +201,7 @@ async fn unusable_payloads_come_back() {
             .expect_err("unusable");
         assert_eq!(refused.reason, RefusedReason::Unusable(mistake));
     }
-    served
-        .session
-        .send(Apply(ok("hi")))
-        .await
-        .expect("alive")
-        .expect("accepted");
+    taken(&served.session, Apply(ok("hi"))).await;
     served
         .peer
         .expect("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
@@ -260,28 +241,17 @@ async fn a_late_chunk_never_becomes_part_of_another_answer() {
     served.heard.expect(&["apply GET / []"]).await;
     let first = Payload::response(StatusCode::OK).chunked();
     let id = first.id();
-    served
-        .session
-        .send(Apply(first))
-        .await
-        .expect("alive")
-        .expect("accepted");
-    served
-        .session
-        .send(Finish::of(id))
-        .await
-        .expect("alive")
-        .expect("open");
+    taken(&served.session, Apply(first)).await;
+    taken(&served.session, Finish::of(id)).await;
     served
         .heard
         .expect(&["need_body", "completed 200 in 0 out 0", "apply GET / []"])
         .await;
-    served
-        .session
-        .send(Apply(Payload::response(StatusCode::OK).chunked()))
-        .await
-        .expect("alive")
-        .expect("accepted");
+    taken(
+        &served.session,
+        Apply(Payload::response(StatusCode::OK).chunked()),
+    )
+    .await;
     let late = served
         .session
         .send(SendChunk::to(id, "late"))
@@ -300,12 +270,7 @@ async fn a_late_chunk_never_becomes_part_of_another_answer() {
         .expect_err("over");
     assert_eq!(late.reason, RefusedReason::NotYourTurn);
     served.session.send(Cancel(id)).await.expect("alive");
-    served
-        .session
-        .send(SendChunk("x".into()))
-        .await
-        .expect("alive")
-        .expect("the second is unharmed");
+    taken(&served.session, SendChunk("x".into())).await;
 }
 
 /// P6: raw bytes are the answer, to the byte, and the connection goes on.
@@ -400,24 +365,16 @@ mod backpressure {
         served.peer.send(GET).await;
         served.heard.expect(&["apply GET / []"]).await;
         let session = served.session.clone();
-        session
-            .send(Apply(Payload::response(StatusCode::OK).chunked()))
-            .await
-            .expect("alive")
-            .expect("accepted");
+        taken(&session, Apply(Payload::response(StatusCode::OK).chunked())).await;
         let sent = std::sync::Arc::new(AtomicUsize::new(0));
         let counter = sent.clone();
         let producer = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
                 for _ in 0..100 {
-                    session
-                        .send(SendChunk(vec![b'x'; 10_000].into()))
-                        .await
-                        .expect("alive")
-                        .expect("taken");
+                    taken(&session, SendChunk(vec![b'x'; 10_000].into())).await;
                     counter.fetch_add(1, Ordering::SeqCst);
                 }
-                session.send(Finish).await.expect("alive").expect("open");
+                taken(&session, Finish).await;
             });
         });
         served.heard.expect(&["need_body", "throttled"]).await;
@@ -440,11 +397,7 @@ mod backpressure {
         served.peer.send(GET).await;
         served.heard.expect(&["apply GET / []"]).await;
         let session = &served.session;
-        session
-            .send(Apply(Payload::response(StatusCode::OK).chunked()))
-            .await
-            .expect("alive")
-            .expect("accepted");
+        taken(&session, Apply(Payload::response(StatusCode::OK).chunked())).await;
         let waiting = session.send(SendChunk(vec![b'x'; 100_000].into()));
         let waiting = actix_rt::spawn(waiting);
         served.heard.expect(&["need_body", "throttled"]).await;
@@ -497,12 +450,7 @@ mod backpressure {
         served.heard.expect(&["apply POST / chunked"]).await;
         served.session.send(Inspect).await.expect("alive");
         assert!(served.heard.so_far().is_empty());
-        served
-            .session
-            .send(Apply(ok("hi")))
-            .await
-            .expect("alive")
-            .expect("an answer needs no body");
+        taken(&served.session, Apply(ok("hi"))).await;
     }
 
     /// A `hold` from another thread; the guard's drop releases it.
@@ -674,12 +622,7 @@ async fn inform_takes_interim_responses_only() {
         .heard
         .expect(&["apply GET / []", "refused Unusable(FinalStatus)"])
         .await;
-    served
-        .session
-        .send(Apply(ok("hi")))
-        .await
-        .expect("alive")
-        .expect("not answered yet");
+    taken(&served.session, Apply(ok("hi"))).await;
     served.heard.expect(&["completed 200 in 0 out 2"]).await;
     let responder = kept.lock().expect("no panic").take().expect("kept");
     responder.inform(Payload::response(StatusCode::PROCESSING));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
-use common::{Heard, Peer, Pipe, Recorder, tcp_pair};
+use common::{Heard, Peer, Pipe, Recorder, taken, tcp_pair};
 use http_actors::error::{CancelCause, FailureReason, RefusedReason, UseError};
 use http_actors::message::{Apply, Cancel, Dispose, Finish, FinishWith, Inspect, SendChunk};
 use http_actors::{
@@ -48,11 +48,7 @@ fn post(path: &str) -> Payload {
 }
 
 async fn apply(session: &Addr<HttpSession>, payload: Payload) -> MessageId {
-    session
-        .send(Apply(payload))
-        .await
-        .expect("alive")
-        .expect("accepted")
+    taken(&session, Apply(payload)).await
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -296,26 +292,11 @@ async fn request_bodies_in_pieces() {
         .heard
         .expect(&["apply 200 [hi]", "completed 200 in 2 out 0", "need_body"])
         .await;
-    asking
-        .session
-        .send(SendChunk("abc".into()))
-        .await
-        .expect("alive")
-        .expect("taken");
-    asking
-        .session
-        .send(SendChunk::to(id, "de"))
-        .await
-        .expect("alive")
-        .expect("taken");
+    taken(&asking.session, SendChunk("abc".into())).await;
+    taken(&asking.session, SendChunk::to(id, "de")).await;
     let mut trailers = Headers::new();
     trailers.append("X-Sum", "5").expect("valid");
-    asking
-        .session
-        .send(FinishWith(trailers))
-        .await
-        .expect("alive")
-        .expect("open");
+    taken(&asking.session, FinishWith(trailers)).await;
     asking
         .server
         .expect("POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -349,18 +330,8 @@ async fn a_request_that_expects_leave() {
         .heard
         .expect(&["informational 100", "need_body"])
         .await;
-    asking
-        .session
-        .send(SendChunk("abc".into()))
-        .await
-        .expect("alive")
-        .expect("taken");
-    asking
-        .session
-        .send(Finish)
-        .await
-        .expect("alive")
-        .expect("whole");
+    taken(&asking.session, SendChunk("abc".into())).await;
+    taken(&asking.session, Finish).await;
     asking.server.expect("abc").await;
     asking.server.send(OK).await;
     asking
@@ -874,12 +845,7 @@ async fn request_bodies_are_held_to_their_length() {
         (long.reason, long.message),
         (RefusedReason::TooLong, Bytes::from("abcd"))
     );
-    asking
-        .session
-        .send(SendChunk("ab".into()))
-        .await
-        .expect("alive")
-        .expect("taken");
+    taken(&asking.session, SendChunk("ab".into())).await;
     let short = asking
         .session
         .send(Finish)
@@ -1191,12 +1157,8 @@ mod both_ends {
                 .await;
             apply(&session, post("/").length(20_000)).await;
             heard.expect(&["need_body"]).await;
-            session
-                .send(SendChunk(vec![b's'; 20_000].into()))
-                .await
-                .expect("alive")
-                .expect("taken");
-            session.send(Finish).await.expect("alive").expect("whole");
+            taken(&session, SendChunk(vec![b's'; 20_000].into())).await;
+            taken(&session, Finish).await;
             heard.expect(&["apply 200 stream 20000"]).await;
             let mut received = 0;
             while received < 20_000 {
@@ -1212,18 +1174,10 @@ mod both_ends {
                 .await;
             apply(&session, post("/").chunked()).await;
             heard.expect(&["need_body"]).await;
-            session
-                .send(SendChunk("chunked".into()))
-                .await
-                .expect("alive")
-                .expect("taken");
+            taken(&session, SendChunk("chunked".into())).await;
             let mut trailers = Headers::new();
             trailers.append("X-Sum", "7").expect("valid");
-            session
-                .send(FinishWith(trailers))
-                .await
-                .expect("alive")
-                .expect("open");
+            taken(&session, FinishWith(trailers)).await;
             heard
                 .expect(&[
                     "apply 200 chunked",
@@ -1250,11 +1204,7 @@ mod both_ends {
             let client = HttpSession::over(far, "a", &factory, SessionOptions::for_client());
             apply(&client, get("/")).await;
             served.expect(&["apply GET / []", "need_body"]).await;
-            server
-                .send(SendChunk("abc".into()))
-                .await
-                .expect("alive")
-                .expect("taken");
+            taken(&server, SendChunk("abc".into())).await;
             asked.expect(&["apply 200 chunked", "chunk abc"]).await;
             if client_cancels {
                 client.send(Cancel::current()).await.expect("alive");

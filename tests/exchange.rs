@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{serve, serve_with};
+use common::{serve, serve_with, taken};
+use http_actors::message::{Apply, Finish, Inspect};
 use http_actors::{
     Headers, Limits, Payload, SessionContext, SessionOptions, StatusCode, TransferMode,
 };
@@ -81,19 +82,10 @@ async fn bodies_of_waiting_requests_wait_with_them() {
         .await;
     served.heard.expect(&["apply GET /slow []"]).await;
     // A whole round through the session's mailbox: the second request had every chance to be delivered wrongly.
-    let info = served
-        .session
-        .send(http_actors::message::Inspect)
-        .await
-        .expect("alive");
+    let info = served.session.send(Inspect).await.expect("alive");
     assert_eq!(info.phase, http_actors::SessionPhase::Handling);
     assert!(served.heard.so_far().is_empty());
-    served
-        .session
-        .send(http_actors::message::Apply(ok("hi")))
-        .await
-        .expect("alive")
-        .expect("accepted");
+    taken(&served.session, Apply(ok("hi"))).await;
     served.peer.expect(HI).await;
     served
         .heard
@@ -163,12 +155,7 @@ async fn chunked_requests_with_trailers() {
         .heard
         .expect(&["chunk de", "trailers {\"X-Sum\": \"5\"}", "finished"])
         .await;
-    served
-        .session
-        .send(http_actors::message::Apply(ok("hi")))
-        .await
-        .expect("alive")
-        .expect("accepted");
+    taken(&served.session, Apply(ok("hi"))).await;
     served.peer.expect(HI).await;
     served.heard.expect(&["completed 200 in 5 out 2"]).await;
 }
@@ -613,12 +600,7 @@ mod expect_continue {
         served.heard.expect(&["apply POST / stream 3"]).await;
         served.peer.send("abc").await;
         served.heard.expect(&["chunk abc", "finished"]).await;
-        served
-            .session
-            .send(http_actors::message::Apply(ok("hi")))
-            .await
-            .expect("alive")
-            .expect("accepted");
+        taken(&served.session, Apply(ok("hi"))).await;
         served.peer.expect(HI).await;
     }
 
@@ -645,12 +627,7 @@ mod expect_continue {
             .heard
             .expect(&["apply POST / stream 3", "chunk abc", "finished"])
             .await;
-        served
-            .session
-            .send(http_actors::message::Apply(ok("hi")))
-            .await
-            .expect("alive")
-            .expect("accepted");
+        taken(&served.session, Apply(ok("hi"))).await;
         served.peer.expect(HI).await;
     }
 
@@ -694,7 +671,7 @@ mod expect_continue {
                 .heard
                 .expect(&["apply POST / chunked", "finished"])
                 .await;
-            let answer = http_actors::message::Apply(ok("hi"));
+            let answer = Apply(ok("hi"));
             let answered = served.session.send(answer).await.expect("alive");
             answered.expect("accepted");
             served.peer.expect(HI).await;
@@ -716,10 +693,7 @@ mod expect_continue {
         for _ in 0..2 {
             // Longer than a body may take, and than a connection may be idle.
             tokio::time::sleep(std::time::Duration::from_secs(100)).await;
-            let answered = served
-                .session
-                .send(http_actors::message::Apply(ok("hi")))
-                .await;
+            let answered = served.session.send(Apply(ok("hi"))).await;
             answered.expect("alive").expect("accepted");
             served.peer.expect(HI).await;
             served.peer.expect(CONTINUE).await;
@@ -750,11 +724,7 @@ mod expect_continue {
         });
         served.peer.send(ASK).await;
         served.heard.expect(&["apply POST / stream 3"]).await;
-        served
-            .session
-            .send(http_actors::message::Inspect)
-            .await
-            .expect("alive");
+        served.session.send(Inspect).await.expect("alive");
         let responder = taken
             .lock()
             .expect("no panic")
@@ -792,12 +762,7 @@ mod expect_continue {
             .expect("taken in apply");
         drop(first);
         assert!(
-            served
-                .session
-                .send(http_actors::message::Inspect)
-                .await
-                .expect("alive")
-                .muted,
+            served.session.send(Inspect).await.expect("alive").muted,
             "one mute is left"
         );
         drop(second);
@@ -977,7 +942,7 @@ async fn an_end_that_brings_no_byte_ends_the_exchange() {
         .expect("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
         .await;
     served.heard.expect(&["apply GET / []", "need_body"]).await;
-    served.session.do_send(http_actors::message::Finish);
+    served.session.do_send(Finish);
     served.heard.expect(&["completed 200 in 0 out 3"]).await;
 }
 

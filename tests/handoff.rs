@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, AsyncContext as _, Context, Handler, Message, Recipient};
-use common::{Heard, Peer, Pipe, Recorder, Served, serve, tcp_pair};
+use common::{Heard, Peer, Pipe, Recorder, Served, serve, taken, tcp_pair};
 use http_actors::error::{FailureReason, RefusedReason, UseError};
 use http_actors::message::{Apply, Cancel, Dispose, HandOff};
 use http_actors::upgrade::{NotUpgraded, Upgrade, Upgraded};
@@ -160,11 +160,7 @@ async fn both_ends() {
         let origin = Origin::try_from(format!("http://{at}/").as_str()).expect("an origin");
         let (factory, heard) = Recorder::script(|_, _| {});
         let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
-        let mut io = session
-            .send(HandOff(request))
-            .await
-            .expect("alive")
-            .expect("switched");
+        let mut io = taken(&session, HandOff(request)).await;
         ended(heard, &[]).await;
         assert!(!session.connected(), "the session is over");
         io.write_all(b"to and fro").await.expect("open");

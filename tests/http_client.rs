@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
-use common::{Peer, eventually};
+use common::{Peer, eventually, taken};
 use futures_util::{StreamExt as _, stream};
 use http_actors::error::{BodyError, FailureReason, UseError};
 use http_actors::message::Apply;
@@ -930,11 +930,7 @@ async fn a_proxy_gets_whole_urls() {
     let session = client
         .session("http://a.test", |_: Addr<HttpSession>| Nothing)
         .expect("a url");
-    session
-        .send(Apply(Payload::get("/5").expect("a path")))
-        .await
-        .expect("alive")
-        .expect("taken");
+    taken(&session, Apply(Payload::get("/5").expect("a path"))).await;
     client
         .request(Payload::get("http://b.test").expect("a url"))
         .await

@@ -6,8 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Served, accept, serve, serve_with, tcp_pair};
-use http_actors::message::{Apply, Cancel, Dispose, Finish, Inspect};
+use common::{Served, accept, serve, serve_with, taken, tcp_pair};
+use http_actors::message::{Apply, Cancel, Dispose, Finish, Inspect, SendChunk};
 use http_actors::{
     HalfClose, Payload, SessionContext, SessionOptions, SessionPhase, StatusCode, Timeouts,
 };
@@ -71,12 +71,7 @@ async fn a_half_closed_peer_gets_its_answer() {
     served.heard.expect(&["apply GET / []"]).await;
     served.peer.close().await;
     served.heard.expect(&["half_closed"]).await;
-    served
-        .session
-        .send(Apply(ok("hi")))
-        .await
-        .expect("alive")
-        .expect("accepted");
+    taken(&served.session, Apply(ok("hi"))).await;
     assert_eq!(served.peer.rest().await, HI);
     assert_eq!(served.heard.rest().await, ["completed 200 in 0 out 2"]);
 }
@@ -328,15 +323,7 @@ async fn cancel_by_phase() {
     served.heard.expect(&["apply GET / []"]).await;
     let answer = Payload::response(StatusCode::OK).chunked();
     let id = answer.id();
-    assert_eq!(
-        served
-            .session
-            .send(Apply(answer))
-            .await
-            .expect("alive")
-            .expect("accepted"),
-        id
-    );
+    assert_eq!(taken(&served.session, Apply(answer)).await, id);
     served.session.send(Cancel(id)).await.expect("alive");
     assert!(!served.peer.rest().await.contains("0\r\n\r\n"));
     assert_eq!(
@@ -353,12 +340,7 @@ async fn cancel_of_an_answer_that_is_on_its_way() {
     served.heard.expect(&["apply GET / []"]).await;
     let answer = ok("").body(vec![b'x'; 100_000]);
     let id = answer.id();
-    served
-        .session
-        .send(Apply(answer))
-        .await
-        .expect("alive")
-        .expect("accepted");
+    taken(&served.session, Apply(answer)).await;
     served.session.send(Cancel(id)).await.expect("alive");
     assert!(served.peer.rest().await.len() < 100_000);
     let heard = served.heard.rest().await;
@@ -374,11 +356,7 @@ async fn an_aborted_close_delimited_answer_ends_in_a_reset() {
         .await
         .expect("written");
     heard.expect(&["apply GET / []", "need_body"]).await;
-    session
-        .send(http_actors::message::SendChunk("abc".into()))
-        .await
-        .expect("alive")
-        .expect("taken");
+    taken(&session, SendChunk("abc".into())).await;
     let mut head = [0; 16];
     far.read_exact(&mut head).await.expect("the head");
     session.send(Cancel::current()).await.expect("alive");
@@ -511,12 +489,7 @@ mod deadlines {
         served.peer.send(GET).await;
         served.heard.expect(&["apply GET / []"]).await;
         tokio::time::sleep(Duration::from_secs(1000)).await;
-        served
-            .session
-            .send(Apply(ok("hi")))
-            .await
-            .expect("alive")
-            .expect("accepted");
+        taken(&served.session, Apply(ok("hi"))).await;
         served.peer.expect(HI).await;
         let since = Instant::now();
         assert_eq!(served.peer.rest().await, "");
@@ -839,7 +812,6 @@ mod faults {
 
     use super::*;
     use common::Peer;
-    use http_actors::message::{Finish, SendChunk};
     use http_actors::{HttpHandler, Responder};
     use std::sync::Mutex;
 
@@ -980,12 +952,7 @@ mod faults {
         });
         served.peer.send(GET).await;
         served.heard.expect(&["apply GET / []", "need_body"]).await;
-        served
-            .session
-            .send(SendChunk("abc".into()))
-            .await
-            .expect("alive")
-            .expect("taken");
+        taken(&served.session, SendChunk("abc".into())).await;
         let refused = served
             .session
             .send(Finish)

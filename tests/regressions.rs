@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Heard, PATIENCE, Peer, Pipe, accept, eventually, serve, serve_with, tcp_pair};
+use common::{Heard, PATIENCE, Peer, Pipe, accept, eventually, serve, serve_with, taken, tcp_pair};
 use futures_util::{FutureExt as _, StreamExt as _};
 use http_actors::codec::{Frame, HttpCodec};
 use http_actors::error::{Refused, RefusedReason};
@@ -186,11 +186,7 @@ async fn dispose_after_cancel_keeps_the_reset() {
     let (session, mut heard) = accept(near, SessionOptions::default(), streaming);
     begin_close_delimited(&mut far).await;
     heard.expect(&["apply GET / []", "need_body"]).await;
-    session
-        .send(SendChunk("abc".into()))
-        .await
-        .expect("alive")
-        .expect("taken");
+    taken(&session, SendChunk("abc".into())).await;
     session.do_send(Cancel::current());
     session.do_send(Dispose);
     expect_reset(&mut far).await;
@@ -448,11 +444,7 @@ async fn a_late_finish_does_not_end_a_raw_answer() {
     served.heard.expect(&["apply GET / []"]).await;
     let session = served.session.clone();
     let write = async |bytes: &'static str| {
-        session
-            .send(Write(bytes.into()))
-            .await
-            .expect("alive")
-            .expect("taken");
+        taken(&session, Write(bytes.into())).await;
     };
     write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab").await;
     let refused = session
@@ -462,7 +454,7 @@ async fn a_late_finish_does_not_end_a_raw_answer() {
         .expect_err("another message");
     assert_eq!(refused.reason, RefusedReason::Busy);
     write("cd").await;
-    session.send(Finish).await.expect("alive").expect("open");
+    taken(&session, Finish).await;
     served
         .peer
         .expect("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd")
@@ -599,12 +591,7 @@ async fn every_exchange_of_a_half_closed_peer_hears_of_it() {
         .heard
         .expect(&["apply GET / []", "half_closed"])
         .await;
-    served
-        .session
-        .send(Apply(ok("hi")))
-        .await
-        .expect("alive")
-        .expect("accepted");
+    taken(&served.session, Apply(ok("hi"))).await;
     served.peer.expect(HI).await;
     served
         .heard
@@ -658,11 +645,11 @@ async fn a_half_close_is_noticed_while_muted() {
     peer.send(GET).await;
     peer.close().await;
     heard.expect(&["half_closed"]).await;
-    session
-        .send(Apply(Payload::response(StatusCode::OK).body("hi")))
-        .await
-        .expect("alive")
-        .expect("accepted");
+    taken(
+        &session,
+        Apply(Payload::response(StatusCode::OK).body("hi")),
+    )
+    .await;
     // The request behind is answered too: the end of the stream was seen, but not all before it was read.
     heard
         .expect(&["completed 200 in 0 out 2", "apply GET / []", "half_closed"])

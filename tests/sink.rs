@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, Recipient, ResponseActFuture};
-use common::{Heard, Peer, Pipe, Recorder, Served, eventually, serve, serve_with};
+use common::{Heard, Peer, Pipe, Recorder, Served, eventually, serve, serve_with, taken};
 use http_actors::error::RefusedReason;
 use http_actors::message::{Apply, BodyPart, Cancel, Inspect, NoMore, Part};
 use http_actors::test_util::Socket;
@@ -173,12 +173,7 @@ async fn request_bodies() {
         served.peer.send(request).await;
         let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
         parts.expect(&expected).await;
-        served
-            .session
-            .send(Apply(ok().body("so")))
-            .await
-            .expect("alive")
-            .expect("not answered");
+        taken(&served.session, Apply(ok().body("so"))).await;
         served.peer.expect(SO).await;
         assert!(served.heard.next().await.starts_with("apply POST"));
         served
@@ -208,11 +203,7 @@ async fn response_bodies() {
             vec!["data to the end".to_owned(), "end None".to_owned()],
         ),
     ] {
-        session
-            .send(Apply(get()))
-            .await
-            .expect("alive")
-            .expect("taken");
+        taken(&session, Apply(get())).await;
         peer.until("\r\n\r\n").await;
         peer.send(format!("HTTP/1.1 200 OK\r\n{response}")).await;
         if response.starts_with('\r') {
@@ -321,11 +312,7 @@ async fn a_sink_that_dies() {
     let parts = Parts::new();
     parts.ear.send(Die).await.expect("alive");
     let (session, mut peer, mut heard) = asking(&parts);
-    session
-        .send(Apply(get()))
-        .await
-        .expect("alive")
-        .expect("taken");
+    taken(&session, Apply(get())).await;
     peer.until("\r\n\r\n").await;
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na")
         .await;
@@ -359,12 +346,7 @@ async fn no_more() {
             >= 2
     })
     .await;
-    served
-        .session
-        .send(Apply(ok().body("so")))
-        .await
-        .expect("alive")
-        .expect("not answered");
+    taken(&served.session, Apply(ok().body("so"))).await;
     served.peer.expect(SO).await;
     served
         .heard
@@ -373,11 +355,7 @@ async fn no_more() {
     assert!(parts.told.try_recv().is_err());
 
     let (session, mut peer, mut heard) = asking(&parts);
-    session
-        .send(Apply(get()))
-        .await
-        .expect("alive")
-        .expect("taken");
+    taken(&session, Apply(get())).await;
     peer.until("\r\n\r\n").await;
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na")
         .await;
@@ -419,21 +397,12 @@ async fn bodies_that_are_cut() {
     let mut served = receiving(&parts, |_| {});
     served.peer.send(format!("{CHUNKED}1\r\na\r\n")).await;
     let told = parts.next().await;
-    served
-        .session
-        .send(Apply(ok().body("so")))
-        .await
-        .expect("alive")
-        .expect("not answered");
+    taken(&served.session, Apply(ok().body("so"))).await;
     parts.expect(&["cut"]).await;
     drop(told);
     // A response that is cut short, and a session that is disposed.
     let (session, mut peer, _heard) = asking(&parts);
-    session
-        .send(Apply(get()))
-        .await
-        .expect("alive")
-        .expect("taken");
+    taken(&session, Apply(get())).await;
     peer.until("\r\n\r\n").await;
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na")
         .await;
@@ -441,11 +410,7 @@ async fn bodies_that_are_cut() {
     peer.close().await;
     parts.expect(&["cut"]).await;
     let (session, mut peer, _heard) = asking(&parts);
-    session
-        .send(Apply(get()))
-        .await
-        .expect("alive")
-        .expect("taken");
+    taken(&session, Apply(get())).await;
     peer.until("\r\n\r\n").await;
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na")
         .await;
@@ -535,12 +500,7 @@ async fn the_first_answer_is_the_leave() {
         .answer
         .send(Err(NoMore))
         .expect("waited for");
-    served
-        .session
-        .send(Apply(ok().body("so")))
-        .await
-        .expect("alive")
-        .expect("not answered");
+    taken(&served.session, Apply(ok().body("so"))).await;
     assert!(
         served.peer.rest().await.starts_with("HTTP/1.1 200 OK\r\n"),
         "no leave was given"
@@ -639,13 +599,7 @@ async fn a_client_session_as_the_sink() {
     let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
     let mut peer = Peer::new(far);
     let post = || Payload::post("/").expect("a path").chunked();
-    let apply = async |request| {
-        session
-            .send(Apply(request))
-            .await
-            .expect("alive")
-            .expect("taken")
-    };
+    let apply = async |request| taken(&session, Apply(request)).await;
     apply(get()).await;
     let queued = apply(post()).await;
     let spoilt = apply(post()).await;

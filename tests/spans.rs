@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use actix::Addr;
-use common::{Peer, Pipe, eventually};
+use common::{Peer, Pipe, eventually, taken};
 use http_actors::message::{Apply, LocalAddrs};
 use http_actors::{
     HttpClient, HttpHandler, HttpServer, HttpSession, Payload, SessionContext, SessionOptions,
@@ -362,11 +362,7 @@ async fn each_response_is_told_in_its_span() {
     let session = HttpSession::over(near, "a", &|_| Tells, options);
     for path in ["/1", "/2"] {
         let request = Payload::get(path).expect("a path");
-        session
-            .send(Apply(request))
-            .await
-            .expect("alive")
-            .expect("taken");
+        taken(&session, Apply(request)).await;
     }
     for path in ["/1", "/2"] {
         peer.expect(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))

@@ -7,12 +7,15 @@ pub(crate) mod events;
 pub(crate) mod tls;
 mod written;
 
+use std::fmt;
+use std::panic::Location;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::Addr;
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, Handler, Message};
 pub(crate) use http_actors::test_util::{FarEnd as Peer, Heard, Pipe, Random, Recorder};
 use http_actors::{Bytes, HttpSession, Payload, SessionContext, SessionOptions};
 pub(crate) use written::Written;
@@ -56,6 +59,27 @@ where
 {
     let (factory, heard) = Recorder::script(script);
     (HttpSession::accept(io, &factory, options), heard)
+}
+
+/// Sends a message that the session takes, and returns its answer.
+#[track_caller]
+pub(crate) fn taken<M, R, E>(session: &Addr<HttpSession>, message: M) -> impl Future<Output = R>
+where
+    M: Message<Result = Result<R, E>> + Send + 'static,
+    R: Send,
+    E: fmt::Debug + Send,
+    HttpSession: Handler<M>,
+    <HttpSession as Actor>::Context: ToEnvelope<HttpSession, M>,
+{
+    let answer = session.send(message);
+    let caller = Location::caller();
+    async move {
+        match answer.await {
+            Ok(Ok(taken)) => taken,
+            Ok(Err(refused)) => panic!("{caller}: {refused:?}"),
+            Err(error) => panic!("{caller}: {error}"),
+        }
+    }
 }
 
 /// A connection over loopback TCP: the accepted end and the connecting end.
