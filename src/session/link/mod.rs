@@ -1,5 +1,7 @@
-//! What the server and the client side share: the address of the builder, the queues, the sending side, and the state
-//! of the connection. What an exchange is differs by side: see `server/` and `client/`.
+//! What the server and the client side share: the address of the builder, the queues, the sending side, and the phase
+//! of the connection (`phase.rs`). What an exchange is differs by side: see `server/` and `client/`.
+
+mod phase;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -11,7 +13,6 @@ use std::task::{Context, Poll};
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, WeakAddr};
 use bytes::Bytes;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -20,10 +21,10 @@ use super::awaited::Awaited;
 use super::builder::{PayloadBuilder, Wiring};
 use super::credit::Ledger;
 use super::deadline::RareDeadline;
-use super::handoff::{Released, Taker, Upgraded};
-use super::inbound::{Credit, Epoch, Inbound, Linger, Release};
+use super::handoff::Taker;
+use super::inbound::{Credit, Epoch, Inbound};
 use super::inbox::Inbox;
-use super::leave::{Leave, Leaving, Left};
+use super::leave::Leaving;
 use super::memory::{Keeping, Stake};
 use super::meter;
 use super::options::SessionOptions;
@@ -34,9 +35,10 @@ use super::step::{Event, Step};
 use super::trace::{Trace, Traced};
 use super::unsent::{Unheard, Unsent};
 use super::watch::Watchers;
-use crate::error::{CloseReason, Refused, RefusedReason, UseError};
+use crate::error::{Refused, RefusedReason, UseError};
 use crate::payload::{Headers, MessageId};
 use crate::transport::{self, Halves, Peer, TlsInfo};
+pub(super) use phase::Phase;
 
 /// The connection, without the exchanges on it.
 #[derive(Debug)]
@@ -81,26 +83,6 @@ pub(super) struct Link {
     now: Cell<Option<Instant>>,
 }
 
-/// The state of the connection, with the reason for its end while that is to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    Open,
-    /// Nothing more is accepted or delivered; what was accepted is still written, and then the sending side is shut
-    /// down.
-    Flushing {
-        reason: CloseReason,
-        linger: bool,
-    },
-    /// HTTP is over; the builder was asked for its half of the connection.
-    Releasing,
-    /// Nothing more is written.
-    Aborting {
-        reason: CloseReason,
-        teardown: Teardown,
-    },
-    Closed,
-}
-
 impl Link {
     /// A link without a connection.
     pub(super) fn new(
@@ -140,10 +122,6 @@ impl Link {
             now: Cell::new(None),
             options,
         }
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.phase == Phase::Open
     }
 
     /// The time, read once a turn.
@@ -187,10 +165,6 @@ impl Link {
             .as_ref()
             .map(|stake| stake.keeping())
             .unwrap_or_default()
-    }
-
-    pub(super) fn is_aborting(&self) -> bool {
-        matches!(self.phase, Phase::Aborting { .. })
     }
 
     /// Whether output waits for the socket.
@@ -382,107 +356,5 @@ impl Link {
         self.ledger = Ledger::default();
         self.outbound.detach(teardown);
         self.weigh();
-    }
-
-    /// Closes the connection once everything accepted is written.
-    pub(super) fn close(&mut self, reason: CloseReason) {
-        self.flush_and_close(reason, false);
-    }
-
-    /// Like [`close`](Self::close), and then reads and drops for a while what the peer still sends, so that it gets the
-    /// answer and not a reset (RFC 9112 section 9.6).
-    pub(super) fn close_and_linger(&mut self, reason: CloseReason) {
-        self.flush_and_close(reason, true);
-    }
-
-    fn flush_and_close(&mut self, reason: CloseReason, linger: bool) {
-        if self.is_open() {
-            self.phase = Phase::Flushing { reason, linger };
-            self.inbox.clear();
-        }
-    }
-
-    /// Closes the connection without writing anything more. The first reason counts, and a reset stays a reset.
-    pub(super) fn abort(&mut self, reason: CloseReason, teardown: Teardown) {
-        self.phase = match self.phase {
-            Phase::Closed => return,
-            Phase::Aborting {
-                reason,
-                teardown: already,
-            } => Phase::Aborting {
-                reason,
-                teardown: already.max(teardown),
-            },
-            Phase::Open | Phase::Flushing { .. } | Phase::Releasing => {
-                Phase::Aborting { reason, teardown }
-            }
-        };
-        self.inbox.clear();
-    }
-
-    /// Begins to end in an orderly way. The receiver resolves when the session has ended.
-    pub(super) fn begin_leaving(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
-        let now = self.now();
-        let leaving = match &mut self.leaving {
-            Some(leaving) => leaving,
-            none => {
-                self.events.push_back(Event::Leaving);
-                none.insert(Box::new(Leaving::new(leave, now)))
-            }
-        };
-        leaving.hasten(leave, now);
-        if let Some(departure) = &self.departure {
-            departure.cancel();
-        }
-        leaving.wait()
-    }
-
-    /// A token that is cancelled when the session is asked to leave.
-    pub(super) fn departure(&mut self) -> CancellationToken {
-        let departure = self.departure.get_or_insert_default();
-        if self.leaving.is_some() {
-            departure.cancel();
-        }
-        departure.clone()
-    }
-
-    /// HTTP is over, and all output was written: the connection goes to the taker, unless the handler has ended it.
-    pub(super) fn hand_off(&mut self, taker: Taker) {
-        if self.is_open() && self.builder.is_some() {
-            self.phase = Phase::Releasing;
-            self.taker = Some(taker);
-            self.tell(Release);
-        }
-    }
-
-    /// The last step of the hand-off: both halves go.
-    pub(super) fn hand_over(&mut self, released: Released) {
-        if let Some(taker) = self.taker.take()
-            && let Some(write) = self.outbound.surrender()
-            && self.phase == Phase::Releasing
-        {
-            // If nobody waits any more, dropping the connection closes it.
-            let _ = taker.send(Ok(Upgraded::new(released, write, self.peer)));
-            self.finish_close(CloseReason::HandedOff, false);
-        }
-    }
-
-    /// The last step: both actors end.
-    pub(super) fn finish_close(&mut self, reason: CloseReason, linger: bool) {
-        tracing::trace!(%reason, peer = %self.peer, "connection closed");
-        self.trace.session.closed(reason);
-        self.phase = Phase::Closed;
-        self.outbound.release(Err(RefusedReason::Closing));
-        meter::throttled(self.outbound.throttled_since());
-        self.counted = None;
-        if linger {
-            self.tell(Linger);
-        }
-        self.builder = None;
-        if let Some(leaving) = self.leaving.take() {
-            leaving.tell(self.peer);
-        }
-        self.stake = None;
-        self.watchers.tell(&self.address, reason);
     }
 }
