@@ -38,7 +38,7 @@ const SESSION: [&str; 10] = [
     // The sides.
     "server client ended side",
     // What the handler gets.
-    "body responder reply context incoming incoming_body",
+    "body responder reply context incoming",
     // The handler.
     "handler ask",
     // The actor, and its start.
@@ -532,14 +532,14 @@ fn no_import_from_above_is_overlooked() {
         assert_eq!(wrong.len(), 1, "{text}: {wrong:?}");
     }
     for (file, text) in [
-        ("session/link.rs", "use super::side::Side;"),
-        ("session/link.rs", "use super::{inbox::Inbox, side};"),
+        ("session/step.rs", "use super::side::Side;"),
+        ("session/step.rs", "use super::{inbox::Inbox, side};"),
         (
-            "session/link.rs",
+            "session/step.rs",
             "use crate::session::context::SessionContext;",
         ),
-        ("session/link.rs", "fn f(_: super::server::Server) {}"),
-        ("session/link.rs", "use super::SessionContext;"),
+        ("session/step.rs", "fn f(_: super::server::Server) {}"),
+        ("session/step.rs", "use super::SessionContext;"),
         ("session/server/mod.rs", "use super::client::Client;"),
         ("session/client/mod.rs", "use super::server::Server;"),
         ("session/server/mod.rs", "use crate::session::side::Side;"),
@@ -597,8 +597,8 @@ fn what_is_no_import_from_above() {
         assert!(wrong.is_empty(), "{text}: {wrong:?}");
     }
     for (file, text) in [
-        ("session/link.rs", "use super::{HttpSession, inbox::Inbox};"),
-        ("session/link.rs", "use crate::payload::Payload;"),
+        ("session/step.rs", "use super::{HttpSession, inbox::Inbox};"),
+        ("session/step.rs", "use crate::payload::Payload;"),
         ("session/side.rs", "use super::server::Server;"),
         ("session/server/mod.rs", "use super::link::Link;"),
         ("session/server/mod.rs", "use active::Active;"),

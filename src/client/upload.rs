@@ -5,13 +5,12 @@ use std::pin::{Pin, pin};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::StatusCode;
 use tokio::sync::oneshot;
 
 use super::ask::{Pending, Reply};
 use super::error::{ClientError, ClientErrorKind};
 use crate::error::{RefusedReason, UseError};
-use crate::session::{BodySender, Owed};
+use crate::session::{Alongside, BodySender, Owed};
 
 /// The error of a stream.
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -39,13 +38,15 @@ where
         }
     };
     if let Some(coming) = &mut reply.body {
-        // A task that no longer runs still keeps the request open: if the request were cut now, the response would be
-        // lost.
-        let runs = reply
-            .head
-            .status()
-            .is_some_and(|status| StatusCode::is_success(&status));
-        coming.accompany(Box::pin(log(writing)), runs);
+        let writing = Box::pin(log(writing));
+        let wanted = reply.head.status();
+        let wanted = wanted.is_some_and(|status| status.is_success());
+        coming.accompany(if wanted {
+            Alongside::Runs(writing)
+        } else {
+            // It still keeps the request open: if the request were cut now, the response would be lost.
+            Alongside::Rests(writing)
+        });
     }
     Ok(reply)
 }

@@ -25,8 +25,6 @@ mod handoff;
 mod inbound;
 mod inbox;
 mod incoming;
-#[cfg(feature = "tower")]
-mod incoming_body;
 mod info;
 mod leave;
 mod link;
@@ -83,8 +81,8 @@ pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler};
 pub use handoff::{NotUpgraded, Upgrade, Upgraded};
 pub(crate) use inbound::{Abandon, Accompany, CutOff, Departure, Shed};
-pub(crate) use incoming::Feed;
 pub use incoming::Incoming;
+pub(crate) use incoming::{Alongside, Feed};
 pub use info::{SessionInfo, SessionPhase};
 pub use leave::{Leave, Left};
 use link::Phase;

@@ -3,12 +3,12 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use ::http_body::{Body, Frame, SizeHint};
 use bytes::Bytes;
 use futures_core::Stream;
 use http::HeaderMap;
-use http_body::{Body, Frame, SizeHint};
 
-use super::incoming::Incoming;
+use super::Incoming;
 use crate::error::BodyError;
 
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]

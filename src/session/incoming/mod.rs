@@ -3,26 +3,27 @@
 //! The handler of the exchange holds the [`Feed`], the reader holds the [`Incoming`]. Between them wait at most one
 //! high-water mark of bytes plus one piece. Beyond that the session is muted, and TCP slows the peer down.
 
-use std::collections::VecDeque;
+mod feed;
+#[cfg(feature = "tower")]
+mod http_body;
+
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use actix::Addr;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
 use super::HttpSession;
-use super::context::SessionContext;
-use super::credit::ITEM;
 use super::inbound::{Accompany, Continue};
-use super::memory::Keeping;
 use super::message::Cancel;
-use super::responder::MuteGuard;
-use crate::error::{BodyError, FailureReason};
+use crate::error::BodyError;
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
+pub(crate) use feed::Feed;
+use feed::Shared;
 
 /// The body of an incoming message, as a `Stream` of pieces. It is `Send` and works on any thread.
 ///
@@ -86,10 +87,11 @@ enum BodyOf {
     },
 }
 
-/// A task that belongs to a body that is arriving.
-enum Alongside {
+/// A task that belongs to a body that is arriving. It is dropped with the body.
+pub(crate) enum Alongside {
+    /// Polled whenever the body is polled.
     Runs(Task),
-    /// Kept, but not polled, until the body is over.
+    /// Kept, but not polled.
     Rests(Task),
 }
 
@@ -108,140 +110,6 @@ impl Alongside {
     }
 }
 
-/// The handler's end of an incoming body.
-#[derive(Debug)]
-pub(crate) struct Feed {
-    shared: Arc<Shared>,
-    mark: usize,
-}
-
-#[derive(Debug, Default)]
-struct Shared(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    pieces: VecDeque<Bytes>,
-    /// The cost of the pieces that wait.
-    waiting: usize,
-    /// The same cost, counted for the server's memory ceiling.
-    keeping: Keeping,
-    /// Held while too many pieces wait.
-    hold: Option<MuteGuard>,
-    /// The reader was dropped: what still arrives is dropped.
-    unwanted: bool,
-    trailers: Option<Headers>,
-    end: Option<Result<(), BodyError>>,
-    reader: Option<Waker>,
-}
-
-/// The cost of a piece: its bytes and a fixed overhead, so that many small pieces are not free.
-fn cost(piece: &Bytes) -> usize {
-    piece.len() + ITEM
-}
-
-impl State {
-    /// Records how much waits now.
-    fn wait_for(&mut self, waiting: usize) {
-        self.waiting = waiting;
-        self.keeping.hold(waiting);
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the state, then wakes the reader.
-    fn tell(&self, change: impl FnOnce(&mut State)) {
-        let mut state = self.lock();
-        change(&mut state);
-        let reader = state.reader.take();
-        drop(state);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-}
-
-impl Feed {
-    /// The body of this response, which answers the current exchange, and its reader.
-    pub(crate) fn response(
-        exchange: MessageId,
-        response: &Payload,
-        session: &SessionContext,
-    ) -> (Self, Incoming) {
-        Self::new(exchange, response, BodyOf::Response, session)
-    }
-
-    /// The body of this request, which is being delivered, and its reader.
-    pub(crate) fn request(request: &Payload, session: &SessionContext) -> (Self, Incoming) {
-        let awaits_continue = session.side.awaits_continue();
-        Self::new(
-            request.id(),
-            request,
-            BodyOf::Request { awaits_continue },
-            session,
-        )
-    }
-
-    fn new(
-        exchange: MessageId,
-        message: &Payload,
-        body_of: BodyOf,
-        session: &SessionContext,
-    ) -> (Self, Incoming) {
-        let shared = Arc::new(Shared(Mutex::new(State {
-            keeping: session.keeping(),
-            ..State::default()
-        })));
-        let source = Source {
-            session: session.address(),
-            exchange,
-            body_of,
-        };
-        let incoming = Incoming::of(shared.clone(), Some(source), message.body_size());
-        let mark = session.link.options.buffers.high_water;
-        (Self { shared, mark }, incoming)
-    }
-
-    pub(crate) fn chunk(&self, data: Bytes, session: &mut SessionContext) {
-        self.shared.tell(|state| {
-            if state.unwanted {
-                return;
-            }
-            let cost = cost(&data);
-            state.pieces.push_back(data);
-            state.wait_for(state.waiting + cost);
-            if state.waiting > self.mark && state.hold.is_none() {
-                state.hold = Some(session.hold());
-            }
-        });
-    }
-
-    pub(crate) fn trailers(&self, trailers: Headers) {
-        self.shared.lock().trailers = Some(trailers);
-    }
-
-    /// Ends the body. Only the first call counts.
-    pub(crate) fn end(&self, end: Result<(), BodyError>) {
-        self.shared.tell(|state| {
-            state.end.get_or_insert(end);
-            // What is left belongs to the reader, not to the session.
-            state.keeping = Keeping::default();
-        });
-    }
-}
-
-/// If a session is torn down without ending the body, the body is incomplete.
-impl Drop for Feed {
-    fn drop(&mut self) {
-        self.end(Err(BodyError::Failed(FailureReason::ConnectionClosed(
-            std::io::ErrorKind::ConnectionAborted,
-        ))));
-    }
-}
-
 impl Incoming {
     /// The body of a complete message, taken out of it. An answer to HEAD without a length keeps having none.
     pub(crate) fn inside(payload: &mut Payload) -> Self {
@@ -255,16 +123,7 @@ impl Incoming {
             TransferMode::Stream
         };
         message.length = body.len() as u64;
-        let state = State {
-            waiting: cost(&body),
-            pieces: Some(body)
-                .filter(|body| !body.is_empty())
-                .into_iter()
-                .collect(),
-            end: Some(Ok(())),
-            ..State::default()
-        };
-        Self::of(Arc::new(Shared(Mutex::new(state))), None, left)
+        Self::of(Shared::whole(body), None, left)
     }
 
     fn of(shared: Arc<Shared>, source: Option<Source>, left: Option<u64>) -> Self {
@@ -278,13 +137,9 @@ impl Incoming {
         }
     }
 
-    /// Polls a task whenever this body is polled, or only keeps it. The task is dropped with the body.
-    pub(crate) fn accompany(&mut self, task: Task, runs: bool) {
-        self.alongside = Some(if runs {
-            Alongside::Runs(task)
-        } else {
-            Alongside::Rests(task)
-        });
+    /// Gives this body its task.
+    pub(crate) fn accompany(&mut self, alongside: Alongside) {
+        self.alongside = Some(alongside);
     }
 
     /// The next piece. `None` after the last, and after an error.
@@ -355,12 +210,8 @@ impl Incoming {
         if source.body_of == BodyOf::Response {
             return source.session.do_send(Cancel(source.exchange));
         }
-        let mut state = self.shared.lock();
-        state.unwanted = true;
-        state.pieces.clear();
-        state.wait_for(0);
-        let hold = state.hold.take();
-        drop(state);
+        // Not in one line: the guard must be dropped without the lock.
+        let hold = self.shared.lock().drop_rest();
         drop(hold);
     }
 }
@@ -390,11 +241,7 @@ impl Stream for Incoming {
             this.alongside = None;
         }
         let mut state = this.shared.lock();
-        if let Some(piece) = state.pieces.pop_front() {
-            let left = state.waiting - cost(&piece);
-            state.wait_for(left);
-            let room = state.pieces.is_empty();
-            let hold = if room { state.hold.take() } else { None };
+        if let Some((piece, hold)) = state.take() {
             drop(state);
             drop(hold);
             this.left = this
