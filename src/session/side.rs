@@ -19,15 +19,13 @@ use super::inbound::Rest;
 use super::info::SessionPhase;
 use super::link::Link;
 use super::options::HalfClose;
-use super::outbound::{Room, Teardown};
+use super::outbound::Room;
 use super::server::Server;
 use super::sink::{Loss, Part};
 use super::step::Intake;
 use super::trace::Traced;
 use super::waiter::Waiter;
-use crate::error::{
-    CancelCause, CloseReason, Deadline, FailureReason, Refused, RefusedReason, UseError,
-};
+use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason, UseError};
 use crate::payload::{Headers, MessageId, Payload};
 
 /// A server or a client. Most methods exist on both.
@@ -307,31 +305,12 @@ impl Side {
 
     /// The socket took nothing of the waiting output for too long.
     pub(super) fn stalled(&mut self, link: &mut Link) {
-        match self {
-            Self::Server(server) => {
-                let deadline = Deadline::Write;
-                server.shut(
-                    link,
-                    CancelCause::Deadline(deadline),
-                    CloseReason::Deadline(deadline),
-                );
-                link.abort(CloseReason::Deadline(deadline), Teardown::Reset);
-            }
-            Self::Client(client) => client.stalled(link),
-        }
+        at!(self, stalled(link));
     }
 
     /// The peer sends no more.
     pub(super) fn half_closed(&mut self, link: &mut Link, rest: Rest) {
-        match (self, rest) {
-            (Self::Server(server), rest) => server.half_closed(link, rest),
-            (Self::Client(client), Rest::Read) => {
-                let broken = client.connection.broken;
-                link.over = Some(broken.unwrap_or(io::ErrorKind::UnexpectedEof));
-            }
-            // What it sent may still contain the complete response. Meanwhile nothing is sent to it.
-            (Self::Client(client), Rest::Unread) => client.connection.left = true,
-        }
+        at!(self, half_closed(link, rest));
     }
 
     /// The handler panicked: its session ends.
@@ -354,10 +333,7 @@ impl Side {
     pub(super) fn broken(&mut self, link: &mut Link, kind: io::ErrorKind) {
         match self {
             Self::Server(server) => server.broken(link),
-            Self::Client(_) => {
-                link.outbound.abort(Teardown::Close);
-                link.over = Some(kind);
-            }
+            Self::Client(_) => link.broke(kind),
         }
     }
 
@@ -369,7 +345,7 @@ impl Side {
     pub(super) fn no_request(&mut self, link: &mut Link) {
         match self {
             Self::Server(server) => server.no_request(link),
-            Self::Client(client) => client.connection.looked(),
+            Self::Client(client) => client.looked(),
         }
     }
 
@@ -485,7 +461,7 @@ impl Side {
     pub(super) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
         match self {
             Self::Server(_) => None,
-            Self::Client(client) => client.connection.keeper(link),
+            Self::Client(client) => client.keeper(link),
         }
     }
 

@@ -27,10 +27,6 @@ pub(in crate::session) struct Connection {
     connect: Option<Connect>,
     /// See [`keeper`](Self::keeper).
     keeper: Option<Arc<Addr<HttpSession>>>,
-    /// The server has half-closed, or takes no more. What it sent may still be unread.
-    pub(in crate::session) left: bool,
-    /// Why a write failed, if one did.
-    pub(in crate::session) broken: Option<io::ErrorKind>,
     /// Whether the builder has checked for bytes that belong to no response.
     look: Look,
     /// The requests that were sent over it, for its builder.
@@ -52,6 +48,10 @@ pub(super) enum State {
     Closed,
     Opening(Connecting),
     Open,
+    /// The server sends no more, and gets no more requests. What it sent may still be unread.
+    HalfClosed,
+    /// A write failed, for this reason: the server takes no more. What it sent may still be unread.
+    Broken(io::ErrorKind),
 }
 
 impl Connection {
@@ -69,8 +69,6 @@ impl Connection {
             state: State::Closed,
             connect: None,
             keeper: None,
-            left: false,
-            broken: None,
             look: Look::Needed,
             awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
@@ -86,10 +84,8 @@ impl Connection {
     }
 
     /// The connection is open.
-    pub(in crate::session) fn attach(&mut self, link: &mut Link, halves: Halves) {
+    pub(super) fn attach(&mut self, link: &mut Link, halves: Halves) {
         self.state = State::Open;
-        self.left = false;
-        self.broken = None;
         self.look = Look::Needed;
         self.deadline.set(None);
         self.awaited = Awaited::default();
@@ -117,13 +113,13 @@ impl Connection {
 
     /// A 100 came, or will not come: its deadline ends.
     pub(super) fn stop_waiting(&mut self) {
-        if self.broken.is_none() {
+        if self.broken().is_none() {
             self.deadline.set(None);
         }
     }
 
     /// The builder has checked.
-    pub(in crate::session) fn looked(&mut self) {
+    pub(super) fn looked(&mut self) {
         if self.look == Look::Asked {
             self.look = Look::Done;
         }
@@ -143,13 +139,13 @@ impl Connection {
 
     /// The address of the session, kept as long as there is a connection. A pool holds it weakly, and needs no new
     /// address for the next request, which saves two allocations and 3 % of a request.
-    pub(in crate::session) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
+    pub(super) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
         if self.is_open() && self.keeper.is_none() {
             self.keeper = link.address.upgrade().map(Arc::new);
         }
         self.keeper
             .as_ref()
-            .filter(|_| !self.left && !link.has_output())
+            .filter(|_| self.takes_requests() && !link.has_output())
     }
 
     /// The connection was lost, or could not be opened.
@@ -159,8 +155,25 @@ impl Connection {
         self.keeper = None;
     }
 
+    /// Whether there is a connection, from which something may still come.
     pub(super) fn is_open(&self) -> bool {
+        match self.state {
+            State::Open | State::HalfClosed | State::Broken(_) => true,
+            State::Closed | State::Opening(_) => false,
+        }
+    }
+
+    /// Whether requests may be sent on the connection.
+    pub(super) fn takes_requests(&self) -> bool {
         matches!(self.state, State::Open)
+    }
+
+    /// Why a write failed, if one did.
+    pub(super) fn broken(&self) -> Option<io::ErrorKind> {
+        match self.state {
+            State::Broken(kind) => Some(kind),
+            State::Closed | State::Opening(_) | State::Open | State::HalfClosed => None,
+        }
     }
 }
 
@@ -170,6 +183,8 @@ impl fmt::Debug for Connection {
             State::Closed => "Closed",
             State::Opening(_) => "Opening",
             State::Open => "Open",
+            State::HalfClosed => "HalfClosed",
+            State::Broken(_) => "Broken",
         })
     }
 }

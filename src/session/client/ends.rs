@@ -116,16 +116,15 @@ impl Client {
             // The rest of a request cannot reach the server, so nothing waits for it.
             flight.persist = false;
         }
-        if self.connection.broken.is_none() {
-            self.connection.left = true;
-            self.connection.broken = Some(kind);
+        if self.connection.broken().is_none() {
+            self.connection.state = State::Broken(kind);
             self.connection.deadline.set_after(Some(BROKEN));
         }
     }
 
     /// Whether output can still reach the server.
     pub(super) fn is_heard(&self, link: &Link) -> bool {
-        self.connection.broken.is_none() && link.over.is_none()
+        self.connection.broken().is_none() && link.over.is_none()
     }
 
     /// Gives up a connection whose write failed, if nothing more comes on it. A slow handler gets the time it needs.

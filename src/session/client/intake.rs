@@ -1,17 +1,21 @@
 //! The receiving half of the client side: responses, in the order of the wire.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix::Addr;
 use http::StatusCode;
 
+use super::connection::State;
 use super::ends::aborted;
 use super::{Client, Flight, Receiving};
 use crate::error::{CancelCause, FailureReason};
 use crate::payload::{Payload, TransferMode};
+use crate::session::HttpSession;
 use crate::session::exchange::{Exchange, Outcome};
 use crate::session::handoff::NotUpgraded;
-use crate::session::inbound::{Fault, IdleFor, Inbound};
+use crate::session::inbound::{Fault, IdleFor, Inbound, Rest};
 use crate::session::link::Link;
 use crate::session::outbound::Teardown;
 use crate::session::role::Role;
@@ -198,6 +202,30 @@ impl Client {
             });
         }
         self.hang_up(link, aborted(), Teardown::Reset);
+    }
+
+    /// The server sends no more. What it sent may still contain the complete response; meanwhile nothing is sent to it.
+    pub(in crate::session) fn half_closed(&mut self, link: &mut Link, rest: Rest) {
+        match rest {
+            Rest::Unread if self.connection.takes_requests() => {
+                self.connection.state = State::HalfClosed;
+            }
+            Rest::Unread => {}
+            Rest::Read => {
+                let broken = self.connection.broken();
+                link.over = Some(broken.unwrap_or(io::ErrorKind::UnexpectedEof));
+            }
+        }
+    }
+
+    /// The builder has checked for bytes that belong to no response, and handed over everything that is complete.
+    pub(in crate::session) fn looked(&mut self) {
+        self.connection.looked();
+    }
+
+    /// The address of the session, kept as long as there is a connection.
+    pub(in crate::session) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
+        self.connection.keeper(link)
     }
 
     /// The builder has read nothing for the idle time.

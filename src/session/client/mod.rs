@@ -28,14 +28,14 @@ use super::trace::{NOBODY, Traced};
 use super::waiter::Waiter;
 use crate::error::{CancelCause, Deadline, RefusedReason};
 use crate::payload::{MessageId, Payload};
-use crate::transport::{Origin, Scheme};
+use crate::transport::{Halves, Origin, Scheme};
 pub(super) use connection::{Connect, Connection};
 use flight::{Flight, Receiving, Sending};
 pub(crate) use through::Through;
 
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) connection: Connection,
+    connection: Connection,
     /// The Host value of requests that have none.
     host: String,
     /// The origin of all requests. `None` if the connection was passed in.
@@ -88,6 +88,11 @@ impl Client {
     pub(super) fn through(mut self, proxy: Option<Through>) -> Self {
         self.proxy = proxy;
         self
+    }
+
+    /// Takes a connection that is open.
+    pub(super) fn attach(&mut self, link: &mut Link, halves: Halves) {
+        self.connection.attach(link, halves);
     }
 
     fn queue(&mut self, link: &mut Link, payload: Payload) -> MessageId {

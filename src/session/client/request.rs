@@ -117,7 +117,7 @@ impl Client {
                     Poll::Pending => Poll::Pending,
                 },
             },
-            State::Open => {
+            State::Open | State::HalfClosed | State::Broken(_) => {
                 if self.may_send(link) {
                     Poll::Ready(())
                 } else {
@@ -139,7 +139,7 @@ impl Client {
             return Poll::Pending;
         }
         std::task::ready!(self.connection.deadline.poll(cx));
-        match self.connection.broken {
+        match self.connection.broken() {
             Some(kind) => self.give_up(link, kind),
             None => self.grant_body(link),
         }
@@ -181,7 +181,7 @@ impl Client {
         // The connection is ending, or the builder looks for bytes that answer nothing.
         if !link.is_open()
             || link.over.is_some()
-            || self.connection.left
+            || !self.connection.takes_requests()
             || self.connection.is_looking()
         {
             return false;

@@ -346,6 +346,12 @@ impl Link {
         self.outbound.attach(write);
     }
 
+    /// A client's connection broke. What came before is delivered first.
+    pub(super) fn broke(&mut self, kind: io::ErrorKind) {
+        self.outbound.abort(Teardown::Close);
+        self.over = Some(kind);
+    }
+
     /// Detaches a client's lost connection; another one may follow.
     pub(super) fn detach(&mut self, teardown: Teardown) {
         self.builder = None;

@@ -162,6 +162,14 @@ impl Server {
         link.abort(reason, Teardown::reset_if(begun || link.has_output()));
     }
 
+    /// The socket took nothing for too long.
+    pub(in crate::session) fn stalled(&mut self, link: &mut Link) {
+        let deadline = Deadline::Write;
+        let reason = CloseReason::Deadline(deadline);
+        self.shut(link, CancelCause::Deadline(deadline), reason);
+        link.abort(reason, Teardown::Reset);
+    }
+
     /// Gives up the exchange and the connection. An earlier, complete answer that is still being written is sent.
     fn give_up(&mut self, link: &mut Link, cause: CancelCause) {
         let begun = self.end(Outcome::Cancelled(cause));

@@ -119,7 +119,7 @@ fn client(
 ) -> HttpSession {
     let mut link = Link::new(address, options, None, Instant::now());
     if let Some(halves) = halves {
-        side.connection.attach(&mut link, halves);
+        side.attach(&mut link, halves);
     }
     let context = SessionContext {
         link,
