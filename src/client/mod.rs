@@ -362,8 +362,8 @@ impl HttpClient {
 
     /// The way to an origin: through which proxy, if any.
     fn way(&self, origin: Origin) -> Way {
-        let proxy = self.0.proxy.of(&origin).cloned();
-        Way { origin, proxy }
+        let through = self.0.proxy.of(&origin).cloned();
+        Way { origin, through }
     }
 
     /// Starts a session. Every session of a client is made here.

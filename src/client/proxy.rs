@@ -23,12 +23,10 @@ use crate::transport::{Origin, Scheme};
 /// ```
 #[derive(Clone, Default)]
 pub struct Proxy {
-    http: Option<Hop>,
-    https: Option<Hop>,
+    http: Option<Through>,
+    https: Option<Through>,
     except: Vec<Exempt>,
 }
-
-type Hop = (Origin, Through);
 
 /// Servers that are reached without the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +43,7 @@ impl Proxy {
     /// [`UseError`] if this is not the URL of an http proxy.
     pub fn http(url: &str) -> Result<Self, UseError> {
         Ok(Self {
-            http: Some(hop(url)?),
+            http: Some(through(url)?),
             ..Self::default()
         })
     }
@@ -55,10 +53,10 @@ impl Proxy {
     /// # Errors
     /// As [`http`](Self::http).
     pub fn all(url: &str) -> Result<Self, UseError> {
-        let hop = hop(url)?;
+        let through = through(url)?;
         Ok(Self {
-            http: Some(hop.clone()),
-            https: Some(hop),
+            http: Some(through.clone()),
+            https: Some(through),
             ..Self::default()
         })
     }
@@ -93,7 +91,7 @@ impl Proxy {
         let all = variable("all_proxy");
         let one = |small: &str| {
             let url = variable(small).or_else(|| all.clone());
-            url.map(|url| hop(&url)).transpose()
+            url.map(|url| through(&url)).transpose()
         };
         let proxy = Self {
             http: one("http_proxy")?,
@@ -114,13 +112,13 @@ impl Proxy {
     }
 
     /// The proxy for this origin.
-    pub(super) fn of(&self, origin: &Origin) -> Option<&Hop> {
-        let hop = match origin.scheme() {
+    pub(super) fn of(&self, origin: &Origin) -> Option<&Through> {
+        let through = match origin.scheme() {
             Scheme::Http => &self.http,
             Scheme::Https => &self.https,
         };
         let exempt = self.except.iter().any(|exempt| exempt.covers(origin));
-        hop.as_ref().filter(|_| !exempt)
+        through.as_ref().filter(|_| !exempt)
     }
 }
 
@@ -155,7 +153,7 @@ fn exempt(member: &str) -> Exempt {
     Exempt::Host(name.to_ascii_lowercase(), port)
 }
 
-fn hop(url: &str) -> Result<Hop, UseError> {
+fn through(url: &str) -> Result<Through, UseError> {
     let whole = if url.contains("://") {
         url.to_owned()
     } else {
@@ -177,14 +175,16 @@ fn hop(url: &str) -> Result<Hop, UseError> {
     };
     // Both fail only for a URL that cannot have user information.
     let _ = (url.set_username(""), url.set_password(None));
-    let origin = Origin::try_from(url.as_str())?;
-    Ok((origin, Through { authorization }))
+    Ok(Through {
+        proxy: Origin::try_from(url.as_str())?,
+        authorization,
+    })
 }
 
 /// Omits the credentials.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |hop: &Option<Hop>| hop.as_ref().map(|(origin, _)| origin.to_string());
+        let name = |through: &Option<Through>| Some(through.as_ref()?.proxy.to_string());
         f.debug_struct("Proxy")
             .field("http", &name(&self.http))
             .field("https", &name(&self.https))
@@ -213,9 +213,10 @@ mod tests {
             };
             let proxy = Proxy::from_lookup(lookup).expect("urls");
             let origin = Origin::try_from(origin).expect("an origin");
-            proxy.of(&origin).map_or("none".to_owned(), |hop| {
-                let authorization = hop.1.authorization.as_deref().unwrap_or_default();
-                format!("{} {authorization}", hop.0).trim_end().to_owned()
+            proxy.of(&origin).map_or("none".to_owned(), |through| {
+                let authorization = through.authorization.as_deref().unwrap_or_default();
+                let text = format!("{} {authorization}", through.proxy);
+                text.trim_end().to_owned()
             })
         };
         let a = "http://a.test/";

@@ -11,6 +11,8 @@ const PROXY_AUTHORIZATION: &str = "Proxy-Authorization";
 /// A proxy between a client and its server.
 #[derive(Clone)]
 pub(crate) struct Through {
+    /// Where the proxy is.
+    pub(crate) proxy: Origin,
     /// The value of `Proxy-Authorization` for the proxy. The server never gets it.
     pub(crate) authorization: Option<String>,
 }

@@ -13,8 +13,8 @@ use crate::transport::{self, ConnectError, Halves, Origin, Scheme};
 #[derive(Debug, Clone)]
 pub(crate) struct Way {
     pub(crate) origin: Origin,
-    /// The proxy to connect to instead, and its credentials.
-    pub(crate) proxy: Option<(Origin, Through)>,
+    /// The proxy to connect to instead.
+    pub(crate) through: Option<Through>,
 }
 
 impl Way {
@@ -22,7 +22,7 @@ impl Way {
     pub(in crate::session) fn to(origin: Origin) -> Self {
         Self {
             origin,
-            proxy: None,
+            through: None,
         }
     }
 
@@ -31,10 +31,9 @@ impl Way {
         let origin = self.origin.clone();
         // Through a tunnel, requests are addressed to the server and not to the proxy.
         let through = self
-            .proxy
-            .as_ref()
-            .filter(|_| origin.scheme() == Scheme::Http)
-            .map(|(_, through)| through.clone());
+            .through
+            .clone()
+            .filter(|_| origin.scheme() == Scheme::Http);
         let options = options.clone();
         let connect: Connect = Box::new(move || {
             let (way, options) = (self.clone(), options.clone());
@@ -47,10 +46,10 @@ impl Way {
     async fn connect(self, options: &Arc<SessionOptions>) -> Result<Halves, ConnectError> {
         let route = &options.route;
         let patience = options.timeouts.patience();
-        let Some((proxy, through)) = &self.proxy else {
+        let Some(through) = &self.through else {
             return transport::connect(&self.origin, route, patience).await;
         };
-        let halves = transport::connect(proxy, route, patience).await?;
+        let halves = transport::connect(&through.proxy, route, patience).await?;
         match self.origin.scheme() {
             Scheme::Http => Ok(halves),
             Scheme::Https => {
