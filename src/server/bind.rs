@@ -8,7 +8,7 @@ use std::path::Path;
 
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 
-use super::listener::{ShareSocket, Tcp};
+use super::listener::{Listening, ShareSocket, Tcp};
 use super::socket_file::SocketFile;
 
 /// A bound socket, with what is needed to make another one for each worker.
@@ -22,15 +22,13 @@ pub(super) enum Socket {
         share: bool,
     },
     /// Listening already; the workers share it.
-    Given(TcpListener),
-    /// Bound to a path and listening already; the workers share it.
-    GivenUnix(UnixListener),
+    Given(Listening),
     /// Bound to a path, not yet listening; the workers share it.
     Unix { socket: RawSocket, file: SocketFile },
 }
 
 /// The listeners of a socket, one for each worker, and the file to remove when the server ends.
-type Listening = (Vec<ShareSocket>, Option<SocketFile>);
+type Listeners = (Vec<ShareSocket>, Option<SocketFile>);
 
 impl Socket {
     /// Binds. Unless `share` is set, this fails if another process listens on the port, and no other process can bind
@@ -48,12 +46,12 @@ impl Socket {
 
     pub(super) fn given(listener: TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self::Given(listener))
+        Ok(Self::Given(Listening::Tcp(listener)))
     }
 
     pub(super) fn given_unix(listener: UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self::GivenUnix(listener))
+        Ok(Self::Given(Listening::Unix(listener)))
     }
 
     pub(super) fn unix(path: &Path) -> io::Result<Self> {
@@ -66,13 +64,13 @@ impl Socket {
     pub(super) fn address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Bound { address, .. } => Ok(Some(*address)),
-            Self::Given(listener) => listener.local_addr().map(Some),
-            Self::GivenUnix(_) | Self::Unix { .. } => Ok(None),
+            Self::Given(Listening::Tcp(listener)) => listener.local_addr().map(Some),
+            Self::Given(Listening::Unix(_)) | Self::Unix { .. } => Ok(None),
         }
     }
 
     /// Begins to listen, with one listener for each worker.
-    pub(super) fn listen(self, workers: usize, backlog: i32, tcp: Tcp) -> io::Result<Listening> {
+    pub(super) fn listen(self, workers: usize, backlog: i32, tcp: Tcp) -> io::Result<Listeners> {
         match self {
             Self::Bound {
                 socket,
@@ -99,21 +97,17 @@ impl Socket {
                 listen().map_err(|error| refused(address, &error))?;
                 let listeners = sockets
                     .into_iter()
-                    .map(|socket| ShareSocket::Tcp(socket.into()))
+                    .map(|socket| ShareSocket::own(Listening::Tcp(socket.into())))
                     .collect();
                 Ok((spread(listeners, workers)?, None))
             }
-            Self::Given(listener) => {
-                let listeners = vec![ShareSocket::Given(listener)];
-                Ok((spread(listeners, workers)?, None))
-            }
-            Self::GivenUnix(listener) => {
-                let listeners = vec![ShareSocket::GivenUnix(listener)];
+            Self::Given(listening) => {
+                let listeners = vec![ShareSocket::given(listening)];
                 Ok((spread(listeners, workers)?, None))
             }
             Self::Unix { socket, file } => {
                 socket.listen(backlog)?;
-                let listeners = vec![ShareSocket::Unix(socket.into())];
+                let listeners = vec![ShareSocket::own(Listening::Unix(socket.into()))];
                 Ok((spread(listeners, workers)?, Some(file)))
             }
         }

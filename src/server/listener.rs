@@ -27,42 +27,62 @@ pub(super) struct Share {
 
 /// A listening socket that is not registered with an arbiter yet.
 #[derive(Debug)]
-pub(super) enum ShareSocket {
+pub(super) struct ShareSocket {
+    pub(super) listening: Listening,
+    /// Other processes may accept from it too.
+    pub(super) given: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Listening {
     Tcp(StdTcpListener),
-    /// Other processes may accept from it too.
-    Given(StdTcpListener),
     Unix(StdUnixListener),
-    /// Other processes may accept from it too.
-    GivenUnix(StdUnixListener),
 }
 
 impl ShareSocket {
+    /// A socket that the server made.
+    pub(super) fn own(listening: Listening) -> Self {
+        Self {
+            listening,
+            given: false,
+        }
+    }
+
+    /// A socket that was passed in.
+    pub(super) fn given(listening: Listening) -> Self {
+        Self {
+            listening,
+            given: true,
+        }
+    }
+
     /// Another handle on the same socket.
     pub(super) fn try_clone(&self) -> io::Result<Self> {
-        Ok(match self {
-            Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
-            Self::Given(listener) => Self::Given(listener.try_clone()?),
-            Self::Unix(listener) => Self::Unix(listener.try_clone()?),
-            Self::GivenUnix(listener) => Self::GivenUnix(listener.try_clone()?),
+        Ok(Self {
+            listening: match &self.listening {
+                Listening::Tcp(listener) => Listening::Tcp(listener.try_clone()?),
+                Listening::Unix(listener) => Listening::Unix(listener.try_clone()?),
+            },
+            given: self.given,
         })
     }
 }
 
 /// A listening socket of this arbiter.
-pub(super) enum Listener {
+pub(super) struct Listener {
+    socket: Socket,
+    /// Other processes may accept from it too.
+    given: bool,
+}
+
+enum Socket {
     Tcp(Port),
-    Unix {
-        listener: UnixListener,
-        /// Other processes may accept from it too.
-        given: bool,
-    },
+    Unix(UnixListener),
 }
 
 /// A TCP port that the worker listens on.
-pub(super) struct Port {
+struct Port {
     listener: TcpListener,
-    /// Other processes may accept from it too.
-    given: bool,
     /// The local address of every connection, unless the server listens on all addresses of the machine.
     local: Option<SocketAddr>,
     options: Tcp,
@@ -78,7 +98,6 @@ impl Port {
         let local = listener.local_addr().ok();
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
-            given,
             local: local.filter(|local| !local.ip().is_unspecified()),
             options,
             inherits,
@@ -99,46 +118,33 @@ impl Port {
 
 impl Listener {
     pub(super) fn new(socket: ShareSocket, options: Tcp) -> io::Result<Self> {
-        Ok(match socket {
-            ShareSocket::Tcp(listener) => Self::Tcp(Port::new(listener, false, options)?),
-            ShareSocket::Given(listener) => Self::Tcp(Port::new(listener, true, options)?),
-            ShareSocket::Unix(listener) => Self::unix(listener, false)?,
-            ShareSocket::GivenUnix(listener) => Self::unix(listener, true)?,
-        })
-    }
-
-    fn unix(listener: StdUnixListener, given: bool) -> io::Result<Self> {
-        let listener = UnixListener::from_std(listener)?;
-        Ok(Self::Unix { listener, given })
-    }
-
-    /// Whether other processes may accept from it too.
-    fn is_given(&self) -> bool {
-        match self {
-            Self::Tcp(port) => port.given,
-            Self::Unix { given, .. } => *given,
-        }
+        let ShareSocket { listening, given } = socket;
+        let socket = match listening {
+            Listening::Tcp(listener) => Socket::Tcp(Port::new(listener, given, options)?),
+            Listening::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
+        };
+        Ok(Self { socket, given })
     }
 
     /// May be polled by one task only.
     pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Halves>> {
-        Poll::Ready(Ok(match self {
-            Self::Tcp(port) => {
+        Poll::Ready(Ok(match &self.socket {
+            Socket::Tcp(port) => {
                 let (stream, remote) = ready!(port.listener.poll_accept(cx))?;
                 port.split(stream, Some(remote))
             }
-            Self::Unix { listener, .. } => split(ready!(listener.poll_accept(cx))?.0),
+            Socket::Unix(listener) => split(ready!(listener.poll_accept(cx))?.0),
         }))
     }
 
     /// Tells the kernel to accept no new connections, if the socket belongs to this server alone. Returns how long
     /// connections whose handshake is in progress may take to arrive.
     pub(super) fn begin_no_more(&self) -> Duration {
-        if self.is_given() {
+        if self.given {
             return Duration::ZERO;
         }
         // The file of a Unix socket is removed, but a client that has already found it may still connect.
-        if let Self::Tcp(Port { listener, .. }) = self
+        if let Socket::Tcp(Port { listener, .. }) = &self.socket
             && let Err(error) = begin_no_more(&SockRef::from(listener))
         {
             tracing::debug!(%error, "connections may begin while the listener closes");
@@ -149,22 +155,18 @@ impl Listener {
     /// How many connections to take from the backlog once no more are begun. If clients can still fill the backlog, it
     /// may never become empty: then as many are taken as kernels keep by default.
     pub(super) fn most_left(&self) -> u32 {
-        let ends = match self {
-            Self::Tcp(_) => cfg!(target_os = "linux"),
-            Self::Unix { .. } => true,
+        let ends = match self.socket {
+            Socket::Tcp(_) => cfg!(target_os = "linux"),
+            Socket::Unix(_) => true,
         };
-        if ends && !self.is_given() {
-            u32::MAX
-        } else {
-            4096
-        }
+        if ends && !self.given { u32::MAX } else { 4096 }
     }
 
     /// Takes one more connection from the backlog, whether the reactor has reported it or not. `None` if there is none.
     pub(super) fn accept_rest(&self) -> io::Result<Option<Halves>> {
-        let socket = match self {
-            Self::Tcp(port) => SockRef::from(&port.listener),
-            Self::Unix { listener, .. } => SockRef::from(listener),
+        let socket = match &self.socket {
+            Socket::Tcp(port) => SockRef::from(&port.listener),
+            Socket::Unix(listener) => SockRef::from(listener),
         };
         let (stream, remote) = match socket.accept() {
             Ok(accepted) => accepted,
@@ -172,9 +174,11 @@ impl Listener {
             Err(error) => return Err(error),
         };
         stream.set_nonblocking(true)?;
-        Ok(Some(match self {
-            Self::Tcp(port) => port.split(TcpStream::from_std(stream.into())?, remote.as_socket()),
-            Self::Unix { .. } => split(UnixStream::from_std(stream.into())?),
+        Ok(Some(match &self.socket {
+            Socket::Tcp(port) => {
+                port.split(TcpStream::from_std(stream.into())?, remote.as_socket())
+            }
+            Socket::Unix(_) => split(UnixStream::from_std(stream.into())?),
         }))
     }
 }
@@ -234,7 +238,7 @@ mod tests {
         let socket = StdTcpListener::bind("127.0.0.1:0").expect("a port");
         let at = socket.local_addr().expect("an address");
         socket.set_nonblocking(true).expect("a socket");
-        let own = Listener::new(ShareSocket::Tcp(socket), TCP).expect("a reactor");
+        let own = Listener::new(ShareSocket::own(Listening::Tcp(socket)), TCP).expect("a reactor");
         let _before = TcpStream::connect(at).expect("it listens");
         assert_eq!(own.begin_no_more(), TCP_GRACE);
         assert_eq!(own.most_left(), u32::MAX, "none of them is lost");
@@ -252,7 +256,8 @@ mod tests {
         let at = socket.local_addr().expect("an address");
         socket.set_nonblocking(true).expect("a socket");
         let next = socket.try_clone().expect("a descriptor");
-        let given = Listener::new(ShareSocket::Given(socket), TCP).expect("a reactor");
+        let given =
+            Listener::new(ShareSocket::given(Listening::Tcp(socket)), TCP).expect("a reactor");
         assert_eq!(given.begin_no_more(), Duration::ZERO);
         assert!(given.most_left() < u32::MAX, "others fill it");
         assert!(given.accept_rest().expect("a listener").is_none());
