@@ -3,21 +3,13 @@
 mod common;
 
 use bytes::Bytes;
-use common::{Served, serve, serve_with, taken};
+use common::{GET, Served, ok, serve, serve_with, silent, taken};
 use http_actors::error::{RefusedReason, UseError};
 use http_actors::message::{Apply, Cancel, Finish, FinishWith, Inspect, SendChunk, Write};
 use http_actors::{
     BodySender, Buffers, Headers, Payload, Responder, Room, SessionContext, SessionOptions,
     SessionPhase, StatusCode,
 };
-
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
-fn ok(text: &'static str) -> Payload {
-    Payload::response(StatusCode::OK).body(text)
-}
-
-fn silent(_: Payload, _: &mut SessionContext) {}
 
 /// The states of a session, made by the messages that lead there.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -139,7 +131,7 @@ async fn a_closing_session_refuses() {
     served.peer.send("GET / HTTP/1.0\r\n\r\n").await;
     served.heard.expect(&["apply GET / []"]).await;
     let session = &served.session;
-    taken(&session, Apply(ok("").body(vec![b'x'; 5000]))).await;
+    taken(session, Apply(ok("").body(vec![b'x'; 5000]))).await;
     assert_eq!(
         verdict(session.send(SendChunk("x".into())).await.expect("alive")),
         Some(RefusedReason::NoBody)
@@ -397,7 +389,7 @@ mod backpressure {
         served.peer.send(GET).await;
         served.heard.expect(&["apply GET / []"]).await;
         let session = &served.session;
-        taken(&session, Apply(Payload::response(StatusCode::OK).chunked())).await;
+        taken(session, Apply(Payload::response(StatusCode::OK).chunked())).await;
         let waiting = session.send(SendChunk(vec![b'x'; 100_000].into()));
         let waiting = actix_rt::spawn(waiting);
         served.heard.expect(&["need_body", "throttled"]).await;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
-use common::{Heard, Peer, Pipe, Recorder, eventually_blocking, tcp_pair};
+use common::{Heard, Peer, Pipe, Recorder, answer_with, eventually_blocking, tcp_pair};
 use http_actors::error::Refused;
 use http_actors::message::{Apply, BodyPart, Cancel, Finish, Inspect, Part, SendChunk};
 use http_actors::{
@@ -454,10 +454,11 @@ async fn a_body_behind_a_success() {
     let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
     let post = Payload::post("/").expect("a path");
     apply(&session, post.header("Expect", "100-continue").length(3)).await;
-    server.until("\r\n\r\n").await;
-    server
-        .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        .await;
+    answer_with(
+        &mut server,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    )
+    .await;
     heard.expect(&["apply 200 chunked", "need_body"]).await;
     session.do_send(SendChunk("abc".into()));
     session.do_send(Finish);

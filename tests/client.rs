@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
-use common::{Heard, Peer, Pipe, Recorder, taken, tcp_pair};
+use common::{Heard, Peer, Pipe, Recorder, answer_with, taken, tcp_pair};
 use http_actors::error::{CancelCause, FailureReason, RefusedReason, UseError};
 use http_actors::message::{Apply, Cancel, Dispose, Finish, FinishWith, Inspect, SendChunk};
 use http_actors::{
@@ -16,6 +16,7 @@ use http_actors::{
     SessionContext, SessionOptions, SessionPhase, StatusCode,
 };
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
 
 /// A client session over a pipe, and the server end for the test.
 struct Asking {
@@ -47,8 +48,26 @@ fn post(path: &str) -> Payload {
     Payload::post(path).expect("a path")
 }
 
+/// A port on which the test is the server.
+struct Port(TcpListener);
+
+impl Port {
+    async fn open() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.expect("a port"))
+    }
+
+    fn origin(&self) -> Origin {
+        let address = self.0.local_addr().expect("an address");
+        Origin::try_from(format!("http://{address}").as_str()).expect("a URL")
+    }
+
+    async fn accept(&self) -> Peer<TcpStream> {
+        Peer::new(self.0.accept().await.expect("a connection").0)
+    }
+}
+
 async fn apply(session: &Addr<HttpSession>, payload: Payload) -> MessageId {
-    taken(&session, Apply(payload)).await
+    taken(session, Apply(payload)).await
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -99,8 +118,7 @@ async fn a_muted_handler_waits_for_no_response() {
     let (factory, mut heard) = Recorder::of(|_| Mutes);
     let session = HttpSession::over(near, "a", &factory, options);
     apply(&session, get("/")).await;
-    server.until("\r\n\r\n").await;
-    server.send("HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    answer_with(&mut server, "HTTP/1.1 103 Early Hints\r\n\r\n").await;
     let late = "cancelled Deadline(Exchange) Waiting";
     heard.expect(&["informational 103", late]).await;
 }
@@ -219,8 +237,11 @@ async fn pipelining_is_for_safe_requests() {
 async fn interim_responses_and_head() {
     let mut asking = ask();
     apply(&asking.session, Payload::head("/").expect("a path")).await;
-    asking.server.until("\r\n\r\n").await;
-    asking.server.send("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").await;
+    answer_with(
+        &mut asking.server,
+        "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+    )
+    .await;
     asking
         .heard
         .expect(&[
@@ -236,8 +257,11 @@ async fn interim_responses_and_head() {
 async fn bodies_that_come_in_pieces() {
     let mut asking = ask();
     apply(&asking.session, get("/")).await;
-    asking.server.until("\r\n\r\n").await;
-    asking.server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n").await;
+    answer_with(
+        &mut asking.server,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n",
+    )
+    .await;
     let trailers = "trailers {\"X-Sum\": \"3\"}";
     asking
         .heard
@@ -250,11 +274,7 @@ async fn bodies_that_come_in_pieces() {
         ])
         .await;
     apply(&asking.session, get("/")).await;
-    asking.server.until("\r\n\r\n").await;
-    asking
-        .server
-        .send("HTTP/1.1 200 OK\r\n\r\nuntil the end")
-        .await;
+    answer_with(&mut asking.server, "HTTP/1.1 200 OK\r\n\r\nuntil the end").await;
     asking
         .heard
         .expect(&["apply 200 chunked", "chunk until the end"])
@@ -286,8 +306,7 @@ async fn request_bodies_in_pieces() {
         .expect("alive")
         .expect_err("it waits");
     assert_eq!(early.reason, RefusedReason::NotYourTurn);
-    asking.server.until("\r\n\r\n").await;
-    asking.server.send(OK).await;
+    answer_with(&mut asking.server, OK).await;
     asking
         .heard
         .expect(&["apply 200 [hi]", "completed 200 in 2 out 0", "need_body"])
@@ -339,11 +358,11 @@ async fn a_request_that_expects_leave() {
         .expect(&["apply 200 [hi]", "completed 200 in 2 out 3"])
         .await;
     apply(&asking.session, up()).await;
-    asking.server.until("\r\n\r\n").await;
-    asking
-        .server
-        .send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
-        .await;
+    answer_with(
+        &mut asking.server,
+        "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n",
+    )
+    .await;
     asking
         .heard
         .expect(&["apply 413 []", "completed 413 in 0 out 0"])
@@ -501,8 +520,7 @@ async fn servers_that_leave() {
     for (name, bytes, end) in rows {
         let mut asking = ask();
         apply(&asking.session, get("/")).await;
-        asking.server.until("\r\n\r\n").await;
-        asking.server.send(bytes).await;
+        answer_with(&mut asking.server, bytes).await;
         asking.server.close().await;
         let mut heard = asking.heard.next().await;
         while heard.starts_with("apply") || heard.starts_with("chunk") {
@@ -517,13 +535,11 @@ async fn servers_that_leave() {
 async fn surplus_bytes_are_no_answer() {
     let mut asking = ask();
     apply(&asking.session, get("/1")).await;
-    asking.server.until("\r\n\r\n").await;
-    asking
-        .server
-        .send(format!(
-            "{OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
-        ))
-        .await;
+    answer_with(
+        &mut asking.server,
+        format!("{OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
+    )
+    .await;
     asking
         .heard
         .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
@@ -565,8 +581,7 @@ async fn cancelling_what_was_not_sent_leaves_the_connection_alone() {
     asking.session.send(Cancel::all()).await.expect("alive");
     asking.session.send(Cancel::current()).await.expect("alive");
     apply(&asking.session, get("/1")).await;
-    asking.server.until("\r\n\r\n").await;
-    asking.server.send(OK).await;
+    answer_with(&mut asking.server, OK).await;
     asking
         .heard
         .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
@@ -596,8 +611,7 @@ async fn a_handler_cancels() {
         for path in ["/1", "/2", "/3"] {
             apply(&session, get(path)).await;
         }
-        server.until("\r\n\r\n").await;
-        server.send("HTTP/1.1 200 OK\r\n\r\n").await;
+        answer_with(&mut server, "HTTP/1.1 200 OK\r\n\r\n").await;
         heard
             .expect(&["apply 200 chunked", "cancelled Local Answering"])
             .await;
@@ -701,20 +715,15 @@ async fn a_server_that_is_not_there() {
 /// P73, P88: an idle connection is closed after its time, and the next request opens another.
 #[actix::test]
 async fn an_idle_connection_is_closed_and_reopened() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .expect_port()
-        .await;
-    let address = listener.local_addr().expect("an address");
-    let origin = Origin::try_from(format!("http://{address}").as_str()).expect("a URL");
+    let port = Port::open().await;
     let mut options = SessionOptions::for_client();
     options.timeouts.idle = Some(Duration::from_millis(50));
     let (factory, mut heard) = Recorder::script(|_, _| {});
-    let session = HttpSession::connect(origin, &factory, options);
+    let session = HttpSession::connect(port.origin(), &factory, options);
     for _ in 0..2 {
         apply(&session, get("/")).await;
-        let mut server = Peer::new(listener.accept().await.expect("a connection").0);
-        server.until("\r\n\r\n").await;
-        server.send(OK).await;
+        let mut server = port.accept().await;
+        answer_with(&mut server, OK).await;
         heard
             .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
             .await;
@@ -730,24 +739,17 @@ async fn an_idle_connection_is_closed_and_reopened() {
 /// A connection that goes while requests wait: those that were sent fail, those that were not go over the next one.
 #[actix::test]
 async fn what_was_not_sent_goes_over_the_next_connection() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .expect_port()
-        .await;
-    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    let port = Port::open().await;
     let (factory, mut heard) = Recorder::script(|_, _| {});
-    let session = HttpSession::connect(
-        Origin::try_from(origin.as_str()).expect("a URL"),
-        &factory,
-        SessionOptions::for_client(),
-    );
+    let session = HttpSession::connect(port.origin(), &factory, SessionOptions::for_client());
     apply(&session, get("/1")).await;
     apply(&session, get("/2")).await;
-    let mut first = Peer::new(listener.accept().await.expect("a connection").0);
+    let mut first = port.accept().await;
     assert!(first.until("\r\n\r\n").await.starts_with("GET /1 "));
     drop(first);
     let end = heard.next().await;
     assert!(end.starts_with("failed ConnectionClosed"), "{end}");
-    let mut second = Peer::new(listener.accept().await.expect("a connection").0);
+    let mut second = port.accept().await;
     assert!(second.until("\r\n\r\n").await.starts_with("GET /2 "));
     second.send(OK).await;
     heard
@@ -758,24 +760,17 @@ async fn what_was_not_sent_goes_over_the_next_connection() {
 /// B23: what was awaited on a connection that is gone frames nothing on the next: a GET after a HEAD has its body.
 #[actix::test]
 async fn a_connection_begins_without_what_the_one_before_awaited() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .expect_port()
-        .await;
-    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    let port = Port::open().await;
     let (factory, mut heard) = Recorder::script(|_, _| {});
-    let session = HttpSession::connect(
-        Origin::try_from(origin.as_str()).expect("a URL"),
-        &factory,
-        SessionOptions::for_client(),
-    );
+    let session = HttpSession::connect(port.origin(), &factory, SessionOptions::for_client());
     apply(&session, Payload::head("/1").expect("a path")).await;
     apply(&session, get("/2")).await;
-    let mut first = Peer::new(listener.accept().await.expect("a connection").0);
+    let mut first = port.accept().await;
     assert!(first.until("\r\n\r\n").await.starts_with("HEAD /1 "));
     drop(first);
     let end = heard.next().await;
     assert!(end.starts_with("failed ConnectionClosed"), "{end}");
-    let mut second = Peer::new(listener.accept().await.expect("a connection").0);
+    let mut second = port.accept().await;
     assert!(second.until("\r\n\r\n").await.starts_with("GET /2 "));
     second.send(OK).await;
     heard
@@ -866,11 +861,11 @@ async fn slow_servers() {
     tokio::time::pause();
     let mut asking = ask();
     apply(&asking.session, get("/")).await;
-    asking.server.until("\r\n\r\n").await;
-    asking
-        .server
-        .send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc")
-        .await;
+    answer_with(
+        &mut asking.server,
+        "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc",
+    )
+    .await;
     asking
         .heard
         .expect(&[
@@ -957,11 +952,11 @@ async fn slow_responses() {
         .heard
         .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
         .await;
-    asking.server.until("\r\n\r\n").await;
-    asking
-        .server
-        .send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n")
-        .await;
+    answer_with(
+        &mut asking.server,
+        "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n",
+    )
+    .await;
     asking
         .heard
         .expect(&[
@@ -1021,8 +1016,7 @@ async fn what_is_safe_to_repeat() {
         );
         apply(&session, request).await;
         let mut server = Peer::new(far);
-        server.until("\r\n\r\n").await;
-        server.send(response).await;
+        answer_with(&mut server, response).await;
         server.close().await;
         assert_eq!(told.recv().await, Some(safe), "after {response:?}");
     }
@@ -1036,21 +1030,10 @@ async fn a_panicking_handler_at_the_client() {
     let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
     apply(&session, get("/")).await;
     let mut server = Peer::new(far);
-    server.until("\r\n\r\n").await;
-    server.send(OK).await;
+    answer_with(&mut server, OK).await;
     assert_eq!(heard.rest().await, ["apply 200 [hi]"]);
     assert_eq!(server.rest().await, "");
     session.send(Inspect).await.expect_err("it has ended");
-}
-
-trait ExpectPort {
-    async fn expect_port(self) -> tokio::net::TcpListener;
-}
-
-impl<F: Future<Output = std::io::Result<tokio::net::TcpListener>>> ExpectPort for F {
-    async fn expect_port(self) -> tokio::net::TcpListener {
-        self.await.expect("a port")
-    }
 }
 
 mod both_ends {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use actix::Addr;
-use common::Peer;
+use common::{GET, HI, Peer};
 use http_actors::error::CancelCause;
 use http_actors::message::{Dispose, Drain, DrainReport};
 use http_actors::{
@@ -21,9 +21,7 @@ use tokio::task::JoinHandle;
 /// Enough time for what should have happened long before.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const WAIT: &str = "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n";
-const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
 
 /// Answers at once, or leaves the answer to the test.

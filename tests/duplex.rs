@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
-use common::{Heard, Peer, Pipe, Recorder, serve, tcp_pair};
+use common::{GET, HI, Heard, Peer, Pipe, Recorder, answer_with, serve, tcp_pair};
 use http_actors::error::UseError;
 use http_actors::message::{Apply, Finish, Inspect, Leave, SendChunk};
 use http_actors::{
@@ -18,9 +18,6 @@ use http_actors::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
 /// A client session over a pipe, and the server end for the test.
 struct Asking {
@@ -153,8 +150,7 @@ async fn output_that_stands_still_is_not_the_next_ones_fault() {
     asking
         .session
         .do_send(Apply(Payload::get("/2").expect("a path")));
-    asking.server.until("\r\n\r\n").await;
-    asking.server.send(HI).await;
+    answer_with(&mut asking.server, HI).await;
     asking.heard.expect(&["throttled", "apply 200 [hi]"]).await;
     let ends = [
         asking.heard.next().await,

@@ -2,21 +2,12 @@
 
 mod common;
 
-use common::{serve, serve_with, taken};
+use common::{HI, hello, ok, serve, serve_with, taken};
 use http_actors::message::{Apply, Finish, Inspect};
 use http_actors::{
     Headers, Limits, Payload, SessionContext, SessionOptions, StatusCode, TransferMode,
 };
 
-fn ok(text: &'static str) -> Payload {
-    Payload::response(StatusCode::OK).body(text)
-}
-
-fn hello(_: Payload, session: &mut SessionContext) {
-    session.respond(ok("hi"));
-}
-
-const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const HI_CLOSE: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
 
 /// Field lines in any order: what stands before the blank line, sorted.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
-use common::{Peer, eventually, taken};
+use common::{Peer, answer_with, eventually, taken};
 use futures_util::{StreamExt as _, stream};
 use http_actors::error::{BodyError, FailureReason, UseError};
 use http_actors::message::Apply;
@@ -223,8 +223,7 @@ async fn the_second_try() {
                 let mut peer = server.accept().await;
                 let nth = accepted.fetch_add(1, Ordering::SeqCst);
                 if nth == 0 && !fresh {
-                    peer.until("\r\n\r\n").await;
-                    peer.send(OK).await;
+                    answer_with(&mut peer, OK).await;
                 }
                 // The request has come when the connection goes.
                 let head = peer.until("\r\n\r\nbody").await;
@@ -266,11 +265,9 @@ async fn surplus_bytes_answer_nobody() {
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
     let served = async {
         let mut first = server.accept().await;
-        first.until("\r\n\r\n").await;
-        first.send(format!("{OK}{evil}")).await;
+        answer_with(&mut first, format!("{OK}{evil}")).await;
         let mut second = server.accept().await;
-        second.until("\r\n\r\n").await;
-        second.send(OK).await;
+        answer_with(&mut second, OK).await;
     };
     let asked = async {
         for _ in 0..2 {
@@ -288,8 +285,7 @@ async fn no_third_try() {
     let client = HttpClient::new();
     let served = async {
         let mut peer = server.accept().await;
-        peer.until("\r\n\r\n").await;
-        peer.send(OK).await;
+        answer_with(&mut peer, OK).await;
         peer.until("\r\n\r\n").await;
         drop(peer);
         server.accept().await.until("\r\n\r\n").await;
@@ -314,10 +310,8 @@ async fn no_second_try_of_an_answer_that_began() {
         let client = HttpClient::new();
         let served = async {
             let mut peer = server.accept().await;
-            peer.until("\r\n\r\n").await;
-            peer.send(OK).await;
-            peer.until("\r\n\r\n").await;
-            peer.send(begun).await;
+            answer_with(&mut peer, OK).await;
+            answer_with(&mut peer, begun).await;
             drop(peer);
             server.accept().await;
         };
@@ -425,8 +419,7 @@ async fn bodies_over_the_limit() {
         let client = HttpClient::builder().max_body(10).build();
         let served = async {
             let mut peer = server.accept().await;
-            peer.until("\r\n\r\n").await;
-            peer.send(answer).await;
+            answer_with(&mut peer, answer).await;
             peer
         };
         let (answered, mut peer) = tokio::join!(client.request(server.get("/")), served);
@@ -466,9 +459,11 @@ async fn a_slow_reader_holds_the_server() {
     let request = server.get("/");
     actix_rt::spawn(async move {
         let mut peer = server.accept().await;
-        peer.until("\r\n\r\n").await;
-        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            .await;
+        answer_with(
+            &mut peer,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        )
+        .await;
         let piece = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
         for _ in 0..PIECES {
             peer.send(&piece).await;
@@ -523,8 +518,7 @@ async fn ends_and_cuts() {
         let client = HttpClient::new();
         let served = async {
             let mut peer = server.accept().await;
-            peer.until("\r\n\r\n").await;
-            peer.send(answer).await;
+            answer_with(&mut peer, answer).await;
         };
         let (answered, ()) = tokio::join!(client.stream(server.get("/")), served);
         let (_, mut body) = answered.expect(name);
@@ -550,9 +544,11 @@ async fn dropped_requests() {
     assert_eq!(peer.rest().await, "");
     let served = async {
         let mut peer = server.accept().await;
-        peer.until("\r\n\r\n").await;
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc")
-            .await;
+        answer_with(
+            &mut peer,
+            "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc",
+        )
+        .await;
         peer
     };
     let (streamed, mut peer) = tokio::join!(client.stream(server.get("/2")), served);
@@ -560,8 +556,7 @@ async fn dropped_requests() {
     assert_eq!(peer.rest().await, "");
     let served = async {
         let mut peer = server.accept().await;
-        peer.until("\r\n\r\n").await;
-        peer.send(OK).await;
+        answer_with(&mut peer, OK).await;
     };
     let (answered, ()) = tokio::join!(client.request(server.get("/3")), served);
     answered.expect("the seat is free");
@@ -709,8 +704,7 @@ async fn an_early_success_does_not_end_the_upload() {
     let pieces = stream::iter((0..4).map(|_| Piece::Ok(vec![b'x'; 1 << 20].into())));
     let served = async {
         let mut peer = server.accept().await;
-        peer.until("\r\n\r\n").await;
-        peer.send("HTTP/1.1 204 No Content\r\n\r\n").await;
+        answer_with(&mut peer, "HTTP/1.1 204 No Content\r\n\r\n").await;
         let whole = peer.until("\r\n0\r\n\r\n").await;
         assert!(whole.len() > 4 << 20);
     };
@@ -1020,9 +1014,11 @@ async fn the_time_of_a_request() {
         .build();
     let served = async {
         let mut peer = server.accept().await;
-        peer.until("\r\n\r\n").await;
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc")
-            .await;
+        answer_with(
+            &mut peer,
+            "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc",
+        )
+        .await;
         peer.rest().await
     };
     let began = tokio::time::Instant::now();
@@ -1072,8 +1068,7 @@ async fn the_end_of_a_client() {
     let client = HttpClient::new();
     let served = async {
         let mut peer = server.accept().await;
-        peer.until("\r\n\r\n").await;
-        peer.send(OK).await;
+        answer_with(&mut peer, OK).await;
         peer
     };
     let (answered, mut peer) = tokio::join!(client.request(server.get("/")), served);
@@ -1129,8 +1124,7 @@ async fn closed_connections_are_forgotten() {
     let client = HttpClient::new();
     let served = async {
         let mut peer = server.accept().await;
-        peer.until("\r\n\r\n").await;
-        peer.send(OK).await;
+        answer_with(&mut peer, OK).await;
         peer
     };
     let (answered, peer) = tokio::join!(client.request(server.get("/")), served);
@@ -1174,8 +1168,7 @@ async fn idle_connections_are_closed() {
         let client = builder.build();
         let served = async {
             let mut peer = server.accept().await;
-            peer.until("\r\n\r\n").await;
-            peer.send(OK).await;
+            answer_with(&mut peer, OK).await;
             peer
         };
         let (answered, mut peer) = tokio::join!(client.request(server.get("/")), served);
@@ -1400,8 +1393,7 @@ async fn an_upload_of_nothing() {
         peer.until("\r\n\r\n").await;
         peer.close().await;
         let mut peer = server.accept().await;
-        peer.until("\r\n\r\n").await;
-        peer.send(OK).await;
+        answer_with(&mut peer, OK).await;
     });
     drop(answer.expect("an answer"));
     let stream = client.stream(server.post("/").length(0));

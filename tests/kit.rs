@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Heard, Pipe, Recorder, comes_true, comes_true_within, eventually, serve};
+use common::{GET, Heard, Pipe, Recorder, comes_true, comes_true_within, eventually, serve};
 use http_actors::message::{Apply, Finish, Inspect, Part, SendChunk};
 use http_actors::test_util::{FarEnd, Random, Socket};
 use http_actors::{
@@ -13,8 +13,6 @@ use http_actors::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
-
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 async fn pieces(pipe: Pipe) -> Vec<usize> {
     let (mut near, mut far) = pipe.open();

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
-use common::Peer;
+use common::{Peer, answer_with};
 use futures_util::{poll, stream};
 use http_actors::{
     Bytes, ClientBuilder, ClientError, ClientErrorKind, HttpClient, Method, Payload, StatusCode,
@@ -102,8 +102,7 @@ async fn an_answer_that_began() {
     ] {
         let served = async {
             let mut peer = server.accept().await;
-            peer.until("\r\n\r\n").await;
-            peer.send(begun).await;
+            answer_with(&mut peer, begun).await;
             peer.rest().await
         };
         let (answered, _) = tokio::join!(client.request(server.request("GET", "/")), served);
@@ -120,9 +119,11 @@ async fn no_connection() {
     let client = hasty().build();
     let served = async {
         let mut peer = server.accept().await;
-        peer.until("\r\n\r\n").await;
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nhi")
-            .await;
+        answer_with(
+            &mut peer,
+            "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nhi",
+        )
+        .await;
         peer
     };
     let (answered, mut peer) = tokio::join!(client.stream(server.request("GET", "/")), served);

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use actix::Addr;
-use common::{Heard, Peer, Recorder, Served, serve, serve_with};
+use common::{GET, HI, Heard, Peer, Recorder, Served, answer_with, serve, serve_with, silent};
 use http_actors::error::RefusedReason;
 use http_actors::message::{Apply, Finish, Leave, Left, SendChunk};
 use http_actors::{HttpSession, Payload, SessionContext, SessionOptions, StatusCode};
@@ -14,8 +14,6 @@ use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
 
 const WINDOW: Duration = Duration::from_millis(500);
@@ -31,8 +29,6 @@ fn answer(_: Payload, session: &mut SessionContext) {
 fn stream(_: Payload, session: &mut SessionContext) {
     session.respond(Payload::response(StatusCode::OK).length(2));
 }
-
-fn silent(_: Payload, _: &mut SessionContext) {}
 
 /// Asks a session to leave. The question is on its way when this returns.
 fn leave(session: &Addr<HttpSession>) -> JoinHandle<Left> {
@@ -270,8 +266,7 @@ async fn a_client_leaves() {
     let refused = asking.session.send(get()).await.expect("alive");
     assert_eq!(refused.expect_err("late").reason, RefusedReason::Closing);
     asking.server.send(HI).await;
-    asking.server.until("\r\n\r\n").await;
-    asking.server.send(HI).await;
+    answer_with(&mut asking.server, HI).await;
     let done = ["apply 200 [hi]", "completed 200 in 2 out 0"];
     assert_eq!(asking.heard.rest().await, done.repeat(2));
     asking.server.rest().await;

@@ -6,25 +6,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Served, accept, serve, serve_with, taken, tcp_pair};
+use common::{GET, HI, Served, accept, ok, serve, serve_with, silent, streaming, taken, tcp_pair};
 use http_actors::message::{Apply, Cancel, Dispose, Finish, Inspect, SendChunk};
 use http_actors::{
     HalfClose, Payload, SessionContext, SessionOptions, SessionPhase, StatusCode, Timeouts,
 };
 use tokio::io::AsyncReadExt as _;
-
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-
-fn ok(text: &'static str) -> Payload {
-    Payload::response(StatusCode::OK).body(text)
-}
-
-fn silent(_: Payload, _: &mut SessionContext) {}
-
-fn streaming(_: Payload, session: &mut SessionContext) {
-    session.respond(Payload::response(StatusCode::OK).chunked());
-}
 
 /// The peer closes between two requests: the ordinary end. Handler, session and builder are gone then (X5).
 #[actix::test]

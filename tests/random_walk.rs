@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Draw as _, ON_PURPOSE, PATTERN, Random, hide_panics_on_purpose};
+use common::{Draw as _, GET, HI, ON_PURPOSE, PATTERN, Random, hide_panics_on_purpose, ok};
 use futures_util::{SinkExt as _, Stream, StreamExt as _};
 use http_actors::codec::{CodecError, Frame, HttpCodec};
 use http_actors::message::{Cancel, Dispose, Finish, SendChunk};
@@ -21,15 +21,8 @@ use http_actors::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio_util::codec::Framed;
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-
 /// An early answer is given to requests that announce less than this.
 const EARLY: usize = 60_000;
-
-fn ok(text: &'static str) -> Payload {
-    Payload::response(StatusCode::OK).body(text)
-}
 
 fn chunked() -> Payload {
     Payload::response(StatusCode::OK).chunked()

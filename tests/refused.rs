@@ -4,13 +4,12 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use common::{Peer, Pipe, Written, events};
+use common::{HI, Peer, Pipe, Written, events};
 use http_actors::error::{CancelCause, Deadline, FailureReason, WireError};
 use http_actors::log::{CommonLog, ContentsLog, Detail, JsonLog, Logger, Record, RefusedRequest};
 use http_actors::{Limits, Outcome, Payload, SessionOptions, StatusCode, handler_fn};
 
 const GET: &str = "GET /first HTTP/1.1\r\nHost: a\r\n\r\n";
-const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
 /// The lines of a log, each without its time.
 fn lines_of(log: &Written) -> Vec<String> {

@@ -8,7 +8,10 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Heard, PATIENCE, Peer, Pipe, accept, eventually, serve, serve_with, taken, tcp_pair};
+use common::{
+    GET, HI, Heard, PATIENCE, Peer, Pipe, accept, eventually, hello, ok, serve, serve_with, silent,
+    streaming, taken, tcp_pair,
+};
 use futures_util::{FutureExt as _, StreamExt as _};
 use http_actors::codec::{Frame, HttpCodec};
 use http_actors::error::{Refused, RefusedReason};
@@ -21,23 +24,6 @@ use http_actors::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-
-fn ok(text: &'static str) -> Payload {
-    Payload::response(StatusCode::OK).body(text)
-}
-
-fn silent(_: Payload, _: &mut SessionContext) {}
-
-fn hello(_: Payload, session: &mut SessionContext) {
-    session.respond(ok("hi"));
-}
-
-fn streaming(_: Payload, session: &mut SessionContext) {
-    session.respond(Payload::response(StatusCode::OK).chunked());
-}
 
 /// Asks as HTTP/1.0 does, and reads so much of the answer that it has begun.
 async fn begin_close_delimited(far: &mut TcpStream) {

@@ -9,7 +9,7 @@ mod example;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use common::{PATIENCE, Peer, eventually};
+use common::{PATIENCE, Peer, answer_with, eventually};
 use http_actors::message::{Inspect, Sessions};
 use http_actors::{
     Headers, HttpHandler, HttpServer, MessageId, Origin, Payload, Room, Running, SessionContext,
@@ -349,10 +349,11 @@ async fn heads_are_passed_on() {
     peer.expect("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n")
         .await;
     peer.send("GET / HTTP/1.1\r\nHost: r\r\n\r\n").await;
-    behind.until("\r\n\r\n").await;
-    behind
-        .send("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n")
-        .await;
+    answer_with(
+        &mut behind,
+        "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n",
+    )
+    .await;
     peer.expect("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n")
         .await;
     peer.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").await;
@@ -423,10 +424,11 @@ async fn a_server_behind_that_leaves() {
         let (mut peer, listener, _relay) = between().await;
         peer.send("GET / HTTP/1.1\r\nHost: r\r\n\r\n").await;
         let mut behind = accept(&listener).await;
-        behind.until("\r\n\r\n").await;
-        behind
-            .send(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n2\r\nab\r\n"))
-            .await;
+        answer_with(
+            &mut behind,
+            format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n2\r\nab\r\n"),
+        )
+        .await;
         peer.until("ab").await;
         drop(behind);
         assert!(is_reset(peer).await);

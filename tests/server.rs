@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
-use common::{Peer, Written, eventually};
+use common::{GET, HI, Peer, Written, eventually};
 use http_actors::log::{CommonLog, ContentsLog, Detail, JsonLog, Logger, Record};
 use http_actors::message::{Dispose, Inspect, LocalAddrs, Sessions, SetHandler, SetLogger};
 use http_actors::{
@@ -96,9 +96,6 @@ async fn connect(address: SocketAddr) -> Peer<TcpStream> {
             .expect("the server listens"),
     )
 }
-
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
 /// P107, P112: port 0 picks one, `LocalAddrs` tells it, and every worker serves.
 #[actix::test]

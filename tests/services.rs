@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Addr, Handler};
 use bytes::Bytes;
-use common::{Peer as FarEnd, Pipe, tcp_pair};
+use common::{GET, HI, Peer as FarEnd, Pipe, tcp_pair};
 use futures_util::{StreamExt as _, stream};
 use http_actors::error::{BodyError, CancelCause, Deadline, FailureReason, WireError};
 use http_actors::message::Dispose;
@@ -19,8 +19,6 @@ use http_actors::{
 };
 use tokio::sync::mpsc;
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const ERROR: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\n\
                      Content-Length: 28\r\n\r\nthe server could not answer\n";
 

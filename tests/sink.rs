@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, Recipient, ResponseActFuture};
-use common::{Heard, Peer, Pipe, Recorder, Served, eventually, serve, serve_with, taken};
+use common::{
+    Heard, Peer, Pipe, Recorder, Served, answer_with, eventually, serve, serve_with, taken,
+};
 use http_actors::error::RefusedReason;
 use http_actors::message::{Apply, BodyPart, Cancel, Inspect, NoMore, Part};
 use http_actors::test_util::Socket;
@@ -204,8 +206,7 @@ async fn response_bodies() {
         ),
     ] {
         taken(&session, Apply(get())).await;
-        peer.until("\r\n\r\n").await;
-        peer.send(format!("HTTP/1.1 200 OK\r\n{response}")).await;
+        answer_with(&mut peer, format!("HTTP/1.1 200 OK\r\n{response}")).await;
         if response.starts_with('\r') {
             peer.close().await;
         }
@@ -313,9 +314,11 @@ async fn a_sink_that_dies() {
     parts.ear.send(Die).await.expect("alive");
     let (session, mut peer, mut heard) = asking(&parts);
     taken(&session, Apply(get())).await;
-    peer.until("\r\n\r\n").await;
-    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na")
-        .await;
+    answer_with(
+        &mut peer,
+        "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na",
+    )
+    .await;
     assert_eq!(peer.rest().await, "");
     heard
         .expect(&["apply 200 stream 20000", "failed LostPiece Answering"])
@@ -356,9 +359,11 @@ async fn no_more() {
 
     let (session, mut peer, mut heard) = asking(&parts);
     taken(&session, Apply(get())).await;
-    peer.until("\r\n\r\n").await;
-    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na")
-        .await;
+    answer_with(
+        &mut peer,
+        "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na",
+    )
+    .await;
     parts
         .next()
         .await
@@ -403,17 +408,21 @@ async fn bodies_that_are_cut() {
     // A response that is cut short, and a session that is disposed.
     let (session, mut peer, _heard) = asking(&parts);
     taken(&session, Apply(get())).await;
-    peer.until("\r\n\r\n").await;
-    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na")
-        .await;
+    answer_with(
+        &mut peer,
+        "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na",
+    )
+    .await;
     parts.expect(&["data a"]).await;
     peer.close().await;
     parts.expect(&["cut"]).await;
     let (session, mut peer, _heard) = asking(&parts);
     taken(&session, Apply(get())).await;
-    peer.until("\r\n\r\n").await;
-    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na")
-        .await;
+    answer_with(
+        &mut peer,
+        "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\na",
+    )
+    .await;
     let told = parts.next().await;
     session.do_send(http_actors::message::Dispose);
     parts.expect(&["cut"]).await;
@@ -464,9 +473,11 @@ async fn refusals() {
     let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
     let mut peer = Peer::new(far);
     session.do_send(Apply(Payload::head("/").expect("a path")));
-    peer.until("\r\n\r\n").await;
-    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n")
-        .await;
+    answer_with(
+        &mut peer,
+        "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n",
+    )
+    .await;
     heard.rest().await;
     assert_eq!(*reasons.lock().expect("no panic"), [none, none, closing]);
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::Addr;
-use common::{Peer, Pipe, eventually, serve};
+use common::{GET, Peer, Pipe, eventually, serve};
 use futures_util::FutureExt as _;
 use http_actors::error::{RefusedReason, UseError};
 use http_actors::message::Leave;
@@ -16,7 +16,6 @@ use http_actors::{HttpRequest, HttpSession, Payload, SessionOptions, handler_fn}
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
                     Transfer-Encoding: chunked\r\n\r\n";
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use common::tls::{Authority, accepted, connected};
-use common::{Heard, Peer, Recorder, socket_path};
+use common::{Heard, Peer, Recorder, answer_with, socket_path};
 use http_actors::error::{CancelCause, Deadline, FailureReason, TlsError};
 use http_actors::message::{Apply, Cancel, Dispose, Drain, Finish, SendChunk, Sessions};
 use http_actors::test_util::Tape;
@@ -507,8 +507,7 @@ async fn truncation() {
         let mut heard = ask("localhost", port, options(authority.client()));
         let (stream, _) = listener.accept().await.expect("accepted");
         let mut peer = Peer::new(accepted(stream, authority.server("localhost")).await);
-        peer.until("\r\n\r\n").await;
-        peer.send(response).await;
+        answer_with(&mut peer, response).await;
         heard.next().await;
         heard.expect(&["chunk part"]).await;
         if says_so {

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::Addr;
-use common::Peer;
 use common::tls::Authority;
+use common::{Peer, answer_with};
 use http_actors::error::{FailureReason, TlsError};
 use http_actors::message::Dispose;
 use http_actors::test_util::Tape;
@@ -257,8 +257,7 @@ async fn what_is_no_tunnel_is_closed() {
         let url = get("https://far.test/");
         let asking = actix::spawn(async move { client.request(url).await });
         let mut proxy = Peer::new(listener.accept().await.expect("accepted").0);
-        proxy.until("\r\n\r\n").await;
-        proxy.send(answer).await;
+        answer_with(&mut proxy, answer).await;
         if answer.is_empty() {
             asking.abort();
         } else {

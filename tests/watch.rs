@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler, Recipient};
-use common::{Peer, Pipe, Recorder, Served, serve};
+use common::{GET, Peer, Pipe, Recorder, Served, serve};
 use http_actors::error::{CancelCause, CloseReason, Deadline};
 use http_actors::message::{Dispose, HandOff, Leave, Sessions, Terminated, Watch};
 use http_actors::{
@@ -14,8 +14,6 @@ use http_actors::{
 };
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// Passes on what it is told.
 struct Watcher(mpsc::UnboundedSender<Terminated>);

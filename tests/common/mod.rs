@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
 pub(crate) mod events;
+mod scripts;
 #[cfg(feature = "rustls")]
 pub(crate) mod tls;
 mod written;
@@ -18,6 +19,9 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message};
 pub(crate) use http_actors::test_util::{FarEnd as Peer, Heard, Pipe, Random, Recorder};
 use http_actors::{Bytes, HttpSession, Payload, SessionContext, SessionOptions};
+pub(crate) use scripts::{GET, HI, hello, ok, silent, streaming};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 pub(crate) use written::Written;
 
 /// A session on one end of a pipe, and the other end for the test.
@@ -55,7 +59,7 @@ pub(crate) fn accept<T>(
     script: impl Fn(Payload, &mut SessionContext) + 'static,
 ) -> (Addr<HttpSession>, Heard)
 where
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (factory, heard) = Recorder::script(script);
     (HttpSession::accept(io, &factory, options), heard)
@@ -82,13 +86,20 @@ where
     }
 }
 
+/// Reads to the end of a head, and answers it with this.
+pub(crate) async fn answer_with<T>(peer: &mut Peer<T>, answer: impl AsRef<[u8]>)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    peer.until("\r\n\r\n").await;
+    peer.send(answer).await;
+}
+
 /// A connection over loopback TCP: the accepted end and the connecting end.
-pub(crate) async fn tcp_pair() -> (tokio::net::TcpStream, tokio::net::TcpStream) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
+pub(crate) async fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let (near, far) = tokio::join!(listener.accept(), tokio::net::TcpStream::connect(address));
+    let (near, far) = tokio::join!(listener.accept(), TcpStream::connect(address));
     (near.expect("accepted").0, far.expect("connected"))
 }
 
