@@ -135,192 +135,55 @@ async fn run(arguments: &str, base: &str, stdin: &'static str) -> Output {
     .expect("no panic")
 }
 
-const REPORT: &str = "status: 200\nheader: X-A: b\nheader: Date: *\n";
+/// Arguments and stdin; stdout, stderr (`*` is the rest of a line) and exit code. BASE is the server, FILE the name of
+/// a file, REPORT how a report begins, and WHOLE the report of `/hello`.
+#[rustfmt::skip]
+const RUNS: [(&str, &str, &str, &str, i32); 27] = [
+    ("BASE/hello", "", "hello\n", "", 0),
+    ("BASE/agent", "", concat!("httpget/", env!("CARGO_PKG_VERSION")), "", 0),
+    ("BASE/hello BASE/nowhere BASE/hello", "", "hello\nnot here\nhello\n", "", 0),
+    ("--report BASE/hello", "", "hello\n", "WHOLE", 0),
+    ("--report BASE/trailers", "", "abc", "REPORTheader: Transfer-Encoding: chunked\n", 0),
+    ("--report BASE/cut BASE/hello", "", "hello\n", "status: error\n*\nWHOLE", 1),
+    ("BASE/cut", "", "", "httpget: BASE/cut: *\n", 1),
+    ("--report http://127.0.0.1:1/ BASE/hello", "", "hello\n", "status: error\n*\nWHOLE", 1),
+    ("--report nonsense", "", "", "status: error\n*\n", 1),
+    ("--report https://127.0.0.1/", "", "", "status: error\n*\n", 1),
+    ("--report --timeout 0.05 BASE/never", "", "", "status: error\n*timed out\n", 1),
+    ("--timeout 20.5 BASE/hello", "", "hello\n", "", 0),
+    ("-X PUT BASE/echo BASE/echo", "", "PUT false \nGET false \n", "", 0),
+    ("-X HEAD BASE/hello -X POST BASE/echo", "", "POST false \n", "", 0),
+    ("--data-file FILE -X GET BASE/echo BASE/echo", "", "GET false \nPOST false from a file\n", "", 0),
+    ("--data-file FILE -X DELETE BASE/echo -X PUT BASE/echo", "",
+     "DELETE false from a file\nPUT false from a file\n", "", 0),
+    ("--data-file - BASE/echo", "piped", "POST true piped\n", "", 0),
+    ("--data-file - BASE/echo BASE/echo", "piped",
+     "POST true piped\n", "httpget: BASE/echo: stdin was sent already\n", 1),
+    ("--data-file /nowhere/at/all BASE/echo BASE/hello", "", "", "httpget: *\nhttpget: *\n", 1),
+    ("BASE/go", "", "go\n", "", 0),
+    ("-L BASE/go", "", "hello\n", "", 0),
+    ("-L --data-file FILE -X PUT BASE/again BASE/go", "", "PUT false from a file\nhello\n", "", 0),
+    ("-L --data-file - BASE/again", "piped", "again\n", "", 0),
+    ("-L BASE/round", "", "", "httpget: BASE/round: more redirects than `ClientBuilder::redirects` allows\n", 1),
+    ("--delay-ms 10 BASE/hello BASE/hello", "", "hello\nhello\n", "", 0),
+    ("-o FILE.out BASE/hello BASE/hello", "", "", "", 0),
+    ("--proxy BASE http://a.test/hello", "", "hello\n", "", 0),
+];
 
-/// Arguments and stdin; stdout, stderr (`*` is the rest of a line) and exit code.
 #[actix::test]
 async fn what_it_writes_and_how_it_exits() {
     let (_running, base) = serve();
     let file = std::env::temp_dir().join(format!("httpget-{}", std::process::id()));
     std::fs::write(&file, "from a file").expect("written");
     let name = file.to_str().expect("a name").to_owned();
-    let reports = |middle: &str| format!("{REPORT}{middle}");
-    let length = |length: usize| format!("{REPORT}header: Content-Length: {length}\n");
-    let rows = [
-        ("BASE/hello".to_owned(), "", "hello\n", String::new(), 0),
-        (
-            "BASE/agent".to_owned(),
-            "",
-            concat!("httpget/", env!("CARGO_PKG_VERSION")),
-            String::new(),
-            0,
-        ),
-        (
-            "BASE/hello BASE/nowhere BASE/hello".to_owned(),
-            "",
-            "hello\nnot here\nhello\n",
-            String::new(),
-            0,
-        ),
-        (
-            "--report BASE/hello".to_owned(),
-            "",
-            "hello\n",
-            length(6),
-            0,
-        ),
-        (
-            "--report BASE/trailers".to_owned(),
-            "",
-            "abc",
-            reports("header: Transfer-Encoding: chunked\n"),
-            0,
-        ),
-        (
-            "--report BASE/cut BASE/hello".to_owned(),
-            "",
-            "hello\n",
-            format!("status: error\n*\n{}", length(6)),
-            1,
-        ),
-        (
-            "BASE/cut".to_owned(),
-            "",
-            "",
-            "httpget: BASE/cut: *\n".to_owned(),
-            1,
-        ),
-        (
-            "--report http://127.0.0.1:1/ BASE/hello".to_owned(),
-            "",
-            "hello\n",
-            format!("status: error\n*\n{}", length(6)),
-            1,
-        ),
-        (
-            "--report nonsense".to_owned(),
-            "",
-            "",
-            "status: error\n*\n".to_owned(),
-            1,
-        ),
-        (
-            "--report https://127.0.0.1/".to_owned(),
-            "",
-            "",
-            "status: error\n*\n".to_owned(),
-            1,
-        ),
-        (
-            "--report --timeout 0.05 BASE/never".to_owned(),
-            "",
-            "",
-            "status: error\n*timed out\n".to_owned(),
-            1,
-        ),
-        (
-            "--timeout 20.5 BASE/hello".to_owned(),
-            "",
-            "hello\n",
-            String::new(),
-            0,
-        ),
-        (
-            "-X PUT BASE/echo BASE/echo".to_owned(),
-            "",
-            "PUT false \nGET false \n",
-            String::new(),
-            0,
-        ),
-        (
-            "-X HEAD BASE/hello -X POST BASE/echo".to_owned(),
-            "",
-            "POST false \n",
-            String::new(),
-            0,
-        ),
-        (
-            format!("--data-file {name} -X GET BASE/echo BASE/echo"),
-            "",
-            "GET false \nPOST false from a file\n",
-            String::new(),
-            0,
-        ),
-        (
-            format!("--data-file {name} -X DELETE BASE/echo -X PUT BASE/echo"),
-            "",
-            "DELETE false from a file\nPUT false from a file\n",
-            String::new(),
-            0,
-        ),
-        (
-            "--data-file - BASE/echo".to_owned(),
-            "piped",
-            "POST true piped\n",
-            String::new(),
-            0,
-        ),
-        (
-            "--data-file - BASE/echo BASE/echo".to_owned(),
-            "piped",
-            "POST true piped\n",
-            "httpget: BASE/echo: stdin was sent already\n".to_owned(),
-            1,
-        ),
-        (
-            "--data-file /nowhere/at/all BASE/echo BASE/hello".to_owned(),
-            "",
-            "",
-            "httpget: *\nhttpget: *\n".to_owned(),
-            1,
-        ),
-        ("BASE/go".to_owned(), "", "go\n", String::new(), 0),
-        ("-L BASE/go".to_owned(), "", "hello\n", String::new(), 0),
-        (
-            format!("-L --data-file {name} -X PUT BASE/again BASE/go"),
-            "",
-            "PUT false from a file\nhello\n",
-            String::new(),
-            0,
-        ),
-        (
-            "-L --data-file - BASE/again".to_owned(),
-            "piped",
-            "again\n",
-            String::new(),
-            0,
-        ),
-        (
-            "-L BASE/round".to_owned(),
-            "",
-            "",
-            "httpget: BASE/round: more redirects than `ClientBuilder::redirects` allows\n"
-                .to_owned(),
-            1,
-        ),
-        (
-            "--delay-ms 10 BASE/hello BASE/hello".to_owned(),
-            "",
-            "hello\nhello\n",
-            String::new(),
-            0,
-        ),
-        (
-            format!("-o {name}.out BASE/hello BASE/hello"),
-            "",
-            "",
-            String::new(),
-            0,
-        ),
-        (
-            "--proxy BASE http://a.test/hello".to_owned(),
-            "",
-            "hello\n",
-            String::new(),
-            0,
-        ),
-    ];
-    for (arguments, stdin, stdout, stderr, code) in rows {
+    let named = |text: &str| {
+        text.replace("WHOLE", "REPORTheader: Content-Length: 6\n")
+            .replace("REPORT", "status: 200\nheader: X-A: b\nheader: Date: *\n")
+            .replace("BASE", &base)
+            .replace("FILE", &name)
+    };
+    for (arguments, stdin, stdout, stderr, code) in RUNS {
+        let arguments = named(arguments);
         let output = run(&arguments, &base, stdin).await;
         let told = String::from_utf8_lossy(&output.stderr);
         let mut written = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -329,10 +192,7 @@ async fn what_it_writes_and_how_it_exits() {
             written = written.replace("abc", "");
         }
         assert_eq!(written, stdout, "{arguments}: {told}");
-        assert!(
-            matches(&stderr.replace("BASE", &base), &told),
-            "{arguments}: {told}"
-        );
+        assert!(matches(&named(stderr), &told), "{arguments}: {told}");
         assert_eq!(output.status.code(), Some(code), "{arguments}: {told}");
     }
     let written = std::fs::read_to_string(format!("{name}.out")).expect("it was written");
