@@ -267,7 +267,7 @@ async fn a_late_chunk_never_becomes_part_of_another_answer() {
 
 /// P6: raw bytes are the answer, to the byte, and the connection goes on.
 #[actix::test]
-async fn raw_answers() {
+async fn raw_bytes_are_the_answer() {
     let mut served = serve(|_, session: &mut SessionContext| {
         assert_eq!(session.write("HTTP/1.1 299 Own\r\n"), Ok(Room::Open));
         assert_eq!(session.write("Content-Length: 1\r\n\r\nx"), Ok(Room::Open));

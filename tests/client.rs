@@ -489,7 +489,7 @@ async fn misbehaving_servers() {
 
 /// B24: a response cut short is an error; a close before it says whether the request can be repeated.
 #[actix::test]
-async fn servers_that_leave() {
+async fn a_response_cut_short_fails() {
     let rows = [
         (
             "inside a head",
@@ -554,7 +554,7 @@ async fn surplus_bytes_are_no_answer() {
 
 /// B14, B15, N3, P81 to P83: cancelling, by phase; every exchange has its own end.
 #[actix::test]
-async fn cancelling() {
+async fn each_cancelled_exchange_has_its_own_end() {
     let mut asking = ask();
     apply(&asking.session, get("/1")).await;
     let second = apply(&asking.session, get("/2")).await;
@@ -594,7 +594,7 @@ async fn cancelling_what_was_not_sent_leaves_the_connection_alone() {
 
 /// A handler cancels as a message does, one exchange or all.
 #[actix::test]
-async fn a_handler_cancels() {
+async fn a_handler_cancels_as_a_message_does() {
     for (all, waiting) in [
         (false, ["failed ConnectFailed(NotConnected) Queued"; 2]),
         (true, ["cancelled Local Queued"; 2]),
@@ -640,7 +640,7 @@ async fn dispose_cancels_everything() {
 
 /// What cannot be sent comes back: the wrong kind, another origin's URL, one too many.
 #[actix::test]
-async fn refusals() {
+async fn what_cannot_be_sent_comes_back() {
     let (factory, _heard) = Recorder::script(|_, _| {});
     let origin = Origin::try_from("http://127.0.0.1:9/").expect("a URL");
     let options = SessionOptions {
@@ -857,7 +857,7 @@ async fn request_bodies_are_held_to_their_length() {
 
 /// Silence in a response is timed, and so is output that the server does not take.
 #[actix::test]
-async fn slow_servers() {
+async fn silence_in_a_response_is_timed() {
     tokio::time::pause();
     let mut asking = ask();
     apply(&asking.session, get("/")).await;
@@ -889,7 +889,7 @@ async fn slow_servers() {
 
 /// The clock of a response head does not run while the request waits for a server that reads slowly.
 #[actix::test]
-async fn slow_requests() {
+async fn the_response_clock_waits_for_the_request() {
     tokio::time::pause();
     let (mut server, near) = Peer::open(Pipe::new().capacity(1 << 10));
     let (factory, mut heard) = Recorder::script(|_, _| {});
@@ -915,7 +915,7 @@ async fn slow_requests() {
 /// The clock of a response head runs from the end of the request, and interim responses do not renew it; that of an
 /// exchange runs from `Apply`, in the queue too. Both are off by default.
 #[actix::test]
-async fn slow_responses() {
+async fn interim_responses_renew_no_clock() {
     tokio::time::pause();
     let mut options = SessionOptions::for_client();
     options.timeouts.response = Some(Duration::from_secs(20));

@@ -263,7 +263,7 @@ async fn the_backlog_is_served() {
 
 /// Asked again, the server hurries, and both hear the same; stopped meanwhile, it cuts at once and says so.
 #[actix::test]
-async fn asked_again() {
+async fn asked_again_it_hurries() {
     let mut served = serve(2);
     let mut busy = served.connect().await;
     busy.send(WAIT).await;

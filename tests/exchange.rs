@@ -20,7 +20,7 @@ fn sorted(response: &str) -> String {
 
 /// P97, P105: one request after the other on a kept connection.
 #[actix::test]
-async fn keep_alive() {
+async fn requests_follow_on_a_kept_connection() {
     let mut served = serve(hello);
     for round in 0..3 {
         served

@@ -96,7 +96,7 @@ async fn a_server_switches() {
 
 /// The new protocol is read where the old one stopped, wherever reads cut the bytes.
 #[actix::test]
-async fn every_split() {
+async fn the_new_protocol_begins_where_the_old_one_ends() {
     let bytes = format!("{OFFER}0123456789");
     for at in 1..bytes.len() {
         let (mut served, upgrade) = accepting();
@@ -525,7 +525,7 @@ async fn disposed_before_the_head_is_out() {
 
 /// A connection that was handed over counts towards the limit of its server for as long as it lives.
 #[actix::test]
-async fn the_limit_holds() {
+async fn an_upgraded_connection_counts_towards_the_limit() {
     #[derive(Message)]
     #[rtype(result = "()")]
     struct Drop;
@@ -577,7 +577,7 @@ async fn the_limit_holds() {
 
 /// A reset between the answer and the hand-over is the taker's to find.
 #[actix::test]
-async fn over_tcp() {
+async fn a_reset_before_the_hand_over_is_for_the_taker() {
     let (near, far) = tcp_pair().await;
     let (slot, upgrade) = Slot::new();
     let (_session, mut heard) =

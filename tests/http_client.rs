@@ -485,7 +485,7 @@ async fn a_slow_reader_holds_the_server() {
 
 /// B24: a cut is an error item and never an end; an end is an end, whatever way the body comes.
 #[actix::test]
-async fn ends_and_cuts() {
+async fn a_cut_is_an_error_and_no_end() {
     let head = "HTTP/1.1 200 OK\r\n";
     let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
     for (name, answer, expected) in [
@@ -530,7 +530,7 @@ async fn ends_and_cuts() {
 
 /// Dropping a request, or a body before its end, closes its connection and gives the seat back.
 #[actix::test]
-async fn dropped_requests() {
+async fn a_dropped_request_closes_its_connection() {
     let server = Server::new().await;
     let client = HttpClient::builder().connections_per_origin(1).build();
     let mut peer = tokio::select! {
@@ -566,7 +566,7 @@ type Piece = Result<Bytes, std::io::Error>;
 
 /// A body from a stream is sent chunked or with its length, and its end is the answer.
 #[actix::test]
-async fn uploads() {
+async fn an_upload_is_chunked_or_has_its_length() {
     let pieces = || stream::iter(["abc", "", "de"].map(|piece| Piece::Ok(Bytes::from(piece))));
     let server = Server::new().await;
     let client = HttpClient::new();
@@ -1202,7 +1202,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 /// The client works on any thread, its clock included; when its arbiter is gone it says so.
 #[actix::test]
-async fn any_thread() {
+async fn a_client_works_on_any_thread() {
     let server = Server::new().await.answering(|_| OK.to_owned());
     let client = HttpClient::builder().timeout(EVER).build();
     let urls: Vec<Payload> = (0..50).map(|n| server.get(&format!("/{n}"))).collect();

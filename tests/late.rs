@@ -63,7 +63,7 @@ fn fate(error: ClientError) -> (bool, Option<String>) {
 /// What was sent is safe to send again if its method is idempotent, and comes back either way. The connection is cut,
 /// and its place is free for the next.
 #[actix::test]
-async fn no_answer() {
+async fn an_unanswered_request_comes_back() {
     let server = Server::new().await;
     let client = hasty().build();
     for (method, safe) in [
@@ -114,7 +114,7 @@ async fn an_answer_that_began() {
 /// What waits for a connection was not sent: it is safe whatever its method, and comes back. Who waits behind it has
 /// its turn.
 #[actix::test]
-async fn no_connection() {
+async fn a_request_without_a_connection_was_not_sent() {
     let server = Server::new().await;
     let client = hasty().build();
     let served = async {
@@ -154,7 +154,7 @@ async fn no_connection() {
 /// Part of an upload was sent: it is safe if its method is idempotent. Its body was not inside, so it does not come
 /// back.
 #[actix::test]
-async fn uploads() {
+async fn a_late_upload_does_not_come_back() {
     let server = Server::new().await;
     let client = hasty().build();
     for (method, safe) in [("PUT", true), ("POST", false)] {

@@ -214,7 +214,7 @@ async fn the_deadline_cuts_what_is_being_written() {
 
 /// Asked twice, the earlier times hold, and both are told.
 #[actix::test]
-async fn asked_twice() {
+async fn asked_twice_the_earlier_times_hold() {
     tokio::time::pause();
     let mut served = serve(silent);
     served.peer.send(GET).await;

@@ -141,7 +141,7 @@ fn answer(_: Payload, session: &mut SessionContext) {
 
 /// Two requests in one write: the second waits for the first, and both take two seconds.
 #[actix::test]
-async fn a_server() {
+async fn what_a_server_counts() {
     tokio::time::pause();
     let board = Board::default();
     let _guard = metrics::set_default_local_recorder(&board);
@@ -185,7 +185,7 @@ async fn a_server() {
 
 /// What ends otherwise than well says why, and what is refused is no exchange.
 #[actix::test]
-async fn causes() {
+async fn every_end_counts_its_cause() {
     tokio::time::pause();
     let board = Board::default();
     let _guard = metrics::set_default_local_recorder(&board);
@@ -231,7 +231,7 @@ async fn causes() {
 
 /// Output that waits above its mark, once until the peer takes it, once until the end.
 #[actix::test]
-async fn throttled_time() {
+async fn time_above_the_mark_is_measured() {
     tokio::time::pause();
     let board = Board::default();
     let _guard = metrics::set_default_local_recorder(&board);
@@ -273,7 +273,7 @@ impl HttpHandler for Deaf {
 
 /// Two requests at a client: the second waits for three seconds to be sent.
 #[actix::test]
-async fn a_client() {
+async fn what_a_client_counts() {
     tokio::time::pause();
     let board = Board::default();
     let _guard = metrics::set_default_local_recorder(&board);

@@ -15,7 +15,7 @@ fn get(url: &str) -> Payload {
 
 /// P31, B9: a request and a response, and what each is by default.
 #[test]
-fn defaults() {
+fn what_a_message_is_by_default() {
     let request = get("http://a/b?c");
     assert_eq!((request.method(), request.status()), (&Method::GET, None));
     assert_eq!((request.path(), request.query()), ("/b", Some("c")));
@@ -252,7 +252,7 @@ fn conversions() {
 
 /// RFC 9110 section 7.6.1: what an intermediary passes on, whatever the case of names and however Connection is split.
 #[test]
-fn forwarding() {
+fn what_an_intermediary_passes_on() {
     let received = get("http://a.test:81/x?y")
         .header("Host", "a.test:81")
         .header("X-One", "1")

@@ -244,7 +244,7 @@ async fn a_logger_of_its_own() {
 
 /// A logger that is written for exchanges alone hears of them alone.
 #[actix::test]
-async fn it_is_optional() {
+async fn a_logger_of_exchanges_hears_of_them_alone() {
     struct Old(Arc<Mutex<u32>>);
     impl Logger for Old {
         fn log(&self, _: &Record<'_>) {

@@ -328,7 +328,7 @@ async fn a_sink_that_dies() {
 /// An actor that wants no more: a server's answer is not affected, and the rest of the request is dropped unheard. A
 /// client cancels.
 #[actix::test]
-async fn no_more() {
+async fn an_actor_that_wants_no_more_hears_no_more() {
     let mut parts = Parts::new();
     let mut served = receiving(&parts, |_| {});
     served.peer.send(format!("{CHUNKED}1\r\na\r\n")).await;
@@ -431,7 +431,7 @@ async fn bodies_that_are_cut() {
 
 /// Where none is coming, or somebody has it, the recipient comes back.
 #[actix::test]
-async fn refusals() {
+async fn a_refused_recipient_comes_back() {
     let parts = Parts::new();
     let reasons = Arc::new(Mutex::new(Vec::new()));
     let (recipient, noted) = (parts.recipient(), reasons.clone());

@@ -77,7 +77,7 @@ async fn the_same_bytes_as_the_socket() {
 
 /// Both ends of a connection, and a client that is tapped.
 #[actix::test]
-async fn a_client_session() {
+async fn both_ends_can_be_tapped() {
     let tape = Tape::default();
     let (mut peer, near) = Peer::open(Pipe::new().seed(7));
     let options = SessionOptions {

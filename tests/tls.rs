@@ -82,7 +82,7 @@ fn refused(cause: TlsError) -> String {
 
 /// B18, promise 25: who is trusted. A row: what the server shows, what the client asks for, and what it is told.
 #[actix::test]
-async fn certificates() {
+async fn who_is_trusted() {
     let authority = Authority::new();
     let stranger = Authority::named("a stranger");
     let rows = [
@@ -480,7 +480,7 @@ async fn a_given_unix_socket_is_passed_on() {
 
 /// B24 over TLS: the end of the connection is the end of a body only if it was said.
 #[actix::test]
-async fn truncation() {
+async fn a_cut_is_no_end_of_a_body() {
     let authority = Authority::new();
     let cut = FailureReason::ConnectionClosed(ErrorKind::UnexpectedEof);
     let close_delimited = "HTTP/1.1 200 OK\r\n\r\npart";
