@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{Method, Uri, Version};
+use http::Uri;
 use thiserror::Error;
 use tokio::time::Instant;
 use tokio_util::codec;
@@ -17,7 +17,8 @@ use super::clock;
 use crate::error::{UseError, WireError, causes};
 use crate::payload::{Headers, Payload, TransferMode};
 use crate::wire::{
-    Answering, Begun, Decoder, Encoder, Expected, Facts, Item, Leniency, Limits, Rules, Target,
+    Answering, Asked, Begun, Decoder, Encoder, Expected, Facts, Item, Leniency, Limits, Rules,
+    Target,
 };
 
 /// A part of a message.
@@ -154,12 +155,7 @@ impl HttpCodec {
             self.flooded = true;
             return Err(CodecError::TooManyPending);
         }
-        pending.push_back(Answering {
-            head: *payload.method() == Method::HEAD,
-            connect: *payload.method() == Method::CONNECT,
-            version: payload.version(),
-            keep_alive: facts.keep_alive,
-        });
+        pending.push_back(Answering::to(payload, facts.keep_alive));
         Ok(())
     }
 
@@ -196,12 +192,7 @@ impl HttpCodec {
         let answering = match pending.front() {
             Some(answering) => *answering,
             // The answer to a request that could not be decoded.
-            None if self.decoder.is_failed() => Answering {
-                head: false,
-                connect: false,
-                version: Version::HTTP_11,
-                keep_alive: false,
-            },
+            None if self.decoder.is_failed() => Answering::last(Asked::Other),
             None => return Err(CodecError::Unasked),
         };
         let date = clock::date_line(Instant::now());

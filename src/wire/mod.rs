@@ -43,7 +43,7 @@ mod tests;
 
 pub(crate) use cycle::Expected;
 pub(crate) use decoder::Decoder;
-pub(crate) use encoder::{Answering, Begun, Encoder, Target};
+pub(crate) use encoder::{Answering, Asked, Begun, Encoder, Target};
 pub(crate) use facts::Facts;
 pub(crate) use item::{Item, Step, Trailers};
 pub use leniency::Leniency;

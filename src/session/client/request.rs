@@ -244,19 +244,19 @@ impl Client {
             method: flight.method.clone(),
             upgrade: flight.taker.is_some(),
         });
-        if !begun.needs_body() {
+        if begun.needs_body() {
+            if Flight::expects_continue(payload) {
+                flight.request = Sending::Expecting;
+                self.connection.deadline.set_after(Some(EXPECT));
+            } else {
+                flight.request = Sending::Open;
+                link.events.push_back(Event::NeedBody(flight.id));
+            }
+            flight.payload = None;
+        } else {
             flight.request = Sending::Done;
             flight.ends_at = Some(link.outbound.buffer.total_when_empty());
             self.unasked = true;
-        } else if Flight::expects_continue(payload) {
-            flight.request = Sending::Expecting;
-            self.connection.deadline.set_after(Some(EXPECT));
-        } else {
-            flight.request = Sending::Open;
-            link.events.push_back(Event::NeedBody(flight.id));
-        }
-        if begun.needs_body() {
-            flight.payload = None;
         }
         link.weigh();
     }

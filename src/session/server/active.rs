@@ -1,7 +1,7 @@
 //! The current exchange of a server.
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::session::options::HalfClose;
 use crate::session::pieces::Pieces;
 use crate::session::record::{Detail, Kept};
 use crate::session::trace::Traced;
-use crate::wire::{Answering, Facts};
+use crate::wire::{Answering, Asked, Facts};
 
 /// Bytes of a request body that are read and dropped after an early answer, so that the connection can be kept.
 pub(super) const DRAINED: u64 = 64 << 10;
@@ -104,12 +104,7 @@ impl Active {
                 answered: None,
                 ended: now,
             },
-            answering: Answering {
-                head: request.method() == Method::HEAD,
-                connect: request.method() == Method::CONNECT,
-                version: request.version(),
-                keep_alive: facts.keep_alive,
-            },
+            answering: Answering::to(request, facts.keep_alive),
             upgrade: facts.upgrade,
             answer: AnswerState::Pending,
             receiving: !oneshot,
@@ -194,7 +189,8 @@ impl Active {
 
     /// Whether an answer with this status ends HTTP on the connection.
     pub(super) fn switches(&self, status: StatusCode) -> bool {
-        status == StatusCode::SWITCHING_PROTOCOLS || (self.answering.connect && status.is_success())
+        status == StatusCode::SWITCHING_PROTOCOLS
+            || (self.answering.asked == Asked::Connect && status.is_success())
     }
 
     /// Whether nothing that the peer may still send can cost it an answer, so that the connection needs not linger. It

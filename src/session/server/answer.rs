@@ -13,7 +13,7 @@ use crate::session::link::Link;
 use crate::session::outbound::Room;
 use crate::session::record::Detail;
 use crate::session::step::Event;
-use crate::wire::{Answering, Begun, Output as _};
+use crate::wire::{Answering, Asked, Begun, Output as _};
 
 impl Server {
     /// Begins the answer to the current request, or sends an interim response to it.
@@ -92,7 +92,7 @@ impl Server {
         if !active.upgrade || !active.switches(status) {
             return Err(UseError::NoSwitch.into());
         }
-        if !active.answering.connect && !payload.headers().has(Known::Upgrade) {
+        if active.answering.asked != Asked::Connect && !payload.headers().has(Known::Upgrade) {
             return Err(UseError::NoUpgrade.into());
         }
         if active.receiving {
@@ -143,7 +143,7 @@ impl Server {
             Begun::Whole { keep_alive } => (false, keep_alive),
             Begun::Switch => (false, true),
         };
-        let body = if needs_body || answering.head || !allows_body(status) {
+        let body = if needs_body || answering.asked == Asked::Head || !allows_body(status) {
             0
         } else {
             payload.body_bytes().len().min(encoded)

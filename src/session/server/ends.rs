@@ -12,7 +12,7 @@ use crate::session::link::Link;
 use crate::session::meter;
 use crate::session::outbound::Teardown;
 use crate::session::record::RefusedRequest;
-use crate::wire::{self, Answering};
+use crate::wire::{self, Answering, Asked};
 
 impl Server {
     /// Ends the exchange because somebody no longer wants it, or its time is up.
@@ -71,7 +71,9 @@ impl Server {
             | FailureReason::ConnectionClosed(_) => {
                 let span = self.span(None).id();
                 tracing::warn!(parent: span, %reason, "an exchange failed on this end");
-                let tunnel = self.active().is_some_and(|active| active.answering.connect);
+                let tunnel = self
+                    .active()
+                    .is_some_and(|active| active.answering.asked == Asked::Connect);
                 let (status, text) = if tunnel && reason == UseError::SwitchNeedsHandOff.into() {
                     // The handler answers a CONNECT like any other request (RFC 9110 section 9.1).
                     (StatusCode::NOT_IMPLEMENTED, "the server makes no tunnels")
@@ -94,14 +96,14 @@ impl Server {
         let Some(active) = self.active_mut() else {
             return;
         };
-        let head = active.answering.head;
+        let asked = active.answering.asked;
         if !link.is_open() {
             self.end(outcome);
         } else if self.end(outcome) {
             // The answer had begun: only a reset keeps the peer from taking it for complete.
             link.abort(reason, Teardown::Reset);
         } else {
-            let (head, body) = refuse(link, head, status, text, reason);
+            let (head, body) = refuse(link, asked, status, text, reason);
             if let Some(ended) = &mut self.ended {
                 ended.note_refusal(status, head, body, link.exact_now());
             }
@@ -113,7 +115,7 @@ impl Server {
     pub(super) fn turn_away(
         &self,
         link: &mut Link,
-        head: bool,
+        asked: Asked,
         fault: Fault,
         begun: Option<&[u8]>,
     ) {
@@ -137,7 +139,7 @@ impl Server {
             }
         };
         tracing::debug!(error = %text, peer = %link.peer, "a request was refused");
-        let (head_out, bytes_out) = refuse(link, head, status, &text, reason);
+        let (head_out, bytes_out) = refuse(link, asked, status, &text, reason);
         link.options.log(|logger| {
             logger.refused(&RefusedRequest {
                 status,
@@ -207,19 +209,14 @@ impl Server {
 /// the body.
 fn refuse(
     link: &mut Link,
-    head: bool,
+    asked: Asked,
     status: StatusCode,
     text: &str,
     reason: CloseReason,
 ) -> (usize, usize) {
     let payload = wire::refusal(status, text);
     let before = link.outbound.buffer.len();
-    let answering = Answering {
-        head,
-        connect: false,
-        version: http::Version::HTTP_11,
-        keep_alive: false,
-    };
+    let answering = Answering::last(asked);
     let date = clock::date_line(link.now());
     // A refusal consists of valid parts, so this cannot fail; the connection closes in any case.
     let _ = link
@@ -227,7 +224,7 @@ fn refuse(
         .encoder
         .response(&payload, answering, &date, &mut link.outbound.buffer);
     let encoded = link.outbound.buffer.len() - before;
-    let body = if head {
+    let body = if asked == Asked::Head {
         0
     } else {
         payload.body_bytes().len().min(encoded)

@@ -17,6 +17,7 @@ use crate::session::record::{Detail, Kept, Record};
 use crate::session::role::Role;
 use crate::session::sink::Loss;
 use crate::session::step::{Event, Intake, Step};
+use crate::wire::Asked;
 
 impl Server {
     pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
@@ -64,11 +65,11 @@ impl Server {
         };
         match item {
             Inbound::Deliver(payload, facts, _) if facts.unknown_expectation => {
-                let head = payload.method() == http::Method::HEAD;
+                let asked = Asked::by(payload.method());
                 let wanted = link.options.detail() >= Some(Detail::Heads);
                 let begun = wanted.then(|| payload.request_line());
                 let fault = Fault::Wire(WireError::UnknownExpectation);
-                self.turn_away(link, head, fault, begun.as_deref().map(str::as_bytes));
+                self.turn_away(link, asked, fault, begun.as_deref().map(str::as_bytes));
                 Intake::Again
             }
             Inbound::Deliver(mut payload, facts, stamp) => {
@@ -121,7 +122,7 @@ impl Server {
             link.close(CloseReason::Deadline(idle));
         } else {
             // In a head, or in the body of a Oneshot request, which is delivered only when it is complete.
-            self.turn_away(link, false, fault, begun.as_deref());
+            self.turn_away(link, Asked::Other, fault, begun.as_deref());
         }
         Intake::Again
     }

@@ -18,6 +18,7 @@ use crate::session::exchange::Outcome;
 use crate::session::inbound::Rest;
 use crate::session::info::SessionPhase;
 use crate::session::trace::{NOBODY, Traced};
+use crate::wire::Asked;
 pub(in crate::session) use active::Active;
 use active::AnswerState;
 
@@ -289,7 +290,7 @@ impl Server {
         match self.active_mut() {
             Some(active) => {
                 active.lent += 1;
-                (active.exchange.id, active.answering.head)
+                (active.exchange.id, active.answering.asked == Asked::Head)
             }
             None => (MessageId::next(), false),
         }

@@ -16,7 +16,7 @@ use crate::error::UseError;
 use crate::payload::Headers;
 
 pub(crate) use request::Target;
-pub(crate) use response::Answering;
+pub(crate) use response::{Answering, Asked};
 
 /// Writes the messages of one connection in one direction.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@
 //! meaning without it.
 
 use bytes::Bytes;
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 
 use super::fields::{self, Announce, Persistence};
 use super::memo::Key;
@@ -16,19 +16,50 @@ use crate::wire::Output;
 
 /// What a response must know about the request that it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, none of them a state"
-)]
 pub(crate) struct Answering {
-    /// The request was HEAD.
-    pub(crate) head: bool,
-    /// The request was CONNECT.
-    pub(crate) connect: bool,
+    pub(crate) asked: Asked,
     /// The version that the peer speaks.
     pub(crate) version: Version,
     /// Whether the request and the session let the connection persist.
     pub(crate) keep_alive: bool,
+}
+
+/// The methods whose responses are unlike others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Asked {
+    pub(crate) fn by(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Answering {
+    /// The response to this request. `keep_alive`: whether the request lets the connection persist.
+    pub(crate) fn to(request: &Payload, keep_alive: bool) -> Self {
+        Self {
+            asked: Asked::by(request.method()),
+            version: request.version(),
+            keep_alive,
+        }
+    }
+
+    /// The last response of a connection, whatever the peer speaks.
+    pub(crate) fn last(asked: Asked) -> Self {
+        Self {
+            asked,
+            version: Version::HTTP_11,
+            keep_alive: false,
+        }
+    }
 }
 
 /// A response as it will be sent.
@@ -96,7 +127,7 @@ fn head(message: &Message, status: StatusCode, date: &[u8], plan: Plan, out: &mu
 fn plan(message: &Message, status: StatusCode, answering: Answering) -> Result<Plan, UseError> {
     if status.is_informational() {
         informational(message, status, answering)
-    } else if answering.connect && status.is_success() {
+    } else if answering.asked == Asked::Connect && status.is_success() {
         no_body(message)?;
         Ok(switching())
     } else {
@@ -126,7 +157,7 @@ fn informational(
 /// A final response.
 fn last(message: &Message, status: StatusCode, answering: Answering) -> Result<Plan, UseError> {
     let http10 = answering.version == Version::HTTP_10;
-    let bodiless = answering.head || status == StatusCode::NOT_MODIFIED;
+    let bodiless = answering.asked == Asked::Head || status == StatusCode::NOT_MODIFIED;
     let announce = if status == StatusCode::NO_CONTENT {
         no_body(message)?;
         Announce::Nothing

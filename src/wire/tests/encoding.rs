@@ -6,15 +6,14 @@ use http::{StatusCode, Uri, Version};
 
 use crate::error::UseError as E;
 use crate::payload::{Headers, Payload};
-use crate::wire::{Answering, Begun, Encoder, Target};
+use crate::wire::{Answering, Asked, Begun, Encoder, Target};
 
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 type Written = (&'static str, Payload, Result<&'static str, E>);
 
 const PERSISTS: Answering = Answering {
-    head: false,
-    connect: false,
+    asked: Asked::Other,
     version: Version::HTTP_11,
     keep_alive: true,
 };
@@ -23,11 +22,11 @@ const CLOSES: Answering = Answering {
     ..PERSISTS
 };
 const HEAD: Answering = Answering {
-    head: true,
+    asked: Asked::Head,
     ..PERSISTS
 };
 const CONNECT: Answering = Answering {
-    connect: true,
+    asked: Asked::Connect,
     ..PERSISTS
 };
 const OLD: Answering = Answering {

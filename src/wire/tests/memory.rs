@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::harness::{Feed, transcript};
 use crate::payload::{Block, Headers, Known, KnownSet, Payload};
 use crate::wire::field::index_by;
-use crate::wire::{Answering, Decoder, Encoder, Item, Limits, Rules};
+use crate::wire::{Answering, Asked, Decoder, Encoder, Item, Limits, Rules};
 
 fn next(decoder: &mut Decoder, bytes: &[u8]) -> Payload {
     let step = decoder.decode(bytes).unwrap();
@@ -365,8 +365,11 @@ fn answer(pick: u16) -> (Payload, Headers, Answering, &'static [u8]) {
         _ => payload.reason("Fine"),
     };
     let answering = Answering {
-        head: one_of(8),
-        connect: one_of(9),
+        asked: match pick >> 8 & 3 {
+            0 => Asked::Head,
+            1 => Asked::Connect,
+            _ => Asked::Other,
+        },
         version: if one_of(10) {
             Version::HTTP_10
         } else {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::harness::{Event, Feed, Seen, fields};
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
-use crate::wire::{Answering, Decoder, Encoder, Expected, Rules, Target};
+use crate::wire::{Answering, Asked, Decoder, Encoder, Expected, Rules, Target};
 
 /// A message with its body: what is sent, and what must come.
 #[derive(Debug, Clone)]
@@ -192,8 +192,7 @@ proptest! {
         let mut feed = Feed::new(decoder);
         for (message, keep_alive) in &messages {
             let answering = Answering {
-                head: message.method == Method::HEAD,
-                connect: false,
+                asked: Asked::by(&message.method),
                 version: if old { Version::HTTP_10 } else { Version::HTTP_11 },
                 keep_alive: *keep_alive,
             };
@@ -206,7 +205,7 @@ proptest! {
                 feed.close();
             }
             let events = std::mem::take(&mut feed.events);
-            message.matches(&events, answering.head || message.status == 304, !old);
+            message.matches(&events, answering.asked == Asked::Head || message.status == 304, !old);
             let Event::Head(head) = &events[0] else { panic!("a head") };
             prop_assert_eq!(head.facts.keep_alive, begun.keep_alive(), "what one end says the other hears");
             if !begun.keep_alive() {
@@ -222,7 +221,7 @@ proptest! {
         let mut out = Vec::new();
         let bodiless = Message { mode: TransferMode::Oneshot, pieces: Vec::new(), ..message.clone() };
         let payload = bodiless.complete(Payload::response(StatusCode::NO_CONTENT));
-        let answering = Answering { head: false, connect: false, version: Version::HTTP_11, keep_alive: true };
+        let answering = Answering { keep_alive: true, ..Answering::last(Asked::Other) };
         Encoder::default().response(&payload, answering, b"Date: now\r\n", &mut out).unwrap();
         let mut decoder = Decoder::responses(Arc::default());
         decoder.expect(Expected { id: MessageId::next(), method: Method::GET, upgrade: false });
