@@ -1,5 +1,5 @@
 //! The floors, and the layers of the session: imports point down only. The pure floors know nothing of actors, tasks,
-//! clocks and sockets. And what the crate exports is what its documentation lists.
+//! clocks and sockets. What the crate exports is what its documentation lists, and its code map has every file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -478,6 +478,39 @@ fn imports_of_the_session_point_down() {
     let order = session_order();
     let gone: Vec<_> = order.iter().filter(|name| !seen.contains(**name)).collect();
     assert!(gone.is_empty(), "no files of the session: {gone:?}");
+}
+
+/// The code map of docs/ARCHITECTURE.md has every file, and none that is gone.
+#[test]
+fn the_code_map_has_every_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(root.join("docs/ARCHITECTURE.md")).expect("text");
+    let quoted: BTreeSet<&str> = map.split('`').skip(1).step_by(2).collect();
+    let is_quoted = |name: &str| {
+        let inside = format!("/{name}");
+        quoted
+            .iter()
+            .any(|each| *each == name || each.ends_with(&inside))
+    };
+    let mut paths = Vec::new();
+    for folder in ["src", "tests", "examples", "fuzz/src"] {
+        sources(&root.join(folder), &mut paths);
+    }
+    let gone: Vec<_> = quoted
+        .iter()
+        .filter(|each| Path::new(each).extension().is_some_and(|end| end == "rs"))
+        .filter(|each| !paths.iter().any(|path| path.ends_with(each)))
+        .collect();
+    assert!(gone.is_empty(), "the code map has {gone:?}");
+    let lacking: Vec<_> = files()
+        .into_iter()
+        .map(|(file, _)| file)
+        .filter(|file| match file.strip_suffix("/mod.rs") {
+            Some(folder) => !is_quoted(&format!("{}/", folder.rsplit('/').next().expect("a name"))),
+            None => !is_quoted(file.rsplit('/').next().expect("a name")),
+        })
+        .collect();
+    assert!(lacking.is_empty(), "the code map lacks {lacking:?}");
 }
 
 #[test]
