@@ -388,27 +388,12 @@ async fn leave_is_taken_when_it_does_not_come() {
 #[actix::test]
 async fn misbehaving_servers() {
     let head = "HTTP/1.1 200 OK\r\n";
+    #[rustfmt::skip]
     let rows = [
-        (
-            "no http",
-            "SSH-2.0-x\r\n\r\n".to_owned(),
-            "failed Protocol(InvalidVersion) Waiting",
-        ),
-        (
-            "noise",
-            "\x16\x03\x01\x02\x00\x01\x00\x01".repeat(2000),
-            "failed Protocol(StartLineTooLong) Waiting",
-        ),
-        (
-            "a version that is none",
-            "HTTP/1.x 200 OK\r\n\r\n".to_owned(),
-            "failed Protocol(InvalidVersion) Waiting",
-        ),
-        (
-            "no status",
-            "HTTP/1.1 OK\r\n\r\n".to_owned(),
-            "failed Protocol(InvalidStatusLine) Waiting",
-        ),
+        ("no http", "SSH-2.0-x\r\n\r\n".to_owned(), "failed Protocol(InvalidVersion) Waiting"),
+        ("noise", "\x16\x03\x01\x02\x00\x01\x00\x01".repeat(2000), "failed Protocol(StartLineTooLong) Waiting"),
+        ("a version that is none", "HTTP/1.x 200 OK\r\n\r\n".to_owned(), "failed Protocol(InvalidVersion) Waiting"),
+        ("no status", "HTTP/1.1 OK\r\n\r\n".to_owned(), "failed Protocol(InvalidStatusLine) Waiting"),
         (
             "a length and chunks",
             format!("{head}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
@@ -419,41 +404,21 @@ async fn misbehaving_servers() {
             format!("{head}Transfer-Encoding: gzip, chunked\r\n\r\n"),
             "failed Protocol(UnsupportedTransferEncoding) Waiting",
         ),
-        (
-            "a head without end",
-            format!("{head}X: {}", "x".repeat(70_000)),
-            "failed Protocol(HeadTooLarge) Waiting",
-        ),
+        ("a head without end", format!("{head}X: {}", "x".repeat(70_000)), "failed Protocol(HeadTooLarge) Waiting"),
         (
             "chunk data that go on",
             format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n"),
             "failed Protocol(MissingChunkEnd) Answering",
         ),
-        (
-            "another version",
-            "HTTP/2.0 200 OK\r\n\r\n".to_owned(),
-            "failed Protocol(UnsupportedVersion) Waiting",
-        ),
-        (
-            "bare line feeds",
-            "HTTP/1.1 200 OK\n\n".to_owned(),
-            "failed Protocol(BareLf) Waiting",
-        ),
+        ("another version", "HTTP/2.0 200 OK\r\n\r\n".to_owned(), "failed Protocol(UnsupportedVersion) Waiting"),
+        ("bare line feeds", "HTTP/1.1 200 OK\n\n".to_owned(), "failed Protocol(BareLf) Waiting"),
         (
             "two lengths",
             format!("{head}Content-Length: 1\r\nContent-Length: 2\r\n\r\n"),
             "failed Protocol(ConflictingContentLength) Waiting",
         ),
-        (
-            "endless fields",
-            format!("{head}{}", "X: y\r\n".repeat(1000)),
-            "failed Protocol(TooManyFields) Waiting",
-        ),
-        (
-            "endless line",
-            format!("HTTP/1.1 200 {}", "x".repeat(10_000)),
-            "failed Protocol(StartLineTooLong) Waiting",
-        ),
+        ("endless fields", format!("{head}{}", "X: y\r\n".repeat(1000)), "failed Protocol(TooManyFields) Waiting"),
+        ("endless line", format!("HTTP/1.1 200 {}", "x".repeat(10_000)), "failed Protocol(StartLineTooLong) Waiting"),
         (
             "endless interim",
             "HTTP/1.1 102 Processing\r\n\r\n".repeat(20),
@@ -490,12 +455,9 @@ async fn misbehaving_servers() {
 /// B24: a response cut short is an error; a close before it says whether the request can be repeated.
 #[actix::test]
 async fn a_response_cut_short_fails() {
+    #[rustfmt::skip]
     let rows = [
-        (
-            "inside a head",
-            "HTTP/1.1 200",
-            "failed Protocol(Truncated) Waiting",
-        ),
+        ("inside a head", "HTTP/1.1 200", "failed Protocol(Truncated) Waiting"),
         (
             "inside a body",
             "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc",
@@ -511,11 +473,7 @@ async fn a_response_cut_short_fails() {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
             "failed Protocol(Truncated) Answering",
         ),
-        (
-            "before the response",
-            "",
-            "failed ConnectionClosed(UnexpectedEof) Waiting",
-        ),
+        ("before the response", "", "failed ConnectionClosed(UnexpectedEof) Waiting"),
     ];
     for (name, bytes, end) in rows {
         let mut asking = ask();

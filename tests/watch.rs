@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler, Recipient};
@@ -36,86 +37,43 @@ fn watcher() -> (Recipient<Terminated>, mpsc::UnboundedReceiver<Terminated>) {
 }
 
 /// Ends a session.
-type End = fn(Served) -> std::pin::Pin<Box<dyn Future<Output = ()>>>;
+type End = fn(Served) -> Ending;
+type Ending = Pin<Box<dyn Future<Output = ()>>>;
+
+const LAST: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+const PANIC: &str = "PUT / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Sends a request, and reads to the end of the connection.
+fn asks(mut served: Served, request: &'static str) -> Ending {
+    Box::pin(async move {
+        served.peer.send(request).await;
+        served.peer.rest().await;
+    })
+}
 
 /// However a session ends, its watchers are told, once each, which one it was and why.
 #[actix::test]
 async fn every_end_is_told() {
     tokio::time::pause();
-    let rows: [(&str, End, CloseReason); 8] = [
-        (
-            "dispose",
-            |served| Box::pin(async move { served.session.do_send(Dispose) }),
-            CloseReason::Disposed,
-        ),
-        (
-            "the peer leaves",
-            |mut served| Box::pin(async move { served.peer.close().await }),
-            CloseReason::PeerClosed,
-        ),
-        (
-            "the peer breaks off",
-            |served| Box::pin(async move { served.peer.reset() }),
-            CloseReason::PeerReset,
-        ),
-        (
-            "idle",
-            |mut served| {
-                Box::pin(async move {
-                    served.peer.send(GET).await;
-                    served.peer.rest().await;
-                })
-            },
-            CloseReason::Deadline(Deadline::Idle),
-        ),
-        (
-            "announced",
-            |mut served| {
-                Box::pin(async move {
-                    let last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-                    served.peer.send(last).await;
-                    served.peer.rest().await;
-                })
-            },
-            CloseReason::Announced,
-        ),
-        (
-            "leave",
-            |mut served| {
-                Box::pin(async move {
-                    served.session.do_send(Leave {
-                        window: Duration::ZERO,
-                        deadline: Duration::from_secs(1),
-                    });
-                    served.peer.rest().await;
-                })
-            },
-            CloseReason::Shutdown,
-        ),
-        (
-            "a panic of the handler",
-            |mut served| {
-                Box::pin(async move {
-                    let panic = "PUT / HTTP/1.1\r\nHost: a\r\n\r\n";
-                    served.peer.send(panic).await;
-                    served.peer.rest().await;
-                })
-            },
-            CloseReason::Aborted,
-        ),
-        (
-            "hand-off",
-            |mut served| {
-                Box::pin(async move {
-                    let connect = "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n";
-                    served.peer.send(connect).await;
-                    served.peer.until("\r\n\r\n").await;
-                })
-            },
-            CloseReason::HandedOff,
-        ),
+    #[rustfmt::skip]
+    let rows: [(&str, CloseReason, End); 8] = [
+        ("dispose", CloseReason::Disposed, |served| Box::pin(async move { served.session.do_send(Dispose) })),
+        ("the peer leaves", CloseReason::PeerClosed, |mut served| Box::pin(async move { served.peer.close().await })),
+        ("the peer breaks off", CloseReason::PeerReset, |served| Box::pin(async move { served.peer.reset() })),
+        ("idle", CloseReason::Deadline(Deadline::Idle), |served| asks(served, GET)),
+        ("announced", CloseReason::Announced, |served| asks(served, LAST)),
+        ("leave", CloseReason::Shutdown, |mut served| Box::pin(async move {
+            let (window, deadline) = (Duration::ZERO, Duration::from_secs(1));
+            served.session.do_send(Leave { window, deadline });
+            served.peer.rest().await;
+        })),
+        ("a panic of the handler", CloseReason::Aborted, |served| asks(served, PANIC)),
+        ("hand-off", CloseReason::HandedOff, |mut served| Box::pin(async move {
+            served.peer.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").await;
+            served.peer.until("\r\n\r\n").await;
+        })),
     ];
-    for (name, end, reason) in rows {
+    for (name, reason, end) in rows {
         let served = serve(|request, session| {
             assert_ne!(request.method(), "PUT", "as the row wants it");
             let ok = Payload::response(StatusCode::OK);

@@ -220,62 +220,28 @@ mod tests {
             })
         };
         let a = "http://a.test/";
+        #[rustfmt::skip]
         let rows: &[Row] = &[
             (&[], a, "none"),
             (&[("http_proxy", "")], a, "none"),
             (&[("http_proxy", "p.test:3128")], a, "http://p.test:3128"),
             (&[("HTTP_PROXY", "http://p.test")], a, "http://p.test"),
-            (
-                &[("HTTP_PROXY", "http://p.test"), ("REQUEST_METHOD", "GET")],
-                a,
-                "none",
-            ),
-            (
-                &[("http_proxy", "http://p.test"), ("REQUEST_METHOD", "GET")],
-                a,
-                "http://p.test",
-            ),
+            (&[("HTTP_PROXY", "http://p.test"), ("REQUEST_METHOD", "GET")], a, "none"),
+            (&[("http_proxy", "http://p.test"), ("REQUEST_METHOD", "GET")], a, "http://p.test"),
             (&[("https_proxy", "http://p.test")], a, "none"),
             (&[("ALL_PROXY", "http://p.test")], a, "http://p.test"),
-            (
-                &[
-                    ("ALL_PROXY", "http://p.test"),
-                    ("http_proxy", "http://q.test"),
-                ],
-                a,
-                "http://q.test",
-            ),
-            (
-                &[("http_proxy", "http://u:p%40x@p.test")],
-                a,
-                "http://p.test Basic dTpwQHg=",
-            ),
+            (&[("ALL_PROXY", "http://p.test"), ("http_proxy", "http://q.test")], a, "http://q.test"),
+            (&[("http_proxy", "http://u:p%40x@p.test")], a, "http://p.test Basic dTpwQHg="),
             (&[("http_proxy", "p"), ("NO_PROXY", "*")], a, "none"),
             (&[("http_proxy", "p"), ("NO_PROXY", "a.test")], a, "none"),
             (&[("http_proxy", "p"), ("no_proxy", "x, .TEST")], a, "none"),
             (&[("http_proxy", "p"), ("no_proxy", "*.test")], a, "none"),
             (&[("http_proxy", "p"), ("no_proxy", "a.test:80")], a, "none"),
-            (
-                &[("http_proxy", "p"), ("no_proxy", "a.test:81")],
-                a,
-                "http://p",
-            ),
+            (&[("http_proxy", "p"), ("no_proxy", "a.test:81")], a, "http://p"),
             (&[("http_proxy", "p"), ("no_proxy", "est")], a, "http://p"),
-            (
-                &[("http_proxy", "p"), ("no_proxy", "[::1]:8080")],
-                "http://[::1]:8080/",
-                "none",
-            ),
-            (
-                &[("http_proxy", "p"), ("no_proxy", "a.test:99999,a.test:x")],
-                a,
-                "http://p",
-            ),
-            (
-                &[("http_proxy", "p"), ("no_proxy", "::1")],
-                "http://[::1]:8080/",
-                "none",
-            ),
+            (&[("http_proxy", "p"), ("no_proxy", "[::1]:8080")], "http://[::1]:8080/", "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "a.test:99999,a.test:x")], a, "http://p"),
+            (&[("http_proxy", "p"), ("no_proxy", "::1")], "http://[::1]:8080/", "none"),
         ];
         for (variables, origin, expected) in rows {
             assert_eq!(told(variables, origin), *expected, "{variables:?}");
