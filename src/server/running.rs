@@ -4,11 +4,10 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix::{Actor as _, Addr, Arbiter};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::actor::{Ending, ServerActor};
@@ -18,7 +17,7 @@ use super::signals::Signals;
 use super::socket_file::SocketFile;
 use super::worker::{Common, Worker};
 use super::{Binding, HttpServer, Settings};
-use crate::session::{Ceiling, Dispose};
+use crate::session::Dispose;
 
 /// A running server: a future that ends when the server does.
 ///
@@ -63,19 +62,12 @@ impl Running {
             files,
             shares,
         } = prepared;
-        let ceiling = settings.memory.map(|limit| Arc::new(Ceiling::new(limit)));
-        let slots = settings.max_connections.min(Semaphore::MAX_PERMITS);
-        let common = Common {
-            factory,
-            options,
-            tcp,
-            slots: Arc::new(Semaphore::new(slots)),
-            ceiling: ceiling.clone(),
-        };
+        let common = Common::new(factory, options, tcp, &settings);
         let alive = TaskTracker::new();
         let (arbiters, workers) = start_workers(shares, &common, &alive);
         let (end, ended) = oneshot::channel();
         let signals = (settings.signals && failure.is_none()).then(Signals::watch);
+        let ceiling = common.ceiling;
         let keeper = ceiling.map(|ceiling| shed::keep(ceiling, workers.clone()));
         let handle = ServerActor {
             workers,

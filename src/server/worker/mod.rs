@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::Settings;
 use super::factory::BoxFactory;
 use super::listener::{Listener, Share, Tcp};
 use super::registry::Registry;
@@ -45,12 +46,31 @@ const TLS_SEATS: usize = 256;
 /// What all workers of a server have in common. Each gets a copy.
 #[derive(Clone)]
 pub(super) struct Common {
-    pub(super) factory: BoxFactory,
-    pub(super) options: SessionOptions,
-    pub(super) tcp: Tcp,
+    factory: BoxFactory,
+    options: SessionOptions,
+    tcp: Tcp,
     /// One for each connection that may be open.
-    pub(super) slots: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     pub(super) ceiling: Option<Arc<Ceiling>>,
+}
+
+impl Common {
+    pub(super) fn new(
+        factory: BoxFactory,
+        options: SessionOptions,
+        tcp: Tcp,
+        settings: &Settings,
+    ) -> Self {
+        let slots = settings.max_connections.min(Semaphore::MAX_PERMITS);
+        let ceiling = settings.memory.map(Ceiling::new);
+        Self {
+            factory,
+            options,
+            tcp,
+            slots: Arc::new(Semaphore::new(slots)),
+            ceiling: ceiling.map(Arc::new),
+        }
+    }
 }
 
 pub(super) struct Worker {
