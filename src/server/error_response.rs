@@ -7,7 +7,6 @@ use actix::MailboxError;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::response::plain;
 use crate::error::{BodyError, CancelCause, FailureReason};
 use crate::payload::Payload;
 
@@ -62,6 +61,13 @@ impl ErrorResponse {
     pub(super) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
         sources(error).find_map(<dyn Error>::downcast_ref)
     }
+}
+
+/// An answer that is a text.
+pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Payload {
+    Payload::response(status)
+        .header("Content-Type", "text/plain; charset=utf-8")
+        .body(text)
 }
 
 /// This error, what caused it, what caused that, and so on.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
 
-use super::error_response::{ErrorResponse, sources};
+use super::error_response::{ErrorResponse, plain, sources};
 use crate::error::{BodyError, UseError};
 use crate::payload::{Payload, TransferMode, allows_body};
 use crate::session::{Answer, Owed, Responder};
@@ -210,12 +210,6 @@ pub(super) fn apology(error: &(dyn Error + 'static)) -> Payload {
     }
     tracing::warn!(%error, "a service failed");
     plain(StatusCode::INTERNAL_SERVER_ERROR, COULD_NOT_ANSWER)
-}
-
-pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Payload {
-    Payload::response(status)
-        .header("Content-Type", "text/plain; charset=utf-8")
-        .body(text)
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use actix::prelude::SendError;
 use actix::{Addr, Recipient};
 use http::StatusCode;
 
+use super::error_response::plain;
 use super::receiver::{Bodies, COLLECTED, Receiver, Serve};
 use super::request::HttpRequest;
-use super::response::plain;
 use crate::session::{HandlerFactory, HttpSession, SessionContext};
 
 /// Makes handlers that pass the requests of a server to an actor; see

@@ -8,7 +8,8 @@ use std::cell::RefCell;
 
 use http::StatusCode;
 
-use super::response::{Answering, Plan};
+use super::answering::Answering;
+use super::plan::Plan;
 use crate::payload::{Message, TransferMode};
 use crate::wire::Output;
 

@@ -3,9 +3,11 @@
 //! The encoder enforces what the caller announced: no body if none is allowed, exactly the announced length, and
 //! correct framing fields. What cannot be sent is refused before a byte of it is written.
 
+mod answering;
 mod chunk;
 mod fields;
 mod memo;
+mod plan;
 mod request;
 mod response;
 
@@ -15,8 +17,8 @@ use super::{Output, trailer};
 use crate::error::UseError;
 use crate::payload::Headers;
 
+pub(crate) use answering::{Answering, Asked};
 pub(crate) use request::Target;
-pub(crate) use response::{Answering, Asked};
 
 /// Writes the messages of one connection in one direction.
 #[derive(Debug, Default)]
