@@ -15,9 +15,10 @@ use http_actors::message::Dispose;
 use http_actors::test_util::Tape;
 use http_actors::{
     ClientBuilder, ClientErrorKind, HttpClient, HttpHandler, HttpServer, HttpSession, Method,
-    Payload, Proxy, Running, SessionContext, SessionOptions, StatusCode,
+    Payload, Proxy, Running, SessionContext, SessionOptions, StatusCode, Timeouts,
 };
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 /// Says what it was asked for, and how it was asked.
 struct Say;
@@ -183,16 +184,13 @@ async fn proxies_that_make_no_tunnel() {
         ),
         (
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: a\r\n\r\n",
-            FailureReason::ConnectFailed(ErrorKind::ConnectionAborted),
+            FailureReason::ConnectFailed(ErrorKind::InvalidData),
         ),
         (
             "HTTP/1.1 2",
-            FailureReason::ConnectFailed(ErrorKind::ConnectionAborted),
+            FailureReason::ConnectFailed(ErrorKind::InvalidData),
         ),
-        (
-            "",
-            FailureReason::ConnectFailed(ErrorKind::ConnectionAborted),
-        ),
+        ("", FailureReason::ConnectFailed(ErrorKind::UnexpectedEof)),
     ];
     let authority = Authority::new();
     for (answer, expected) in rows {
@@ -214,6 +212,43 @@ async fn proxies_that_make_no_tunnel() {
             "{answer}: {error:?}"
         );
         assert!(error.is_retry_safe(), "nothing was asked of the server");
+    }
+}
+
+/// How long a proxy may take is a matter of the connect alone: it waits for the server behind it. The time that servers
+/// have for their responses is not the proxy's.
+#[actix::test]
+async fn a_proxy_that_says_nothing() {
+    tokio::time::pause();
+    let authority = Authority::new();
+    let second = Some(Duration::from_secs(1));
+    for said in ["", "HTTP/1.1 2"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let timeouts = Timeouts {
+            head: second,
+            response: second,
+            connect: Some(Duration::from_secs(5)),
+            ..Timeouts::for_client()
+        };
+        let client = builder(&authority, &address).timeouts(timeouts).build();
+        let served = async {
+            let mut proxy = Peer::new(listener.accept().await.expect("accepted").0);
+            proxy.until("\r\n\r\n").await;
+            proxy.send(said).await;
+            // Until the client gives up.
+            proxy.rest().await
+        };
+        let begun = Instant::now();
+        let (answered, _) = tokio::join!(client.request(get("https://far.test/")), served);
+        let error = answered.expect_err("no tunnel");
+        let expected = FailureReason::ConnectFailed(ErrorKind::TimedOut);
+        assert!(
+            matches!(error.kind(), ClientErrorKind::Failed(found) if *found == expected),
+            "{said}: {error:?}"
+        );
+        assert!(error.is_timeout() && error.is_connect() && error.is_retry_safe());
+        assert_eq!(begun.elapsed().as_secs(), 5, "{said}");
     }
 }
 

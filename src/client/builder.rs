@@ -116,7 +116,7 @@ impl ClientBuilder {
         self.edit(move |options| options.timeouts.idle = idle)
     }
 
-    /// Time to open a connection, the TLS handshake included: 10 s.
+    /// Time to open a connection, the tunnel through a proxy and the TLS handshake included: 10 s.
     pub fn connect_timeout(self, time: impl Into<Option<Duration>>) -> Self {
         let time = time.into();
         self.edit(move |options| options.timeouts.connect = time)

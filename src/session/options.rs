@@ -193,7 +193,8 @@ pub struct Timeouts {
     /// [`HttpClient`](crate::HttpClient) for a connection; then the exchange is cancelled, and the connection is cut if
     /// the request was sent.
     pub exchange: Option<Duration>,
-    /// Client only. Time to open a connection, name resolution and TLS handshake included: 10 s.
+    /// Client only. Time to open a connection, with name resolution, the tunnel through a proxy, and the TLS handshake:
+    /// 10 s.
     pub connect: Option<Duration>,
     /// Server only. Time for the TLS handshake of an accepted connection: 10 s. Then: a close. The time for the first
     /// head begins after the handshake.

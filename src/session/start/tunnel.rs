@@ -1,20 +1,24 @@
 //! A tunnel through a proxy (RFC 9110 section 9.3.6).
 
+use std::cell::Cell;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::Addr;
 use http::Method;
 
 use super::given;
+use crate::error::{CancelCause, FailureReason};
 use crate::payload::Payload;
 use crate::session::HttpSession;
 use crate::session::client::Through;
 use crate::session::context::SessionContext;
+use crate::session::exchange::{Cancelled, Failure};
 use crate::session::handler::HttpHandler;
 use crate::session::handoff::NotUpgraded;
 use crate::session::message::{Dispose, HandOff};
-use crate::session::options::SessionOptions;
+use crate::session::options::{SessionOptions, Timeouts};
 use crate::transport::{ConnectError, Halves, Origin};
 
 /// Asks a proxy for a tunnel to an origin, over an open connection to the proxy. A separate session sends the CONNECT,
@@ -32,15 +36,21 @@ pub(super) async fn tunnel(
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut request = Payload::request(Method::CONNECT, target);
     through.authorize(&mut request);
-    let options = match options.tap {
-        None => options.clone(),
+    let options = Arc::new(SessionOptions {
         // The traffic in the tunnel is tapped later, as plain text.
-        Some(_) => Arc::new(SessionOptions {
-            tap: None,
-            ..SessionOptions::clone(options)
-        }),
-    };
-    let session = given(halves, String::new(), options, |_| Box::new(Deaf));
+        tap: None,
+        // The caller limits the time to connect, and the wait for a proxy is a part of it.
+        timeouts: Timeouts {
+            head: None,
+            response: None,
+            exchange: None,
+            ..options.timeouts
+        },
+        ..SessionOptions::clone(options)
+    });
+    let end = Rc::new(Cell::new(io::ErrorKind::ConnectionAborted));
+    let handler = Deaf { end: end.clone() };
+    let session = given(halves, String::new(), options, |_| Box::new(handler));
     let asking = Asking(session);
     match asking.0.send(HandOff(request)).await {
         Ok(Ok(tunnel)) => tunnel
@@ -49,7 +59,7 @@ pub(super) async fn tunnel(
             .ok_or(ConnectError::Link(io::ErrorKind::InvalidData)),
         Ok(Err(NotUpgraded::Declined(status))) => Err(ConnectError::Tunnel(status)),
         Ok(Err(NotUpgraded::Refused(_) | NotUpgraded::Ended)) | Err(_) => {
-            Err(ConnectError::Link(io::ErrorKind::ConnectionAborted))
+            Err(ConnectError::Link(end.get()))
         }
     }
 }
@@ -64,9 +74,25 @@ impl Drop for Asking {
     }
 }
 
-/// A handler that ignores everything: only the hand-off matters.
-struct Deaf;
+/// A handler that ignores what the proxy says: only the hand-off matters, or why there is none.
+struct Deaf {
+    end: Rc<Cell<io::ErrorKind>>,
+}
 
 impl HttpHandler for Deaf {
     fn apply(&mut self, _response: Payload, _session: &mut SessionContext) {}
+
+    fn cancelled(&mut self, cancelled: &Cancelled, _session: &mut SessionContext) {
+        if let CancelCause::Deadline(_) = cancelled.cause {
+            self.end.set(io::ErrorKind::TimedOut);
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure, _session: &mut SessionContext) {
+        match failure.reason {
+            FailureReason::ConnectionClosed(kind) => self.end.set(kind),
+            FailureReason::Protocol(_) => self.end.set(io::ErrorKind::InvalidData),
+            _ => {}
+        }
+    }
 }
