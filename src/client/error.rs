@@ -190,17 +190,18 @@ impl ClientError {
     pub fn blame(&self) -> Blame {
         use ClientErrorKind as Kind;
         match &self.kind {
-            Kind::Unusable(_)
-            | Kind::Refused(_)
-            | Kind::Upload(_)
-            | Kind::Cancelled(CancelCause::Local | CancelCause::Shutdown)
-            | Kind::Failed(FailureReason::Usage(_)) => Blame::Caller,
-            Kind::TooManyRedirects
-            | Kind::Body(BodyError::TooLarge(_) | BodyError::Failed(FailureReason::Protocol(_)))
-            | Kind::Failed(FailureReason::Protocol(_)) => Blame::Server,
-            Kind::Busy | Kind::TimedOut | Kind::Cancelled(_) | Kind::Failed(_) | Kind::Body(_) => {
-                Blame::Network
-            }
+            Kind::Unusable(_) | Kind::Refused(_) | Kind::Upload(_) => Blame::Caller,
+            Kind::TooManyRedirects | Kind::Body(BodyError::TooLarge(_)) => Blame::Server,
+            Kind::Busy | Kind::TimedOut => Blame::Network,
+            Kind::Cancelled(cause) | Kind::Body(BodyError::Cancelled(cause)) => match cause {
+                CancelCause::Local | CancelCause::Shutdown => Blame::Caller,
+                _ => Blame::Network,
+            },
+            Kind::Failed(reason) | Kind::Body(BodyError::Failed(reason)) => match reason {
+                FailureReason::Usage(_) => Blame::Caller,
+                FailureReason::Protocol(_) | FailureReason::NoTunnel(_) => Blame::Server,
+                _ => Blame::Network,
+            },
         }
     }
 
@@ -257,7 +258,9 @@ impl std::error::Error for ClientError {
 mod tests {
     use std::io::ErrorKind;
 
-    use super::{BodyError, CancelCause, ClientError, ClientErrorKind as Kind, FailureReason};
+    use super::{
+        Blame, BodyError, CancelCause, ClientError, ClientErrorKind as Kind, FailureReason,
+    };
     use crate::StatusCode;
     use crate::error::{Deadline, RefusedReason, TlsError, UseError, WireError};
 
@@ -306,6 +309,37 @@ mod tests {
             let error = ClientError::new(kind);
             assert_eq!(error.is_timeout(), timeout, "{error:?}");
             assert_eq!(error.is_connect(), connect, "{error:?}");
+        }
+    }
+
+    /// Who must act: the same for a body as for what stands before it.
+    #[test]
+    fn whose_turn_it_is() {
+        use FailureReason::{ConnectionClosed, NoTunnel, Protocol, Usage};
+        let closed = ConnectionClosed(ErrorKind::UnexpectedEof);
+        for (cause, blame) in [
+            (CancelCause::Shutdown, Blame::Caller),
+            (CancelCause::Local, Blame::Caller),
+            (CancelCause::Deadline(Deadline::Body), Blame::Network),
+        ] {
+            for kind in [
+                Kind::Cancelled(cause),
+                Kind::Body(BodyError::Cancelled(cause)),
+            ] {
+                let error = ClientError::new(kind);
+                assert_eq!(error.blame(), blame, "{error:?}");
+            }
+        }
+        for (reason, blame) in [
+            (Usage(UseError::BodyTooShort), Blame::Caller),
+            (Protocol(WireError::Truncated), Blame::Server),
+            (NoTunnel(StatusCode::FORBIDDEN), Blame::Server),
+            (closed, Blame::Network),
+        ] {
+            for kind in [Kind::Failed(reason), Kind::Body(BodyError::Failed(reason))] {
+                let error = ClientError::new(kind);
+                assert_eq!(error.blame(), blame, "{error:?}");
+            }
         }
     }
 }
