@@ -445,6 +445,44 @@ async fn no_body_behind_a_refusal() {
     assert!(heard.next().await.starts_with("completed 413 "));
 }
 
+/// The same behind a refusal that was not delivered: its own body is not whole, or the handler is muted. A success whose
+/// body is not whole may be made of the body of the request, as below.
+#[actix::test]
+async fn no_body_behind_a_refusal_that_waits() {
+    tokio::time::pause();
+    let early = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    let refusal = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno";
+    let success = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
+    let late = "cancelled Deadline(Exchange) Sending";
+    for (sent, expected) in [
+        (refusal.to_owned(), &[late][..]),
+        (format!("{early}{refusal}!"), &["informational 103", late]),
+        (success.to_owned(), &["need_body", late]),
+    ] {
+        let mut options = SessionOptions::for_client();
+        options.timeouts.exchange = Some(Duration::from_secs(5));
+        let (mut server, near) = Peer::open(Pipe::new().capacity(1 << 16));
+        let (factory, mut heard) = Recorder::of(|_| Mutes);
+        let session = HttpSession::over(near, "a", &factory, options);
+        let post = Payload::post("/").expect("a path");
+        apply(&session, post.header("Expect", "100-continue").length(3)).await;
+        server.until("\r\n\r\n").await;
+        server.send(sent).await;
+        heard.expect(expected).await;
+    }
+}
+
+/// Mutes at the first interim response.
+struct Mutes;
+
+impl HttpHandler for Mutes {
+    fn apply(&mut self, _: Payload, _: &mut SessionContext) {}
+
+    fn informational(&mut self, _: Payload, session: &mut SessionContext) {
+        session.mute();
+    }
+}
+
 /// A success may be made of the body, so its server waits for that, with a 100 or without.
 #[actix::test]
 async fn a_body_behind_a_success() {

@@ -34,6 +34,8 @@ pub(super) enum Partial {
     Bytes,
     /// The head, and a part of a body that is handed over when it is complete.
     Head,
+    /// The same, and the status is no success.
+    Refusal,
 }
 
 impl Awaited {

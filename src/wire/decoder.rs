@@ -131,9 +131,12 @@ impl Decoder {
         }
     }
 
-    /// Whether a message is held back until its body is complete.
-    pub(crate) fn is_gathering(&self) -> bool {
-        matches!(self.state, State::Gather { .. })
+    /// The message that is held back until its body is complete.
+    pub(crate) fn held_back(&self) -> Option<&Payload> {
+        match &self.state {
+            State::Gather { payload, .. } => Some(payload),
+            _ => None,
+        }
     }
 
     /// How many bytes of such a message's body are held.

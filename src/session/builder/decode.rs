@@ -187,8 +187,12 @@ impl PayloadBuilder {
         if let Some(awaited) = &self.awaited
             && !self.decoder.is_failed()
         {
-            awaited.note(if self.decoder.is_gathering() {
-                Partial::Head
+            awaited.note(if let Some(head) = self.decoder.held_back() {
+                if head.status().is_some_and(|status| status.is_success()) {
+                    Partial::Head
+                } else {
+                    Partial::Refusal
+                }
             } else if self.tail.is_empty() || self.decoder.in_body() {
                 Partial::Nothing
             } else {

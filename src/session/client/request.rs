@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::connection::State;
 use super::ends::aborted;
-use super::{Client, Flight, Sending};
+use super::{Client, Flight, Receiving, Sending};
 use crate::error::{FailureReason, Refused, RefusedReason, UseError};
 use crate::payload::{Headers, Known, MessageId, Payload};
+use crate::session::awaited::Partial;
 use crate::session::exchange::Outcome;
 use crate::session::handoff::Taker;
 use crate::session::link::Link;
@@ -141,9 +142,21 @@ impl Client {
         std::task::ready!(self.connection.deadline.poll(cx));
         match self.connection.broken() {
             Some(kind) => self.give_up(link, kind),
+            // What has come decides when it is delivered.
+            None if self.may_be_refused() => self.connection.deadline.set_after(Some(EXPECT)),
             None => self.grant_body(link),
         }
         Poll::Ready(())
+    }
+
+    /// Whether a response has come that may refuse the body of its request, and was not delivered.
+    fn may_be_refused(&self) -> bool {
+        let mut sent = self.flights.iter().take(self.sent);
+        sent.find(|flight| flight.awaits_continue())
+            .is_some_and(|flight| {
+                flight.response == Receiving::Waiting
+                    && self.connection.awaited.has(flight.nth, Partial::Refusal)
+            })
     }
 
     /// A 100 came, or is assumed: the body may be sent.
