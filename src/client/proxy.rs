@@ -32,7 +32,7 @@ pub struct Proxy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Exempt {
     All,
-    /// A host and its subdomains, on this port or any.
+    /// A host and its subdomains, on this port or any. The dot that ends a name from the root of the DNS does not count.
     Host(String, Option<u16>),
 }
 
@@ -127,7 +127,7 @@ impl Exempt {
         let Self::Host(name, port) = self else {
             return true;
         };
-        let host = origin.host();
+        let host = origin.host().trim_end_matches('.');
         let below = host
             .strip_suffix(name.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
@@ -148,7 +148,7 @@ fn exempt(member: &str) -> Exempt {
         },
         _ => (member, None),
     };
-    let name = name.trim_start_matches('*').trim_start_matches('.');
+    let name = name.trim_start_matches('*').trim_matches('.');
     let name = name.trim_start_matches('[').trim_end_matches(']');
     Exempt::Host(name.to_ascii_lowercase(), port)
 }
@@ -241,6 +241,10 @@ mod tests {
             (&[("http_proxy", "p"), ("no_proxy", "est")], a, "http://p"),
             (&[("http_proxy", "p"), ("no_proxy", "[::1]:8080")], "http://[::1]:8080/", "none"),
             (&[("http_proxy", "p"), ("no_proxy", "a.test:99999,a.test:x")], a, "http://p"),
+            (&[("http_proxy", "p"), ("no_proxy", "test")], "http://a.test./", "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "a.test.")], a, "none"),
+            (&[("http_proxy", "p"), ("no_proxy", ".")], a, "http://p"),
+            (&[("http_proxy", "p"), ("no_proxy", ".")], "http://a.test./", "http://p"),
             (&[("http_proxy", "p"), ("no_proxy", "::1")], "http://[::1]:8080/", "none"),
         ];
         for (variables, origin, expected) in rows {
