@@ -331,6 +331,12 @@ async fn servers_that_switch() {
             format!("HTTP/1.1 103 Early Hints\r\n\r\n{SWITCHED}data"),
         ),
         (
+            offer(),
+            ASKED,
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: Echo\r\nConnection: upgrade\r\n\r\ndata"
+                .to_owned(),
+        ),
+        (
             connect("far.test:443"),
             TUNNEL,
             "HTTP/1.1 200 Yes\r\n\r\ndata".to_owned(),
@@ -408,6 +414,18 @@ async fn servers_that_break() {
         (
             "HTTP/1.1 1x1 No\r\n\r\n",
             "failed Protocol(InvalidStatusLine) Waiting",
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n",
+            "failed Protocol(UnsolicitedUpgrade) Waiting",
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo, chat\r\nConnection: upgrade\r\n\r\n",
+            "failed Protocol(UnsolicitedUpgrade) Waiting",
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\ndata",
+            "failed Protocol(UnsolicitedUpgrade) Waiting",
         ),
     ];
     for (response, end) in rows {

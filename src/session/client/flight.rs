@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::error::RefusedReason;
-use crate::payload::{Known, MessageId, Payload, TransferMode, is_idempotent};
+use crate::payload::{Known, MessageId, Payload, TransferMode, is_idempotent, members};
 use crate::session::awaited::{Awaited, Partial};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
 use crate::session::handoff::Taker;
@@ -165,6 +165,21 @@ impl Flight {
     /// Whether the request asks the server for a 100 before its body is sent.
     pub(super) fn expects_continue(payload: &Payload) -> bool {
         payload.headers().known_has(Known::Expect, b"100-continue")
+    }
+
+    /// Whether a response that switches protocols switches to what was offered (RFC 9110 section 7.8). A tunnel has no
+    /// protocol.
+    pub(super) fn offered(&self, switch: &Payload) -> bool {
+        let Some(request) = self.payload.as_ref() else {
+            return false;
+        };
+        if self.method == Method::CONNECT {
+            return true;
+        }
+        let offer = request.headers();
+        let mut chosen = switch.headers().known(Known::Upgrade).flat_map(members);
+        let is_offered = |protocol: &[u8]| offer.known_has(Known::Upgrade, protocol);
+        chosen.next().is_some_and(is_offered) && chosen.all(is_offered)
     }
 
     /// Ends the exchange with this outcome, or as completed if it is whole.

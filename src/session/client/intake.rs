@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::connection::State;
 use super::ends::aborted;
 use super::{Client, Flight, Receiving};
-use crate::error::{CancelCause, FailureReason};
+use crate::error::{CancelCause, FailureReason, WireError};
 use crate::payload::{Payload, TransferMode};
 use crate::session::HttpSession;
 use crate::session::exchange::{Exchange, Outcome};
@@ -50,6 +50,10 @@ impl Client {
         };
         match item {
             Inbound::Deliver(response, facts, _) => {
+                if facts.upgrade && !flight.offered(&response) {
+                    self.end_failed(link, WireError::UnsolicitedUpgrade.into());
+                    return Intake::Again;
+                }
                 Intake::Step(self.deliver(link, response, facts))
             }
             Inbound::Chunk(data) => {
