@@ -1406,6 +1406,45 @@ async fn an_upload_of_nothing() {
     drop(answer.expect("an answer"));
 }
 
+/// A stream that is known to be empty is no body, so the request is not chunked, and is sent again if it may be.
+#[actix::test]
+async fn an_upload_of_a_stream_that_is_known_to_be_empty() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let nothing = || stream::empty::<Result<Bytes, std::io::Error>>();
+    let upload = client.upload(server.get("/"), nothing());
+    let (answer, mut peer) = tokio::join!(upload, async {
+        let mut peer = server.accept().await;
+        let head = peer.until("\r\n\r\n").await;
+        assert!(!head.contains("Transfer-Encoding"), "{head}");
+        assert!(!head.contains("Content-Length"), "{head}");
+        peer.send(OK).await;
+        peer
+    });
+    let (_, mut empty) = answer.expect("an answer");
+    assert_eq!(empty.bytes(2).await.expect("whole"), "hi");
+    // The body that was read is empty now, and is sent as such.
+    let upload = client.upload(server.get("/again"), empty);
+    let (answer, mut peer) = tokio::join!(upload, async {
+        // The server closes the connection just when it is used again.
+        peer.until("\r\n\r\n").await;
+        peer.close().await;
+        let mut peer = server.accept().await;
+        let head = peer.until("\r\n\r\n").await;
+        assert!(!head.contains("Transfer-Encoding"), "{head}");
+        peer.send(OK).await;
+        peer
+    });
+    drop(answer.expect("an answer").1.bytes(2).await.expect("whole"));
+    let upload = client.upload(server.post("/").body("inside"), nothing());
+    let (answer, ()) = tokio::join!(upload, async {
+        let head = peer.until("inside").await;
+        assert!(head.contains("Content-Length: 6\r\n"), "{head}");
+        peer.send(OK).await;
+    });
+    drop(answer.expect("an answer"));
+}
+
 /// The gateway of the guide: requests with and without bodies, the fields of each connection, and errors.
 #[actix::test]
 async fn a_gateway_of_a_function() {

@@ -130,6 +130,9 @@ impl HttpClient {
     /// asked for more only when there is room. If it gives an `Err`, the request is aborted, so that the server sees
     /// that it is incomplete.
     ///
+    /// If the payload announces no body, and the stream says by its `size_hint` that it is empty, as an [`Incoming`] of
+    /// a request without a body does, the request is sent without a body, and is repeated like any other such request.
+    ///
     /// A final response that comes early is returned. If it is a 2xx, the rest of the request is still sent: while the
     /// response is read, or, if the response came whole, before it is returned. Any other response, and one that closes
     /// the connection, ends the upload, and the connection closes after it. If you drop the [`Incoming`] of a 2xx when
@@ -219,7 +222,10 @@ impl HttpClient {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
-        if request.mode() == TransferMode::Oneshot {
+        let oneshot = request.mode() == TransferMode::Oneshot;
+        if oneshot && body.size_hint().1 == Some(0) {
+            return self.send(request, alarm).await;
+        } else if oneshot {
             request.set_length(None);
         } else if request.complete_if_empty() {
             // Like any request whose body is inside, it can be sent again.

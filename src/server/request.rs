@@ -31,6 +31,10 @@ pub struct HttpRequest {
 impl HttpRequest {
     /// Takes the body as a stream, whether it was collected or is still arriving. A second call returns an empty
     /// stream.
+    ///
+    /// Take the body before you call [`forward`](Payload::forward): a request that was copied with its body inside
+    /// cannot be sent with a second one, and is refused as `Unusable(TwoBodies)`. Afterwards the request announces the
+    /// body that was taken, so that [`upload`](crate::HttpClient::upload) sends both as they came.
     pub fn take_body(&mut self) -> Incoming {
         self.body
             .take()

@@ -61,6 +61,11 @@ impl State {
         Some((piece, hold))
     }
 
+    /// Whether nothing waits, and nothing more comes.
+    pub(super) fn is_read(&self) -> bool {
+        self.pieces.is_empty() && matches!(self.end, Some(Ok(())))
+    }
+
     /// Drops what waits, and what still arrives. Returns the guard, as [`take`](Self::take) does.
     pub(super) fn drop_rest(&mut self) -> Option<MuteGuard> {
         self.unwanted = true;

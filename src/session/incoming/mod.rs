@@ -263,6 +263,12 @@ impl Stream for Incoming {
         this.trailers = state.trailers.take();
         Poll::Ready(end.err().map(Err))
     }
+
+    /// Nothing, if the body is known to be empty, or was read to its end.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let over = self.over || self.shared.lock().is_read();
+        (0, over.then_some(0))
+    }
 }
 
 impl Drop for Incoming {
