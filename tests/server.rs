@@ -448,7 +448,7 @@ async fn hostile_fields_stay_in_their_quotes() {
         rest,
         concat!(
             "false,\"referer\":\"caf\u{fffd} \\u009b2J\",",
-            r#""user_agent":"a\" 200 0 \\\"\u0009x, \"status\":500}"}"#,
+            r#""user_agent":"a\" 200 0 \\\"\u0009x, \"status\":500}","notes":null}"#,
             "\n"
         )
     );

@@ -1,5 +1,6 @@
 //! The combined log format.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 use std::time::SystemTime;
@@ -8,7 +9,7 @@ use http::StatusCode;
 
 use super::{Sink, part, quoted, user};
 use crate::payload::Headers;
-use crate::session::{Logger, Record, RefusedRequest};
+use crate::session::{Logger, Note, Record, RefusedRequest};
 use crate::transport::Peer;
 
 /// Logs one line for each request, in the combined log format (P116).
@@ -17,6 +18,7 @@ use crate::transport::Peer;
 /// 127.0.0.1 - user [06/Nov/1994:08:49:37 +0000] "GET /path?query HTTP/1.1" 200 12 "referer" "user-agent"
 /// ```
 ///
+/// The user is the one that the service [noted](crate::Responder::note) as `user`, else that of the Basic credentials.
 /// The time is that of the request, in UTC. The bytes are those of the response body (B31). `-` stands for what is not
 /// known: for the status, if an exchange ended before it was answered. The line of an answer that was cut short differs
 /// in the bytes only; [`JsonLog`](super::JsonLog) says why an exchange ended.
@@ -59,13 +61,14 @@ impl<W: Write + Send + 'static> Logger for CommonLog<W> {
             exchange,
             peer,
             kept,
-            ..
+            notes,
         } = *record;
         self.write(&Line {
             peer,
             time: exchange.began_at(),
             request: &kept.request_line,
             headers: &kept.request_headers,
+            notes,
             status: exchange.status,
             bytes: exchange.bytes_out,
         });
@@ -77,6 +80,7 @@ impl<W: Write + Send + 'static> Logger for CommonLog<W> {
             time: SystemTime::now(),
             request: refused.request_line,
             headers: &Headers::new(),
+            notes: &[],
             status: Some(refused.status),
             bytes: refused.bytes_out,
         });
@@ -94,6 +98,7 @@ struct Line<'a> {
     time: SystemTime,
     request: &'a [u8],
     headers: &'a Headers,
+    notes: &'a [Note],
     status: Option<StatusCode>,
     bytes: u64,
 }
@@ -103,10 +108,11 @@ impl fmt::Display for Line<'_> {
         let Self {
             peer,
             headers,
+            notes,
             bytes,
             ..
         } = self;
-        let user = user(headers).unwrap_or_else(|| "-".to_owned());
+        let user = user(notes, headers).unwrap_or(Cow::Borrowed("-"));
         write!(
             f,
             "{peer} - {} [",

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
 
-use super::{Sink, part, user};
+use super::{Sink, USER, part, user};
 use crate::payload::Headers;
-use crate::session::{Logger, Outcome, Record, RefusedRequest};
+use crate::session::{Logger, Note, Outcome, Record, RefusedRequest};
 use crate::transport::Peer;
 
 /// Logs one JSON object (RFC 8259) on one line for each request.
@@ -19,7 +19,7 @@ use crate::transport::Peer;
 /// | --- | --- | --- |
 /// | `time` | string | when the request was delivered or refused, UTC: `1994-11-06T08:49:37.120Z` |
 /// | `client` | string or null | the address of the other end, without its port |
-/// | `user` | string or null | the user of the Basic credentials |
+/// | `user` | string or null | the one that the service [noted](crate::Responder::note) as `user`, else that of the Basic credentials |
 /// | `method`, `target`, `version` | string or null | the request line: `GET`, `/path?query`, `HTTP/1.1`; of a refused request the words of the line that came |
 /// | `status` | number or null | the status of the answer, if one began |
 /// | `outcome` | string | `completed`, `cancelled` or `failed` |
@@ -30,6 +30,7 @@ use crate::transport::Peer;
 /// | `duration_us` | number or null | microseconds from the delivery of the request to the end of the exchange |
 /// | `reused` | bool | whether the connection had carried another exchange before |
 /// | `referer`, `user_agent` | string or null | those fields of the request; if repeated, the first |
+/// | `notes` | object or null | what else the service [noted](crate::Responder::note), by name; each value is a string |
 ///
 /// A [refused](Logger::refused) request has an entry too, in which its fields, what was read of it, and the times are
 /// `null`. Such an entry can be told by its `duration_us`.
@@ -77,6 +78,7 @@ struct Facts<'a> {
     peer: &'a Peer,
     line: &'a [u8],
     headers: Option<&'a Headers>,
+    notes: &'a [Note],
     status: Option<StatusCode>,
     outcome: Outcome,
     head_in: Option<u64>,
@@ -94,6 +96,7 @@ impl<'a> Facts<'a> {
             exchange,
             peer,
             kept,
+            notes,
         } = *record;
         let answered = exchange.answered;
         Self {
@@ -101,6 +104,7 @@ impl<'a> Facts<'a> {
             peer,
             line: &kept.request_line,
             headers: Some(&kept.request_headers),
+            notes,
             status: exchange.status,
             outcome: exchange.outcome,
             head_in: Some(exchange.head_in),
@@ -119,6 +123,7 @@ impl<'a> Facts<'a> {
             peer: refused.peer,
             line: refused.request_line,
             headers: None,
+            notes: &[],
             status: Some(refused.status),
             outcome: refused.outcome,
             head_in: None,
@@ -137,7 +142,7 @@ impl<'a> Facts<'a> {
         let mut word = || line.next().filter(|word| !word.is_empty()).map(Text);
         let field = |name| self.headers.and_then(|headers| headers.get(name)).map(Text);
         let client = self.peer.remote.map(|remote| remote.ip().to_string());
-        let user = self.headers.and_then(user);
+        let user = self.headers.and_then(|headers| user(self.notes, headers));
         let outcome = self.outcome;
         let micros = |duration: Duration| duration.as_micros();
         let mut entry = Entry(String::from("{"));
@@ -159,6 +164,8 @@ impl<'a> Facts<'a> {
         entry.put("reused", Some(self.reused));
         entry.put("referer", field("referer"));
         entry.put("user_agent", field("user-agent"));
+        let noted = self.notes.iter().any(|note| note.name != USER);
+        entry.put("notes", noted.then_some(Notes(self.notes)));
         entry.0.push_str("}\n");
         entry.0
     }
@@ -176,6 +183,21 @@ impl Entry {
             Some(value) => write!(self.0, "{comma}\"{name}\":{value}"),
             None => write!(self.0, "{comma}\"{name}\":null"),
         };
+    }
+}
+
+/// The notes as a JSON object, without the user.
+struct Notes<'a>(&'a [Note]);
+
+impl fmt::Display for Notes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let others = self.0.iter().filter(|note| note.name != USER);
+        for (place, note) in others.enumerate() {
+            f.write_char(if place == 0 { '{' } else { ',' })?;
+            let (name, value) = (note.name.as_bytes(), note.value.as_bytes());
+            write!(f, "{}:{}", Text(name), Text(value))?;
+        }
+        f.write_char('}')
     }
 }
 
@@ -251,6 +273,7 @@ mod tests {
             exchange,
             peer,
             kept,
+            notes: &[],
         };
         Facts::of(&record, at()).entry()
     }
@@ -284,7 +307,7 @@ mod tests {
                 r#"{"time":"1994-11-06T08:49:37.120Z","client":"::1","user":"joe x","method":"GET","#,
                 r#""target":"/a?b=\"c\"","version":"HTTP/1.1","status":200,"outcome":"completed","cause":null,"#,
                 r#""head_in":40,"body_in":3,"head_out":60,"body_out":5,"answer_us":1500,"duration_us":2000,"#,
-                r#""reused":true,"referer":"http://b/","user_agent":"test/1"}"#,
+                r#""reused":true,"referer":"http://b/","user_agent":"test/1","notes":null}"#,
                 "\n"
             )
         );
@@ -304,7 +327,7 @@ mod tests {
                 r#"{"time":"1994-11-06T08:49:37.120Z","client":null,"user":null,"method":null,"#,
                 r#""target":null,"version":null,"status":null,"outcome":"cancelled","cause":"timeout_body","#,
                 r#""head_in":40,"body_in":3,"head_out":60,"body_out":5,"answer_us":null,"duration_us":2000,"#,
-                r#""reused":true,"referer":null,"user_agent":null}"#,
+                r#""reused":true,"referer":null,"user_agent":null,"notes":null}"#,
                 "\n"
             )
         );
@@ -330,7 +353,7 @@ mod tests {
                 r#""method":"\u0016\u0003\u0001","target":"x","version":null,"#,
                 r#""status":400,"outcome":"failed","cause":"protocol","#,
                 r#""head_in":null,"body_in":null,"head_out":60,"body_out":5,"answer_us":null,"duration_us":null,"#,
-                r#""reused":false,"referer":null,"user_agent":null}"#,
+                r#""reused":false,"referer":null,"user_agent":null,"notes":null}"#,
                 "\n"
             )
         );

@@ -8,6 +8,7 @@ mod common;
 mod contents;
 mod json;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -18,7 +19,7 @@ pub use common::CommonLog;
 pub use contents::ContentsLog;
 pub use json::JsonLog;
 
-pub use crate::session::{Detail, Kept, Logger, Record, RefusedRequest};
+pub use crate::session::{Detail, Kept, Logger, Note, Record, RefusedRequest};
 
 /// Logs nothing, like a server without a logger (P115).
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,12 +54,20 @@ impl<W: Write> Sink<W> {
     }
 }
 
-/// The user of the Basic credentials, if they were sent and kept.
-fn user(headers: &Headers) -> Option<String> {
-    headers
-        .get("authorization")
-        .and_then(payload::basic)
-        .map(|credentials| credentials.user)
+/// The name of the note that takes the place of the user.
+const USER: &str = "user";
+
+/// The user that the service noted, else that of the Basic credentials, if they were sent and kept.
+fn user<'a>(notes: &'a [Note], headers: &Headers) -> Option<Cow<'a, str>> {
+    let own = notes.iter().find(|note| note.name == USER);
+    let sent = || {
+        headers
+            .get("authorization")
+            .and_then(payload::basic)
+            .map(|credentials| Cow::Owned(credentials.user))
+    };
+    own.map(|note| Cow::Borrowed(&*note.value))
+        .or_else(sent)
         .filter(|user| !user.is_empty())
 }
 

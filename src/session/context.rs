@@ -1,5 +1,6 @@
 //! What a handler can do directly, without a trip through the mailbox.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::link::Link;
 use super::memory::Keeping;
 use super::options::HalfClose;
 use super::outbound::Room;
+use super::record::Note;
 use super::reply::PartReply;
 use super::responder::{MuteGuard, Responder};
 use super::side::Side;
@@ -160,6 +162,27 @@ impl SessionContext {
     /// exchanges and in a client session.
     pub fn on_half_close(&mut self, policy: HalfClose) {
         self.side.set_half_close(&mut self.link, policy);
+    }
+
+    /// Notes something about the current exchange for the access log: see [`Responder::note`]. Between exchanges, and
+    /// at a client, this has no effect.
+    pub fn note(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) {
+        self.take_note(Note {
+            name: name.into(),
+            value: value.into(),
+        });
+    }
+
+    pub(super) fn take_note(&mut self, note: Note) {
+        if self.link.options.logger.is_some()
+            && let Some(aside) = self.side.aside()
+        {
+            aside.note(note);
+        }
     }
 
     /// Pauses delivery to this handler, including data that is already queued in the session (P8, B39). Mutes are

@@ -51,6 +51,38 @@ impl Handler<inbound::OnHalfClose> for HttpSession {
     }
 }
 
+impl Handler<inbound::Noted> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Noted { exchange, note }: inbound::Noted,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange) {
+            self.context.take_note(note);
+        }
+    }
+}
+
+impl Handler<inbound::Outlook> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Outlook { exchange, told }: inbound::Outlook,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange)
+            && let Some(aside) = self.context.side.aside()
+        {
+            aside.asking.push(told);
+        }
+    }
+}
+
 impl Handler<inbound::Respond> for HttpSession {
     type Result = ();
 

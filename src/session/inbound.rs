@@ -10,10 +10,12 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::HttpSession;
+use super::exchange::Outcome;
 use super::handoff::{self, NotUpgraded, Upgraded};
 use super::meter::Stamp;
 use super::options::{Buffers, HalfClose};
 use super::parcel::Parcel;
+use super::record::Note;
 use crate::error::{Deadline, WireError};
 use crate::payload::{Headers, MessageId, Payload};
 use crate::wire::{Facts, Trailers};
@@ -250,6 +252,22 @@ pub(crate) struct Continue(pub(crate) MessageId);
 pub(crate) struct OnHalfClose {
     pub(crate) exchange: MessageId,
     pub(crate) policy: HalfClose,
+}
+
+/// Notes something about this exchange for the log.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Noted {
+    pub(crate) exchange: MessageId,
+    pub(crate) note: Note,
+}
+
+/// Asks how this exchange ends. `told` is dropped if it is over already, or its session was torn down.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Outlook {
+    pub(crate) exchange: MessageId,
+    pub(crate) told: oneshot::Sender<Outcome>,
 }
 
 /// A responder was dropped without an answer (N4).

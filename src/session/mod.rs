@@ -95,7 +95,7 @@ pub use options::{Buffers, HalfClose, SessionOptions, Timeouts};
 pub use outbound::Room;
 use outbound::Teardown;
 pub(crate) use owed::Owed;
-pub use record::{Detail, Kept, Logger, Record, RefusedRequest};
+pub use record::{Detail, Kept, Logger, Note, Record, RefusedRequest};
 pub use responder::{Answer, MuteGuard, Responder};
 pub use sink::{BodyPart, NoMore, Part};
 pub(crate) use start::Way;

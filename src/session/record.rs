@@ -1,7 +1,10 @@
 //! What a logger gets: the record of an exchange, or of a request that was refused before it became one.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::sync::oneshot;
 
 use super::exchange::{Exchange, Outcome};
 use crate::payload::{Headers, Payload};
@@ -63,6 +66,48 @@ pub struct Record<'a> {
     pub peer: &'a Peer,
     /// The messages, as far as [`Logger::detail`] asked for them.
     pub kept: &'a Kept,
+    /// What the service noted about the exchange, in the order of the first note of each name.
+    pub notes: &'a [Note],
+}
+
+/// What a service noted about an exchange, for the log: see [`Responder::note`](crate::Responder::note).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Note {
+    /// What it is: `user`, `route`.
+    pub name: Cow<'static, str>,
+    /// Its value.
+    pub value: Cow<'static, str>,
+}
+
+/// What is rarely asked of an exchange, in a box of its own.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    pub(super) notes: Vec<Note>,
+    /// Who wants to know how it ends.
+    pub(super) asking: Vec<oneshot::Sender<Outcome>>,
+}
+
+impl Aside {
+    /// Notes it in the place of an earlier note of this name.
+    pub(super) fn note(&mut self, note: Note) {
+        match self
+            .notes
+            .iter_mut()
+            .find(|earlier| earlier.name == note.name)
+        {
+            Some(earlier) => *earlier = note,
+            None => self.notes.push(note),
+        }
+    }
+
+    /// Tells how the exchange ended.
+    pub(super) fn tell(self, outcome: Outcome) {
+        for asking in self.asking {
+            // It may no longer want to know.
+            let _ = asking.send(outcome);
+        }
+    }
 }
 
 /// A request that the session refused before it became an exchange, for the log.

@@ -1,21 +1,25 @@
 //! The right to answer one request, as a value.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix::Addr;
+use tokio::sync::oneshot;
 
 use super::HttpSession;
 use super::body::BodySender;
+use super::exchange::Outcome;
 use super::handoff::Upgrade;
 use super::inbound::{
-    Accompany, Continue, Departure, Inform, Mute, OnHalfClose, Respond, Surrender, Unanswered,
-    Unmute, Writer,
+    Accompany, Continue, Departure, Inform, Mute, Noted, OnHalfClose, Outlook, Respond, Surrender,
+    Unanswered, Unmute, Writer,
 };
 use super::options::HalfClose;
 use super::parcel::{Parcel, Receipt};
+use super::record::Note;
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{MessageId, Payload, TransferMode};
 
@@ -138,6 +142,65 @@ impl Responder {
     /// The future does not borrow. Make it once, pin it, and race it with many sends.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
         Accompany::to_the_end(self.session.clone(), self.exchange)
+    }
+
+    /// Waits until the exchange is over, as [`closed`](Self::closed) does, and tells how it ended: `None` if it was over
+    /// before, or if the session was torn down. Ask before you answer, if you have to know whether the whole answer was
+    /// sent:
+    ///
+    /// ```
+    /// use http_actors::{Outcome, Payload, Responder, StatusCode};
+    ///
+    /// /// Gives a command to a device. Returns the command if the device left before it was sent.
+    /// async fn give(responder: Responder, command: String) -> Result<(), String> {
+    ///     let ended = responder.ended();
+    ///     responder.respond(Payload::response(StatusCode::OK).body(command.clone()));
+    ///     match ended.await {
+    ///         Some(Outcome::Completed) => Ok(()),
+    ///         _ => Err(command),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// [`Completed`](Outcome::Completed) says that the answer was given to the socket, not that the client has read it.
+    /// The session is asked when this is called, not when the future is first polled.
+    pub fn ended(&self) -> impl Future<Output = Option<Outcome>> + Send + use<> {
+        let (told, outcome) = oneshot::channel();
+        self.session.do_send(Outlook {
+            exchange: self.exchange,
+            told,
+        });
+        async move { outcome.await.ok() }
+    }
+
+    /// Notes something about the exchange for the access log: who asked, which route it was, which server answered. A
+    /// later note of the same name replaces it.
+    ///
+    /// [`JsonLog`](crate::log::JsonLog) writes all notes. One of the name `user` takes the place of the user there and
+    /// in [`CommonLog`](crate::log::CommonLog), which has no place for others. A [`Logger`](crate::log::Logger) of your
+    /// own gets them in its [`Record`](crate::log::Record). Without a logger, notes are dropped; so are those that come
+    /// when the exchange is over. A note that is made before the answer is in time.
+    ///
+    /// ```
+    /// use http_actors::{ErrorResponse, HttpRequest, Payload, StatusCode, handler_fn};
+    ///
+    /// let service = handler_fn(async |HttpRequest { request, responder, .. }: HttpRequest| -> Result<(), ErrorResponse> {
+    ///     let user = request.headers().text("X-User").ok_or(StatusCode::UNAUTHORIZED)?;
+    ///     responder.note("user", user.to_owned());
+    ///     responder.note("route", "/orders/{id}");
+    ///     responder.respond(Payload::response(StatusCode::OK));
+    ///     Ok(())
+    /// });
+    /// # let _ = service;
+    /// ```
+    pub fn note(&self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) {
+        self.session.do_send(Noted {
+            exchange: self.exchange,
+            note: Note {
+                name: name.into(),
+                value: value.into(),
+            },
+        });
     }
 
     /// Waits until the session is asked to [`Leave`](crate::message::Leave), as by a [`Drain`](crate::message::Drain),

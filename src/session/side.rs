@@ -20,6 +20,7 @@ use super::info::SessionPhase;
 use super::link::Link;
 use super::options::HalfClose;
 use super::outbound::Room;
+use super::record::Aside;
 use super::server::Server;
 use super::sink::{Loss, Part};
 use super::step::Intake;
@@ -362,6 +363,14 @@ impl Side {
     pub(super) fn set_half_close(&mut self, link: &mut Link, policy: HalfClose) {
         if let Self::Server(server) = self {
             server.set_half_close(link, policy);
+        }
+    }
+
+    /// What is rarely asked of the current exchange of a server.
+    pub(super) fn aside(&mut self) -> Option<&mut Aside> {
+        match self {
+            Self::Server(server) => server.aside(),
+            Self::Client(_) => None,
         }
     }
 

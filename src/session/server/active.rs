@@ -11,7 +11,7 @@ use crate::session::handoff::Taker;
 use crate::session::meter::ExchangeGauge;
 use crate::session::options::HalfClose;
 use crate::session::pieces::Pieces;
-use crate::session::record::{Detail, Kept};
+use crate::session::record::{Aside, Detail, Kept};
 use crate::session::trace::Traced;
 use crate::wire::{Answering, Asked, Facts};
 
@@ -52,6 +52,7 @@ pub(in crate::session) struct Active {
     pub(super) half_close: Option<HalfClose>,
     pub(super) tasks: Vec<AbortHandle>,
     pub(super) kept: Option<Box<Kept>>,
+    pub(super) aside: Option<Box<Aside>>,
     pub(super) span: Traced,
     /// `None` once it has ended.
     pub(super) gauge: Option<ExchangeGauge>,
@@ -119,6 +120,7 @@ impl Active {
             half_close: None,
             tasks: Vec::new(),
             kept: detail.and_then(|detail| keep(request, detail)),
+            aside: None,
             span,
             gauge: Some(gauge),
         };

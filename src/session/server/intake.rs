@@ -13,7 +13,7 @@ use crate::session::link::{Link, Phase};
 use crate::session::meter::ExchangeGauge;
 use crate::session::options::HalfClose;
 use crate::session::outbound::Teardown;
-use crate::session::record::{Detail, Kept, Record};
+use crate::session::record::{Aside, Detail, Kept, Record};
 use crate::session::role::Role;
 use crate::session::sink::Loss;
 use crate::session::step::{Event, Intake, Step};
@@ -174,8 +174,12 @@ impl Server {
                 exchange: &ended.exchange,
                 peer: &link.peer,
                 kept: ended.kept.as_deref().unwrap_or(&Kept::default()),
+                notes: ended.aside.as_ref().map_or(&[], |aside| &aside.notes),
             });
         });
+        if let Some(aside) = ended.aside.take() {
+            aside.tell(ended.exchange.outcome);
+        }
         if ended.exchange.outcome == Outcome::Completed {
             if let Some(taker) = ended.taker.take() {
                 link.hand_off(taker);
@@ -219,6 +223,13 @@ impl Server {
             self.farewell = None;
             self.heed_half_close(link);
         }
+    }
+
+    /// What is rarely asked of the current exchange.
+    #[cold]
+    pub(in crate::session) fn aside(&mut self) -> Option<&mut Aside> {
+        self.active_mut()
+            .map(|active| &mut **active.aside.get_or_insert_default())
     }
 
     /// Cancels an exchange whose peer has half-closed, if the policy says so. A complete answer is not affected.

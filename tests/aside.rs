@@ -1,0 +1,165 @@
+//! What is rarely asked of an exchange: notes for its log, and how it ends.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use actix::Addr;
+use common::Written;
+use http_actors::error::CancelCause;
+use http_actors::log::{CommonLog, Detail, JsonLog, Logger, Record};
+use http_actors::test_util::{FarEnd, Pipe};
+use http_actors::{
+    HttpHandler, HttpRequest, HttpSession, Method, Outcome, Payload, Responder, SessionContext,
+    SessionOptions, StatusCode, handler_fn,
+};
+
+/// What a service notes about an exchange is in its record, whichever way it answers. A later note replaces an earlier
+/// one, and what comes when the exchange is over is dropped.
+#[actix::test]
+async fn notes_are_in_the_log() {
+    struct Notes(Arc<Mutex<Vec<String>>>);
+    impl Logger for Notes {
+        // Notes come without the heads, too.
+        fn detail(&self) -> Detail {
+            Detail::Exchange
+        }
+
+        fn log(&self, record: &Record<'_>) {
+            let notes = record
+                .notes
+                .iter()
+                .map(|note| format!("{}={}", note.name, note.value));
+            let notes: Vec<_> = notes.collect();
+            self.0.lock().expect("no panic").push(notes.join(" "));
+        }
+    }
+
+    struct Noting(Option<Responder>);
+    impl HttpHandler for Noting {
+        fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+            if let Some(earlier) = self.0.take() {
+                earlier.note("late", "dropped");
+            }
+            session.note("route", "/first");
+            session.note("user", format!("ann of {}", request.path()));
+            let responder = session.responder();
+            responder.note("route", "/second\n\"");
+            self.0 = Some(session.responder());
+            responder.respond(Payload::response(StatusCode::OK));
+        }
+    }
+
+    tokio::time::pause();
+    let factory = |_session: Addr<HttpSession>| Noting(None);
+    let get = "GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: Basic am9lOng=\r\n\r\n";
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let own = Arc::<Mutex<Vec<String>>>::default();
+    let (common, json) = (Written::default(), Written::default());
+    let loggers: [Arc<dyn Logger>; 3] = [
+        Arc::new(Notes(own.clone())),
+        Arc::new(CommonLog::new(common.clone())),
+        Arc::new(JsonLog::new(json.clone())),
+    ];
+    for logger in loggers {
+        let options = SessionOptions {
+            logger: Some(logger),
+            ..SessionOptions::default()
+        };
+        let (mut client, _session) = FarEnd::serve_with(Pipe::new(), &factory, options);
+        for _ in 0..2 {
+            client.send(get).await;
+            client.expect(ok).await;
+        }
+        client.close().await;
+        client.rest().await;
+    }
+    assert_eq!(
+        *own.lock().expect("no panic"),
+        ["route=/second\n\" user=ann of /a"; 2]
+    );
+    for line in common.text().lines() {
+        assert!(line.starts_with("- - ann_of_/a ["), "{line}");
+    }
+    assert_eq!(common.text().lines().count(), 2);
+    for line in json.text().lines() {
+        assert!(line.contains(r#""user":"ann of /a","#), "{line}");
+        assert!(
+            line.ends_with(r#","notes":{"route":"/second\u000a\""}}"#),
+            "{line}"
+        );
+    }
+    assert_eq!(json.text().lines().count(), 2);
+}
+
+/// Who answers can know whether the whole answer was sent.
+#[actix::test]
+async fn the_end_of_an_exchange_is_told_to_who_asked() {
+    tokio::time::pause();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let service = handler_fn(
+        async move |HttpRequest {
+                        request, responder, ..
+                    }: HttpRequest| {
+            let ended = responder.ended();
+            let tell = tell.clone();
+            actix::spawn(async move {
+                let _ = tell.send(ended.await);
+            });
+            let size = if request.path() == "/long" {
+                1 << 20
+            } else {
+                2
+            };
+            match request.path() {
+                "/never" => std::future::pending().await,
+                "/none" => drop(responder),
+                _ => drop(
+                    responder.respond(Payload::response(StatusCode::OK).body(vec![b'x'; size])),
+                ),
+            }
+        },
+    );
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let small = Pipe::new().capacity(4 << 10);
+    let (mut client, _session) = FarEnd::serve_with(small, &service, SessionOptions::default());
+    client.send(ask("/short")).await;
+    client.response(Method::GET).await;
+    assert_eq!(told.recv().await, Some(Some(Outcome::Completed)));
+    // The answer was accepted, and a part of it is on its way.
+    client.send(ask("/long")).await;
+    client.response_head(Method::GET).await;
+    client.reset();
+    let reset = Outcome::Cancelled(CancelCause::PeerReset);
+    assert_eq!(told.recv().await, Some(Some(reset)));
+
+    let mut client = FarEnd::serve(&service);
+    client.send(ask("/never")).await;
+    client.close().await;
+    let gone = Outcome::Cancelled(CancelCause::PeerHalfClosed);
+    assert_eq!(told.recv().await, Some(Some(gone)));
+
+    let mut client = FarEnd::serve(&service);
+    client.send(ask("/none")).await;
+    client.response(Method::GET).await;
+    let end = told.recv().await.flatten();
+    assert!(matches!(end, Some(Outcome::Failed(_))), "{end:?}");
+}
+
+/// An exchange that is over has no end to wait for, and neither has one whose session is gone.
+#[actix::test]
+async fn the_end_of_an_exchange_that_is_over() {
+    tokio::time::pause();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let service = handler_fn(async move |HttpRequest { responder, .. }: HttpRequest| {
+        drop(tell.send(responder));
+    });
+    let mut client = FarEnd::serve(&service);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let responder = told.recv().await.expect("a request");
+    let asked = responder.ended();
+    client.reset();
+    let reset = Outcome::Cancelled(CancelCause::PeerReset);
+    assert_eq!(asked.await, Some(reset));
+    assert_eq!(responder.ended().await, None);
+}
