@@ -5,11 +5,12 @@ mod common;
 use std::time::Duration;
 
 use common::{GET, Heard, Pipe, Recorder, comes_true, comes_true_within, eventually, serve};
+use http_actors::error::FailureReason;
 use http_actors::message::{Apply, Finish, Inspect, Part, SendChunk};
-use http_actors::test_util::{FarEnd, Random, Socket};
+use http_actors::test_util::{FarEnd, Random, Socket, route_to};
 use http_actors::{
-    HttpSession, Limits, Method, Payload, SessionContext, SessionOptions, StatusCode, TransferMode,
-    handler_fn,
+    ClientErrorKind, HttpClient, HttpSession, Limits, Method, Origin, Payload, Route,
+    SessionContext, SessionOptions, StatusCode, TransferMode, handler_fn,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
@@ -382,4 +383,89 @@ async fn a_recorder_is_good_for_one_session() {
         let (_, io) = raw();
         HttpSession::accept(io, &factory, SessionOptions::default());
     }
+}
+
+/// A client over connections in memory: they are kept and reused, its clocks are those of the test, and a function that
+/// cannot connect is an error like any other.
+#[actix::test]
+async fn a_client_without_a_network() {
+    tokio::time::pause();
+    let service = handler_fn(async |request: Payload| {
+        if request.path() == "/slow" {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        }
+        Payload::response(StatusCode::OK).body(
+            request
+                .headers()
+                .text("Host")
+                .unwrap_or_default()
+                .to_owned(),
+        )
+    });
+    let client = HttpClient::builder().route(route_to(service)).build();
+    let page = client
+        .request(Payload::get("http://a.test/").expect("a URL"))
+        .await;
+    assert_eq!(page.expect("an answer").body_bytes(), "a.test");
+    let begin = Instant::now();
+    let page = client
+        .request(Payload::get("http://b.test:81/slow").expect("a URL"))
+        .await;
+    assert_eq!(page.expect("an answer").body_bytes(), "b.test:81");
+    assert_eq!(begin.elapsed().as_secs(), 3600);
+
+    // The far ends of what the client opens.
+    let (opened, mut far_ends) = tokio::sync::mpsc::unbounded_channel();
+    let route = Route::through(move |origin: &Origin| {
+        let (far_end, near) = FarEnd::open(Pipe::new());
+        let opening = match origin.host() {
+            "never.test" => None,
+            _ => opened.send(far_end).ok().map(|()| near),
+        };
+        let refused = origin.host() == "refused.test";
+        async move {
+            match opening {
+                _ if refused => Err(std::io::ErrorKind::PermissionDenied.into()),
+                Some(near) => Ok(near),
+                None => std::future::pending().await,
+            }
+        }
+    });
+    // In this order, to see that the route is not lost.
+    let client = HttpClient::builder()
+        .route(route)
+        .options(SessionOptions::for_client())
+        .build();
+    let get = |url: &str| client.request(Payload::get(url).expect("a URL"));
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    let (first, mut server) = tokio::join!(get("http://a.test/1"), async {
+        let mut server = far_ends.recv().await.expect("a connection");
+        assert_eq!(server.request().await.path(), "/1");
+        server.send(ok).await;
+        server
+    });
+    assert_eq!(first.expect("an answer").body_bytes(), "hi");
+    // The connection is used again, and dies under the request, which is sent anew.
+    let (second, ()) = tokio::join!(get("http://a.test/2"), async {
+        assert_eq!(server.request().await.path(), "/2");
+        drop(server);
+        let mut server = far_ends.recv().await.expect("a connection");
+        assert_eq!(server.request().await.path(), "/2");
+        server.send(ok).await;
+    });
+    assert_eq!(second.expect("an answer").body_bytes(), "hi");
+
+    let refused = get("http://refused.test/")
+        .await
+        .expect_err("no connection");
+    let reason = FailureReason::ConnectFailed(std::io::ErrorKind::PermissionDenied);
+    assert!(
+        matches!(refused.kind(), ClientErrorKind::Failed(failed) if *failed == reason),
+        "{refused}"
+    );
+    assert!(refused.is_connect() && refused.is_retry_safe());
+    let begin = Instant::now();
+    let never = get("http://never.test/").await.expect_err("no connection");
+    assert!(never.is_connect() && never.is_timeout(), "{never}");
+    assert_eq!(begin.elapsed().as_secs(), 10); // `Timeouts::connect`
 }

@@ -9,7 +9,7 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use super::pool::Pool;
 use super::{HttpClient, Inner, Proxy};
 use crate::session::{SessionOptions, Timeouts};
-use crate::transport::Tap;
+use crate::transport::{Route, Tap};
 use crate::wire::Limits;
 
 /// Builds an [`HttpClient`]; see [`HttpClient::builder`].
@@ -20,6 +20,7 @@ pub struct ClientBuilder {
     /// What was set of the options as a group, which takes precedence.
     limits: Option<Limits>,
     timeouts: Option<Timeouts>,
+    route: Option<Route>,
     /// What was set of them one by one, which takes precedence over both.
     edits: Vec<Edit>,
     connections: usize,
@@ -39,6 +40,7 @@ impl Default for ClientBuilder {
             options: SessionOptions::for_client(),
             limits: None,
             timeouts: None,
+            route: None,
             edits: Vec::new(),
             connections: 32,
             max_idle: 32,
@@ -88,6 +90,13 @@ impl ClientBuilder {
     /// ```
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = Some(timeouts);
+        self
+    }
+
+    /// How every connection is opened: to one address or Unix socket, or by a function of your own. By default to the
+    /// addresses of the host. [`tls`](Self::tls) adds to it, in any order.
+    pub fn route(mut self, route: Route) -> Self {
+        self.route = Some(route);
         self
     }
 
@@ -200,6 +209,9 @@ impl ClientBuilder {
         }
         if let Some(timeouts) = self.timeouts {
             options.timeouts = timeouts;
+        }
+        if let Some(route) = self.route {
+            options.route = route;
         }
         for edit in self.edits {
             edit(&mut options);

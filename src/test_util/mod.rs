@@ -98,13 +98,50 @@ mod heard;
 mod messages;
 mod recorder;
 
+use std::future::ready;
 use std::time::Duration;
 
 pub use far_end::FarEnd;
 pub use heard::Heard;
 pub use recorder::{Recorder, Scripted};
 
+use crate::session::{HandlerFactory, HttpSession, SessionOptions};
+use crate::transport::Route;
+
 pub use crate::transport::{Pipe, Random, Socket, Tape, Transcript};
+
+/// The way to a server in memory: every connection is a [`Pipe`] with a session of this service at its far end, whatever
+/// the origin is. So an [`HttpClient`](crate::HttpClient) can be tested without a port, and with a paused clock.
+///
+/// The sessions have the default options. For other options, pipes that split, or a [`FarEnd`] that is the server, open
+/// the pipes in [`Route::through`]. Use the route on one arbiter only.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use http_actors::test_util::route_to;
+/// use http_actors::{HttpClient, Payload, StatusCode, handler_fn};
+///
+/// #[actix::main] // `#[actix::test]` in a test
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     tokio::time::pause();
+///     let slow = handler_fn(async |_request: Payload| {
+///         tokio::time::sleep(Duration::from_secs(3600)).await;
+///         Payload::response(StatusCode::OK)
+///     });
+///     let client = HttpClient::builder().route(route_to(slow)).timeout(Duration::from_secs(60)).build();
+///     let error = client.request(Payload::get("http://anywhere.test/")?).await.unwrap_err();
+///     assert!(error.is_timeout());
+///     Ok(())
+/// }
+/// ```
+pub fn route_to(service: impl HandlerFactory + Send + Sync + 'static) -> Route {
+    Route::through(move |_origin| {
+        let (far, near) = Pipe::new().open();
+        HttpSession::accept(far, &service, SessionOptions::default());
+        ready(Ok(near))
+    })
+}
 
 /// How long a test waits for an event before it fails. It is not used to measure anything.
 const PATIENCE: Duration = Duration::from_secs(300);

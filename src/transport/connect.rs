@@ -52,6 +52,7 @@ pub(crate) async fn connect(
             let stream = UnixStream::connect(path).await?;
             return secure(split(stream), origin, route).await;
         }
+        To::Open(open) => return secure(open.open(origin).await?, origin, route).await,
         To::Address(address) => TcpStream::connect(address).await?,
         To::Host => {
             let found = lookup_host((origin.host(), origin.port())).await;

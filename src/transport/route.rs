@@ -1,9 +1,17 @@
 //! How a client reaches its origin.
 
+use std::fmt;
+use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::tls::Connector;
+use super::{Halves, Origin, split};
 
 /// The way to an origin: by default to the addresses of its host, and for `https` with the platform's trusted
 /// certificates.
@@ -24,6 +32,25 @@ pub(super) enum To {
     Host,
     Address(SocketAddr),
     Path(PathBuf),
+    Open(Open),
+}
+
+type Opening = Pin<Box<dyn Future<Output = io::Result<Halves>> + Send>>;
+
+/// A function that opens connections.
+#[derive(Clone)]
+pub(super) struct Open(Arc<dyn Fn(&Origin) -> Opening + Send + Sync>);
+
+impl Open {
+    pub(super) fn open(&self, origin: &Origin) -> Opening {
+        self.0(origin)
+    }
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Open(..)")
+    }
 }
 
 impl Route {
@@ -39,6 +66,50 @@ impl Route {
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self {
             to: To::Path(path.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Connects by a function of yours: through a tunnel of another protocol, to addresses that you looked up and
+    /// checked, or, in a test, to a pipe in memory (see `test_util::route_to`). With a [`Proxy`](crate::Proxy), the
+    /// function gets the origin of the proxy.
+    ///
+    /// TLS is added for `https`. [`Timeouts::connect`](crate::Timeouts::connect) limits this too, and drops the future
+    /// when it has passed. The kind of an error is reported, as
+    /// [`ConnectFailed`](crate::error::FailureReason::ConnectFailed). Options of a socket are set by the function
+    /// itself, those for [`Timeouts::unreachable`](crate::Timeouts::unreachable) among them.
+    ///
+    /// ```
+    /// use std::io::{Error, ErrorKind};
+    ///
+    /// use http_actors::{HttpClient, Origin, Route};
+    /// use tokio::net::{TcpStream, lookup_host};
+    ///
+    /// /// A client for URLs that others choose: it reaches no server of this machine.
+    /// fn careful() -> HttpClient {
+    ///     let route = Route::through(|origin: &Origin| {
+    ///         let (host, port) = (origin.host().to_owned(), origin.port());
+    ///         async move {
+    ///             let mut found = lookup_host((host, port)).await?;
+    ///             let address = found.find(|address| !address.ip().is_loopback());
+    ///             TcpStream::connect(address.ok_or_else(|| Error::from(ErrorKind::PermissionDenied))?).await
+    ///         }
+    ///     });
+    ///     HttpClient::builder().route(route).build()
+    /// }
+    /// # let _ = careful;
+    /// ```
+    pub fn through<F, T>(open: impl Fn(&Origin) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<T>> + Send + 'static,
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let open = move |origin: &Origin| -> Opening {
+            let opening = open(origin);
+            Box::pin(async move { opening.await.map(split) })
+        };
+        Self {
+            to: To::Open(Open(Arc::new(open))),
             ..Self::default()
         }
     }
