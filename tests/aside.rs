@@ -5,7 +5,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use actix::Addr;
-use common::Written;
+use common::{PATIENCE, Written};
 use http_actors::error::CancelCause;
 use http_actors::log::{CommonLog, Detail, JsonLog, Logger, Record};
 use http_actors::test_util::{FarEnd, Pipe};
@@ -13,6 +13,12 @@ use http_actors::{
     HttpHandler, HttpRequest, HttpSession, Method, Outcome, Payload, Responder, SessionContext,
     SessionOptions, StatusCode, handler_fn,
 };
+
+/// What never comes fails the test.
+async fn soon<T>(coming: impl Future<Output = T>) -> T {
+    let come = tokio::time::timeout(PATIENCE, coming).await;
+    come.expect("it comes")
+}
 
 /// What a service notes about an exchange is in its record, whichever way it answers. A later note replaces an earlier
 /// one, and what comes when the exchange is over is dropped.
@@ -125,24 +131,24 @@ async fn the_end_of_an_exchange_is_told_to_who_asked() {
     let (mut client, _session) = FarEnd::serve_with(small, &service, SessionOptions::default());
     client.send(ask("/short")).await;
     client.response(Method::GET).await;
-    assert_eq!(told.recv().await, Some(Some(Outcome::Completed)));
+    assert_eq!(soon(told.recv()).await, Some(Some(Outcome::Completed)));
     // The answer was accepted, and a part of it is on its way.
     client.send(ask("/long")).await;
     client.response_head(Method::GET).await;
     client.reset();
     let reset = Outcome::Cancelled(CancelCause::PeerReset);
-    assert_eq!(told.recv().await, Some(Some(reset)));
+    assert_eq!(soon(told.recv()).await, Some(Some(reset)));
 
     let mut client = FarEnd::serve(&service);
     client.send(ask("/never")).await;
     client.close().await;
     let gone = Outcome::Cancelled(CancelCause::PeerHalfClosed);
-    assert_eq!(told.recv().await, Some(Some(gone)));
+    assert_eq!(soon(told.recv()).await, Some(Some(gone)));
 
     let mut client = FarEnd::serve(&service);
     client.send(ask("/none")).await;
     client.response(Method::GET).await;
-    let end = told.recv().await.flatten();
+    let end = soon(told.recv()).await.flatten();
     assert!(matches!(end, Some(Outcome::Failed(_))), "{end:?}");
 }
 
@@ -156,10 +162,10 @@ async fn the_end_of_an_exchange_that_is_over() {
     });
     let mut client = FarEnd::serve(&service);
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let responder = told.recv().await.expect("a request");
+    let responder = soon(told.recv()).await.expect("a request");
     let asked = responder.ended();
     client.reset();
     let reset = Outcome::Cancelled(CancelCause::PeerReset);
-    assert_eq!(asked.await, Some(reset));
-    assert_eq!(responder.ended().await, None);
+    assert_eq!(soon(asked).await, Some(reset));
+    assert_eq!(soon(responder.ended()).await, None);
 }

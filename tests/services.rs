@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Addr, Handler};
 use bytes::Bytes;
-use common::{GET, HI, Peer as FarEnd, Pipe, tcp_pair};
+use common::{GET, HI, PATIENCE, Peer as FarEnd, Pipe, tcp_pair};
 use futures_util::{StreamExt as _, stream};
 use http_actors::error::{BodyError, CancelCause, Deadline, FailureReason, WireError};
 use http_actors::message::Dispose;
 use http_actors::{
-    ErrorResponse, HandlerFactory, HttpRequest, HttpSession, Incoming, Payload, Peer,
+    ErrorResponse, HandlerFactory, HttpRequest, HttpSession, Incoming, Method, Payload, Peer,
     SessionOptions, StatusCode, Timeouts, handler_fn,
 };
 use tokio::sync::mpsc;
@@ -776,6 +776,46 @@ mod actor {
         let service = Service::new(Pass(sender).start().recipient());
         // Of bodies that are collected, and none is: the two may be said in any order.
         (service.streaming().body_limit(1), requests)
+    }
+
+    /// An actor answers by all that a function may return. A stream is dropped when its client is gone.
+    #[actix::test]
+    async fn it_replies_like_a_function() {
+        tokio::time::pause();
+        let (service, mut requests) = pass();
+        let (_session, mut peer) = serve(&service);
+        peer.send(GET.repeat(3)).await;
+        let request = requests.recv().await.expect("a request");
+        request
+            .responder
+            .reply(Err::<Payload, _>(ErrorResponse::from(StatusCode::GONE)))
+            .await;
+        assert_eq!(
+            peer.response(Method::GET).await.status(),
+            Some(StatusCode::GONE)
+        );
+        let request = requests.recv().await.expect("a request");
+        let pieces = stream::iter(["a", "b"]).map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
+        request.responder.reply((ok(), pieces)).await;
+        peer.expect(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n",
+        )
+        .await;
+
+        let request = requests.recv().await.expect("a request");
+        let (sender, mut said) = mpsc::unbounded_channel();
+        let dropped = Dropped(sender);
+        let endless = stream::pending::<Result<Bytes, Infallible>>().map(move |piece| {
+            let _ = &dropped;
+            piece
+        });
+        let reply = actix::spawn(request.responder.reply((ok(), endless)));
+        peer.expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        peer.reset();
+        let over = tokio::time::timeout(PATIENCE, said.recv()).await;
+        assert_eq!(over.expect("it is dropped"), Some("dropped"));
+        reply.await.expect("no panic");
     }
 
     #[actix::test]

@@ -79,6 +79,49 @@ pub trait IntoResponse<Right>: Reply<Right> {}
 
 impl<Right, T: Reply<Right>> IntoResponse<Right> for T {}
 
+impl Responder {
+    /// Answers by anything that a function of [`handler_fn`](crate::handler_fn) may return, and resolves when it was
+    /// sent: a head and a stream, for example, or a `Result`. See [`IntoResponse`].
+    ///
+    /// When the exchange is over before that, because the client has left for example, the stream is dropped. So is it,
+    /// and the answer is cut, if you drop the future. To learn how it went, ask [`ended`](Self::ended) before.
+    ///
+    /// ```
+    /// use actix::prelude::*;
+    /// use http_actors::{ErrorResponse, HttpClient, HttpRequest, Incoming, Payload, StatusCode};
+    ///
+    /// /// Passes on what another server says.
+    /// struct Mirror(HttpClient);
+    ///
+    /// impl Actor for Mirror {
+    ///     type Context = Context<Self>;
+    /// }
+    ///
+    /// impl Handler<HttpRequest> for Mirror {
+    ///     type Result = ();
+    ///
+    ///     fn handle(&mut self, HttpRequest { responder, .. }: HttpRequest, ctx: &mut Self::Context) {
+    ///         let feed = fetch(self.0.clone());
+    ///         ctx.spawn(async move { responder.reply(feed.await).await }.into_actor(self));
+    ///     }
+    /// }
+    ///
+    /// async fn fetch(client: HttpClient) -> Result<(Payload, Incoming), ErrorResponse> {
+    ///     let request = Payload::get("http://127.0.0.1:8080/feed").map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    ///     let (head, body) = client.stream(request).await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    ///     Ok((head.forward(), body))
+    /// }
+    /// ```
+    pub async fn reply(self, answer: impl IntoResponse<Self>) {
+        let closed = self.closed();
+        tokio::select! {
+            biased;
+            () = answer.answer(self) => {}
+            () = closed => {}
+        }
+    }
+}
+
 /// The private part of [`IntoResponse`].
 #[diagnostic::on_unimplemented(
     message = "a function of `handler_fn` cannot answer with `{Self}`",
