@@ -144,6 +144,10 @@ impl ClientError {
 
     /// Whether the same request can be sent again without taking effect twice: nothing of it was sent, or its method is
     /// idempotent and no answer began.
+    ///
+    /// Of the body of an [`upload`](crate::HttpClient::upload), what was taken from the stream is gone, so such a
+    /// request can be sent again only with another stream. If [`is_connect`](Self::is_connect) is true, nothing was
+    /// taken.
     pub fn is_retry_safe(&self) -> bool {
         self.retry_safe
     }
