@@ -210,5 +210,6 @@ mod guide {
         Testing "../docs/guide/testing.md"
         FromActixWebActors "../docs/guide/from-actix-web-actors.md"
         FromPony "../docs/guide/from-pony.md"
+        Deploying "../docs/deploying.md"
     }
 }
