@@ -144,9 +144,9 @@ impl Responder {
         Accompany::to_the_end(self.session.clone(), self.exchange)
     }
 
-    /// Waits until the exchange is over, as [`closed`](Self::closed) does, and tells how it ended: `None` if it was over
-    /// before, or if the session was torn down. Ask before you answer, if you have to know whether the whole answer was
-    /// sent:
+    /// Waits until the exchange is over, as [`closed`](Self::closed) does, and tells how it ended: `None` if it was
+    /// over before, or if the session was torn down. Ask before you answer, if you have to know whether the whole
+    /// answer was sent:
     ///
     /// ```
     /// use http_actors::{Outcome, Payload, Responder, StatusCode};
@@ -162,7 +162,7 @@ impl Responder {
     /// }
     /// ```
     ///
-    /// [`Completed`](Outcome::Completed) says that the answer was given to the socket, not that the client has read it.
+    /// [`Completed`](Outcome::Completed) says that the answer is on its way, not that the client has read it.
     /// The session is asked when this is called, not when the future is first polled.
     pub fn ended(&self) -> impl Future<Output = Option<Outcome>> + Send + use<> {
         let (told, outcome) = oneshot::channel();
@@ -184,11 +184,11 @@ impl Responder {
     /// ```
     /// use http_actors::{ErrorResponse, HttpRequest, Payload, StatusCode, handler_fn};
     ///
-    /// let service = handler_fn(async |HttpRequest { request, responder, .. }: HttpRequest| -> Result<(), ErrorResponse> {
-    ///     let user = request.headers().text("X-User").ok_or(StatusCode::UNAUTHORIZED)?;
-    ///     responder.note("user", user.to_owned());
-    ///     responder.note("route", "/orders/{id}");
-    ///     responder.respond(Payload::response(StatusCode::OK));
+    /// let service = handler_fn(async |all: HttpRequest| -> Result<(), ErrorResponse> {
+    ///     let user = all.request.headers().text("X-User").ok_or(StatusCode::UNAUTHORIZED)?;
+    ///     all.responder.note("user", user.to_owned());
+    ///     all.responder.note("route", "/orders/{id}");
+    ///     all.responder.respond(Payload::response(StatusCode::OK));
     ///     Ok(())
     /// });
     /// # let _ = service;

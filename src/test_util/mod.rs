@@ -110,8 +110,9 @@ use crate::transport::Route;
 
 pub use crate::transport::{Pipe, Random, Socket, Tape, Transcript};
 
-/// The way to a server in memory: every connection is a [`Pipe`] with a session of this service at its far end, whatever
-/// the origin is. So an [`HttpClient`](crate::HttpClient) can be tested without a port, and with a paused clock.
+/// The way to a server in memory: every connection is a [`Pipe`] with a session of this service at its far end,
+/// whatever the origin is. So an [`HttpClient`](crate::HttpClient) can be tested without a port, and with a paused
+/// clock.
 ///
 /// The sessions have the default options. For other options, pipes that split, or a [`FarEnd`] that is the server, open
 /// the pipes in [`Route::through`]. Use the route on one arbiter only.
