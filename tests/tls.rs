@@ -284,6 +284,33 @@ async fn a_server_that_does_not_shake_hands() {
     assert!(error.is_timeout() && error.is_connect());
 }
 
+/// A configuration holds for every route, whichever was set first: also for connections that a function opens.
+#[actix::test]
+async fn a_route_of_a_client_is_secure() {
+    let authority = Authority::new();
+    let (_running, address) = serve(authority.server("elsewhere.test"));
+    let route = || Route::through(move |_origin: &Origin| TcpStream::connect(address));
+    let config = authority.client();
+    for builder in [
+        HttpClient::builder().tls(config.clone()).route(route()),
+        HttpClient::builder().route(route()).tls(config.clone()),
+    ] {
+        let client = builder.build();
+        let get = |url: &str| client.request(Payload::get(url).expect("a URL"));
+        let page = get("https://elsewhere.test/").await.expect("an answer");
+        let told = std::str::from_utf8(page.body_bytes()).expect("text");
+        assert!(told.contains(" elsewhere.test "), "{told}");
+        let error = get("https://stranger.test/")
+            .await
+            .expect_err("not its name");
+        let reason = FailureReason::AuthFailed(TlsError::WrongName);
+        assert!(
+            matches!(error.kind(), ClientErrorKind::Failed(failed) if *failed == reason),
+            "{error:?}"
+        );
+    }
+}
+
 /// A request that waits for the handshake when its time is up was not sent: it is safe to send again, and comes back.
 #[actix::test]
 async fn late_before_the_connection_is_open() {

@@ -140,6 +140,14 @@ impl Active {
         }
     }
 
+    /// Tells those who asked how the exchange ended. Most exchanges have none.
+    #[cold]
+    pub(super) fn tell(&mut self) {
+        if let Some(aside) = self.aside.take() {
+            aside.tell(self.exchange.outcome);
+        }
+    }
+
     /// Drops the taker of the connection, and what was kept of the messages for the log.
     pub(super) fn let_go(&mut self) {
         self.taker = None;

@@ -177,8 +177,8 @@ impl Server {
                 notes: ended.aside.as_ref().map_or(&[], |aside| &aside.notes),
             });
         });
-        if let Some(aside) = ended.aside.take() {
-            aside.tell(ended.exchange.outcome);
+        if ended.aside.is_some() {
+            ended.tell();
         }
         if ended.exchange.outcome == Outcome::Completed {
             if let Some(taker) = ended.taker.take() {
