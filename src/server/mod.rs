@@ -322,6 +322,10 @@ impl HttpServer {
     /// being collected, and what waits in an [`Incoming`](crate::Incoming), are counted while their exchange goes on.
     /// The bounds of each session still apply. What the application itself keeps, and what waits in a mailbox, is not
     /// counted.
+    ///
+    /// It does not slow anybody down: the clients of the sessions that are cut see a reset. So set it well above what
+    /// connections that are busy at the same time need, more than 128 KiB for each upload that is faster than its
+    /// reader, and limit their number by [`max_connections`](Self::max_connections).
     pub fn memory_ceiling(mut self, bytes: usize) -> Self {
         self.settings.memory = Some(bytes);
         self
