@@ -6,7 +6,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{GET, HI, Served, accept, ok, serve, serve_with, silent, streaming, taken, tcp_pair};
+use common::{
+    GET, HI, Served, accept, ok, reset_on_drop, serve, serve_with, silent, streaming, taken,
+    tcp_pair,
+};
 use http_actors::message::{Apply, Cancel, Dispose, Finish, Inspect, SendChunk};
 use http_actors::{
     HalfClose, Payload, SessionContext, SessionOptions, SessionPhase, StatusCode, Timeouts,
@@ -41,9 +44,7 @@ async fn a_reset_cancels_the_exchange_at_once() {
         if answers {
             peer.until("\r\n\r\n").await;
         }
-        socket2::SockRef::from(&peer.io)
-            .set_linger(Some(Duration::ZERO))
-            .expect("a socket");
+        reset_on_drop(&peer.io);
         drop(peer);
         let end = heard.rest().await.pop().expect("an end");
         assert!(end.starts_with("cancelled PeerReset"), "{end}");

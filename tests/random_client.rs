@@ -13,6 +13,7 @@ use actix::{Actor, ActorContext as _, Addr, Context, Handler, ResponseFuture};
 use bytes::Bytes;
 use common::{
     Draw as _, ON_PURPOSE, PATIENCE, PATTERN, Pipe, Random, comes_true, hide_panics_on_purpose,
+    reset_on_drop,
 };
 use futures_util::StreamExt as _;
 use http_actors::codec::{Frame, HttpCodec};
@@ -27,7 +28,7 @@ use http_actors::{
     Unsent,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::codec::Framed;
 
@@ -648,9 +649,8 @@ async fn walk_over_tcp(seed: u64) -> (Vec<&'static str>, u64) {
     let server = actix::spawn(async move {
         while let Ok((io, _)) = listener.accept().await {
             count.update(|count| count + 1);
-            let reset = |io: &TcpStream| io.set_zero_linger().expect("a socket");
             let random = Random::of((seed << 32) + count.get());
-            actix::spawn(any_server(io, reset, random));
+            actix::spawn(any_server(io, reset_on_drop, random));
         }
     });
     let walked = walk(seed, REAL, |options, tally| {

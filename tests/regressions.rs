@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{
-    GET, HI, Heard, PATIENCE, Peer, Pipe, accept, eventually, hello, ok, serve, serve_with, silent,
-    streaming, taken, tcp_pair,
+    GET, HI, Heard, PATIENCE, Peer, Pipe, accept, eventually, hello, ok, reset_on_drop, serve,
+    serve_with, silent, streaming, taken, tcp_pair,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 use http_actors::codec::{Frame, HttpCodec};
@@ -353,9 +353,7 @@ async fn a_buffering_transport_has_a_write_deadline() {
 }
 
 async fn assert_hears_a_reset(peer: Peer<TcpStream>, mut heard: Heard) {
-    socket2::SockRef::from(&peer.io)
-        .set_linger(Some(Duration::ZERO))
-        .expect("a socket");
+    reset_on_drop(&peer.io);
     drop(peer);
     assert_eq!(heard.rest().await, ["cancelled PeerReset Waiting"]);
 }

@@ -9,7 +9,7 @@ mod example;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use common::{PATIENCE, Peer, answer_with, eventually};
+use common::{PATIENCE, Peer, answer_with, eventually, reset_on_drop};
 use http_actors::message::{Inspect, Sessions};
 use http_actors::{
     Headers, HttpHandler, HttpServer, MessageId, Origin, Payload, Room, Running, SessionContext,
@@ -447,7 +447,7 @@ async fn a_client_that_leaves_cuts_its_request() {
         peer.send(request).await;
         let mut behind = accept(&listener).await;
         behind.until("abc").await;
-        peer.io.set_zero_linger().expect("a socket");
+        reset_on_drop(&peer.io);
         drop(peer);
         assert!(is_reset(behind).await, "{request}");
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
-use common::{GET, HI, Peer, Written, eventually};
+use common::{GET, HI, Peer, Written, eventually, reset_on_drop};
 use http_actors::log::{CommonLog, ContentsLog, Detail, JsonLog, Logger, Record};
 use http_actors::message::{Dispose, Inspect, LocalAddrs, Sessions, SetHandler, SetLogger};
 use http_actors::{
@@ -721,9 +721,7 @@ async fn connections_leave_nothing_behind() {
             1 => peer.send("GET / HT").await,
             2 => {
                 peer.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
-                socket2::SockRef::from(&peer.io)
-                    .set_linger(Some(std::time::Duration::ZERO))
-                    .expect("a socket");
+                reset_on_drop(&peer.io);
             }
             _ => {
                 peer.send(GET).await;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use common::tls::{Authority, accepted, connected};
-use common::{Heard, Peer, Recorder, answer_with, socket_path};
+use common::{Heard, Peer, Recorder, answer_with, reset_on_drop, socket_path};
 use http_actors::error::{CancelCause, Deadline, FailureReason, TlsError};
 use http_actors::message::{Apply, Cancel, Dispose, Drain, Finish, SendChunk, Sessions};
 use http_actors::test_util::Tape;
@@ -668,9 +668,7 @@ async fn hangups_are_noticed_while_nothing_is_read() {
     let stream = served.peer.io.get_mut().0;
     stream.shutdown().await.expect("open");
     served.heard.expect(&["half_closed"]).await;
-    socket2::SockRef::from(&*stream)
-        .set_linger(Some(Duration::ZERO))
-        .expect("an option");
+    reset_on_drop(stream);
     drop(served.peer);
     let cause = CancelCause::PeerReset;
     let cancelled = format!("cancelled {cause:?} Receiving");

@@ -95,6 +95,13 @@ where
     peer.send(answer).await;
 }
 
+/// The end of this connection will be a reset.
+pub(crate) fn reset_on_drop(stream: &tokio::net::TcpStream) {
+    socket2::SockRef::from(stream)
+        .set_linger(Some(Duration::ZERO))
+        .expect("a socket");
+}
+
 /// A connection over loopback TCP: the accepted end and the connecting end.
 pub(crate) async fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
