@@ -129,6 +129,23 @@ async fn a_sender_hears_that_its_session_is_to_leave() {
     assert_eq!(peer.rest().await, "");
 }
 
+/// A publisher that does not wait, for example in a message handler, reaches every reader that has room, however many
+/// there are.
+#[actix::test]
+async fn an_event_for_many_readers_needs_no_wait() {
+    let mut readers = Vec::new();
+    for _ in 0..200 {
+        readers.push(open().await);
+    }
+    for (events, _) in &readers {
+        let sent = events.send(Event::data("1")).now_or_never();
+        sent.expect("there is room").expect("taken");
+    }
+    for (_, peer) in &mut readers {
+        peer.expect(chunk("data: 1\n\n")).await;
+    }
+}
+
 /// A sender that is dropped cuts its stream at once: although somebody waits for the end of it, and although the reader
 /// is slow and an event still waits for room.
 #[actix::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::Addr;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::unconstrained;
 use tokio::time::timeout;
 
 use super::event::Event;
@@ -68,7 +69,7 @@ impl EventSender {
         }
     }
 
-    /// Sends an event, once the previous one was written.
+    /// Sends an event, once the previous one was written. If there is room, the future is ready at its first poll.
     ///
     /// Cancel-safe: after a dropped wait the event was not sent.
     ///
@@ -80,7 +81,8 @@ impl EventSender {
             Ok(bytes) => bytes,
             Err(mistake) => return Err(Refused::new(mistake, event)),
         };
-        let sent = self.words.send(Word::Event(bytes)).await;
+        // Without tokio's budget: with it, a task that sends to many readers would have to wait although all have room.
+        let sent = unconstrained(self.words.send(Word::Event(bytes))).await;
         sent.map_err(|_| Refused::new(RefusedReason::Closing, event))
     }
 
