@@ -3,6 +3,7 @@
 mod common;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -788,12 +789,9 @@ async fn what_is_replaced_may_panic() {
 /// A factory that panics costs the one connection.
 #[actix::test]
 async fn a_panicking_factory_costs_one_connection() {
-    let made = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let made = Arc::new(AtomicUsize::new(0));
     let server = HttpServer::new(move |_session| {
-        assert!(
-            made.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0,
-            "on purpose"
-        );
+        assert!(made.fetch_add(1, Ordering::SeqCst) > 0, "on purpose");
         Say("hi")
     });
     let (running, address) = run(server.signals(false).workers(1).max_connections(1));
@@ -804,6 +802,58 @@ async fn a_panicking_factory_costs_one_connection() {
     second.expect(HI).await;
     running.handle().send(Dispose).await.expect("alive");
     running.await.expect("ended well");
+}
+
+/// What the application gives to the server actor may panic there. The server goes on, and ends with its threads.
+#[actix::test]
+async fn panics_in_the_server_actor_do_not_end_it() {
+    struct Loud(Arc<AtomicUsize>);
+    impl ServerNotify for Loud {
+        fn listening(&mut self, _: &[SocketAddr]) {
+            panic!("on purpose");
+        }
+
+        fn closed(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            panic!("on purpose");
+        }
+    }
+    struct Single;
+    impl Clone for Single {
+        fn clone(&self) -> Self {
+            panic!("on purpose");
+        }
+    }
+    let (sender, mut gone) = tokio::sync::mpsc::unbounded_channel::<()>();
+    let server = HttpServer::new(move |_session| {
+        let sender = sender.clone();
+        // Lives as long as the thread's arbiter.
+        actix_rt::spawn(async move {
+            std::future::pending::<()>().await;
+            drop(sender);
+        });
+        Say("hi")
+    });
+    let closed = Arc::new(AtomicUsize::new(0));
+    let server = server.notify(Loud(closed.clone()));
+    let (running, address) = run(server.signals(false).workers(2));
+    let server = running.handle();
+    let single = Single;
+    let handler = SetHandler::new(move |_session: Addr<HttpSession>| {
+        let _ = &single;
+        Say("ho")
+    });
+    server.send(handler).await.expect("alive");
+    for _ in 0..8 {
+        let mut peer = connect(address).await;
+        peer.send(GET).await;
+        peer.expect(HI).await;
+    }
+    server.send(Dispose).await.expect("alive");
+    running.await.expect("ended well");
+    assert_eq!(closed.load(Ordering::SeqCst), 1);
+    let gone = tokio::time::timeout(Duration::from_secs(10), gone.recv());
+    assert_eq!(gone.await.expect("the threads end"), None);
 }
 
 /// A server runs on when its future is dropped, and can still be talked to.

@@ -1,6 +1,8 @@
 //! The server as an actor: the messages that it handles while it runs.
 
+use std::iter::{repeat_n, repeat_with};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,16 +83,13 @@ impl Actor for ServerActor {
             let server = ctx.address().downgrade();
             ctx.spawn(signals.stop(server, drain).into_actor(self));
         }
-        if let Some(notify) = &mut self.notify {
-            notify.listening(&self.addresses);
-        }
+        let addresses = self.addresses.clone();
+        self.tell_owner(|notify| notify.listening(&addresses));
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
         self.files.clear();
-        if let Some(notify) = &mut self.notify {
-            notify.closed();
-        }
+        self.tell_owner(ServerNotify::closed);
         for arbiter in self.arbiters.drain(..) {
             arbiter.stop();
         }
@@ -114,7 +113,8 @@ impl Handler<LocalAddrs> for ServerActor {
     }
 }
 
-/// Changes the handler factory for connections accepted from now on (P110). Open connections keep their handlers.
+/// Changes the handler factory for connections accepted from now on (P110). Open connections keep their handlers. A
+/// factory that panics when it is cloned changes nothing; the panic is logged.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SetHandler(BoxFactory);
@@ -137,7 +137,13 @@ impl Handler<SetHandler> for ServerActor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, SetHandler(factory): SetHandler, _: &mut Self::Context) -> Self::Result {
-        self.tell_all(|| UseFactory(factory.clone()))
+        // If the factory panics when it is cloned, or is dropped because there is no worker, the server goes on.
+        let copies = || repeat_n(factory, self.workers.len()).map(UseFactory);
+        if let Ok(copies) = catch_unwind(AssertUnwindSafe(|| copies().collect::<Vec<_>>())) {
+            return self.tell_all(copies);
+        }
+        tracing::error!("a handler factory panicked when it was cloned, and is not used");
+        Box::pin(async {})
     }
 }
 
@@ -169,7 +175,7 @@ impl Handler<SetLogger> for ServerActor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, SetLogger(logger): SetLogger, _: &mut Self::Context) -> Self::Result {
-        self.tell_all(|| UseLogger(logger.clone()))
+        self.tell_all(repeat_with(|| UseLogger(logger.clone())))
     }
 }
 
@@ -182,7 +188,7 @@ impl Handler<Sessions> for ServerActor {
     type Result = ResponseFuture<Vec<Addr<HttpSession>>>;
 
     fn handle(&mut self, _: Sessions, _: &mut Self::Context) -> Self::Result {
-        let lists = self.ask_all(|| List);
+        let lists = self.ask_all(repeat_with(|| List));
         Box::pin(async { lists.await.into_iter().flatten().collect() })
     }
 }
@@ -200,7 +206,7 @@ impl Handler<Drain> for ServerActor {
         let Drain { window, deadline } = drain;
         let cut = after(deadline);
         let retired = self
-            .ask_all(|| Retire { window, cut })
+            .ask_all(repeat_with(|| Retire { window, cut }))
             .into_actor(self)
             .map(Self::retired);
         ctx.spawn(retired);
@@ -229,6 +235,15 @@ impl ServerActor {
         server.report = Some(report);
         ctx.notify(Dispose);
         server.end(ctx);
+    }
+
+    /// If the application's notification panics, the server goes on: its workers would end with it.
+    fn tell_owner(&mut self, tell: impl FnOnce(&mut dyn ServerNotify)) {
+        if let Some(notify) = &mut self.notify
+            && catch_unwind(AssertUnwindSafe(|| tell(&mut **notify))).is_err()
+        {
+            tracing::error!("a notification about the server panicked");
+        }
     }
 
     /// ORDER: remove the file while the listener is open: afterwards another server may bind the path, and its file may
@@ -262,20 +277,20 @@ impl Handler<Dispose> for ServerActor {
         }
         self.ending = Ending::Stopping;
         self.remove_files();
-        let stopped = self
-            .tell_all(|| Stop)
-            .into_actor(self)
-            .map(|(), server, ctx| {
-                server.ending = Ending::Stopped;
-                server.end(ctx);
-            });
+        let stopped =
+            self.tell_all(repeat_with(|| Stop))
+                .into_actor(self)
+                .map(|(), server, ctx| {
+                    server.ending = Ending::Stopped;
+                    server.end(ctx);
+                });
         ctx.spawn(stopped);
     }
 }
 
 impl ServerActor {
-    /// Asks every worker, and resolves to their answers. A worker that has ended gives none.
-    fn ask_all<M>(&self, message: impl Fn() -> M) -> ResponseFuture<Vec<M::Result>>
+    /// Sends each worker one of the messages, and resolves to their answers. A worker that has ended gives none.
+    fn ask_all<M>(&self, messages: impl IntoIterator<Item = M>) -> ResponseFuture<Vec<M::Result>>
     where
         M: Message + Send + 'static,
         M::Result: Send,
@@ -285,7 +300,8 @@ impl ServerActor {
         let asked: Vec<_> = self
             .workers
             .iter()
-            .map(|worker| worker.send(message()))
+            .zip(messages)
+            .map(|(worker, message)| worker.send(message))
             .collect();
         Box::pin(async move {
             let mut answers = Vec::with_capacity(asked.len());
@@ -296,13 +312,13 @@ impl ServerActor {
         })
     }
 
-    /// Sends a message to every worker, and resolves when all have handled it.
-    fn tell_all<M>(&self, message: impl Fn() -> M) -> ResponseFuture<()>
+    /// Sends each worker one of the messages, and resolves when all have handled it.
+    fn tell_all<M>(&self, messages: impl IntoIterator<Item = M>) -> ResponseFuture<()>
     where
         M: Message<Result = ()> + Send + 'static,
         Worker: Handler<M>,
     {
-        let told = self.ask_all(message);
+        let told = self.ask_all(messages);
         Box::pin(async { drop(told.await) })
     }
 }

@@ -3,7 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
-/// Receives notifications about the life of a server (P112). Called in the server actor.
+/// Receives notifications about the life of a server (P112). Called in the server actor. A panic in `listening` or
+/// `closed` is logged, and the server goes on.
 #[allow(
     unused_variables,
     reason = "the defaults do nothing, and named arguments are documentation"
