@@ -307,6 +307,26 @@ async fn a_wrong_length_is_not_told() {
     assert!(peer.rest().await.starts_with("HTTP/1.1 500 "));
 }
 
+/// A body in a transfer coding is not sent as if it had none. `chunked` is the session's own affair.
+#[actix::test]
+async fn only_chunked_is_a_transfer_coding() {
+    let coded = get(async |request: Request| {
+        let coding = request.headers()["coding"].clone();
+        ([("transfer-encoding", coding)], Body::from("hi"))
+    });
+    let (_session, mut peer) = serve(coded);
+    for coding in ["gzip, chunked", "gzip", "identity", "chunked, chunked"] {
+        for method in ["GET", "HEAD"] {
+            peer.send(ask(method, &format!("Coding: {coding}\r\n"), ""))
+                .await;
+            peer.until("HTTP/1.1 500 Internal Server Error\r\n").await;
+            peer.until("\r\n\r\n").await;
+        }
+    }
+    peer.send(ask("GET", "Coding: Chunked\r\n", "")).await;
+    peer.until("Content-Length: 2\r\n\r\nhi").await;
+}
+
 #[actix::test]
 async fn the_peer_is_known() {
     let (near, far) = common::tcp_pair().await;

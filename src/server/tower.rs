@@ -52,7 +52,8 @@ type Failed = Box<dyn Error>;
 /// disposed. [`HalfClose`](crate::HalfClose) decides about a peer that only closes its sending side.
 ///
 /// If the service fails or panics, the client gets a 500. If a body fails or panics, it is cut, so that the client sees
-/// that it is incomplete. The service cannot take over the connection: a 101 becomes a 500.
+/// that it is incomplete. The service cannot take over the connection: a 101 becomes a 500. So does an answer with a
+/// `Transfer-Encoding` other than `chunked`.
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub fn tower_handler<S, B>(
     service: S,
@@ -162,6 +163,11 @@ fn head(parts: &Parts, exact: Option<u64>, asked: Asked) -> Result<Payload, UseE
     }
     if !allows_body(parts.status) {
         return Ok(head);
+    }
+    // A body in another coding, sent without its name, would be taken for what it is not.
+    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(UseError::FramingMismatch);
     }
     let given = parts.headers.get(CONTENT_LENGTH);
     let given = given.and_then(|length| length.to_str().ok()?.parse().ok());
