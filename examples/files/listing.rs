@@ -17,6 +17,9 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// The end of the year 9999.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: light-dark(#0002, #fff2); --faint: light-dark(#666, #999);
   --link: light-dark(#0550ae, #79b8ff); background: light-dark(#fff, #16181c); color: light-dark(#1c1c1c, #ddd); }
@@ -89,7 +92,8 @@ fn row(name: &[u8], stat: &Stat) -> String {
     };
     let link = percent_encode(name, RESERVED);
     let name = escape(&String::from_utf8_lossy(name));
-    let seconds = stat.st_mtime.try_into().unwrap_or(0);
+    // A date has four digits for the year, and a file may have any time.
+    let seconds = stat.st_mtime.try_into().unwrap_or(0).min(LAST_SECOND);
     let changed = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
     // Sun, 06 Nov 1994 08:49:37 GMT
     let changed = changed.get(5..22).unwrap_or_default();
