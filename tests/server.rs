@@ -15,6 +15,7 @@ use http_actors::{
     HttpHandler, HttpRequest, HttpServer, HttpSession, Limits, Payload, Responder, Running,
     ServerNotify, SessionContext, SessionOptions, StatusCode, handler_fn,
 };
+use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 
 struct Say(&'static str);
@@ -171,6 +172,35 @@ async fn a_port_in_use_is_refused() {
         .bind(listener.local_addr().expect("an address"))
         .expect_err("in use");
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
+
+/// Of two servers that bind a port before either listens, the first to run gets it.
+#[actix::test]
+async fn a_port_that_two_have_bound_is_not_shared() {
+    // Keeps the port without listening on it.
+    let reserved = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    reserved.set_reuse_address(true).expect("an option");
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    reserved.bind(&any.into()).expect("a port");
+    let address = reserved.local_addr().expect("an address");
+    let address = address.as_socket().expect("an address");
+    for workers in [1, 2] {
+        let [first, second] = ["hi", "ho"].map(|word| {
+            let server = HttpServer::new(move |_| Say(word)).signals(false);
+            server.workers(workers).bind(address).expect("it is free")
+        });
+        let first = first.run();
+        let ended = tokio::time::timeout(Duration::from_secs(10), second.run());
+        let error = ended.await.expect("no patience").expect_err("in use");
+        assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+        for _ in 0..8 {
+            let mut peer = connect(address).await;
+            peer.send(GET).await;
+            peer.expect(HI).await;
+        }
+        first.handle().do_send(Dispose);
+        first.await.expect("ended well");
+    }
 }
 
 /// A server without an address ends with an error, and says so to its notify.

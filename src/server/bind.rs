@@ -8,7 +8,7 @@ use std::path::Path;
 
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 
-use super::listener::{Listening, ShareSocket, Tcp};
+use super::listener::{Listening, ShareSocket, Tcp, begin_no_more};
 use super::socket_file::SocketFile;
 
 /// A bound socket, with what is needed to make another one for each worker.
@@ -31,8 +31,8 @@ pub(super) enum Socket {
 type Listeners = (Vec<ShareSocket>, Option<SocketFile>);
 
 impl Socket {
-    /// Binds. Unless `share` is set, this fails if another process listens on the port, and no other process can bind
-    /// the port until several workers share it.
+    /// Binds. Unless `share` is set, this fails if another process listens on the port. If another one has bound it
+    /// too, the second to listen fails.
     pub(super) fn bind(address: SocketAddr, share: bool) -> io::Result<Self> {
         match bound(address, share) {
             Ok((socket, address)) => Ok(Self::Bound {
@@ -77,10 +77,13 @@ impl Socket {
                 address,
                 share,
             } => {
-                let mut sockets = vec![socket];
+                let mut sockets = Vec::with_capacity(workers);
                 if workers > 1 && SHARES && !share {
+                    try_alone(&socket).map_err(|error| refused(address, &error))?;
                     // The option works only if the first socket has it too.
-                    sockets.clear();
+                    drop(socket);
+                } else {
+                    sockets.push(socket);
                 }
                 // ORDER: all sockets are bound before the first one listens, because the kernel would not spread
                 // connections to a socket that joins later.
@@ -112,6 +115,16 @@ impl Socket {
             }
         }
     }
+}
+
+/// Fails if somebody else listens on the port. Without this, two servers of the same user that both bound the port
+/// before either listened would share it if they have several workers.
+fn try_alone(socket: &RawSocket) -> io::Result<()> {
+    // The socket is closed next, which would reset connections.
+    if let Err(error) = begin_no_more(&SockRef::from(socket)) {
+        tracing::debug!(%error, "connections may begin while the port is tried");
+    }
+    socket.listen(1)
 }
 
 /// Whether sockets can share a port with each other and have the kernel spread connections over them.

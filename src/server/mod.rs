@@ -295,9 +295,10 @@ impl HttpServer {
     /// Lets other processes of the same user listen on the same port, for rolling restarts: false. Call it before
     /// `bind`.
     ///
-    /// If it is false, a port that is taken is refused. The workers of a server share its port by the same socket
-    /// option. So if there are several workers, a process of the same user that asks to share gets in all the same: the
-    /// kernel knows no other way.
+    /// If it is false, a port that is taken is refused: by `bind`, or by [`run`](Self::run) if the other process had
+    /// bound the port and not yet listened. The workers of a server share its port by the same socket option. So if
+    /// there are several workers, a process of the same user that asks to share gets in all the same: the kernel knows
+    /// no other way.
     ///
     /// Each process has its own backlog. A process that drains accepts what is in its backlog. If a process is killed,
     /// its backlog is reset, unless Linux is told to pass it on (`net.ipv4.tcp_migrate_req`).
