@@ -4,6 +4,8 @@ mod common;
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixListener;
+use std::sync::Barrier;
+use std::thread::ScopedJoinHandle;
 
 use common::{Peer, Recorder, eventually, socket_path};
 use http_actors::message::{Apply, Dispose, Drain, LocalAddrs};
@@ -118,11 +120,50 @@ async fn files_in_the_way() {
     assert_eq!(std::fs::read(&path).expect("still there"), b"precious");
     std::fs::remove_file(&path).expect("still there");
 
+    assert_eq!(taken(&"".into()), ErrorKind::InvalidInput);
     let nowhere = path.join("below/nothing");
     assert_eq!(taken(&nowhere), ErrorKind::NotFound);
     let error = server().bind_uds(&nowhere).expect_err("no folder");
     let named = format!("cannot listen on {}: ", nowhere.display());
     assert!(error.to_string().starts_with(&named), "{error}");
+}
+
+/// A name of Linux without a file.
+#[cfg(target_os = "linux")]
+#[actix::test]
+async fn a_name_without_a_file() {
+    let name = format!("\0http-actors-{}", std::process::id());
+    let one = server().bind_uds(&name).expect("a name");
+    let two = server().bind_uds(&name).expect_err("it is taken");
+    assert_eq!(two.kind(), ErrorKind::AddrInUse);
+    drop(one);
+    server().bind_uds(&name).map(drop).expect("it is free");
+}
+
+/// Of servers that find the same stale file, one gets the path.
+#[test]
+fn a_stale_file_is_replaced_once() {
+    const SERVERS: usize = 4;
+    for _ in 0..500 {
+        let path = socket_path();
+        drop(UnixListener::bind(&path).expect("a socket"));
+        let (begin, end) = (Barrier::new(SERVERS), Barrier::new(SERVERS));
+        let bind = || {
+            begin.wait();
+            let bound = server().bind_uds(&path);
+            end.wait();
+            bound.map(drop).map_err(|error| error.kind())
+        };
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let servers: Vec<_> = (0..SERVERS).map(|_| scope.spawn(bind)).collect();
+            let ended = servers.into_iter().map(ScopedJoinHandle::join);
+            ended.map(|result| result.expect("no panic")).collect()
+        });
+        let (bound, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!(bound.len(), 1);
+        assert_eq!(refused, [Err(ErrorKind::AddrInUse); SERVERS - 1]);
+        assert!(!path.exists());
+    }
 }
 
 /// The file of another server, which took the path over, is left alone.

@@ -249,12 +249,13 @@ impl HttpServer {
 
     /// Listens on a Unix socket.
     ///
-    /// Its file is removed when the server ends. A file that an earlier server left behind is replaced. The permissions
-    /// of the file and of its folder decide which processes may connect.
+    /// Its file is removed when the server ends. A file that an earlier server left behind is replaced; servers that
+    /// begin at the same time take turns, by a lock (`flock`) on the folder. The permissions of the file and of its
+    /// folder decide which processes may connect.
     ///
     /// # Errors
-    /// `AddrInUse` if something listens there, or if the file is not a socket; otherwise the reason why the file cannot
-    /// be made.
+    /// `AddrInUse` if something listens there, or if the file is not a socket; `InvalidInput` if the path is empty or
+    /// too long; otherwise the reason why the file cannot be made.
     pub fn bind_uds(self, path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(self.on(Socket::unix(path.as_ref())?, None))
     }

@@ -2,10 +2,19 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
+
+/// How often the lock of a folder is tried, and the pause between two tries.
+const TRIES: u32 = 500;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A socket file. It is removed on drop, if it is still the file that this created.
 #[derive(Debug)]
@@ -17,12 +26,23 @@ pub(super) struct SocketFile {
 impl SocketFile {
     /// Binds a socket to a path. A stale socket file, which nobody listens on, is replaced.
     pub(super) fn bind(path: &Path) -> io::Result<(Socket, Self)> {
+        if path.as_os_str().is_empty() {
+            // Linux would invent a name, which nobody knows.
+            let text = "the path of the Unix socket is empty";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         let address = SockAddr::unix(path)?;
+        // ORDER: held until the socket listens: until then others would take its file for a stale one.
+        let _turn = if is_abstract(path) { None } else { turn(path) };
         match socket.bind(&address) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path)? => {
-                fs::remove_file(path)?;
+                if let Err(error) = fs::remove_file(path)
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    return Err(error);
+                }
                 socket.bind(&address)?;
             }
             bound => bound?,
@@ -54,9 +74,42 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     Some((file.dev(), file.ino()))
 }
 
-/// Whether this is the file of a socket whose listener is gone.
+/// A name of Linux for a socket without a file.
+fn is_abstract(path: &Path) -> bool {
+    path.as_os_str().as_bytes().starts_with(&[0])
+}
+
+/// Servers take turns in a folder, by a lock on it: otherwise two that find the same stale file could both replace it,
+/// the second one the new file of the first. Bounded, because anybody who may read the folder may hold the lock.
+/// Without the lock, a path is bound all the same.
+fn turn(path: &Path) -> Option<OwnedFd> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // What is no folder is not opened: a FIFO would make us wait.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = open(folder, flags, Mode::empty()).ok()?;
+    for _ in 0..TRIES {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Some(folder),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(PAUSE),
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// Whether this is the file of a socket whose listener is gone, or has gone meanwhile itself.
 fn is_left_over(path: &Path) -> io::Result<bool> {
-    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+    if is_abstract(path) {
+        return Ok(false);
+    }
+    let file = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        file => file?,
+    };
+    if !file.file_type().is_socket() {
         return Ok(false);
     }
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
