@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixListener;
 use std::sync::Barrier;
 use std::thread::ScopedJoinHandle;
+use std::time::Duration;
 
 use common::{Peer, Recorder, eventually, socket_path};
 use http_actors::message::{Apply, Dispose, Drain, LocalAddrs};
@@ -13,6 +14,7 @@ use http_actors::{
     HttpHandler, HttpRequest, HttpServer, HttpSession, Origin, Payload, Route, SessionContext,
     SessionOptions, StatusCode, handler_fn,
 };
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpStream, UnixStream};
 
 struct Hi;
@@ -177,6 +179,57 @@ async fn a_file_that_was_replaced() {
     assert!(path.exists());
     drop(other);
     std::fs::remove_file(&path).expect("there");
+}
+
+/// A client waits for a server whose backlog is full, up to the time that it has for connecting.
+#[cfg(target_os = "linux")]
+#[actix::test]
+async fn a_full_backlog() {
+    let path = socket_path();
+    let address = SockAddr::unix(&path).expect("an address");
+    let new = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        socket.set_nonblocking(true).expect("a socket");
+        socket
+    };
+    let full = new();
+    full.bind(&address).expect("a path");
+    full.listen(0).expect("a socket");
+    let mut waiting = Vec::new();
+    loop {
+        let socket = new();
+        match socket.connect(&address) {
+            Ok(()) => waiting.push(socket),
+            Err(error) => break assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+    tokio::time::pause();
+    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let options = SessionOptions {
+        route: Route::unix(&path),
+        ..SessionOptions::for_client()
+    };
+    let origin = Origin::try_from("http://a/").expect("a URL");
+    let get = || Apply(Payload::get("/").expect("a path"));
+    let session = HttpSession::connect(origin, &factory, options);
+    session.do_send(get());
+    heard
+        .expect(&["failed ConnectFailed(TimedOut) Queued"])
+        .await;
+    session.do_send(get());
+    // The clock stands while anybody is busy.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::resume();
+    for _ in &waiting {
+        full.accept().expect("it waits");
+    }
+    let near = std::os::unix::net::UnixListener::from(full);
+    let near = tokio::net::UnixListener::from_std(near).expect("a socket");
+    let (near, _) = near.accept().await.expect("a connection");
+    let mut server = Peer::new(near);
+    server.until("GET / HTTP/1.1\r\n").await;
+    server.send("HTTP/1.1 204 None\r\n\r\n").await;
+    heard.expect(&["apply 204 []"]).await;
 }
 
 /// X10: a peer that goes is noticed while nothing is read.

@@ -1,15 +1,21 @@
 //! Opening a client's connection.
 
 use std::io;
+use std::path::Path;
+use std::time::Duration;
 
 use http::StatusCode;
 use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::time::sleep;
 
 use super::route::To;
 use super::{Halves, Origin, Patience, Route, Scheme, race, split};
 use crate::error::{FailureReason, TlsError};
+
+/// The pause between two attempts to connect to a Unix socket whose backlog is full.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// Why no connection could be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -49,7 +55,7 @@ pub(crate) async fn connect(
 ) -> Result<Halves, ConnectError> {
     let stream = match route.to() {
         To::Path(path) => {
-            let stream = UnixStream::connect(path).await?;
+            let stream = connect_unix(path).await?;
             return secure(split(stream), origin, route).await;
         }
         To::Open(open) => return secure(open.open(origin).await?, origin, route).await,
@@ -66,6 +72,17 @@ pub(crate) async fn connect(
         patience.apply(&SockRef::from(&stream))?;
     }
     secure(split(stream), origin, route).await
+}
+
+/// Connects to a Unix socket. While its backlog is full, Linux refuses at once where TCP would wait, so the waiting is
+/// done here. The caller limits it.
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(RETRY).await,
+            connected => return connected,
+        }
+    }
 }
 
 /// Adds TLS to a connection to the origin, if the scheme of the origin is `https`.

@@ -62,7 +62,8 @@ impl Route {
         }
     }
 
-    /// Connects through a Unix socket, without a lookup of the origin's host.
+    /// Connects through a Unix socket, without a lookup of the origin's host. While the backlog of the socket is full,
+    /// it waits, as TCP does.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self {
             to: To::Path(path.into()),
