@@ -4,11 +4,13 @@
 //! `cargo run --example chat_feed [LISTEN]`, then `curl -N http://127.0.0.1:8080/` in one terminal and
 //! `curl -d 'hi there' http://127.0.0.1:8080/` in another.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::Bytes;
 use http_actors::{BodySender, HttpRequest, HttpServer, Method, Payload, StatusCode};
+use tokio::time::timeout;
 
 /// Everybody that listens, and the next number.
 #[derive(Default)]
@@ -52,10 +54,7 @@ impl Handler<HttpRequest> for Room {
                 .chunked();
             let feeding = async move {
                 if let Ok(body) = responder.stream(head).await {
-                    tokio::select! {
-                        () = body.closed() => {} // at once, and not with the next line
-                        () = feed(body, lines) => {}
-                    }
+                    feed(body, lines).await;
                 }
             };
             ctx.spawn(feeding.into_actor(self));
@@ -65,8 +64,14 @@ impl Handler<HttpRequest> for Room {
 
 /// Sends line after line for as long as the listener takes them, and a blank one when nobody speaks.
 async fn feed(mut body: BodySender, mut lines: tokio::sync::mpsc::Receiver<Bytes>) {
+    // The server is to end, or the listener has gone: at once, and not with the next line.
+    let mut leaving = pin!(body.leaving());
     loop {
-        let line = match tokio::time::timeout(Duration::from_secs(20), lines.recv()).await {
+        let line = tokio::select! {
+            line = timeout(Duration::from_secs(20), lines.recv()) => line,
+            () = &mut leaving => break,
+        };
+        let line = match line {
             Ok(Some(line)) => line,
             Ok(None) => break,
             Err(_quiet) => Bytes::from_static(b"\n"),
@@ -75,7 +80,7 @@ async fn feed(mut body: BodySender, mut lines: tokio::sync::mpsc::Receiver<Bytes
             return;
         }
     }
-    // The channel is closed: the stream ends well.
+    // The stream ends well, if anybody listens.
     let _ = body.finish().await;
 }
 

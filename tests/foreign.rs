@@ -79,13 +79,13 @@ fn curl_on_actor_service() {
     report(rows.map(|row| row.tried(&server)));
 }
 
-/// What one client says, another that listens gets while its answer goes on.
+/// What one client says, another that listens gets while its answer goes on. The answer ends well when the server does.
 #[test]
 fn curl_on_chat_feed() {
     if !CURL.is_here() {
         return;
     }
-    let server = Server::start(Command::new(example("chat_feed")).arg("127.0.0.1:0"));
+    let mut server = Server::start(Command::new(example("chat_feed")).arg("127.0.0.1:0"));
     let mut listener = std::net::TcpStream::connect(format!("127.0.0.1:{}", server.port))
         .expect("the server listens");
     listener
@@ -96,10 +96,11 @@ fn curl_on_chat_feed() {
     assert_eq!(head, "HTTP/1.1 200 OK");
     let say = ["-w", "[%{http_code}]", "-d", "hi there", "BASE/"];
     report([Row::new("says", CURL, &say, "", "[204]").tried(&server)]);
-    let passed_on = lines
-        .map(|line| line.expect("text"))
-        .find(|line| line.contains("hi there"));
+    let mut lines = lines.map(|line| line.expect("text"));
+    let passed_on = lines.find(|line| line.contains("hi there"));
     assert_eq!(passed_on.expect("it is passed on"), "1 127.0.0.1: hi there");
+    assert!(server.signal("-TERM").success());
+    assert_eq!(lines.collect::<Vec<_>>(), ["", "0", ""]);
 }
 
 /// The relay in front of a server of ours. What the rows say about bytes and connections is true through it too. The
