@@ -194,24 +194,25 @@ impl HttpServer {
         address: impl ToSocketAddrs,
         tls: Option<&Acceptor>,
     ) -> io::Result<Self> {
-        let mut bound = false;
+        let mut bound = Vec::new();
         let unresolved = |error: io::Error| {
             let text = format!("cannot resolve the address to listen on, HOST:PORT: {error}");
             io::Error::new(error.kind(), text)
         };
         for address in address.to_socket_addrs().map_err(unresolved)? {
+            // A resolver may name an address twice, for example if a hosts file does.
+            if address.port() != 0 && bound.contains(&address) {
+                continue;
+            }
             let socket = Socket::bind(address, self.settings.share_port)?;
             self = self.on(socket, tls.cloned());
-            bound = true;
+            bound.push(address);
         }
-        if bound {
-            Ok(self)
-        } else {
-            Err(io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                "the name to listen on resolves to no address",
-            ))
+        if bound.is_empty() {
+            let text = "the name to listen on resolves to no address";
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
         }
+        Ok(self)
     }
 
     /// Listens on a socket that is listening already, for example one passed by the service manager.
