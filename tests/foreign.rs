@@ -301,6 +301,18 @@ fn a_port_that_is_taken_is_an_error() {
     assert!(told.contains("AddrInUse"), "{told}");
 }
 
+/// A server that gets no descriptors for its workers ends with an error, and not by a panic.
+#[test]
+fn no_descriptors_for_the_workers() {
+    let limited = "ulimit -n 40; exec \"$0\" --workers 12";
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(limited).arg(example("workload"));
+    let ended = shell.output().expect("the example runs");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(told.contains("Error: "), "{told}");
+}
+
 // Servers.
 
 /// Runs workload with flags that end it.

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -48,23 +49,26 @@ impl Running {
             nodelay: settings.nodelay,
             patience: options.timeouts.patience(),
         };
-        let (prepared, failure) = match prepare(bindings, &settings, tcp) {
-            Ok(prepared) => (prepared, None),
+        let common = Common::new(factory, options, tcp, &settings);
+        let alive = TaskTracker::new();
+        alive.close();
+        let started = prepare(bindings, &settings, tcp)
+            .and_then(|prepared| start_workers(prepared, &common, &alive));
+        let (started, failure) = match started {
+            Ok(started) => (started, None),
             Err(error) => {
                 if let Some(mut notify) = notify.take() {
                     notify.not_listening(&error);
                 }
-                (Prepared::default(), Some(error))
+                (Started::default(), Some(error))
             }
         };
-        let Prepared {
+        let Started {
             addresses,
             files,
-            shares,
-        } = prepared;
-        let common = Common::new(factory, options, tcp, &settings);
-        let alive = TaskTracker::new();
-        let (arbiters, workers) = start_workers(shares, &common, &alive);
+            arbiters,
+            workers,
+        } = started;
         let (end, ended) = oneshot::channel();
         let signals = (settings.signals && failure.is_none()).then(Signals::watch);
         let ceiling = common.ceiling;
@@ -116,26 +120,42 @@ impl Future for Running {
     }
 }
 
+/// What runs. Nothing, if the server could not start.
+#[derive(Default)]
+struct Started {
+    addresses: Vec<SocketAddr>,
+    files: Vec<SocketFile>,
+    arbiters: Vec<Arbiter>,
+    workers: Vec<Addr<Worker>>,
+}
+
 /// Starts a worker for each list of sockets, each on its own arbiter. The tracker is done when the last one has ended.
-fn start_workers(
-    shares: Vec<Vec<Share>>,
-    common: &Common,
-    alive: &TaskTracker,
-) -> (Vec<Arbiter>, Vec<Addr<Worker>>) {
-    alive.close();
-    let start = |listeners| {
-        let arbiter = Arbiter::new();
+fn start_workers(prepared: Prepared, common: &Common, alive: &TaskTracker) -> io::Result<Started> {
+    let mut started = Started {
+        addresses: prepared.addresses,
+        files: prepared.files,
+        ..Started::default()
+    };
+    for listeners in prepared.shares {
+        // It panics if it gets no thread, or no descriptors.
+        let Ok(arbiter) = catch_unwind(Arbiter::new) else {
+            for arbiter in started.arbiters {
+                arbiter.stop();
+            }
+            let text = "cannot start a worker: threads or descriptors have run out";
+            return Err(io::Error::other(text));
+        };
         let (common, life) = (common.clone(), alive.token());
         let worker = Worker::start_in_arbiter(&arbiter.handle(), move |_| {
             Worker::new(listeners, common, life)
         });
-        (arbiter, worker)
-    };
-    shares.into_iter().map(start).unzip()
+        started.arbiters.push(arbiter);
+        started.workers.push(worker);
+    }
+    Ok(started)
 }
 
 /// The listening sockets of a server.
-#[derive(Default)]
 struct Prepared {
     addresses: Vec<SocketAddr>,
     files: Vec<SocketFile>,
