@@ -50,7 +50,7 @@ pub(super) struct Client {
     ended: Rc<Cell<usize>>,
     begun: u64,
     /// Whether a request was sent that the socket has not taken completely.
-    unasked: bool,
+    untaken: bool,
     /// Whether a response was delivered completely, and its exchange has not ended.
     delivered: bool,
     /// How many requests went out over the current connection.
@@ -76,7 +76,7 @@ impl Client {
             sent: 0,
             ended: Rc::default(),
             begun: 0,
-            unasked: false,
+            untaken: false,
             delivered: false,
             carried: 0,
             unanswered: None,

@@ -269,7 +269,7 @@ impl Client {
         } else {
             flight.request = Sending::Done;
             flight.ends_at = Some(link.outbound.buffer.total_when_empty());
-            self.unasked = true;
+            self.untaken = true;
         }
         link.weigh();
     }
@@ -309,14 +309,14 @@ impl Client {
             flight.request = Sending::Done;
             flight.ends_at = heard.then(|| link.outbound.buffer.total_when_empty());
         }
-        self.unasked = true;
+        self.untaken = true;
         link.weigh();
         Ok(())
     }
 
     /// The socket took all output: from now on the response deadline runs.
     pub(in crate::session) fn flushed(&mut self, link: &Link) {
-        if !std::mem::take(&mut self.unasked) {
+        if !std::mem::take(&mut self.untaken) {
             return;
         }
         let taken = link.outbound.buffer.total();

@@ -47,7 +47,7 @@ fn cost(piece: &Bytes) -> usize {
 
 impl State {
     /// Records how much waits now.
-    fn wait_for(&mut self, waiting: usize) {
+    fn set_waiting(&mut self, waiting: usize) {
         self.waiting = waiting;
         self.keeping.hold(waiting);
     }
@@ -56,7 +56,7 @@ impl State {
     /// the lock.
     pub(super) fn take(&mut self) -> Option<(Bytes, Option<MuteGuard>)> {
         let piece = self.pieces.pop_front()?;
-        self.wait_for(self.waiting - cost(&piece));
+        self.set_waiting(self.waiting - cost(&piece));
         let hold = self.hold.take_if(|_| self.pieces.is_empty());
         Some((piece, hold))
     }
@@ -70,7 +70,7 @@ impl State {
     pub(super) fn drop_rest(&mut self) -> Option<MuteGuard> {
         self.unwanted = true;
         self.pieces.clear();
-        self.wait_for(0);
+        self.set_waiting(0);
         self.hold.take()
     }
 }
@@ -157,7 +157,7 @@ impl Feed {
             }
             let cost = cost(&data);
             state.pieces.push_back(data);
-            state.wait_for(state.waiting + cost);
+            state.set_waiting(state.waiting + cost);
             if state.waiting > self.mark && state.hold.is_none() {
                 state.hold = Some(session.hold());
             }
