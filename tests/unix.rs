@@ -2,13 +2,15 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixListener;
+use std::rc::Rc;
 use std::sync::Barrier;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
-use common::{Peer, Recorder, eventually, socket_path};
+use common::{GET, HI, Peer, Recorder, eventually, ok, socket_path};
 use http_actors::message::{Apply, Dispose, Drain, LocalAddrs};
 use http_actors::{
     HttpHandler, HttpRequest, HttpServer, HttpSession, Origin, Payload, Route, SessionContext,
@@ -230,6 +232,63 @@ async fn a_full_backlog() {
     server.until("GET / HTTP/1.1\r\n").await;
     server.send("HTTP/1.1 204 None\r\n\r\n").await;
     heard.expect(&["apply 204 []"]).await;
+}
+
+/// Unlike TCP, a Unix socket of Linux tells a peer that has closed it from one that only sends no more.
+#[cfg(target_os = "linux")]
+#[actix::test]
+async fn who_has_closed_the_socket_waits_for_no_answer() {
+    let gone = "cancelled PeerReset Waiting";
+    let responder = Rc::new(RefCell::new(None));
+    let keep = |muted: bool| {
+        let kept = responder.clone();
+        move |_: Payload, session: &mut SessionContext| {
+            let responder = session.responder();
+            kept.replace(Some((muted.then(|| responder.hold()), responder)));
+        }
+    };
+    let open = |muted| {
+        let (near, far) = UnixStream::pair().expect("a pair");
+        let (_session, heard) = common::accept(near, SessionOptions::default(), keep(muted));
+        (Peer::new(far), heard)
+    };
+
+    let (mut peer, mut heard) = open(false);
+    peer.send(GET).await;
+    heard.expect(&["apply GET / []"]).await;
+    drop(peer);
+    assert_eq!(heard.rest().await, [gone]);
+
+    // The request and the close may be read at once.
+    let (mut peer, mut heard) = open(false);
+    peer.send(GET).await;
+    drop(peer);
+    assert_eq!(heard.rest().await, ["apply GET / []", gone]);
+
+    // What was sent before the close is delivered.
+    let (mut peer, mut heard) = open(true);
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
+    peer.send(request).await;
+    heard.expect(&["apply POST / stream 100000"]).await;
+    peer.send(vec![b'x'; 100_000]).await;
+    drop(peer);
+    heard.expect(&["half_closed"]).await;
+    let (mute, kept) = responder.take().expect("a request");
+    drop(mute);
+    let told = heard.rest().await;
+    let chunks = told.iter().filter_map(|told| told.strip_prefix("chunk "));
+    assert_eq!(chunks.map(str::len).sum::<usize>(), 100_000);
+    assert_eq!(told[told.len() - 2..], ["finished", gone]);
+    drop(kept);
+
+    let (mut peer, mut heard) = open(false);
+    peer.send(GET).await;
+    peer.close().await;
+    heard.expect(&["apply GET / []", "half_closed"]).await;
+    let (_, kept) = responder.take().expect("a request");
+    kept.respond(ok("hi"));
+    assert_eq!(peer.rest().await, HI);
+    assert_eq!(heard.rest().await, ["completed 200 in 0 out 2"]);
 }
 
 /// X10: a peer that goes is noticed while nothing is read.

@@ -43,7 +43,7 @@ pub enum CancelCause {
     #[error("the peer closed its sending side, and `HalfClose` gave it no more time")]
     PeerHalfClosed,
     /// The peer reset the connection, a write to it failed, or its system answered nothing for
-    /// [`Timeouts::unreachable`](crate::Timeouts::unreachable).
+    /// [`Timeouts::unreachable`](crate::Timeouts::unreachable). Over a Unix socket of Linux also: the peer closed it.
     #[error("the peer left: it reset the connection, does not answer, or a write to it failed")]
     PeerReset,
     /// One of our own clocks ran out.

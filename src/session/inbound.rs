@@ -68,6 +68,8 @@ pub(crate) enum Rest {
     /// More may come before the end.
     Unread,
     Read,
+    /// It was, and the peer is known to read nothing either.
+    Gone,
 }
 
 /// The connection broke.

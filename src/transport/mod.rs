@@ -49,6 +49,11 @@ pub(crate) trait Read: AsyncRead + Send + Unpin {
     fn poll_hangup(&mut self, _: &mut Context<'_>) -> Poll<Hangup> {
         Poll::Pending
     }
+
+    /// Whether the peer that sends no more does not read either, as far as the transport knows.
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
 /// How a peer disconnects.

@@ -224,6 +224,10 @@ impl Read for TapRead {
         }
         Poll::Ready(hangup)
     }
+
+    fn is_gone(&self) -> bool {
+        self.0.is_gone()
+    }
 }
 
 struct TapWrite(WriteHalf, Tapping);

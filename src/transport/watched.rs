@@ -28,6 +28,11 @@ struct Watch<H> {
 /// The common interface of TCP and Unix read halves.
 pub(crate) trait Half: AsyncRead + Send + Sync + Unpin + 'static {
     fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send;
+
+    /// Whether the peer has closed both directions, if the kernel tells that from a half-close.
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
 impl Half for tcp::OwnedReadHalf {
@@ -39,6 +44,23 @@ impl Half for tcp::OwnedReadHalf {
 impl Half for unix::OwnedReadHalf {
     async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         self.ready(interest).await
+    }
+
+    /// Linux sets `POLLHUP` when both directions are closed. Other systems do at a half-close.
+    #[cfg(target_os = "linux")]
+    fn is_gone(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+        let stream: &tokio::net::UnixStream = self.as_ref();
+        let mut asked = [PollFd::new(stream, PollFlags::empty())];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        poll(&mut asked, Some(&at_once)).is_ok_and(|_| {
+            let [told] = &asked;
+            told.revents().contains(PollFlags::HUP)
+        })
     }
 }
 
@@ -103,6 +125,10 @@ impl<H: Half> Read for Watched<H> {
         self.half();
         self.half_closed = true;
         Poll::Ready(hangup)
+    }
+
+    fn is_gone(&self) -> bool {
+        self.half.as_ref().is_some_and(Half::is_gone)
     }
 }
 

@@ -154,11 +154,16 @@ impl PayloadBuilder {
         }
         self.state = State::Eof;
         let line = self.begun_line(false, &self.tail);
+        let rest = if self.read.is_gone() {
+            Rest::Gone
+        } else {
+            Rest::Read
+        };
         match self.decoder.eof(self.tail.len()) {
-            Ok(None) => self.session.do_send(HalfClosed(self.epoch, Rest::Read)),
+            Ok(None) => self.session.do_send(HalfClosed(self.epoch, rest)),
             Ok(Some(Item::End(trailers))) => {
                 self.session.do_send(Finish(self.epoch, trailers));
-                self.session.do_send(HalfClosed(self.epoch, Rest::Read));
+                self.session.do_send(HalfClosed(self.epoch, rest));
             }
             Ok(Some(Item::Head(..) | Item::Data(_))) => {
                 let fault = Fault::Wire(WireError::Truncated);
@@ -167,7 +172,7 @@ impl PayloadBuilder {
             Err(error) => {
                 let fault = Fault::Wire(error);
                 self.session.do_send(Failed(self.epoch, fault, line));
-                self.session.do_send(HalfClosed(self.epoch, Rest::Read));
+                self.session.do_send(HalfClosed(self.epoch, rest));
             }
         }
     }

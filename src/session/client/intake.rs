@@ -215,7 +215,7 @@ impl Client {
                 self.connection.state = State::HalfClosed;
             }
             Rest::Unread => {}
-            Rest::Read => {
+            Rest::Read | Rest::Gone => {
                 let broken = self.connection.broken();
                 link.over = Some(broken.unwrap_or(io::ErrorKind::UnexpectedEof));
             }

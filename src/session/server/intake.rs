@@ -143,7 +143,7 @@ impl Server {
 
     /// The queue is empty. If nothing more will come, the connection ends.
     fn when_drained(&self, link: &mut Link) -> Intake {
-        if self.half_closed == Some(Rest::Read) && !self.is_engaged() {
+        if self.half_closed >= Some(Rest::Read) && !self.is_engaged() {
             link.close(CloseReason::PeerClosed);
         }
         Intake::Wait
@@ -208,6 +208,9 @@ impl Server {
 
     /// The peer sends no more (P130).
     pub(in crate::session) fn half_closed(&mut self, link: &mut Link, rest: Rest) {
+        if rest == Rest::Gone && (self.is_engaged() || !link.inbox.is_empty()) {
+            return self.broken(link);
+        }
         let known = self.half_closed.is_some();
         self.half_closed = self.half_closed.max(Some(rest));
         if !known && self.current().is_some() && link.is_open() {

@@ -109,6 +109,10 @@ impl Read for TlsRead {
     fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<Hangup> {
         lock(&self.0).get_mut().0.read.poll_hangup(cx)
     }
+
+    fn is_gone(&self) -> bool {
+        lock(&self.0).get_ref().0.read.is_gone()
+    }
 }
 
 struct TlsWrite(Shared);
