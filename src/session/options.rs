@@ -278,7 +278,7 @@ pub struct Buffers {
     /// Messages received and not yet delivered: 32, so that a pipeline of 16 is not cut in two.
     pub inbound_messages: usize,
     /// Output waiting for the socket above which senders wait: 72 KiB, which is 64 KiB of body with its head and
-    /// framing. While a socket takes all of that at once, four times as much may wait, up to half of `hard_cap`.
+    /// framing. While a socket takes all of that at once, six times as much may wait, up to half of `hard_cap`.
     pub high_water: usize,
     /// Output waiting for the socket at which senders go on: 16 KiB.
     pub low_water: usize,
