@@ -165,10 +165,12 @@ pub mod upgrade {
     //! A connection that no longer speaks HTTP: after 101 Switching Protocols, or a 2xx to CONNECT.
     //!
     //! A server hands its connection over by [`Responder::hand_off`](crate::Responder::hand_off) or
-    //! [`SessionContext::hand_off`](crate::SessionContext::hand_off), a client by the message
+    //! [`SessionContext::hand_off`](crate::SessionContext::hand_off). A client gets one by
+    //! [`HttpClient::upgrade`](crate::HttpClient::upgrade), and a session of your own by the message
     //! [`HandOff`](crate::message::HandOff). An [`Upgraded`] is `AsyncRead + AsyncWrite`, for any implementation of
     //! what comes after HTTP, such as WebSocket.
 
+    pub use crate::client::Answered;
     pub use crate::session::{NotUpgraded, Upgrade, Upgraded};
 }
 

@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, AsyncContext as _, Context, Handler, Message, Recipient};
-use common::{Heard, Peer, Pipe, Recorder, Served, serve, taken, tcp_pair};
+use common::{Heard, Peer, Pipe, Recorder, Served, answer_with, serve, taken, tcp_pair};
 use http_actors::error::{FailureReason, RefusedReason, UseError};
 use http_actors::message::{Apply, Cancel, Dispose, HandOff};
-use http_actors::upgrade::{NotUpgraded, Upgrade, Upgraded};
+use http_actors::upgrade::{Answered, NotUpgraded, Upgrade, Upgraded};
 use http_actors::{
-    HttpHandler, HttpServer, HttpSession, Method, Origin, Payload, Responder, SessionContext,
-    SessionOptions, StatusCode,
+    ClientBuilder, ClientError, HttpClient, HttpHandler, HttpServer, HttpSession, Incoming, Method,
+    Origin, Payload, Proxy, Responder, Route, SessionContext, SessionOptions, StatusCode, Timeouts,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -615,4 +616,498 @@ async fn a_reset_before_the_hand_over_is_for_the_taker() {
         heard.rest().await.last().expect("an end"),
         "completed 101 in 0 out 0"
     );
+}
+
+/// A server that the test controls, for an `HttpClient`.
+struct Far {
+    listener: TcpListener,
+    url: String,
+}
+
+impl Far {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        Self { listener, url }
+    }
+
+    async fn accept(&self) -> Peer<TcpStream> {
+        let accepted = timeout(common::PATIENCE, self.listener.accept()).await;
+        Peer::new(accepted.expect("in time").expect("accepted").0)
+    }
+
+    /// Accepts a connection, and answers the first request on it.
+    async fn answer(&self, answer: &str) -> Peer<TcpStream> {
+        let mut peer = self.accept().await;
+        answer_with(&mut peer, answer).await;
+        peer
+    }
+
+    fn get(&self) -> Payload {
+        Payload::get(format!("{}/chat", self.url)).expect("a url")
+    }
+
+    fn offer(&self) -> Payload {
+        self.get().header("Upgrade", "echo")
+    }
+}
+
+fn switched(answered: Result<Answered, ClientError>) -> (Payload, Upgraded) {
+    match answered {
+        Ok(Answered::Switched(head, io)) => (head, io),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn declined(answered: Result<Answered, ClientError>) -> (Payload, Incoming) {
+    match answered {
+        Ok(Answered::Declined(head, body)) => (head, body),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn why(answered: Result<Answered, ClientError>) -> (String, ClientError) {
+    let error = answered.expect_err("no answer");
+    (format!("{:?}", error.kind()), error)
+}
+
+const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+/// The head of the switch, and the connection with what came behind it, which outlives its client.
+#[actix::test]
+async fn an_http_client_switches() {
+    let far = Far::new().await;
+    let hints = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    let head = SWITCHED.replace("\r\n\r\n", "\r\nX-Key: a\r\n\r\n");
+    for answer in [format!("{head}data"), format!("{hints}{head}data")] {
+        let client = HttpClient::new();
+        let served = async {
+            let mut peer = far.accept().await;
+            let asked = peer.until("\r\n\r\n").await;
+            peer.send(&answer).await;
+            (peer, asked)
+        };
+        let (answered, (mut peer, asked)) = tokio::join!(client.upgrade(far.offer()), served);
+        let (head, mut io) = switched(answered);
+        drop(client);
+        assert_eq!(head.status(), Some(StatusCode::SWITCHING_PROTOCOLS));
+        assert_eq!(head.headers().text("X-Key"), Some("a"));
+        assert!(asked.ends_with("Upgrade: echo\r\nConnection: upgrade\r\n\r\n"));
+        assert_eq!(read(&mut io, 4).await, "data");
+        io.write_all(b"back").await.expect("open");
+        peer.expect("back").await;
+        drop(io);
+        assert_eq!(peer.rest().await, "");
+    }
+}
+
+/// Whatever declines comes whole, and its connection closes. A redirect is not followed.
+#[actix::test]
+async fn an_http_client_is_declined() {
+    let far = Far::new().await;
+    let client = HttpClient::builder()
+        .redirects(5)
+        .connections_per_origin(1)
+        .build();
+    let long = "x".repeat(20_000);
+    let rows = [
+        (Method::GET, 200, "Content-Length: 2\r\n\r\nno", "no"),
+        (
+            Method::GET,
+            426,
+            "Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
+            "no",
+        ),
+        (
+            Method::GET,
+            302,
+            "Location: /other\r\nContent-Length: 0\r\n\r\n",
+            "",
+        ),
+        (Method::GET, 204, "\r\n", ""),
+        (Method::HEAD, 200, "Content-Length: 90\r\n\r\n", ""),
+        (
+            Method::GET,
+            403,
+            &format!("Content-Length: 20000\r\n\r\n{long}"),
+            &long,
+        ),
+        (Method::POST, 400, "Content-Length: 1\r\n\r\n!", "!"),
+    ];
+    for (method, status, rest, expected) in rows {
+        let url = format!("{}/chat", far.url).parse().expect("a url");
+        let offer = Payload::request(method, url).header("Upgrade", "echo");
+        let answer = format!("HTTP/1.1 {status} No\r\n{rest}");
+        let (answered, mut peer) = tokio::join!(client.upgrade(offer), far.answer(&answer));
+        let (head, mut body) = declined(answered);
+        assert_eq!(head.status().expect("a response").as_u16(), status);
+        assert_eq!(body.bytes(1 << 20).await.expect("whole"), expected);
+        assert_eq!(peer.rest().await, "", "{status}");
+    }
+}
+
+/// A body that is not read holds the server, and the place of its connection; one that is dropped gives both up.
+#[actix::test]
+async fn a_declined_offer_is_read_slowly() {
+    const LENGTH: usize = 32 << 20;
+    let far = Far::new().await;
+    let client = HttpClient::builder().connections_per_origin(1).build();
+    for read in [LENGTH, 1] {
+        let answer = format!("HTTP/1.1 403 No\r\nContent-Length: {LENGTH}\r\n\r\n");
+        let (answered, peer) = tokio::join!(client.upgrade(far.offer()), far.answer(&answer));
+        let (_, mut body) = declined(answered);
+        let mut io = peer.io;
+        let sending = actix::spawn(async move {
+            let sent = io.write_all(&vec![b'x'; LENGTH]).await;
+            // Until the client closes: nothing more is sent on this connection.
+            let _ = io.read(&mut [0; 1]).await;
+            sent.is_ok()
+        });
+        let mut next = Box::pin(client.request(far.get()));
+        assert!(futures_util::poll!(&mut next).is_pending());
+        let mut whole = 0;
+        while whole < read {
+            whole += body.next().await.expect("more").expect("sent").len();
+        }
+        assert!(futures_util::poll!(&mut next).is_pending() || read == LENGTH);
+        assert!(!sending.is_finished());
+        drop(body);
+        let (answered, _peer) = tokio::join!(next, far.answer(HI));
+        assert_eq!(answered.expect("a place").body_bytes(), "hi");
+        assert_eq!(sending.await.expect("no panic"), read == LENGTH);
+    }
+}
+
+/// A switch to what was not offered is an error, and so is every other end. Nothing is sent again, and the error says
+/// what may be.
+#[actix::test]
+async fn an_http_client_gets_no_answer() {
+    let unsolicited = "Failed(Protocol(UnsolicitedUpgrade))";
+    let rows = [
+        ("", "Failed(ConnectionClosed(UnexpectedEof))", true),
+        ("HTTP/1.1 101", "Failed(Protocol(Truncated))", false),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n",
+            unsolicited,
+            false,
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\n\r\ndata",
+            unsolicited,
+            false,
+        ),
+    ];
+    for (answer, expected, again) in rows {
+        let far = Far::new().await;
+        let client = HttpClient::new();
+        let served = async {
+            let mut peer = far.answer(answer).await;
+            peer.close().await;
+            peer.rest().await
+        };
+        let (answered, rest) = tokio::join!(client.upgrade(far.offer()), served);
+        let (kind, error) = why(answered);
+        assert_eq!((kind.as_str(), rest.as_str()), (expected, ""));
+        assert_eq!(error.is_retry_safe(), again, "{answer}");
+        assert!(
+            error.into_payload().is_some(),
+            "{answer}: it was not answered"
+        );
+    }
+}
+
+/// What cannot be an offer comes back, and nothing is sent.
+#[actix::test]
+async fn what_an_http_client_cannot_offer() {
+    let client = HttpClient::new();
+    let get = || Payload::get("http://127.0.0.1:1/").expect("a url");
+    let rows = [
+        (get(), "NoUpgrade"),
+        (get().header("Upgrade", "echo").body("x"), "BodyNotAllowed"),
+        (get().header("Upgrade", "echo").chunked(), "BodyNotAllowed"),
+        (offer(), "NotAbsolute"),
+        (switch(), "WrongKind"),
+        (get().header("Upgrade", "a\nb"), "InvalidValue"),
+        (connect("far.test:443"), "NoProxy"),
+        (connect("/path"), "InvalidUrl"),
+    ];
+    for (payload, expected) in rows {
+        let (kind, error) = why(client.upgrade(payload).await);
+        assert_eq!(kind, format!("Unusable({expected})"));
+        assert!(error.is_retry_safe() && error.into_payload().is_some());
+    }
+    let (kind, error) = why(client.upgrade(get().header("Upgrade", "echo")).await);
+    assert_eq!(kind, "Failed(ConnectFailed(ConnectionRefused))");
+    assert!(error.is_connect() && error.is_retry_safe());
+    let arbiter = Arbiter::new();
+    let client = HttpClient::on(arbiter.handle());
+    arbiter.stop();
+    arbiter.join().expect("no panic");
+    let (kind, error) = why(client.upgrade(get().header("Upgrade", "echo")).await);
+    assert_eq!(kind, "Refused(Closing)");
+    assert!(error.is_retry_safe() && error.into_payload().is_some());
+}
+
+/// A server that switches before it has read the offer may take the rest of it for the new protocol.
+#[actix::test]
+async fn a_switch_that_comes_too_early() {
+    let (sender, mut opened) = tokio::sync::mpsc::unbounded_channel();
+    let route = Route::through(move |_origin| {
+        let (near, far) = tokio::io::duplex(16);
+        sender.send(far).expect("the test listens");
+        async { Ok(near) }
+    });
+    let client = HttpClient::builder().route(route).build();
+    let offer = Payload::get("http://a/chat").expect("a url");
+    let served = async {
+        let mut peer = Peer::new(opened.recv().await.expect("opened"));
+        peer.send(SWITCHED).await;
+        peer
+    };
+    let offer = client.upgrade(offer.header("Upgrade", "echo"));
+    let (answered, _peer) = tokio::join!(offer, served);
+    let (kind, error) = why(answered);
+    assert_eq!(kind, "Failed(ConnectionClosed(ConnectionAborted))");
+    assert!(!error.is_retry_safe());
+}
+
+/// An offer has a connection of its own: the idle ones of the pool may be stale, and stay where they are.
+#[actix::test]
+async fn an_offer_leaves_the_pool_alone() {
+    let far = Far::new().await;
+    let client = HttpClient::new();
+    let (answered, mut pooled) = tokio::join!(client.request(far.get()), far.answer(HI));
+    answered.expect("an answer");
+    let (answered, _peer) = tokio::join!(client.upgrade(far.offer()), far.answer(SWITCHED));
+    let (_, _io) = switched(answered);
+    let no = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n";
+    let (answered, _peer) = tokio::join!(client.upgrade(far.offer()), far.answer(no));
+    drop(declined(answered));
+    let again = answer_with(&mut pooled, HI);
+    let (answered, ()) = tokio::join!(client.request(far.get()), again);
+    answered.expect("an answer over the same connection");
+    pooled.close().await;
+    let (answered, _peer) = tokio::join!(client.upgrade(far.offer()), far.answer(SWITCHED));
+    switched(answered);
+}
+
+/// An offer takes a place among the connections of its origin while it is undecided, and none afterwards.
+#[actix::test]
+async fn an_offer_takes_a_place_until_it_is_decided() {
+    let far = Far::new().await;
+    let client = HttpClient::builder().connections_per_origin(1).build();
+    let mut offering = Box::pin(client.upgrade(far.offer()));
+    assert!(futures_util::poll!(&mut offering).is_pending());
+    let mut peer = far.accept().await;
+    peer.until("\r\n\r\n").await;
+    let mut next = Box::pin(client.request(far.get()));
+    assert!(futures_util::poll!(&mut next).is_pending());
+    peer.send(SWITCHED).await;
+    let (_, mut io) = switched(offering.await);
+    let (answered, _other) = tokio::join!(next, far.answer(HI));
+    answered.expect("a place");
+    io.write_all(b"still here").await.expect("open");
+    peer.expect("still here").await;
+}
+
+/// An offer that is dropped, wherever it is, closes its connection and gives its place back.
+#[actix::test]
+async fn an_offer_that_is_dropped() {
+    let far = Far::new().await;
+    let client = HttpClient::builder().connections_per_origin(1).build();
+    let head = "HTTP/1.1 403 No\r\nContent-Length: 20000\r\n\r\nabc";
+    for said in ["", "HTTP/1.1 103 Early Hints\r\n\r\n", SWITCHED, head] {
+        let mut offering = Box::pin(client.upgrade(far.offer()));
+        // One that waits for its turn, too.
+        let mut waiting = Box::pin(client.upgrade(far.offer()));
+        assert!(futures_util::poll!(&mut offering).is_pending());
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(waiting);
+        let mut peer = far.answer(said).await;
+        if said == SWITCHED || said == head {
+            // The answer is there, or is not: both are dropped.
+            common::eventually("the answer", async || {
+                futures_util::poll!(&mut offering).is_ready()
+            })
+            .await;
+        }
+        drop(offering);
+        assert_eq!(peer.rest().await, "", "{said}");
+        let (answered, mut peer) = tokio::join!(client.request(far.get()), far.answer(HI));
+        answered.expect("a place");
+        peer.close().await;
+        assert_eq!(peer.rest().await, "");
+    }
+    // Before anything of it was sent, and before there is a connection.
+    let mut offering = Box::pin(client.upgrade(far.offer()));
+    assert!(futures_util::poll!(&mut offering).is_pending());
+    drop(offering);
+    let served = async {
+        // The connection of the offer may have been accepted by the system.
+        let mut peer = far.accept().await;
+        while !peer.more().await {
+            peer = far.accept().await;
+        }
+        answer_with(&mut peer, HI).await;
+        peer
+    };
+    let (answered, _peer) = tokio::join!(client.request(far.get()), served);
+    answered.expect("a place");
+}
+
+/// Dropped in any turn between the offer and the switch: nobody has the connection, and the place is free.
+#[actix::test]
+async fn an_offer_that_is_dropped_in_any_turn() {
+    for turns in 0..16 {
+        let far = Far::new().await;
+        let client = HttpClient::builder().connections_per_origin(1).build();
+        let mut offering = Box::pin(client.upgrade(far.offer()));
+        assert!(futures_util::poll!(&mut offering).is_pending());
+        let mut peer = far.answer(SWITCHED).await;
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        let switched = futures_util::poll!(&mut offering);
+        drop((switched, offering));
+        assert_eq!(peer.rest().await, "", "{turns}");
+        let (answered, _peer) = tokio::join!(client.request(far.get()), far.answer(HI));
+        answered.expect("a place");
+    }
+}
+
+/// The time of a request covers an offer until it is answered, and nothing afterwards.
+#[actix::test]
+async fn the_time_of_an_offer() {
+    let time = Some(Duration::from_secs(30));
+    let response = Timeouts {
+        response: time,
+        ..Timeouts::for_client()
+    };
+    let exchange = Timeouts {
+        exchange: time,
+        ..Timeouts::for_client()
+    };
+    let builder = HttpClient::builder;
+    let rows: [(ClientBuilder, &str); 3] = [
+        (builder().timeout(time), "TimedOut"),
+        (
+            builder().timeouts(response),
+            "Cancelled(Deadline(Response))",
+        ),
+        (
+            builder().timeouts(exchange),
+            "Cancelled(Deadline(Exchange))",
+        ),
+    ];
+    for (client, expected) in rows {
+        let far = Far::new().await;
+        let client = client.build();
+        let served = async {
+            let mut peer = far.answer("").await;
+            tokio::time::pause();
+            let rest = peer.rest().await;
+            tokio::time::resume();
+            rest
+        };
+        let (answered, rest) = tokio::join!(client.upgrade(far.offer()), served);
+        let (kind, error) = why(answered);
+        assert_eq!((kind.as_str(), rest.as_str()), (expected, ""));
+        assert!(error.is_timeout() && error.is_retry_safe());
+        assert!(error.into_payload().is_some());
+        let (answered, mut peer) = tokio::join!(client.upgrade(far.offer()), far.answer(SWITCHED));
+        let (_, mut io) = switched(answered);
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::resume();
+        io.write_all(b"still here").await.expect("open");
+        peer.expect("still here").await;
+    }
+}
+
+/// Through a proxy an offer gets a tunnel, for plain `http` too. The proxy alone gets its credentials.
+#[actix::test]
+async fn an_offer_through_a_proxy() {
+    let far = Far::new().await;
+    let at = far.url.trim_start_matches("http://").to_owned();
+    let proxy = Proxy::http(&format!("u:p@{at}")).expect("a url");
+    let client = HttpClient::builder().proxy(proxy).build();
+    let there = || Payload::get("http://far.test/chat").expect("a url");
+    let served = async {
+        let mut peer = far.accept().await;
+        peer.expect(
+            "CONNECT far.test:80 HTTP/1.1\r\nHost: far.test:80\r\nProxy-Authorization: Basic dTpw\r\n\r\n",
+        )
+        .await;
+        peer.send("HTTP/1.1 200 OK\r\n\r\n").await;
+        peer.expect(ASKED.replace("Host: a", "Host: far.test"))
+            .await;
+        peer.send(format!("{SWITCHED}data")).await;
+        peer
+    };
+    let (answered, _peer) = tokio::join!(client.upgrade(there().header("Upgrade", "echo")), served);
+    let (_, mut io) = switched(answered);
+    assert_eq!(read(&mut io, 4).await, "data");
+    let no = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+    let offer = client.upgrade(there().header("Upgrade", "echo"));
+    let (answered, mut peer) = tokio::join!(offer, far.answer(no));
+    let (kind, error) = why(answered);
+    assert_eq!(kind, "Failed(NoTunnel(403))");
+    assert!(error.is_connect() && error.is_retry_safe());
+    assert_eq!(peer.rest().await, "");
+    // An ordinary request is still sent to the proxy, whole, and not over what was a tunnel.
+    let served = async {
+        let mut peer = far.accept().await;
+        let head = peer.until("\r\n\r\n").await;
+        assert!(head.starts_with("GET http://far.test/chat "), "{head}");
+        peer.send(HI).await;
+        peer
+    };
+    let (answered, _peer) = tokio::join!(client.request(there()), served);
+    answered.expect("an answer");
+}
+
+/// A CONNECT goes to the proxy, and becomes the tunnel. What fails comes back without the credentials.
+#[actix::test]
+async fn a_tunnel_of_an_http_client() {
+    let far = Far::new().await;
+    let at = far.url.trim_start_matches("http://").to_owned();
+    let proxy = Proxy::all(&format!("u:p@{at}")).expect("a url");
+    let client = HttpClient::builder()
+        .proxy(proxy.except("near.test"))
+        .build();
+    let asked = TUNNEL.replace("\r\n\r\n", "\r\nProxy-Authorization: Basic dTpw\r\n\r\n");
+    let served = async |answer: &str| {
+        let mut peer = far.accept().await;
+        peer.expect(&asked).await;
+        peer.send(answer).await;
+        peer
+    };
+    let tunnel = || client.upgrade(connect("far.test:443"));
+    let answer = served("HTTP/1.1 200 Yes\r\n\r\ndata");
+    let (answered, mut peer) = tokio::join!(tunnel(), answer);
+    let (head, mut io) = switched(answered);
+    assert_eq!(head.status(), Some(StatusCode::OK));
+    assert_eq!(read(&mut io, 4).await, "data");
+    io.write_all(b"back").await.expect("open");
+    peer.expect("back").await;
+    let answer = served("HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno");
+    let (answered, mut peer) = tokio::join!(tunnel(), answer);
+    let (head, mut body) = declined(answered);
+    let status = Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+    assert_eq!(head.status(), status);
+    assert_eq!(body.bytes(10).await.expect("whole"), "no");
+    assert_eq!(peer.rest().await, "", "it is no connection to the server");
+    let (answered, peer) = tokio::join!(tunnel(), async {
+        let mut peer = served("").await;
+        peer.close().await;
+        peer
+    });
+    drop(peer);
+    let (kind, error) = why(answered);
+    assert_eq!(kind, "Failed(ConnectionClosed(UnexpectedEof))");
+    assert!(!error.is_retry_safe(), "a tunnel may have been made");
+    let back = error.into_payload().expect("it was not answered");
+    assert!(back.headers().get("Proxy-Authorization").is_none());
+    let (kind, _) = why(client.upgrade(connect("near.test:443")).await);
+    assert_eq!(kind, "Unusable(NoProxy)");
 }

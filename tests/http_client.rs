@@ -1264,6 +1264,7 @@ fn clients_and_their_futures_go_anywhere() {
         anywhere(client);
         movable(client.request(request.clone()));
         movable(client.stream(request.clone()));
+        movable(client.upgrade(request.clone()));
         movable(client.upload(request.clone(), body));
         movable(client.upload_from(request, stream::empty::<Piece>));
     }

@@ -13,10 +13,12 @@ use common::{Peer, answer_with};
 use http_actors::error::{FailureReason, TlsError};
 use http_actors::message::Dispose;
 use http_actors::test_util::Tape;
+use http_actors::upgrade::Answered;
 use http_actors::{
     ClientBuilder, ClientErrorKind, HttpClient, HttpHandler, HttpServer, HttpSession, Method,
     Payload, Proxy, Running, SessionContext, SessionOptions, StatusCode, Timeouts,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
@@ -26,6 +28,17 @@ struct Say;
 impl HttpHandler for Say {
     fn apply(&mut self, request: Payload, session: &mut SessionContext) {
         assert!(request.headers().get("Proxy-Authorization").is_none());
+        if request.headers().text("Upgrade") == Some("echo") {
+            let switch = Payload::response(StatusCode::SWITCHING_PROTOCOLS);
+            let switch = session.hand_off(switch.header("Upgrade", "echo"));
+            let switch = switch.expect("offered");
+            actix::spawn(async move {
+                let (mut read, mut write) = tokio::io::split(switch.await.expect("switched"));
+                // The client may break off.
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+            });
+            return;
+        }
         if request.path() == "/away" {
             let away = Payload::response(StatusCode::FOUND).header("Location", "http://far.test/");
             return session.respond(away);
@@ -148,6 +161,43 @@ async fn requests_go_through_a_tunnel() {
         running.handle().do_send(Dispose);
         running.await.expect("a good end");
     }
+}
+
+/// An offer goes the same way: through a tunnel of its own, with TLS to the server. A CONNECT is the tunnel alone.
+#[actix::test]
+async fn an_offer_goes_through_a_tunnel() {
+    let served = serve(&Authority::new());
+    let first = served.client.request(get("https://far.test/1")).await;
+    first.expect("an answer");
+    let connect = "far.test:443".parse().expect("an authority");
+    for offer in [
+        get("https://far.test/").header("Upgrade", "echo"),
+        Payload::request(Method::CONNECT, connect),
+    ] {
+        let tunnel = *offer.method() == Method::CONNECT;
+        let answered = served.client.upgrade(offer).await.expect("an answer");
+        let Answered::Switched(head, mut io) = answered else {
+            panic!("{answered:?}")
+        };
+        if tunnel {
+            assert_eq!(head.status(), Some(StatusCode::OK));
+            continue;
+        }
+        assert_eq!(head.headers().text("Upgrade"), Some("echo"));
+        io.write_all(b"to and fro").await.expect("open");
+        io.flush().await.expect("open");
+        let mut back = [0; 10];
+        io.read_exact(&mut back).await.expect("echoed");
+        assert_eq!(&back, b"to and fro");
+    }
+    let declined = get("https://far.test/2").header("Upgrade", "chat");
+    let declined = served.client.upgrade(declined).await.expect("an answer");
+    let Answered::Declined(_, mut body) = declined else {
+        panic!("{declined:?}")
+    };
+    assert_eq!(body.bytes(100).await.expect("whole"), "/2 TLSv1.3");
+    let asked = served.asked.lock().expect("no panic").clone();
+    assert_eq!(asked, ["far.test:443 Basic dXNlcjpwdw=="; 4]);
 }
 
 /// The name is verified behind the tunnel, and a server that shows another is sent nothing.

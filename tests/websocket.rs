@@ -1,5 +1,5 @@
-//! The chat of `examples/websocket.rs`, with client sessions that hand their connections over too: the same interface
-//! at both ends of a WebSocket.
+//! The chat of `examples/websocket.rs`, with clients whose connections are handed over too: the same interface at both
+//! ends of a WebSocket.
 
 #[path = "../examples/websocket.rs"]
 #[allow(dead_code, reason = "it has a `main` of its own")]
@@ -10,14 +10,15 @@ use std::time::Duration;
 use actix::Addr;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http_actors::message::{Apply, HandOff};
-use http_actors::upgrade::{NotUpgraded, Upgraded};
+use http_actors::upgrade::{Answered, NotUpgraded, Upgraded};
 use http_actors::{
-    HandlerFactory, HttpHandler, HttpServer, HttpSession, Origin, Payload, Running, SessionContext,
-    SessionOptions, StatusCode,
+    HandlerFactory, HttpClient, HttpHandler, HttpServer, HttpSession, Origin, Payload, Running,
+    SessionContext, SessionOptions, StatusCode,
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role};
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -57,10 +58,17 @@ fn offer(key: &str) -> Payload {
 }
 
 async fn open(server: &Running) -> Socket {
-    let (session, _heard) = client(server);
-    let io = session.send(HandOff(offer(&generate_key()))).await;
-    let io = io.expect("alive").expect("switched");
-    WebSocketStream::from_raw_socket(io, Role::Client, None).await
+    let url = format!("http://{}/chat", server.addresses()[0]);
+    let key = generate_key();
+    let offer = offer(&key).with_uri(url.parse().expect("a URL"));
+    match HttpClient::new().upgrade(offer).await {
+        Ok(Answered::Switched(head, io)) => {
+            let accepted = head.headers().text("Sec-WebSocket-Accept");
+            assert_eq!(accepted, Some(&*derive_accept_key(key.as_bytes())));
+            WebSocketStream::from_raw_socket(io, Role::Client, None).await
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn line<T: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<T>) -> String {

@@ -16,7 +16,7 @@ use crate::error::{BodyError, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::session::{
     Ask, Asker, BodySender, Cancel, Cancelled, Exchange, Failure, Feed, HttpHandler, HttpSession,
-    Incoming, SessionContext,
+    Incoming, Offer, SessionContext, Upgrade,
 };
 
 /// A response: complete, or with a body that is still arriving.
@@ -40,30 +40,56 @@ impl Reply {
 pub(super) fn ask(
     session: Arc<Addr<HttpSession>>,
     lease: Lease,
-    mut request: Payload,
+    request: Payload,
     writer: Option<oneshot::Sender<BodySender>>,
     alarm: &mut Alarm,
 ) -> Pending<'_> {
+    let (ask, pending) = converse(session, lease, request, writer, alarm);
+    pending.session.do_send(ask);
+    pending
+}
+
+/// Sends an offer to change the protocol, as [`ask`] sends a request. If the response is the switch, the connection
+/// follows.
+pub(super) fn offer(
+    session: Arc<Addr<HttpSession>>,
+    lease: Lease,
+    request: Payload,
+    alarm: &mut Alarm,
+) -> (Pending<'_>, Upgrade) {
+    let (ask, pending) = converse(session, lease, request, None, alarm);
+    let (offer, upgrade) = Offer::new(ask);
+    pending.session.do_send(offer);
+    (pending, upgrade)
+}
+
+/// A request with the handler of its exchange, to be sent, and what waits for the answer.
+#[inline]
+fn converse(
+    session: Arc<Addr<HttpSession>>,
+    lease: Lease,
+    mut request: Payload,
+    writer: Option<oneshot::Sender<BodySender>>,
+    alarm: &mut Alarm,
+) -> (Ask, Pending<'_>) {
     let (sender, answer) = oneshot::channel();
     let exchange = request.own_id();
-    session.do_send(Ask::new(
-        request,
-        Box::new(Conversation {
-            lease,
-            exchange,
-            answer: Some(sender),
-            writer,
-            head: None,
-            feed: None,
-        }),
-    ));
-    Pending {
+    let conversation = Conversation {
+        lease,
+        exchange,
+        answer: Some(sender),
+        writer,
+        head: None,
+        feed: None,
+    };
+    let pending = Pending {
         session,
         exchange,
         answer,
         alarm,
         stage: Stage::Waiting,
-    }
+    };
+    (Ask::new(request, Box::new(conversation)), pending)
 }
 
 /// Waits for the answer. If it is dropped earlier, or the time is up, the exchange is cancelled.
@@ -152,11 +178,11 @@ impl Conversation {
         }
     }
 
-    /// Gives the session back if it can be used again, and ends it if not.
+    /// Gives the session back if it can be used again, and ends it if not, unless it hands its connection over.
     ///
     /// ORDER: before the end is reported, so that the next request finds this connection.
     fn release(&mut self, session: &mut SessionContext) {
-        if !self.lease.give_back(session.reusable()) {
+        if !self.lease.give_back(session.reusable()) && !session.hands_over() {
             session.dispose();
         }
     }

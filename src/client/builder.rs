@@ -107,7 +107,8 @@ impl ClientBuilder {
 
     /// Connections to one origin at once: 32, and at least 1. Beyond that requests wait for their turn, first in, first
     /// out, without a limit on how many; [`wait_timeout`](Self::wait_timeout) limits how long. When requests begin to
-    /// wait, there is a `tracing` event at `WARN`, and the next one after the queue was empty again.
+    /// wait, there is a `tracing` event at `WARN`, and the next one after the queue was empty again. What
+    /// [`upgrade`](HttpClient::upgrade) has switched to another protocol is not counted any more.
     pub fn connections_per_origin(mut self, connections: usize) -> Self {
         self.connections = connections.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
@@ -156,8 +157,8 @@ impl ClientBuilder {
     }
 
     /// Time for a whole request, including the wait for a connection, redirects and the second try: none. Then it fails
-    /// with [`ClientErrorKind::TimedOut`](super::ClientErrorKind::TimedOut). For [`stream`](HttpClient::stream) and
-    /// [`upload`](HttpClient::upload) it ends when they return; from then on
+    /// with [`ClientErrorKind::TimedOut`](super::ClientErrorKind::TimedOut). For [`stream`](HttpClient::stream),
+    /// [`upload`](HttpClient::upload) and [`upgrade`](HttpClient::upgrade) it ends when they return; from then on
     /// [`Timeouts::body`](crate::Timeouts::body) applies to the body.
     pub fn timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.timeout = time.into();

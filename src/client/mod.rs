@@ -10,6 +10,7 @@ mod error;
 mod pool;
 mod proxy;
 mod redirect;
+mod upgrade;
 mod upload;
 
 use std::fmt;
@@ -22,7 +23,7 @@ use actix_rt::ArbiterHandle;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
-use http::Version;
+use http::{Method, Uri, Version};
 use tokio::sync::oneshot;
 
 use crate::error::{BodyError, UseError};
@@ -35,6 +36,7 @@ pub use builder::ClientBuilder;
 pub use error::{Blame, ClientError, ClientErrorKind};
 use pool::{Host, Lease, Pool};
 pub use proxy::Proxy;
+pub use upgrade::Answered;
 
 /// How much of the body of a redirect is read, and for how long, so that its connection can be used again.
 const REDIRECT_BODY: usize = 64 << 10;
@@ -175,6 +177,48 @@ impl HttpClient {
         reply.await.map(Reply::parts)
     }
 
+    /// Offers to change the protocol, by a request with an Upgrade field or a CONNECT, and returns the connection if
+    /// the server switches, or its response, like [`stream`](Self::stream), if it does not.
+    ///
+    /// ```no_run
+    /// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
+    /// use http_actors::upgrade::Answered;
+    /// use http_actors::{HttpClient, Payload};
+    /// use tokio::io::AsyncWriteExt as _;
+    ///
+    /// let offer = Payload::get("http://127.0.0.1:8080/feed")?.header("Upgrade", "echo");
+    /// match HttpClient::new().upgrade(offer).await? {
+    ///     Answered::Switched(_head, mut connection) => connection.write_all(b"hello").await?,
+    ///     Answered::Declined(head, _body) => println!("declined: {:?}", head.status()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The request has no body, and gets `Connection: upgrade`. Its connection is opened for it, and the pool does not
+    /// keep it: nothing is sent twice, and a response that declines is the last of its connection. It takes one of the
+    /// [`connections_per_origin`](ClientBuilder::connections_per_origin) until the server has switched, or the exchange
+    /// is over. A redirect is not followed: it declines the offer.
+    ///
+    /// A connection that was switched is not counted, and no time limit applies to it. It outlives the client, but not
+    /// the arbiter that the client was made for.
+    ///
+    /// If there is a proxy for the URL, it is asked for a tunnel, for `http` too: few proxies pass an upgrade on. A
+    /// CONNECT, to `host:port`, goes to the proxy that the client has for `https` to this host, with the credentials
+    /// for it; without one it is [`UseError::NoProxy`]. What it switches to is the tunnel.
+    ///
+    /// # Errors
+    /// As [`stream`](Self::stream); [`UseError::NoUpgrade`] and [`UseError::BodyNotAllowed`]. A 101 to a protocol that
+    /// was not offered is an error; what else a protocol asks of the head is yours to check.
+    pub async fn upgrade(&self, offer: Payload) -> Result<Answered, ClientError> {
+        let mut alarm = self.alarm();
+        let place = Self::host_of_offer;
+        let (lease, offer) = self.lease(offer, place, &mut alarm).await?;
+        let lease = upgrade::apart(lease, offer.method());
+        let session = self.connect(&lease);
+        upgrade::upgrade(session, lease, offer, &mut alarm).await
+    }
+
     /// Makes a session of your own with the server of this URL, with the options of the client, but outside of its
     /// pool.
     ///
@@ -298,7 +342,7 @@ impl HttpClient {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
-        let (lease, request) = self.lease(request, alarm).await?;
+        let (lease, request) = self.lease(request, Self::host, alarm).await?;
         let session = lease.idle_session().unwrap_or_else(|| self.connect(&lease));
         let (sender, writer) = oneshot::channel();
         let length = request.body_size();
@@ -308,7 +352,7 @@ impl HttpClient {
 
     /// Sends a request, and once more if its connection was stale.
     async fn send_once(&self, request: Payload, alarm: &mut Alarm) -> Result<Reply, ClientError> {
-        let (lease, request) = self.lease(request, alarm).await?;
+        let (lease, request) = self.lease(request, Self::host, alarm).await?;
         let session = lease.idle_session().unwrap_or_else(|| self.connect(&lease));
         match ask(session, lease, request, None, alarm).await {
             Err(error) if error.is_stale() => self.send_anew(error, alarm).await,
@@ -321,22 +365,44 @@ impl HttpClient {
         let Some(request) = error.into_payload() else {
             unreachable!("an error is stale only if the request came back with it")
         };
-        let (lease, request) = self.lease(request, alarm).await?;
+        let (lease, request) = self.lease(request, Self::host, alarm).await?;
         let session = self.connect(&lease);
         ask(session, lease, request, None, alarm).await
     }
 
-    /// Waits for the right to a connection.
+    /// The entry of the pool for the server of a request.
+    fn host(&self, request: &Payload) -> Result<Arc<Host>, UseError> {
+        self.host_at(request.uri())
+    }
+
+    /// The same for an offer. What a CONNECT leads to counts as a connection to the server behind the proxy.
+    fn host_of_offer(&self, offer: &Payload) -> Result<Arc<Host>, UseError> {
+        if offer.method() != Method::CONNECT {
+            return self.host(offer);
+        }
+        let host = self.host_at(&upgrade::behind(offer.uri())?)?;
+        if host.way.through.is_none() {
+            return Err(UseError::NoProxy);
+        }
+        Ok(host)
+    }
+
+    fn host_at(&self, uri: &Uri) -> Result<Arc<Host>, UseError> {
+        self.0.pool.host(uri, |origin| self.way(origin))
+    }
+
+    /// Waits for the right to a connection, at this entry of the pool.
     async fn lease(
         &self,
         request: Payload,
+        place: impl FnOnce(&Self, &Payload) -> Result<Arc<Host>, UseError>,
         alarm: &mut Alarm,
     ) -> Result<(Lease, Payload), ClientError> {
         let kind = (!request.is_request()).then_some(UseError::WrongKind);
         if let Some(mistake) = kind.or_else(|| request.mistake()) {
             return Err(ClientError::unsent(mistake, request));
         }
-        let host = match self.0.pool.host(request.uri(), |origin| self.way(origin)) {
+        let host = match place(self, &request) {
             Ok(host) => host,
             Err(mistake) => return Err(ClientError::unsent(mistake, request)),
         };
@@ -369,7 +435,11 @@ impl HttpClient {
     /// The way to an origin: through which proxy, if any.
     fn way(&self, origin: Origin) -> Way {
         let through = self.0.proxy.of(&origin).cloned();
-        Way { origin, through }
+        Way {
+            origin,
+            through,
+            tunnel: false,
+        }
     }
 
     /// Starts a session. Every session of a client is made here.

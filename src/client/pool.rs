@@ -35,10 +35,13 @@ pub(super) struct Host {
     connections: usize,
     /// Requests that wait for a seat.
     waiting: AtomicUsize,
-    /// The session returned last is at the end. `None` once the client was dropped.
+    /// The session returned last is at the end. `None` if none is kept (any more): once the client was dropped, and for
+    /// a lease [`apart`](Lease::apart).
     idle: Mutex<Option<Vec<Weak<Addr<HttpSession>>>>>,
     max_idle: usize,
     pool: Weak<Pool>,
+    /// Whose seats these are, for a lease apart.
+    _of: Option<Arc<Self>>,
 }
 
 /// The right to one connection of an origin. It also keeps the origin alive.
@@ -86,6 +89,7 @@ impl Pool {
             idle: Mutex::new(Some(Vec::new())),
             max_idle: self.max_idle,
             pool: Arc::downgrade(self),
+            _of: None,
         });
         hosts.insert(origin, Arc::downgrade(&host));
         host
@@ -178,6 +182,24 @@ impl Lease {
         let mut idle = lock(&self.host.idle);
         let idle = idle.as_mut()?;
         std::iter::from_fn(|| idle.pop()).find_map(|session| session.upgrade())
+    }
+
+    /// The same right, for a connection that is opened in this way, and that the pool does not keep.
+    pub(super) fn apart(self, way: Way) -> Self {
+        let host = Host {
+            way,
+            seats: self.host.seats.clone(),
+            connections: self.host.connections,
+            waiting: AtomicUsize::new(0),
+            idle: Mutex::new(None),
+            max_idle: 0,
+            pool: Weak::new(),
+            _of: Some(self.host),
+        };
+        Self {
+            host: Arc::new(host),
+            seat: self.seat,
+        }
     }
 
     /// Ends the lease, and returns the session to the pool if it can be used again. False if the pool does not keep it.

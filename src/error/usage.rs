@@ -40,7 +40,8 @@ pub enum UseError {
     HeadersTooLarge,
     /// `apply` of a request at a server session, of a response at a client session, or of a CONNECT.
     #[error(
-        "wrong kind of payload: a server sends responses, a client sends requests, and CONNECT needs `HandOff`"
+        "wrong kind of payload: a server sends responses, a client sends requests, and CONNECT needs `HandOff`, or \
+         `HttpClient::upgrade`"
     )]
     WrongKind,
     /// A 1xx as an answer, or to an HTTP/1.0 client (RFC 9110 section 15.2).
@@ -57,6 +58,10 @@ pub enum UseError {
         "no protocol switch: the request did not offer one, or the status is not 101 (2xx to connect)"
     )]
     NoSwitch,
+    /// [`HttpClient::upgrade`](crate::HttpClient::upgrade) of a CONNECT by a client that has no proxy for `https` to
+    /// this host.
+    #[error("connect without a proxy: set `ClientBuilder::proxy`")]
+    NoProxy,
     /// An offer to change the protocol, or the acceptance of one, without an Upgrade field (RFC 9110 section 7.8).
     #[error("upgrade field missing")]
     NoUpgrade,

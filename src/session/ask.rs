@@ -6,6 +6,7 @@ use actix::Message;
 
 use super::context::SessionContext;
 use super::handler::HttpHandler;
+use super::handoff::{Taker, Upgrade};
 use super::trace::Traced;
 use crate::error::{Refused, RefusedReason};
 use crate::payload::Payload;
@@ -18,6 +19,22 @@ pub(crate) struct Ask {
     content: Option<(Payload, Box<dyn Asker>)>,
     /// The span of the caller.
     caller: Traced,
+}
+
+/// An [`Ask`] whose request offers to change the protocol.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Offer {
+    pub(super) ask: Ask,
+    pub(super) taker: Taker,
+}
+
+impl Offer {
+    /// The offer, and the connection that comes if the server switches.
+    pub(crate) fn new(ask: Ask) -> (Self, Upgrade) {
+        let (taker, upgrade) = Upgrade::new();
+        (Self { ask, taker }, upgrade)
+    }
 }
 
 /// The handler of one exchange.

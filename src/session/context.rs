@@ -14,7 +14,7 @@ use super::handoff::{Taker, Upgrade};
 use super::inbound::{Credit, Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
 use super::leave::{Leave, Left};
-use super::link::Link;
+use super::link::{Link, Phase};
 use super::memory::Keeping;
 use super::options::HalfClose;
 use super::outbound::Room;
@@ -428,6 +428,11 @@ impl SessionContext {
             return None;
         }
         self.side.keeper(&self.link)
+    }
+
+    /// Whether HTTP is over here, and the connection is being handed over.
+    pub(crate) fn hands_over(&self) -> bool {
+        self.link.phase == Phase::Releasing
     }
 
     /// Counts the memory that a service holds for this session.

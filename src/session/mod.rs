@@ -72,7 +72,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::error::{CancelCause, CloseReason};
 use crate::transport::{self, Halves, Origin};
 
-pub(crate) use ask::{Ask, Asker};
+pub(crate) use ask::{Ask, Asker, Offer};
 pub use body::BodySender;
 pub(crate) use client::Through;
 pub use codec::{CodecError, Frame, HttpCodec};

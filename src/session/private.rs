@@ -1,10 +1,10 @@
 //! The session's handlers of the messages of `inbound.rs`: from its builder, a server, the pool of a client. Those from
 //! handles are in `handles.rs`.
 
-use actix::Handler;
+use actix::{Actor, Handler};
 
 use super::HttpSession;
-use super::ask::Ask;
+use super::ask::{Ask, Offer};
 use super::context::SessionContext;
 use super::inbound::{self, Epoch, Inbound};
 use super::link::Link;
@@ -12,6 +12,7 @@ use super::outbound::Teardown;
 use super::side::Side;
 use super::trace::Traced;
 use crate::error::{CancelCause, CloseReason, Refused, RefusedReason};
+use crate::payload::Payload;
 
 // From the builder.
 
@@ -166,10 +167,15 @@ impl Handler<inbound::CutOff> for HttpSession {
 
 // From the pool of a client.
 
-impl Handler<Ask> for HttpSession {
-    type Result = ();
-
-    fn handle(&mut self, mut ask: Ask, ctx: &mut Self::Context) {
+impl HttpSession {
+    /// Begins the exchange of a request that comes with its handler.
+    #[inline]
+    fn begin(
+        &mut self,
+        mut ask: Ask,
+        apply: impl FnOnce(&mut SessionContext, Payload) -> Result<(), Refused<Payload>>,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
         self.count(ctx);
         if Traced::is_on() {
             self.context.link.trace.caller = ask.caller();
@@ -182,11 +188,35 @@ impl Handler<Ask> for HttpSession {
         if self.context.exchange().is_some() {
             return asker.turned_away(Refused::new(RefusedReason::Busy, request), None);
         }
-        match self.context.apply(request) {
-            Ok(_) => self.handler = asker,
+        match apply(&mut self.context, request) {
+            Ok(()) => self.handler = asker,
             Err(refused) => asker.turned_away(refused, Some(&mut self.context)),
         }
         self.settle();
+    }
+}
+
+impl Handler<Ask> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask, ctx: &mut Self::Context) {
+        self.begin(
+            ask,
+            |session, request| session.apply(request).map(drop),
+            ctx,
+        );
+    }
+}
+
+impl Handler<Offer> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, Offer { ask, taker }: Offer, ctx: &mut Self::Context) {
+        let offer = |session: &mut SessionContext, request| {
+            let accepted = session.hand_off_to(request, taker);
+            accepted.map_err(|(refused, _)| refused)
+        };
+        self.begin(ask, offer, ctx);
     }
 }
 

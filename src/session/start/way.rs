@@ -15,6 +15,8 @@ pub(crate) struct Way {
     pub(crate) origin: Origin,
     /// The proxy to connect to instead.
     pub(crate) through: Option<Through>,
+    /// Whether the proxy is asked for a tunnel, as it always is for `https`, and not sent the requests.
+    pub(crate) tunnel: bool,
 }
 
 impl Way {
@@ -23,17 +25,19 @@ impl Way {
         Self {
             origin,
             through: None,
+            tunnel: false,
         }
+    }
+
+    fn is_tunnel(&self) -> bool {
+        self.tunnel || self.origin.scheme() == Scheme::Https
     }
 
     pub(super) fn client(self, options: &Arc<SessionOptions>) -> Client {
         let host = self.origin.authority().to_owned();
         let origin = self.origin.clone();
         // Through a tunnel, requests are addressed to the server and not to the proxy.
-        let through = self
-            .through
-            .clone()
-            .filter(|_| origin.scheme() == Scheme::Http);
+        let through = self.through.clone().filter(|_| !self.is_tunnel());
         let options = options.clone();
         let connect: Connect = Box::new(move || {
             let (way, options) = (self.clone(), options.clone());
@@ -50,12 +54,10 @@ impl Way {
             return transport::connect(&self.origin, route, patience).await;
         };
         let halves = transport::connect(&through.proxy, route, patience).await?;
-        match self.origin.scheme() {
-            Scheme::Http => Ok(halves),
-            Scheme::Https => {
-                let tunnel = tunnel(halves, &self.origin, through, options).await?;
-                transport::secure(tunnel, &self.origin, route).await
-            }
+        if !self.is_tunnel() {
+            return Ok(halves);
         }
+        let tunnel = tunnel(halves, &self.origin, through, options).await?;
+        transport::secure(tunnel, &self.origin, route).await
     }
 }
