@@ -40,8 +40,8 @@ pub(super) struct Host {
     idle: Mutex<Option<Vec<Weak<Addr<HttpSession>>>>>,
     max_idle: usize,
     pool: Weak<Pool>,
-    /// Whose seats these are, for a lease apart.
-    _of: Option<Arc<Self>>,
+    /// Whose seats these are, if this is for a lease apart: it is kept alive.
+    _owner: Option<Arc<Self>>,
 }
 
 /// The right to one connection of an origin. It also keeps the origin alive.
@@ -89,7 +89,7 @@ impl Pool {
             idle: Mutex::new(Some(Vec::new())),
             max_idle: self.max_idle,
             pool: Arc::downgrade(self),
-            _of: None,
+            _owner: None,
         });
         hosts.insert(origin, Arc::downgrade(&host));
         host
@@ -194,7 +194,7 @@ impl Lease {
             idle: Mutex::new(None),
             max_idle: 0,
             pool: Weak::new(),
-            _of: Some(self.host),
+            _owner: Some(self.host),
         };
         Self {
             host: Arc::new(host),
