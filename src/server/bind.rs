@@ -8,7 +8,7 @@ use std::path::Path;
 
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 
-use super::listener::{Listening, ShareSocket, Tcp, begin_no_more};
+use super::listener::{Listening, ShareSocket, Tcp};
 use super::socket_file::SocketFile;
 
 /// A bound socket, with what is needed to make another one for each worker.
@@ -78,16 +78,12 @@ impl Socket {
                 share,
             } => {
                 let mut sockets = Vec::with_capacity(workers);
-                if workers > 1 && SHARES && !share {
-                    try_alone(&socket).map_err(|error| refused(address, &error))?;
-                    // The option works only if the first socket has it too.
-                    drop(socket);
-                } else {
-                    sockets.push(socket);
-                }
-                // ORDER: all sockets are bound before the first one listens, because the kernel would not spread
-                // connections to a socket that joins later.
-                let mut listen = || {
+                let listen = || {
+                    sockets.extend(if workers > 1 && SHARES && !share {
+                        first_of_several(socket, backlog, tcp)?
+                    } else {
+                        Some(socket)
+                    });
                     while sockets.len() < workers && SHARES {
                         sockets.push(bound(address, true)?.0);
                     }
@@ -117,14 +113,24 @@ impl Socket {
     }
 }
 
-/// Fails if somebody else listens on the port. Without this, two servers of the same user that both bound the port
-/// before either listened would share it if they have several workers.
-fn try_alone(socket: &RawSocket) -> io::Result<()> {
-    // The socket is closed next, which would reset connections.
-    if let Err(error) = begin_no_more(&SockRef::from(socket)) {
-        tracing::debug!(%error, "connections may begin while the port is tried");
-    }
-    socket.listen(1)
+/// The first socket of a server with several workers, which listens, or none. Fails if somebody else listens on the
+/// port. Without this, two servers of the same user that both bound the port before either listened would share it.
+#[cfg(target_os = "linux")]
+fn first_of_several(socket: RawSocket, backlog: i32, tcp: Tcp) -> io::Result<Option<RawSocket>> {
+    tcp.apply(&SockRef::from(&socket))?;
+    // ORDER: it listens before it shares the port, and the sockets of the other workers join it. So there is no moment
+    // at which another server could listen.
+    socket.listen(backlog)?;
+    socket.set_reuse_port(true)?;
+    Ok(Some(socket))
+}
+
+/// Elsewhere the sockets of the workers share the port only if all have the option when they are bound, so the first one
+/// is closed, and its place can be taken in between.
+#[cfg(not(target_os = "linux"))]
+fn first_of_several(socket: RawSocket, _: i32, _: Tcp) -> io::Result<Option<RawSocket>> {
+    socket.listen(1)?;
+    Ok(None)
 }
 
 /// Whether sockets can share a port with each other and have the kernel spread connections over them.
@@ -190,4 +196,44 @@ pub(super) fn connections(descriptors: usize) -> usize {
         .saturating_sub(64)
         .max(descriptors / 2)
         .clamp(1, 25_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+    use crate::session::SessionOptions;
+
+    /// Of two servers that listen at the same moment on a port that both have bound, at most one gets it: the kernel may
+    /// refuse both.
+    #[test]
+    fn a_port_is_not_listened_on_by_two() {
+        let tcp = Tcp {
+            nodelay: true,
+            patience: SessionOptions::default().timeouts.patience(),
+        };
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        for workers in [1, 3] {
+            for _ in 0..500 {
+                let first = Socket::bind(any, false).expect("a port");
+                let address = first.address().expect("bound").expect("an address");
+                let second = Socket::bind(address, false).expect("nobody listens");
+                let start = Barrier::new(2);
+                let listen = |socket: Socket| {
+                    start.wait();
+                    socket.listen(workers, 16, tcp)
+                };
+                let both = thread::scope(|scope| {
+                    let second = scope.spawn(|| listen(second));
+                    [listen(first), second.join().expect("no panic")]
+                });
+                let refused: Vec<_> = both.iter().filter_map(|all| all.as_ref().err()).collect();
+                assert_ne!(refused.len(), 0, "{workers} workers");
+                let in_use = |error: &&io::Error| error.kind() == io::ErrorKind::AddrInUse;
+                assert!(refused.iter().all(in_use), "{refused:?}");
+            }
+        }
+    }
 }

@@ -186,7 +186,7 @@ impl Listener {
 /// Makes the kernel drop SYN segments. The client retries a second later, and then finds the port closed, or another
 /// process there. Without this, connections that the kernel accepts until the close would be reset.
 #[cfg(target_os = "linux")]
-pub(super) fn begin_no_more(listener: &SockRef<'_>) -> io::Result<()> {
+fn begin_no_more(listener: &SockRef<'_>) -> io::Result<()> {
     /// Classic BPF over a TCP segment.
     const NO_SYN: [SockFilter; 4] = [
         SockFilter::new(0x30, 0, 0, 13),       // A = the byte of the flags
@@ -198,7 +198,7 @@ pub(super) fn begin_no_more(listener: &SockRef<'_>) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn begin_no_more(_: &SockRef<'_>) -> io::Result<()> {
+fn begin_no_more(_: &SockRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
