@@ -78,7 +78,7 @@ impl Handler<inbound::Outlook> for HttpSession {
         if self.context.exchange() == Some(exchange)
             && let Some(aside) = self.context.side.aside()
         {
-            aside.asking.push(told);
+            aside.ask(told);
         }
     }
 }

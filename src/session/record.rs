@@ -85,7 +85,7 @@ pub struct Note {
 pub(super) struct Aside {
     pub(super) notes: Vec<Note>,
     /// Who wants to know how it ends.
-    pub(super) asking: Vec<oneshot::Sender<Outcome>>,
+    asking: Vec<oneshot::Sender<Outcome>>,
 }
 
 impl Aside {
@@ -99,6 +99,13 @@ impl Aside {
             Some(earlier) => *earlier = note,
             None => self.notes.push(note),
         }
+    }
+
+    /// Tells this one how the exchange ends. Those who have stopped waiting are forgotten, so that asking again and again
+    /// costs no memory.
+    pub(super) fn ask(&mut self, told: oneshot::Sender<Outcome>) {
+        self.asking.retain(|asking| !asking.is_closed());
+        self.asking.push(told);
     }
 
     /// Tells how the exchange ended.
@@ -144,4 +151,23 @@ pub struct Kept {
     pub request_body: Bytes,
     /// The response, as it was given to [`Apply`](crate::message::Apply).
     pub response: Option<Payload>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A service may ask in each round of a loop, and drop the future.
+    #[test]
+    fn who_stops_waiting_is_forgotten() {
+        let mut aside = Aside::default();
+        let (told, mut waits) = oneshot::channel();
+        aside.ask(told);
+        for _ in 0..100 {
+            aside.ask(oneshot::channel().0);
+        }
+        assert_eq!(aside.asking.len(), 2, "one that waits, and the last one");
+        aside.tell(Outcome::Completed);
+        assert_eq!(waits.try_recv(), Ok(Outcome::Completed));
+    }
 }
