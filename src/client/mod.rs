@@ -132,8 +132,9 @@ impl HttpClient {
     /// asked for more only when there is room. If it gives an `Err`, the request is aborted, so that the server sees
     /// that it is incomplete.
     ///
-    /// If the payload announces no body, and the stream says by its `size_hint` that it is empty, as an [`Incoming`] of
-    /// a request without a body does, the request is sent without a body, and is repeated like any other such request.
+    /// If the payload announces no body that follows, and the stream says by its `size_hint` that it is empty, as an
+    /// [`Incoming`] of a request without a body does, the request is sent as it is, and is repeated like any other such
+    /// request.
     ///
     /// A final response that comes early is returned. If it is a 2xx, the rest of the request is still sent: while the
     /// response is read, or, if the response came whole, before it is returned. Any other response, and one that closes

@@ -179,7 +179,8 @@ impl Responder {
     /// [`JsonLog`](crate::log::JsonLog) writes all notes. One of the name `user` takes the place of the user there and
     /// in [`CommonLog`](crate::log::CommonLog), which has no place for others. A [`Logger`](crate::log::Logger) of your
     /// own gets them in its [`Record`](crate::log::Record). Without a logger, notes are dropped; so are those that come
-    /// when the exchange is over. A note that is made before the answer is in time.
+    /// when the exchange is over. A note that is made before the answer is in time. Notes are kept until the exchange is
+    /// over, and nothing limits their number and length but you; no memory ceiling counts them.
     ///
     /// ```
     /// use http_actors::{ErrorResponse, HttpRequest, Payload, StatusCode, handler_fn};

@@ -78,7 +78,8 @@ impl Route {
     /// TLS is added for `https`. [`Timeouts::connect`](crate::Timeouts::connect) limits this too, and drops the future
     /// when it has passed. The kind of an error is reported, as
     /// [`ConnectFailed`](crate::error::FailureReason::ConnectFailed). Options of a socket are set by the function
-    /// itself, those for [`Timeouts::unreachable`](crate::Timeouts::unreachable) among them.
+    /// itself, those for [`Timeouts::unreachable`](crate::Timeouts::unreachable) among them. A panic in it ends the
+    /// session that connects, and cancels its requests ([`Shutdown`](crate::error::CancelCause::Shutdown)).
     ///
     /// ```
     /// use std::io::{Error, ErrorKind};
