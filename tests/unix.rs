@@ -3,21 +3,26 @@
 mod common;
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Barrier;
+use std::sync::{Barrier, mpsc};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
-use common::{GET, HI, Peer, Recorder, eventually, ok, socket_path};
-use http_actors::message::{Apply, Dispose, Drain, LocalAddrs};
+use actix::{Actor, ActorContext as _, Context, Handler};
+use common::{GET, HI, PATIENCE, Peer, Recorder, eventually, ok, socket_path};
+use http_actors::error::CloseReason;
+use http_actors::message::{Apply, Dispose, Drain, LocalAddrs, Terminated, Watch};
 use http_actors::{
     HttpHandler, HttpRequest, HttpServer, HttpSession, Origin, Payload, Route, SessionContext,
     SessionOptions, StatusCode, handler_fn,
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::oneshot;
 
 struct Hi;
 
@@ -170,6 +175,32 @@ fn a_stale_file_is_replaced_once() {
     }
 }
 
+/// Neither who keeps the lock of a folder nor what is no folder makes a server wait for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_is_busy_or_none() {
+    use rustix::fs::{CWD, FileType, FlockOperation, Mode, flock, mknodat};
+
+    let bind = |path: PathBuf| {
+        let (sender, bound) = mpsc::channel();
+        std::thread::spawn(move || {
+            let bound = server().bind_uds(path).map(drop);
+            sender.send(bound.map_err(|error| error.kind()))
+        });
+        bound.recv_timeout(PATIENCE).expect("it does not wait")
+    };
+    let folder = socket_path();
+    std::fs::create_dir(&folder).expect("a new folder");
+    let lock = File::open(&folder).expect("a folder");
+    flock(&lock, FlockOperation::LockExclusive).expect("a lock");
+    assert_eq!(bind(folder.join("a")), Ok(()));
+    std::fs::remove_dir(&folder).expect("it is empty");
+    let pipe = socket_path();
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).expect("a FIFO");
+    assert_eq!(bind(pipe.join("a")), Err(ErrorKind::NotADirectory));
+    std::fs::remove_file(&pipe).expect("it is there");
+}
+
 /// The file of another server, which took the path over, is left alone.
 #[actix::test]
 async fn a_file_that_was_replaced() {
@@ -289,6 +320,39 @@ async fn who_has_closed_the_socket_waits_for_no_answer() {
     kept.respond(ok("hi"));
     assert_eq!(peer.rest().await, HI);
     assert_eq!(heard.rest().await, ["completed 200 in 0 out 2"]);
+}
+
+/// Between two requests, a peer that has closed a Unix socket ends the connection as one that sends no more does.
+#[actix::test]
+async fn who_closes_an_idle_socket_has_cancelled_nothing() {
+    struct Watcher(oneshot::Sender<CloseReason>);
+    impl Actor for Watcher {
+        type Context = Context<Self>;
+    }
+    impl Handler<Terminated> for Watcher {
+        type Result = ();
+
+        fn handle(&mut self, terminated: Terminated, ctx: &mut Self::Context) {
+            let (closed, _) = oneshot::channel();
+            let told = std::mem::replace(&mut self.0, closed);
+            told.send(terminated.reason).expect("the test waits");
+            ctx.stop();
+        }
+    }
+
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let answer = |_: Payload, session: &mut SessionContext| session.respond(ok("hi"));
+    let (session, mut heard) = common::accept(near, SessionOptions::default(), answer);
+    let (told, reason) = oneshot::channel();
+    session.do_send(Watch(Watcher(told).start().recipient()));
+    let mut peer = Peer::new(far);
+    peer.send(GET).await;
+    peer.expect(HI).await;
+    drop(peer);
+    let reason = tokio::time::timeout(PATIENCE, reason).await;
+    assert_eq!(reason.expect("it ends"), Ok(CloseReason::PeerClosed));
+    let calls = ["apply GET / []", "completed 200 in 0 out 2"];
+    assert_eq!(heard.rest().await, calls);
 }
 
 /// X10: a peer that goes is noticed while nothing is read.

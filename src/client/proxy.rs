@@ -32,7 +32,7 @@ pub struct Proxy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Exempt {
     All,
-    /// A host and its subdomains, on this port or any. The dot that ends a name from the root of the DNS does not count.
+    /// A host and its subdomains, on this port or any. The dot that ends a name from the root of the DNS is ignored.
     Host(String, Option<u16>),
 }
 

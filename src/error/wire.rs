@@ -133,8 +133,8 @@ pub enum WireError {
     /// Bytes from a server that answer no request.
     #[error("response without a request")]
     UnsolicitedResponse,
-    /// A `101 Switching Protocols` to a request that offered no upgrade (RFC 9110 section 15.2.2), or to a protocol that
-    /// it did not offer (section 7.8).
+    /// A `101 Switching Protocols` to a request that offered no upgrade (RFC 9110 section 15.2.2), or to a protocol
+    /// that it did not offer (section 7.8).
     #[error("protocol switch that was not asked for")]
     UnsolicitedUpgrade,
 }

@@ -118,3 +118,18 @@ fn is_left_over(path: &Path) -> io::Result<bool> {
     let answer = probe.connect(&SockAddr::unix(path)?);
     Ok(answer.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another server may have removed the stale file meanwhile.
+    #[test]
+    fn a_file_that_has_gone_is_in_nobodys_way() {
+        let name = format!("http-actors-none-{}", std::process::id());
+        let nowhere = std::env::temp_dir().join(name);
+        assert!(is_left_over(&nowhere).is_ok_and(|left_over| left_over));
+        let below = nowhere.join("below");
+        assert!(is_left_over(&below).is_ok_and(|left_over| left_over));
+    }
+}
