@@ -13,6 +13,7 @@ use http_actors::{
     HttpHandler, HttpRequest, HttpSession, Method, Outcome, Payload, Responder, SessionContext,
     SessionOptions, StatusCode, handler_fn,
 };
+use tokio::sync::mpsc;
 
 /// What never comes fails the test.
 async fn soon<T>(coming: impl Future<Output = T>) -> T {
@@ -102,7 +103,7 @@ async fn notes_are_in_the_log() {
 #[actix::test]
 async fn the_end_of_an_exchange_is_told_to_who_asked() {
     tokio::time::pause();
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::unbounded_channel();
     let service = handler_fn(
         async move |HttpRequest {
                         request, responder, ..
@@ -156,7 +157,7 @@ async fn the_end_of_an_exchange_is_told_to_who_asked() {
 #[actix::test]
 async fn the_end_of_an_exchange_that_is_over() {
     tokio::time::pause();
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::unbounded_channel();
     let service = handler_fn(async move |HttpRequest { responder, .. }: HttpRequest| {
         drop(tell.send(responder));
     });
@@ -168,4 +169,29 @@ async fn the_end_of_an_exchange_that_is_over() {
     let reset = Outcome::Cancelled(CancelCause::PeerReset);
     assert_eq!(soon(asked).await, Some(reset));
     assert_eq!(soon(responder.ended()).await, None);
+}
+
+/// Who asks about an exchange that is over is not told how the next one on its connection ends.
+#[actix::test]
+async fn the_end_of_an_exchange_is_not_that_of_the_next() {
+    struct Late(Option<Responder>, mpsc::UnboundedSender<Option<Outcome>>);
+    impl HttpHandler for Late {
+        fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+            if let Some(earlier) = self.0.replace(session.responder()) {
+                let (ended, told) = (earlier.ended(), self.1.clone());
+                actix::spawn(async move { told.send(ended.await) });
+            }
+            let ok = Payload::response(StatusCode::OK);
+            drop(session.responder().respond(ok));
+        }
+    }
+
+    tokio::time::pause();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let mut client = FarEnd::serve(&move |_: Addr<HttpSession>| Late(None, tell.clone()));
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.response(Method::GET).await;
+    }
+    assert_eq!(soon(told.recv()).await, Some(None));
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix::Addr;
 use bytes::Bytes;
 use common::{Peer, answer_with, eventually, taken};
-use futures_util::{StreamExt as _, stream};
+use futures_util::{Stream as _, StreamExt as _, stream};
 use http_actors::error::{BodyError, FailureReason, UseError};
 use http_actors::message::Apply;
 use http_actors::{
@@ -1444,6 +1444,47 @@ async fn an_upload_of_a_stream_that_is_known_to_be_empty() {
         peer.send(OK).await;
     });
     drop(answer.expect("an answer"));
+    // What the request announces is kept.
+    let upload = client.upload(server.post("/").chunked(), nothing());
+    let (answer, ()) = tokio::join!(upload, async {
+        let head = peer.until("\r\n\r\n0\r\n\r\n").await;
+        assert!(head.contains("Transfer-Encoding: chunked\r\n"), "{head}");
+        peer.send(OK).await;
+    });
+    drop(answer.expect("an answer"));
+}
+
+/// A body is known to be read if nothing waits, nothing comes, and no error is left to be read.
+#[actix::test]
+async fn a_body_that_is_known_to_be_read() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let (unknown, nothing) = ((0, None), (0, Some(0)));
+    let answered = client.stream(server.get("/"));
+    let (whole, mut peer) = tokio::join!(answered, async {
+        let mut peer = server.accept().await;
+        peer.until("\r\n\r\n").await;
+        peer.send(OK).await;
+        peer
+    });
+    let (_, mut body) = whole.expect("an answer");
+    assert_eq!(body.size_hint(), unknown, "it has come and was not read");
+    let piece = body.next().await.expect("a piece");
+    assert_eq!(piece.expect("whole"), "hi");
+    assert_eq!(body.size_hint(), nothing);
+
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n";
+    let (coming, ()) = tokio::join!(client.stream(server.get("/")), async {
+        peer.until("\r\n\r\n").await;
+        peer.send(head).await;
+    });
+    let (_, mut body) = coming.expect("an answer");
+    assert_eq!(body.size_hint(), unknown, "it may still come");
+    peer.close().await;
+    assert_eq!(peer.rest().await, "");
+    assert_eq!(body.size_hint(), unknown, "the end is an error");
+    body.next().await.expect("an end").expect_err("it was cut");
+    assert_eq!(body.size_hint(), nothing);
 }
 
 /// The gateway of the guide: requests with and without bodies, the fields of each connection, and errors.
