@@ -82,24 +82,38 @@ impl Route {
     /// session that connects, and cancels its requests ([`Shutdown`](crate::error::CancelCause::Shutdown)).
     ///
     /// ```
-    /// use std::io::{Error, ErrorKind};
+    /// use std::io::ErrorKind;
     ///
     /// use http_actors::{HttpClient, Origin, Route};
     /// use tokio::net::{TcpStream, lookup_host};
     ///
-    /// /// A client for URLs that others choose: it reaches no server of this machine.
+    /// /// A client for URLs that others choose: it reaches nothing that listens for this machine only. What else they
+    /// /// must not reach, as private networks, depends on where it runs.
     /// fn careful() -> HttpClient {
     ///     let route = Route::through(|origin: &Origin| {
     ///         let (host, port) = (origin.host().to_owned(), origin.port());
     ///         async move {
-    ///             let mut found = lookup_host((host, port)).await?;
-    ///             let address = found.find(|address| !address.ip().is_loopback());
-    ///             TcpStream::connect(address.ok_or_else(|| Error::from(ErrorKind::PermissionDenied))?).await
+    ///             let mut found = lookup_host((host, port)).await?.filter(|address| {
+    ///                 // `[::ffff:127.0.0.1]` is 127.0.0.1, and 0.0.0.0 leads there too.
+    ///                 let ip = address.ip().to_canonical();
+    ///                 !ip.is_loopback() && !ip.is_unspecified()
+    ///             });
+    ///             TcpStream::connect(found.next().ok_or(ErrorKind::PermissionDenied)?).await
     ///         }
     ///     });
     ///     HttpClient::builder().route(route).build()
     /// }
-    /// # let _ = careful;
+    /// # #[actix::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// #     use http_actors::{ClientErrorKind, Payload};
+    /// #     use http_actors::error::FailureReason;
+    /// #     for host in ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]"] {
+    /// #         let error = careful().request(Payload::get(format!("http://{host}:1/"))?).await.unwrap_err();
+    /// #         let refused = FailureReason::ConnectFailed(ErrorKind::PermissionDenied);
+    /// #         assert!(matches!(error.kind(), ClientErrorKind::Failed(reason) if *reason == refused), "{host}");
+    /// #     }
+    /// #     Ok(())
+    /// # }
     /// ```
     pub fn through<F, T>(open: impl Fn(&Origin) -> F + Send + Sync + 'static) -> Self
     where
