@@ -111,8 +111,8 @@ use crate::transport::Route;
 pub use crate::transport::{Pipe, Random, Socket, Tape, Transcript};
 
 /// The way to a server in memory: every connection is a [`Pipe`] with a session of this service at its far end,
-/// whatever the origin is. So an [`HttpClient`](crate::HttpClient) can be tested without a port, and with a paused
-/// clock.
+/// whatever the host is. So an [`HttpClient`](crate::HttpClient) can be tested without a port, and with a paused
+/// clock. The URLs have to be `http`: for `https` the client begins a TLS handshake, which the far end refuses.
 ///
 /// The sessions have the default options. For other options, pipes that split, or a [`FarEnd`] that is the server, open
 /// the pipes in [`Route::through`]. Use the route on one arbiter only.
