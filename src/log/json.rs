@@ -241,6 +241,8 @@ fn rfc3339(time: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use tokio::time::Instant;
 
     use super::*;
@@ -269,17 +271,39 @@ mod tests {
     }
 
     fn logged(exchange: &Exchange, peer: &Peer, kept: &Kept) -> String {
+        noted(exchange, peer, kept, &[])
+    }
+
+    fn noted(exchange: &Exchange, peer: &Peer, kept: &Kept, notes: &[Note]) -> String {
         let record = Record {
             exchange,
             peer,
             kept,
-            notes: &[],
+            notes,
         };
         Facts::of(&record, at()).entry()
     }
 
     fn at() -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(784_111_777_120)
+    }
+
+    /// The user has a member of its own. Without other notes there is no object of them.
+    #[test]
+    fn the_user_is_not_among_the_notes() {
+        let note = |name, value| Note {
+            name: Cow::Borrowed(name),
+            value: Cow::Borrowed(value),
+        };
+        let notes = [note("user", "ann"), note("route", "/a"), note("to", "b")];
+        for (noted_here, end) in [
+            (&notes[..1], r#""notes":null}"#),
+            (&notes[..], r#""notes":{"route":"/a","to":"b"}}"#),
+        ] {
+            let line = noted(&exchange(), &Peer::default(), &Kept::default(), noted_here);
+            assert!(line.contains(r#""user":"ann","#), "{line}");
+            assert!(line.trim_end().ends_with(end), "{line}");
+        }
     }
 
     #[test]

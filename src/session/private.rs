@@ -225,12 +225,13 @@ mod tests {
     use std::io;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixStream;
     use tokio::sync::mpsc;
 
-    use crate::error::WireError;
+    use crate::error::{FailureReason, WireError};
     use crate::session::handler::HttpHandler;
     use crate::session::inbound::{Closed, Epoch, Failed, Fault, HalfClosed, Rest};
-    use crate::session::{Apply, HttpSession, Inspect, SessionContext, SessionOptions};
+    use crate::session::{Apply, HttpSession, Inspect, SendChunk, SessionContext, SessionOptions};
     use crate::{Failure, Payload, StatusCode};
 
     struct Tell(mpsc::UnboundedSender<Option<StatusCode>>);
@@ -273,22 +274,62 @@ mod tests {
     /// would go over the next connection, but there is none here.
     #[actix::test]
     async fn nothing_follows_the_end_of_the_server() {
-        let (near, mut far) = tokio::io::duplex(1 << 10);
+        for pipeline in [false, true] {
+            let options = SessionOptions {
+                pipeline,
+                ..SessionOptions::for_client()
+            };
+            let (near, mut far) = tokio::io::duplex(1 << 10);
+            let (sender, mut told) = mpsc::unbounded_channel();
+            let tell = move |_| Tell(sender.clone());
+            let session = HttpSession::over(near, "a", &tell, options);
+            let get = || Apply(Payload::get("/").unwrap());
+            session.send(get()).await.unwrap().unwrap();
+            let mut head = [0; 27];
+            far.read_exact(&mut head).await.unwrap();
+            session.do_send(HalfClosed(Epoch::default(), Rest::Unread));
+            session.send(get()).await.unwrap().unwrap();
+            far.write_all(b"HTTP/1.1 204 No\r\n\r\n").await.unwrap();
+            assert_eq!(told.recv().await, Some(Some(StatusCode::NO_CONTENT)));
+            far.shutdown().await.unwrap();
+            assert_eq!(told.recv().await, Some(None));
+            let mut rest = Vec::new();
+            far.read_to_end(&mut rest).await.unwrap();
+            assert_eq!(rest, b"");
+        }
+    }
+
+    /// A server that takes no more and then sends no more is told from one that only sends no more.
+    #[actix::test]
+    async fn a_half_close_does_not_hide_a_write_that_failed() {
+        struct Why(mpsc::UnboundedSender<FailureReason>);
+        impl HttpHandler for Why {
+            fn apply(&mut self, _: Payload, _: &mut SessionContext) {}
+
+            fn failed(&mut self, failure: &Failure, _: &mut SessionContext) {
+                self.0.send(failure.reason).unwrap();
+            }
+        }
+
+        let (near, far) = UnixStream::pair().unwrap();
         let (sender, mut told) = mpsc::unbounded_channel();
-        let tell = move |_| Tell(sender.clone());
+        let tell = move |_| Why(sender.clone());
         let session = HttpSession::over(near, "a", &tell, SessionOptions::for_client());
-        let get = || Apply(Payload::get("/").unwrap());
-        session.send(get()).await.unwrap().unwrap();
-        let mut head = [0; 27];
-        far.read_exact(&mut head).await.unwrap();
+        let far = far.into_std().unwrap();
+        far.shutdown(std::net::Shutdown::Read).unwrap();
+        let request = Payload::put("/").unwrap().chunked();
+        session.send(Apply(request)).await.unwrap().unwrap();
+        // Refused once the write has failed.
+        while session
+            .send(SendChunk("data".into()))
+            .await
+            .unwrap()
+            .is_ok()
+        {}
         session.do_send(HalfClosed(Epoch::default(), Rest::Unread));
-        session.send(get()).await.unwrap().unwrap();
-        far.write_all(b"HTTP/1.1 204 No\r\n\r\n").await.unwrap();
-        assert_eq!(told.recv().await, Some(Some(StatusCode::NO_CONTENT)));
-        far.shutdown().await.unwrap();
-        assert_eq!(told.recv().await, Some(None));
-        let mut rest = Vec::new();
-        far.read_to_end(&mut rest).await.unwrap();
-        assert_eq!(rest, b"");
+        session.send(Inspect).await.unwrap();
+        drop(far);
+        let closed = FailureReason::ConnectionClosed(io::ErrorKind::BrokenPipe);
+        assert_eq!(told.recv().await, Some(closed));
     }
 }
