@@ -302,6 +302,36 @@ async fn a_proxy_that_says_nothing() {
     }
 }
 
+/// Nor may a proxy take for ever over its refusal, even if there is no limit for the connect.
+#[actix::test]
+async fn a_proxy_that_does_not_end_its_refusal() {
+    tokio::time::pause();
+    let authority = Authority::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let timeouts = Timeouts {
+        body: Some(Duration::from_secs(1)),
+        connect: None,
+        ..Timeouts::for_client()
+    };
+    let client = builder(&authority, &address).timeouts(timeouts).build();
+    let served = async {
+        let mut proxy = Peer::new(listener.accept().await.expect("accepted").0);
+        proxy.until("\r\n\r\n").await;
+        proxy
+            .send("HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nno")
+            .await;
+        proxy.rest().await
+    };
+    let (answered, _) = tokio::join!(client.request(get("https://far.test/")), served);
+    let error = answered.expect_err("no tunnel");
+    let expected = FailureReason::ConnectFailed(ErrorKind::TimedOut);
+    assert!(
+        matches!(error.kind(), ClientErrorKind::Failed(found) if *found == expected),
+        "{error:?}"
+    );
+}
+
 /// N12: a tap sees what goes through the tunnel, and that in plain text: neither the way to it nor what is encrypted.
 #[actix::test]
 async fn a_tap_sees_what_is_in_the_tunnel() {
