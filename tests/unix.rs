@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Barrier, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use actix::{Actor, ActorContext as _, Context, Handler};
 use common::{GET, HI, PATIENCE, Peer, Recorder, eventually, ok, socket_path};
 use http_actors::error::CloseReason;
 use http_actors::message::{Apply, Dispose, Drain, LocalAddrs, Terminated, Watch};
+use http_actors::test_util::Tape;
 use http_actors::{
     HttpHandler, HttpRequest, HttpServer, HttpSession, Origin, Payload, Route, SessionContext,
     SessionOptions, StatusCode, handler_fn,
@@ -285,6 +286,19 @@ async fn who_has_closed_the_socket_waits_for_no_answer() {
     };
 
     let (mut peer, mut heard) = open(false);
+    peer.send(GET).await;
+    heard.expect(&["apply GET / []"]).await;
+    drop(peer);
+    assert_eq!(heard.rest().await, [gone]);
+
+    // Through a tap, too.
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let options = SessionOptions {
+        tap: Some(Arc::new(Tape::default())),
+        ..SessionOptions::default()
+    };
+    let (_session, mut heard) = common::accept(near, options, keep(false));
+    let mut peer = Peer::new(far);
     peer.send(GET).await;
     heard.expect(&["apply GET / []"]).await;
     drop(peer);
