@@ -16,11 +16,12 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use http_actors::codec::{Frame, HttpCodec};
 use http_actors::error::{Refused, RefusedReason};
 use http_actors::log::{Logger, Record};
-use http_actors::message::{Apply, Cancel, Dispose, Finish, Inspect, SendChunk, Write};
+use http_actors::message::{Apply, Cancel, Dispose, Finish, Inspect, Part, SendChunk, Write};
+use http_actors::test_util::{FarEnd, Recorder};
 use http_actors::{
-    Cancelled, Exchange, Failure, HalfClose, Headers, HttpHandler, HttpSession, Leniency, Limits,
-    MessageId, Payload, Responder, SessionContext, SessionInfo, SessionOptions, StatusCode,
-    Timeouts, Unsent,
+    BodySender, Cancelled, Exchange, Failure, HalfClose, HandlerFactory, Headers, HttpHandler,
+    HttpSession, Leniency, Limits, MessageId, Method, Payload, Responder, SessionContext,
+    SessionInfo, SessionOptions, StatusCode, Timeouts, Unsent,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -815,4 +816,105 @@ async fn a_rest_that_is_late_costs_no_answer() {
     let mut answer = String::new();
     far.read_to_string(&mut answer).await.expect("no reset");
     assert!(answer.ends_with(&"x".repeat(LENGTH)));
+}
+
+/// A piece that is refused while nobody waits for it is missing, and what follows does not complete the body. If the
+/// writer hears of it, it is the writer's affair, and the body goes on.
+#[actix::test]
+async fn a_piece_that_was_refused_unheard_is_missing() {
+    tokio::time::pause();
+    // A long body passes the hard cap, a short one its length.
+    for (long, heard) in [(true, false), (true, true), (false, false), (false, true)] {
+        let length = (!long).then_some(3);
+        let head = |mut message: Payload| {
+            message.set_length(length);
+            message
+        };
+        let (factory, mut calls) = Recorder::of(Writes {
+            answer: head(Payload::response(StatusCode::OK)),
+            long,
+            heard,
+        });
+        let mut client = FarEnd::serve(&factory);
+        client.send(GET).await;
+        let response = client.response_head(Method::GET).await;
+        assert_eq!(response.status(), Some(StatusCode::OK));
+        assert_eq!(ends_well(&mut client).await, heard, "{long} {heard}");
+        drop(client);
+        let ended = calls.rest().await.pop().expect("an end");
+        let expected = ["failed LostPiece Answering", "completed 200"];
+        assert!(ended.starts_with(expected[usize::from(heard)]), "{ended}");
+
+        let (mut server, io) = FarEnd::open(Pipe::new());
+        let answer = ok("unused");
+        let writes = Writes {
+            answer,
+            long,
+            heard,
+        };
+        let session = HttpSession::over(io, "a", &writes, SessionOptions::for_client());
+        let request = head(Payload::put("/").expect("a url"));
+        taken(&session, Apply(request)).await;
+        server.request_head().await;
+        assert_eq!(ends_well(&mut server).await, heard, "{long} {heard}");
+    }
+}
+
+async fn ends_well(end: &mut FarEnd) -> bool {
+    loop {
+        match end.part().await {
+            Part::Data(_) => {}
+            end => return end != Part::Cut,
+        }
+    }
+}
+
+/// Answers or asks by a body of which one piece is refused.
+#[derive(Clone)]
+struct Writes {
+    answer: Payload,
+    long: bool,
+    heard: bool,
+}
+
+impl HandlerFactory for Writes {
+    type Handler = Self;
+
+    fn handler(&self, _: actix::Addr<HttpSession>) -> Self {
+        self.clone()
+    }
+}
+
+impl HttpHandler for Writes {
+    fn apply(&mut self, message: Payload, session: &mut SessionContext) {
+        if message.is_request() {
+            session.respond(self.answer.clone());
+        }
+    }
+
+    fn need_body(&mut self, _: MessageId, session: &mut SessionContext) {
+        let body = session.body_sender().expect("the only writer");
+        actix::spawn(write(body, self.long, self.heard));
+    }
+}
+
+async fn write(mut body: BodySender, long: bool, heard: bool) {
+    if long {
+        // Accepted, whatever its size: a wait that is dropped says nothing else.
+        assert!(body.send(vec![b'x'; 4 << 20]).now_or_never().is_none());
+    }
+    let refused = body.send("too much");
+    if heard {
+        refused.await.expect_err("there is no room for it");
+    } else {
+        assert!(refused.now_or_never().is_none());
+    }
+    while let Err(refused) = body.send("end").await {
+        if refused.reason != RefusedReason::Overrun {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // Refused if the body was cut.
+    let _ = body.finish().await;
 }

@@ -16,8 +16,8 @@ use crate::payload::{Headers, MessageId};
 ///
 /// It is bound to its message: what it sends can never become part of another one. Each `send` waits for room, which
 /// bounds the data in flight. If it is dropped before [`finish`](Self::finish), the message is cancelled, and the peer
-/// sees that it is incomplete. A dropped `send` future is safe too: the pieces are numbered, and a missing one ends the
-/// exchange.
+/// sees that it is incomplete. You may also drop the future of a `send`: its data are sent all the same, unless it was
+/// never polled. If they are then refused, the next `send` or `finish` ends the exchange, because nobody knows of it.
 ///
 /// ```
 /// # use http_actors::error::Refused;
@@ -66,15 +66,21 @@ impl BodySender {
     /// `Closing` ends a wait for room, the data had been accepted, and the returned data are empty.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Refused<Bytes>> {
         let (parcel, receipt) = Parcel::new(data.into());
+        let number = self.next;
         self.session.do_send(Piece {
             message: self.message,
-            number: self.next,
+            number,
             parcel,
         });
         self.next += 1;
-        receipt
+        let sent = receipt
             .await
-            .unwrap_or_else(|_| Err(Refused::new(RefusedReason::Closing, Bytes::new())))
+            .unwrap_or_else(|_| Err(Refused::new(RefusedReason::Closing, Bytes::new())));
+        if sent.is_err() {
+            // The caller knows of it, so nothing is missing if something else is sent in its place.
+            self.next = number;
+        }
+        sent
     }
 
     /// Waits until the exchange is over: the peer has disconnected, a deadline has passed, or the session was disposed.

@@ -273,10 +273,13 @@ impl Handler<inbound::Piece> for HttpSession {
             .side
             .check_number(&mut self.context.link, message, number);
         match self.context.give(Some(message), data) {
-            // If the sender no longer waits, it was dropped, which cancelled the message.
+            // If the sender no longer waits, there is nobody to answer.
             Ok(Room::Open) => drop(sender.send(Ok(()))),
             Ok(Room::Throttled) => self.context.link.outbound.wait(Box::new(Posted(sender))),
-            Err(refused) => drop(sender.send(Err(refused))),
+            Err(refused) => {
+                self.context.side.refuse_piece(message, number);
+                drop(sender.send(Err(refused)));
+            }
         }
         self.settle();
     }

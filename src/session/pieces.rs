@@ -20,4 +20,10 @@ impl Pieces {
         let expected = self.next.replace(number + 1);
         expected.unwrap_or(0) != number
     }
+
+    /// The piece was refused, and is missing until it is sent again. A writer that does not hear of that sends the
+    /// next one instead.
+    pub(super) fn refuse(&mut self, number: u64) {
+        self.next = Some(number);
+    }
 }

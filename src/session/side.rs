@@ -185,8 +185,16 @@ impl Side {
 
     /// Checks the number of a piece of a body, and fails the exchange if an earlier piece was lost.
     pub(super) fn check_number(&mut self, link: &mut Link, message: MessageId, number: u64) {
-        if at!(self, count_piece(message, number)) {
+        let pieces = at!(self, pieces_of(message));
+        if pieces.is_some_and(|pieces| pieces.count(number)) {
             self.end_failed(link, FailureReason::LostPiece);
+        }
+    }
+
+    /// A numbered piece was refused.
+    pub(super) fn refuse_piece(&mut self, message: MessageId, number: u64) {
+        if let Some(pieces) = at!(self, pieces_of(message)) {
+            pieces.refuse(number);
         }
     }
 

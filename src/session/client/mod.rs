@@ -22,6 +22,7 @@ use super::deadline::earliest;
 use super::info::SessionPhase;
 use super::link::Link;
 use super::meter::ExchangeGauge;
+use super::pieces::Pieces;
 use super::role::Role;
 use super::sink::Part;
 use super::trace::{NOBODY, Traced};
@@ -286,11 +287,9 @@ impl Client {
         self.begun
     }
 
-    /// Counts a numbered piece of the open body. True if one before it is missing.
-    pub(super) fn count_piece(&mut self, message: MessageId, number: u64) -> bool {
-        let Some(flight) = self.sending().filter(|flight| flight.id == message) else {
-            return false;
-        };
-        flight.pieces.count(number)
+    /// The pieces of the body of this message, while it is open.
+    pub(super) fn pieces_of(&mut self, message: MessageId) -> Option<&mut Pieces> {
+        let flight = self.sending().filter(|flight| flight.id == message)?;
+        Some(&mut flight.pieces)
     }
 }

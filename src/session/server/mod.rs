@@ -17,6 +17,7 @@ use crate::payload::MessageId;
 use crate::session::exchange::Outcome;
 use crate::session::inbound::Rest;
 use crate::session::info::SessionPhase;
+use crate::session::pieces::Pieces;
 use crate::session::trace::{NOBODY, Traced};
 use crate::wire::Asked;
 pub(in crate::session) use active::Active;
@@ -152,15 +153,10 @@ impl Server {
         }
     }
 
-    /// Counts a numbered piece of the open body. True if one before it is missing.
-    pub(in crate::session) fn count_piece(&mut self, message: MessageId, number: u64) -> bool {
-        let Some(active) = self
-            .active_mut()
-            .filter(|active| active.answer == AnswerState::Open(message))
-        else {
-            return false;
-        };
-        active.pieces.count(number)
+    /// The pieces of the body of this message, while it is open.
+    pub(in crate::session) fn pieces_of(&mut self, message: MessageId) -> Option<&mut Pieces> {
+        let active = self.active_mut()?;
+        (active.answer == AnswerState::Open(message)).then_some(&mut active.pieces)
     }
 
     /// The open message, claimed for its one body writer.
