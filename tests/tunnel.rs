@@ -200,6 +200,47 @@ async fn an_offer_goes_through_a_tunnel() {
     assert_eq!(asked, ["far.test:443 Basic dXNlcjpwdw=="; 4]);
 }
 
+/// A proxy may have a certificate of its own. Then the client speaks TLS with it, and verifies it, before it asks for a
+/// tunnel or sends a request.
+#[actix::test]
+async fn a_proxy_with_a_certificate() {
+    let authority = Authority::new();
+    let served = serve(&authority);
+    let (to, asked) = (served.server.addresses()[0], served.asked.clone());
+    let proxy = HttpServer::new(move |_| Tunnels {
+        to,
+        asked: asked.clone(),
+    });
+    let proxy = proxy.signals(false).workers(1);
+    let proxy = proxy
+        .bind_rustls("127.0.0.1:0", authority.server("localhost"))
+        .expect("a port")
+        .run();
+    let url = format!("https://localhost:{}", proxy.addresses()[0].port());
+    for (authority, trusted) in [(&authority, true), (&Authority::named("another"), false)] {
+        let client = HttpClient::builder()
+            .tls(authority.client())
+            .proxy(Proxy::all(&url).expect("a url"))
+            .build();
+        let answer = client.request(get("https://far.test/1")).await;
+        if trusted {
+            assert_eq!(answer.expect("an answer").body_bytes(), "/1 TLSv1.3");
+            continue;
+        }
+        for url in ["https://far.test/", "http://far.test/"] {
+            let error = client.request(get(url)).await.expect_err("not trusted");
+            assert!(
+                matches!(
+                    error.kind(),
+                    ClientErrorKind::Failed(FailureReason::AuthFailed(TlsError::UnknownIssuer))
+                ),
+                "{url}: {error:?}"
+            );
+        }
+    }
+    assert_eq!(*served.asked.lock().expect("no panic"), ["far.test:443 "]);
+}
+
 /// The name is verified behind the tunnel, and a server that shows another is sent nothing.
 #[actix::test]
 async fn the_server_behind_it_is_verified() {

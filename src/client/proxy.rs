@@ -12,8 +12,9 @@ use crate::transport::{Origin, Scheme};
 
 /// The proxy that a client uses, and the servers that it reaches directly.
 ///
-/// A proxy is given by an `http` URL, in which `http://` may be omitted. A user and password in it become
-/// `Proxy-Authorization: Basic`, which is sent to the proxy only.
+/// A proxy is given by its URL, in which `http://` may be omitted. The client speaks TLS with a proxy whose URL begins
+/// with `https://`, and verifies its certificate. A user and password in the URL become `Proxy-Authorization: Basic`,
+/// which is sent to the proxy only.
 ///
 /// ```
 /// use http_actors::Proxy;
@@ -40,7 +41,7 @@ impl Proxy {
     /// A proxy for `http` URLs. Requests to it have absolute URLs (RFC 9112 section 3.2.2).
     ///
     /// # Errors
-    /// [`UseError`] if this is not the URL of an http proxy.
+    /// [`UseError`] if the URL is malformed, or its scheme is neither `http` nor `https`.
     pub fn http(url: &str) -> Result<Self, UseError> {
         Ok(Self {
             http: Some(through(url)?),
