@@ -10,8 +10,8 @@ use crate::transport::Peer;
 
 /// Stops a server gracefully. Answered when it has ended.
 ///
-/// The server accepts the connections in the backlog, and then no more. Every session is asked to [`Leave`]. Requests in
-/// progress, and those that arrive within the window, are answered. Answers that begin after the drain say
+/// The server accepts the connections in the backlog, and then no more. Every session is asked to [`Leave`]. Requests
+/// in progress, and those that arrive within the window, are answered. Answers that begin after the drain say
 /// `Connection: close`, and their connections close after them. An answer whose head was already sent is finished
 /// unchanged, and its connection stays open for the rest of the window. Exchanges that are not over at the deadline are
 /// cut. The server's future ends when all sessions have ended.

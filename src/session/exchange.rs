@@ -69,11 +69,11 @@ impl Exchange {
 pub enum ExchangePhase {
     /// Client: the request waits to be sent.
     Queued,
-    /// Client: the request is being sent.
+    /// Client: the head was sent, and the body is still being written.
     Sending,
     /// Server: the request was delivered, and its body was still coming.
     Receiving,
-    /// The request was complete, and the answer had not begun.
+    /// The request was complete, and the answer had not begun. At a client the request may still wait for the socket.
     Waiting,
     /// The answer had begun.
     Answering,

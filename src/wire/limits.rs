@@ -29,7 +29,7 @@ pub struct Limits {
     pub trailers: usize,
     /// Bytes up to which a body of known length is delivered whole, inside the payload: 10,000 (P50).
     pub oneshot: u64,
-    /// Bytes of a body that is delivered in pieces: no limit. Beyond that: 413.
+    /// Bytes of a body, inside the payload or delivered in pieces: no limit. Beyond that: 413.
     pub body: Option<u64>,
     /// 1xx responses to one request: 16. Beyond that the exchange fails.
     pub informational: usize,
