@@ -51,8 +51,27 @@ pub use tower::tower_handler;
 
 /// Serves HTTP on one or more addresses, each connection by an [`HttpSession`] with a handler of its own.
 ///
+/// 1. Say who answers: [`new`](Self::new) takes what [`handler_fn`] makes of an async function, or a closure that makes
+///    an [`HttpHandler`] for each connection; [`to_actor`](Self::to_actor) takes an actor.
+/// 2. Say where to listen: [`bind`](Self::bind), `bind_rustls` for HTTPS, [`bind_uds`](Self::bind_uds).
+/// 3. Await [`run`](Self::run). It ends after SIGTERM or SIGINT, when the requests in progress are answered.
+///
 /// Every worker is an arbiter with its own listener on the same address, so a connection lives on one thread from
 /// `accept` on.
+///
+/// ```no_run
+/// use http_actors::{HttpServer, Payload, StatusCode, handler_fn};
+///
+/// #[actix::main]
+/// async fn main() -> std::io::Result<()> {
+///     let hello = handler_fn(async |request: Payload| {
+///         Payload::response(StatusCode::OK).body(format!("Hello, {}!\n", request.path()))
+///     });
+///     HttpServer::new(hello).bind("127.0.0.1:8080")?.run().await
+/// }
+/// ```
+///
+/// With a handler for each connection:
 ///
 /// ```no_run
 /// use http_actors::{HttpHandler, HttpServer, Payload, SessionContext, StatusCode};

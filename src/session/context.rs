@@ -29,7 +29,43 @@ use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReas
 use crate::payload::{Headers, MessageId, Payload};
 use crate::transport::{Peer, TlsInfo};
 
-/// The session as its handler sees it: every behaviour as a plain call.
+/// The session as its handler sees it: what the messages to a session do, as plain calls.
+///
+/// Every method of an [`HttpHandler`](crate::HttpHandler) gets it. Answer with [`respond`](Self::respond); send a body
+/// in pieces with [`send_chunk`](Self::send_chunk) and [`finish`](Self::finish); answer later through a
+/// [`responder`](Self::responder), or from a future that ends with the exchange ([`spawn`](Self::spawn)).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use http_actors::{HttpHandler, MessageId, Payload, SessionContext, StatusCode};
+///
+/// struct Pages;
+///
+/// impl HttpHandler for Pages {
+///     fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+///         match request.path() {
+///             "/" => session.respond(Payload::response(StatusCode::OK).body("hello\n")),
+///             "/lines" => session.respond(Payload::response(StatusCode::OK).chunked()), // the body: `need_body`
+///             _ => {
+///                 let responder = session.responder();
+///                 session.spawn(async move {
+///                     tokio::time::sleep(Duration::from_secs(1)).await;
+///                     responder.respond(Payload::response(StatusCode::NOT_FOUND));
+///                 });
+///             }
+///         }
+///     }
+///
+///     fn need_body(&mut self, _message: MessageId, session: &mut SessionContext) {
+///         for line in ["one\n", "two\n"] {
+///             let _ = session.send_chunk(line); // an error: the client has gone
+///         }
+///         let _ = session.finish();
+///     }
+/// }
+/// # let _ = Pages;
+/// ```
 ///
 /// It is a part of the session and cannot be kept. Pass on its [`address`](Self::address) or a
 /// [`responder`](Self::responder) instead. No call on it calls the handler. Events that it causes are delivered in

@@ -27,7 +27,7 @@ use crate::payload::{Headers, MessageId, Payload};
 ///
 /// impl HttpHandler for Hello {
 ///     fn apply(&mut self, _request: Payload, session: &mut SessionContext) {
-///         let _ = session.apply(Payload::response(StatusCode::OK).body("Hello, World!"));
+///         session.respond(Payload::response(StatusCode::OK).body("Hello, World!"));
 ///     }
 /// }
 /// ```

@@ -118,7 +118,31 @@ const MESSAGES_A_TURN: u32 = 64;
 /// A server session ends with its connection, which closes its address. Messages from one sender are handled in the
 /// order in which they were sent.
 ///
+/// Most programs need no session by name: an [`HttpServer`](crate::HttpServer) makes them, and an
+/// [`HttpClient`](crate::HttpClient) has them in its pool. Here one serves a connection in memory:
+///
+/// ```
+/// use http_actors::message::Inspect;
+/// use http_actors::{HttpSession, Payload, SessionOptions, SessionPhase, StatusCode, handler_fn};
+/// use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+///
+/// #[actix::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let hello = handler_fn(async |_request: Payload| Payload::response(StatusCode::OK).body("hello"));
+///     let (mut client, io) = tokio::io::duplex(4096);
+///     let session = HttpSession::accept(io, &hello, SessionOptions::default());
+///     assert_eq!(session.send(Inspect).await?.phase, SessionPhase::Idle);
+///
+///     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await?;
+///     let mut answer = String::new();
+///     client.read_to_string(&mut answer).await?;
+///     assert!(answer.ends_with("hello"));
+///     Ok(())
+/// }
+/// ```
+///
 /// The private behaviours cannot be named outside:
+///
 /// ```compile_fail,E0603
 /// use http_actors::session::inbound::Deliver;
 /// ```
