@@ -82,7 +82,9 @@ pub trait HttpHandler: 'static {
     /// A message of yours or of another sender was refused, and nobody awaits the answer.
     ///
     /// By default, if a final response was refused as `Unusable` and nobody else may still answer, the exchange fails:
-    /// the client gets a 500 and `failed` is called with `Usage`. If you override this, you must answer.
+    /// the client gets a 500 and `failed` is called with `Usage`. If you override this, you must answer. (A refused
+    /// answer of a [`Responder`](crate::Responder) has used that up: if it was the last one, `failed` is called with
+    /// `Unanswered` in any case.)
     fn refused(&mut self, refused: Refused<Unsent>, session: &mut SessionContext) {
         session.fail_if_unusable(&refused);
     }
