@@ -169,6 +169,23 @@ pub mod upgrade {
     //! [`HttpClient::upgrade`](crate::HttpClient::upgrade), and a session of your own by the message
     //! [`HandOff`](crate::message::HandOff). An [`Upgraded`] is `AsyncRead + AsyncWrite`, for any implementation of
     //! what comes after HTTP, such as WebSocket.
+    //!
+    //! ```
+    //! use http_actors::{HttpRequest, Payload, StatusCode, handler_fn};
+    //!
+    //! /// Sends back what comes, in a protocol of its own.
+    //! let echo = handler_fn(async |HttpRequest { responder, .. }: HttpRequest| {
+    //!     let switch = Payload::response(StatusCode::SWITCHING_PROTOCOLS).header("Upgrade", "echo");
+    //!     let upgrade = responder.hand_off(switch);
+    //!     // In a task of its own: the exchange, and this function with it, ends at the switch.
+    //!     actix::spawn(async move {
+    //!         let Ok(connection) = upgrade.await else { return };
+    //!         let (mut read, mut write) = tokio::io::split(connection);
+    //!         let _ = tokio::io::copy(&mut read, &mut write).await;
+    //!     });
+    //! });
+    //! # let _ = echo;
+    //! ```
 
     pub use crate::client::Answered;
     pub use crate::session::{NotUpgraded, Upgrade, Upgraded};
@@ -177,7 +194,23 @@ pub mod upgrade {
 pub mod tap {
     //! Sees the bytes of a connection as they pass: for traces, and to find faults.
     //!
-    //! [`SessionOptions::tap`](crate::SessionOptions::tap) takes a [`Tap`]. [`Redacted`] hides credentials.
+    //! [`HttpServer::tap`](crate::HttpServer::tap), [`ClientBuilder::tap`](crate::ClientBuilder::tap) and
+    //! [`SessionOptions::tap`](crate::SessionOptions::tap) take a [`Tap`], which may be a closure. [`Redacted`] hides
+    //! credentials.
+    //!
+    //! ```
+    //! use http_actors::tap::{Direction, Passed, Redacted, Tapped};
+    //! use http_actors::{HttpServer, Payload, StatusCode, handler_fn};
+    //!
+    //! let hello = handler_fn(async |_request: Payload| Payload::response(StatusCode::OK));
+    //! let server = HttpServer::new(hello).tap(Redacted(|tapped: &Tapped<'_>| {
+    //!     if let Passed::Bytes(bytes) = tapped.passed {
+    //!         let arrow = if tapped.direction == Direction::In { '<' } else { '>' };
+    //!         println!("{} {arrow} {}", tapped.connection, bytes.escape_ascii());
+    //!     }
+    //! }));
+    //! # let _ = server;
+    //! ```
 
     pub use crate::transport::{Direction, Passed, Redacted, Tap, Tapped};
 }

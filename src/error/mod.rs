@@ -1,9 +1,13 @@
 //! Errors, by who caused them.
 //!
 //! * [`WireError`]: the peer broke the protocol or a limit. One function maps it to the status that the peer sees.
-//! * [`UseError`] and [`Refused`]: the caller asked for something impossible. `Refused` returns the message.
-//! * [`FailureReason`], [`CancelCause`], [`CloseReason`]: what happened to the link. [`TlsError`]: why it is not
-//!   secure.
+//! * [`UseError`] and [`Refused`]: the caller asked for something impossible. `Refused` returns the message, with the
+//!   [`RefusedReason`].
+//! * [`FailureReason`] and [`CancelCause`] (with the [`Deadline`]): why an exchange was not completed. [`BodyError`]:
+//!   why a body is incomplete. [`CloseReason`]: why a connection closed. [`TlsError`]: why it is not secure.
+//!
+//! The errors of functions are elsewhere: [`ClientError`](crate::ClientError) is that of a client,
+//! [`ErrorResponse`](crate::ErrorResponse) one that you return to choose the answer.
 //!
 //! Texts are lower-case, without a full stop, and never contain bytes from the peer. A text includes the cause, which
 //! is then not also a source; only errors of other crates are sources.

@@ -3,6 +3,17 @@
 //! [`HttpServer::logger`](crate::HttpServer::logger) takes a [`Logger`]. [`CommonLog`] and [`JsonLog`] write a line,
 //! [`ContentsLog`] writes whole messages; a `Logger` of your own gets the [`Record`] of each exchange, and the
 //! [`RefusedRequest`]s that never became one.
+//!
+//! ```no_run
+//! use http_actors::log::CommonLog;
+//! use http_actors::{HttpServer, Payload, StatusCode, handler_fn};
+//!
+//! #[actix::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let hello = handler_fn(async |_request: Payload| Payload::response(StatusCode::OK));
+//!     HttpServer::new(hello).logger(CommonLog::new(std::io::stdout())).bind("127.0.0.1:8080")?.run().await
+//! }
+//! ```
 
 mod common;
 mod contents;
