@@ -175,12 +175,15 @@ pub struct Timeouts {
     /// Time in which the peer's system answers nothing, because it was cut off or lost its power: 60 s. Then: as after
     /// a reset by the peer.
     ///
-    /// TCP only, by the kernel: keep-alive probes from half of this time on if nothing is sent (P89), and
-    /// `TCP_USER_TIMEOUT` for output that is not acknowledged, on Linux and Android. The latter also ends a connection
-    /// whose peer acknowledges, but takes nothing: so it is at least [`write`](Self::write), and not set if that is
-    /// `None`. Where it is set, the probes go on for as long as it says: with a longer `write`, a silent peer is
-    /// noticed after that time only. A connection that was handed over keeps both. `None`: what the system does by
-    /// itself, which takes 15 minutes with output, and never notices without.
+    /// TCP only. The kernel finds it out, in two ways:
+    ///
+    /// * If nothing is sent, it probes the peer from half of this time on (keep-alive, P89).
+    /// * If output is not acknowledged, it gives up after this time (`TCP_USER_TIMEOUT`, on Linux and Android). It then
+    ///   also gives up a peer that acknowledges and takes nothing for so long. So the kernel is told at least
+    ///   [`write`](Self::write), and nothing if that is `None`. If `write` is longer, probes give up after it too.
+    ///
+    /// A connection that was handed over keeps both. `None` leaves it to the system: it takes some 15 minutes with
+    /// output, and never notices without.
     #[doc(alias = "keepalive")]
     #[doc(alias = "user_timeout")]
     pub unreachable: Option<Duration>,
