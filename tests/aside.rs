@@ -195,3 +195,35 @@ async fn the_end_of_an_exchange_is_not_that_of_the_next() {
     }
     assert_eq!(soon(told.recv()).await, Some(None));
 }
+
+/// A handler that answers by its context notes by it, too: then no request that waits already comes first. A note by a
+/// responder is a message, and comes too late there.
+#[actix::test]
+async fn notes_before_an_answer_by_the_context() {
+    struct Noting;
+    impl HttpHandler for Noting {
+        fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+            session.note("route", "/a");
+            session.respond(Payload::response(StatusCode::OK));
+        }
+    }
+
+    tokio::time::pause();
+    let json = Written::default();
+    let options = SessionOptions {
+        logger: Some(Arc::new(JsonLog::new(json.clone()))),
+        ..SessionOptions::default()
+    };
+    let factory = |_: Addr<HttpSession>| Noting;
+    let (mut client, _session) = FarEnd::serve_with(Pipe::new(), &factory, options);
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.send(get.repeat(3)).await;
+    for _ in 0..3 {
+        client.response(Method::GET).await;
+    }
+    client.close().await;
+    client.rest().await;
+    let lines = json.text();
+    let noted = |line: &&str| line.ends_with(r#""notes":{"route":"/a"}}"#);
+    assert_eq!(lines.lines().filter(noted).count(), 3, "{lines}");
+}

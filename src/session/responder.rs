@@ -163,7 +163,8 @@ impl Responder {
     /// ```
     ///
     /// [`Completed`](Outcome::Completed) says that the answer is on its way, not that the client has read it.
-    /// The session is asked when this is called, not when the future is first polled.
+    /// The session is asked when this is called, not when the future is first polled. It is asked by a message, so what
+    /// a handler does by its [`SessionContext`](crate::SessionContext) may be done before that: answer by a responder.
     pub fn ended(&self) -> impl Future<Output = Option<Outcome>> + Send + use<> {
         let (told, outcome) = oneshot::channel();
         self.session.do_send(Outlook {
@@ -179,8 +180,10 @@ impl Responder {
     /// [`JsonLog`](crate::log::JsonLog) writes all notes. One of the name `user` takes the place of the user there and
     /// in [`CommonLog`](crate::log::CommonLog), which has no place for others. A [`Logger`](crate::log::Logger) of your
     /// own gets them in its [`Record`](crate::log::Record). Without a logger, notes are dropped; so are those that come
-    /// when the exchange is over. A note that is made before the answer is in time. Notes are kept until the exchange is
-    /// over, and nothing limits their number and length but you; no memory ceiling counts them.
+    /// when the exchange is over. A note that is made before the answer by a responder is in time. For an answer by
+    /// [`SessionContext::respond`](crate::SessionContext::respond) it may be late, because it is a message: there, use
+    /// [`SessionContext::note`](crate::SessionContext::note). Notes are kept until the exchange is over, and nothing
+    /// limits their number and length but you; no memory ceiling counts them.
     ///
     /// ```
     /// use http_actors::{ErrorResponse, HttpRequest, Payload, StatusCode, handler_fn};
