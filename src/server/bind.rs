@@ -125,8 +125,8 @@ fn first_of_several(socket: RawSocket, backlog: i32, tcp: Tcp) -> io::Result<Opt
     Ok(Some(socket))
 }
 
-/// Elsewhere the sockets of the workers share the port only if all have the option when they are bound, so the first one
-/// is closed, and its place can be taken in between.
+/// Elsewhere the sockets of the workers share the port only if all have the option when they are bound, so the first
+/// one is closed, and its place can be taken in between.
 #[cfg(not(target_os = "linux"))]
 fn first_of_several(socket: RawSocket, _: i32, _: Tcp) -> io::Result<Option<RawSocket>> {
     socket.listen(1)?;
@@ -206,8 +206,8 @@ mod tests {
     use super::*;
     use crate::session::SessionOptions;
 
-    /// Of two servers that listen at the same moment on a port that both have bound, at most one gets it: the kernel may
-    /// refuse both.
+    /// Of two servers that listen at the same moment on a port that both have bound, at most one gets it: the kernel
+    /// may refuse both.
     #[test]
     fn a_port_is_not_listened_on_by_two() {
         let tcp = Tcp {

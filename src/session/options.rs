@@ -249,9 +249,9 @@ impl Timeouts {
 
 /// What a server does when the peer closes its sending side while an answer is owed.
 ///
-/// TCP does not say whether such a peer still reads. (A Unix socket of Linux does: a peer that has closed both directions
-/// by the time that everything it sent was read counts as one that has reset the connection. One that closes the second
-/// direction later is noticed only by a write.) Whatever you set here, the handler hears
+/// TCP does not say whether such a peer still reads. (A Unix socket of Linux does: a peer that has closed both
+/// directions by the time that everything it sent was read counts as one that has reset the connection. One that closes
+/// the second direction later is noticed only by a write.) Whatever you set here, the handler hears
 /// [`half_closed`](crate::HttpHandler::half_closed) of a half-close at once. A single exchange may have a policy of its
 /// own:
 /// [`Responder::on_half_close`](crate::Responder::on_half_close),

@@ -101,8 +101,8 @@ impl Aside {
         }
     }
 
-    /// Tells this one how the exchange ends. Those who have stopped waiting are forgotten, so that asking again and again
-    /// costs no memory.
+    /// Tells this one how the exchange ends. Those who have stopped waiting are forgotten, so that asking again and
+    /// again costs no memory.
     pub(super) fn ask(&mut self, told: oneshot::Sender<Outcome>) {
         self.asking.retain(|asking| !asking.is_closed());
         self.asking.push(told);
