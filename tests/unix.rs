@@ -18,8 +18,8 @@ use http_actors::error::CloseReason;
 use http_actors::message::{Apply, Dispose, Drain, LocalAddrs, Terminated, Watch};
 use http_actors::test_util::Tape;
 use http_actors::{
-    HttpHandler, HttpRequest, HttpServer, HttpSession, Origin, Payload, Route, SessionContext,
-    SessionOptions, StatusCode, handler_fn,
+    HalfClose, HttpHandler, HttpRequest, HttpServer, HttpSession, Origin, Payload, Route,
+    SessionContext, SessionOptions, StatusCode, handler_fn,
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpStream, UnixStream};
@@ -303,6 +303,22 @@ async fn who_has_closed_the_socket_waits_for_no_answer() {
     heard.expect(&["apply GET / []"]).await;
     drop(peer);
     assert_eq!(heard.rest().await, [gone]);
+
+    // Unless the work is to be finished whoever waits for it.
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let options = SessionOptions {
+        half_close: HalfClose::Finish,
+        ..SessionOptions::default()
+    };
+    let (_session, mut heard) = common::accept(near, options, keep(false));
+    let mut peer = Peer::new(far);
+    peer.send(GET).await;
+    heard.expect(&["apply GET / []"]).await;
+    drop(peer);
+    heard.expect(&["half_closed"]).await;
+    let (_, kept) = responder.take().expect("a request");
+    kept.respond(ok("hi"));
+    assert_eq!(heard.rest().await, ["cancelled PeerReset Answered"]);
 
     // The request and the close may be read at once.
     let (mut peer, mut heard) = open(false);

@@ -249,13 +249,14 @@ impl Timeouts {
 
 /// What a server does when the peer closes its sending side while an answer is owed.
 ///
-/// TCP does not say whether such a peer still reads. (A Unix socket of Linux does: a peer that has closed both
-/// directions by the time that everything it sent was read counts as one that has reset the connection. One that closes
-/// the second direction later is noticed only by a write.) Whatever you set here, the handler hears
-/// [`half_closed`](crate::HttpHandler::half_closed) of a half-close at once. A single exchange may have a policy of its
-/// own:
+/// TCP does not say whether such a peer still reads. Whatever you set here, the handler hears
+/// [`half_closed`](crate::HttpHandler::half_closed) at once. A single exchange may have a policy of its own:
 /// [`Responder::on_half_close`](crate::Responder::on_half_close),
 /// [`SessionContext::on_half_close`](crate::SessionContext::on_half_close).
+///
+/// A Unix socket of Linux does say it: a peer that has closed both directions by the time that everything it sent was
+/// read counts as one that has reset the connection, except with [`Finish`](Self::Finish). One that closes the second
+/// direction later is noticed only by a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HalfClose {
@@ -263,7 +264,7 @@ pub enum HalfClose {
     Abort,
     /// The exchange goes on, and is cancelled if the socket takes no byte for this long.
     FinishWithin(Duration),
-    /// The exchange goes on.
+    /// The exchange goes on: what is written may be read by nobody.
     Finish,
 }
 

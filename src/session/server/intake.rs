@@ -208,7 +208,7 @@ impl Server {
 
     /// The peer sends no more (P130).
     pub(in crate::session) fn half_closed(&mut self, link: &mut Link, rest: Rest) {
-        if rest == Rest::Gone && (self.is_engaged() || !link.inbox.is_empty()) {
+        if rest == Rest::Gone && self.is_engaged() && self.half_close(link) != HalfClose::Finish {
             return self.broken(link);
         }
         let known = self.half_closed.is_some();
