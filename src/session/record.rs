@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::sync::oneshot;
 
 use super::exchange::{Exchange, Outcome};
 use crate::payload::{Headers, Payload};
@@ -80,43 +79,6 @@ pub struct Note {
     pub value: Cow<'static, str>,
 }
 
-/// What is rarely asked of an exchange, in a box of its own.
-#[derive(Debug, Default)]
-pub(super) struct Aside {
-    pub(super) notes: Vec<Note>,
-    /// Who wants to know how it ends.
-    asking: Vec<oneshot::Sender<Outcome>>,
-}
-
-impl Aside {
-    /// Notes it in the place of an earlier note of this name.
-    pub(super) fn note(&mut self, note: Note) {
-        match self
-            .notes
-            .iter_mut()
-            .find(|earlier| earlier.name == note.name)
-        {
-            Some(earlier) => *earlier = note,
-            None => self.notes.push(note),
-        }
-    }
-
-    /// Tells this one how the exchange ends. Those who have stopped waiting are forgotten, so that asking again and
-    /// again costs no memory.
-    pub(super) fn ask(&mut self, told: oneshot::Sender<Outcome>) {
-        self.asking.retain(|asking| !asking.is_closed());
-        self.asking.push(told);
-    }
-
-    /// Tells how the exchange ended.
-    pub(super) fn tell(self, outcome: Outcome) {
-        for asking in self.asking {
-            // It may no longer want to know.
-            let _ = asking.send(outcome);
-        }
-    }
-}
-
 /// A request that the session refused before it became an exchange, for the log.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -151,23 +113,4 @@ pub struct Kept {
     pub request_body: Bytes,
     /// The response, as it was given to [`Apply`](crate::message::Apply).
     pub response: Option<Payload>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A service may ask in each round of a loop, and drop the future.
-    #[test]
-    fn who_stops_waiting_is_forgotten() {
-        let mut aside = Aside::default();
-        let (told, mut waits) = oneshot::channel();
-        aside.ask(told);
-        for _ in 0..100 {
-            aside.ask(oneshot::channel().0);
-        }
-        assert_eq!(aside.asking.len(), 2, "one that waits, and the last one");
-        aside.tell(Outcome::Completed);
-        assert_eq!(waits.try_recv(), Ok(Outcome::Completed));
-    }
 }

@@ -5,13 +5,12 @@ use http::StatusCode;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::Aside;
 use crate::payload::{Headers, MessageId, Payload, Spare, TransferMode};
 use crate::session::exchange::{Exchange, ExchangePhase, Outcome};
-use crate::session::handoff::Taker;
 use crate::session::meter::ExchangeGauge;
-use crate::session::options::HalfClose;
 use crate::session::pieces::Pieces;
-use crate::session::record::{Aside, Detail, Kept};
+use crate::session::record::{Detail, Kept};
 use crate::session::trace::Traced;
 use crate::wire::{Answering, Asked, Facts};
 
@@ -45,11 +44,7 @@ pub(in crate::session) struct Active {
     pub(super) lent: u32,
     /// The pieces of the body writer.
     pub(super) pieces: Pieces,
-    /// Gets the connection after the answer.
-    pub(super) taker: Option<Taker>,
     pub(super) mutes: u32,
-    /// What a half-close does to it, if this overrides the options.
-    pub(super) half_close: Option<HalfClose>,
     pub(super) tasks: Vec<AbortHandle>,
     pub(super) kept: Option<Box<Kept>>,
     pub(super) aside: Option<Box<Aside>>,
@@ -115,9 +110,7 @@ impl Active {
             announces_close: false,
             lent: 0,
             pieces: Pieces::default(),
-            taker: None,
             mutes: 0,
-            half_close: None,
             tasks: Vec::new(),
             kept: detail.and_then(|detail| keep(request, detail)),
             aside: None,
@@ -140,18 +133,10 @@ impl Active {
         }
     }
 
-    /// Tells those who asked how the exchange ended. Most exchanges have none.
+    /// What is rarely asked of it.
     #[cold]
-    pub(super) fn tell(&mut self) {
-        if let Some(aside) = self.aside.take() {
-            aside.tell(self.exchange.outcome);
-        }
-    }
-
-    /// Drops the taker of the connection, and what was kept of the messages for the log.
-    pub(super) fn let_go(&mut self) {
-        self.taker = None;
-        self.kept = None;
+    pub(super) fn aside(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
     }
 
     /// The end of the exchange was reported: its box goes back to the thread.

@@ -104,7 +104,7 @@ impl Server {
     /// Sets who gets the connection after the answer that was just begun.
     pub(in crate::session) fn promise(&mut self, _: MessageId, taker: Taker) {
         if let Some(active) = self.active_mut() {
-            active.taker = Some(taker);
+            active.aside().taker = Some(taker);
         }
     }
 

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::active::DRAINED;
-use super::{Active, Farewell, Server};
+use super::{Active, Aside, Farewell, Server};
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
 use crate::session::deadline::earliest;
 use crate::session::exchange::Outcome;
@@ -13,7 +13,7 @@ use crate::session::link::{Link, Phase};
 use crate::session::meter::ExchangeGauge;
 use crate::session::options::HalfClose;
 use crate::session::outbound::Teardown;
-use crate::session::record::{Aside, Detail, Kept, Record};
+use crate::session::record::{Detail, Kept, Record};
 use crate::session::role::Role;
 use crate::session::sink::Loss;
 use crate::session::step::{Event, Intake, Step};
@@ -169,19 +169,19 @@ impl Server {
         if let Some(gauge) = ended.gauge.take() {
             gauge.end(&ended.exchange);
         }
+        let aside = ended.aside.take();
         link.options.log(|logger| {
             logger.log(&Record {
                 exchange: &ended.exchange,
                 peer: &link.peer,
                 kept: ended.kept.as_deref().unwrap_or(&Kept::default()),
-                notes: ended.aside.as_ref().map_or(&[], |aside| &aside.notes),
+                notes: aside.as_ref().map_or(&[], |aside| &aside.notes),
             });
         });
-        if ended.aside.is_some() {
-            ended.tell();
-        }
+        ended.kept = None;
+        let taker = aside.and_then(|aside| aside.end(ended.exchange.outcome));
         if ended.exchange.outcome == Outcome::Completed {
-            if let Some(taker) = ended.taker.take() {
+            if let Some(taker) = taker {
                 link.hand_off(taker);
             } else if !ended.persist {
                 let sent = link.outbound.buffer.total_when_empty();
@@ -194,7 +194,6 @@ impl Server {
                 link.tell(Resume);
             }
         }
-        ended.let_go();
         Some(ended)
     }
 
@@ -222,17 +221,15 @@ impl Server {
     /// because which comes first is a race.
     pub(in crate::session) fn set_half_close(&mut self, link: &mut Link, policy: HalfClose) {
         if let Some(active) = self.active_mut() {
-            active.half_close = Some(policy);
+            active.aside().half_close = Some(policy);
             self.farewell = None;
             self.heed_half_close(link);
         }
     }
 
     /// What is rarely asked of the current exchange.
-    #[cold]
     pub(in crate::session) fn aside(&mut self) -> Option<&mut Aside> {
-        self.active_mut()
-            .map(|active| &mut **active.aside.get_or_insert_default())
+        self.active_mut().map(Active::aside)
     }
 
     /// Cancels an exchange whose peer has half-closed, if the policy says so. A complete answer is not affected.
@@ -249,7 +246,9 @@ impl Server {
     }
 
     fn half_close(&self, link: &Link) -> HalfClose {
-        let own = self.active().and_then(|active| active.half_close);
+        let own = self
+            .active()
+            .and_then(|active| active.aside.as_ref()?.half_close);
         own.unwrap_or(link.options.half_close)
     }
 
@@ -363,10 +362,10 @@ impl Server {
 
     /// Until when a half-closed peer must read something, by the policy. Progress renews the deadline.
     fn farewell(&mut self, link: &Link) -> Option<Instant> {
+        self.half_closed?;
         let HalfClose::FinishWithin(patience) = self.half_close(link) else {
             return None;
         };
-        self.half_closed?;
         let seen = link.outbound.taken();
         if self.farewell.is_none_or(|farewell| farewell.seen != seen) {
             let until = link.now().checked_add(patience);

@@ -1,10 +1,11 @@
 //! The server side: one request at a time, answered in order (P98).
 //!
-//! This file has the state and its transitions. The current exchange is in `active.rs`, writing in `answer.rs`, reading
-//! in `intake.rs`, and unsuccessful ends in `ends.rs`.
+//! This file has the state and its transitions. The current exchange is in `active.rs`, with what few of them have
+//! in `aside.rs`; writing is in `answer.rs`, reading in `intake.rs`, and unsuccessful ends in `ends.rs`.
 
 mod active;
 mod answer;
+mod aside;
 mod ends;
 mod intake;
 
@@ -22,6 +23,7 @@ use crate::session::trace::{NOBODY, Traced};
 use crate::wire::Asked;
 pub(in crate::session) use active::Active;
 use active::AnswerState;
+pub(in crate::session) use aside::Aside;
 
 #[derive(Debug)]
 pub(in crate::session) struct Server {
