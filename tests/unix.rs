@@ -279,11 +279,12 @@ async fn who_has_closed_the_socket_waits_for_no_answer() {
             kept.replace(Some((muted.then(|| responder.hold()), responder)));
         }
     };
-    let open = |muted| {
+    let open_with = |options, muted| {
         let (near, far) = UnixStream::pair().expect("a pair");
-        let (_session, heard) = common::accept(near, SessionOptions::default(), keep(muted));
+        let (_session, heard) = common::accept(near, options, keep(muted));
         (Peer::new(far), heard)
     };
+    let open = |muted| open_with(SessionOptions::default(), muted);
 
     let (mut peer, mut heard) = open(false);
     peer.send(GET).await;
@@ -292,26 +293,22 @@ async fn who_has_closed_the_socket_waits_for_no_answer() {
     assert_eq!(heard.rest().await, [gone]);
 
     // Through a tap, too.
-    let (near, far) = UnixStream::pair().expect("a pair");
     let options = SessionOptions {
         tap: Some(Arc::new(Tape::default())),
         ..SessionOptions::default()
     };
-    let (_session, mut heard) = common::accept(near, options, keep(false));
-    let mut peer = Peer::new(far);
+    let (mut peer, mut heard) = open_with(options, false);
     peer.send(GET).await;
     heard.expect(&["apply GET / []"]).await;
     drop(peer);
     assert_eq!(heard.rest().await, [gone]);
 
     // Unless the work is to be finished whoever waits for it.
-    let (near, far) = UnixStream::pair().expect("a pair");
     let options = SessionOptions {
         half_close: HalfClose::Finish,
         ..SessionOptions::default()
     };
-    let (_session, mut heard) = common::accept(near, options, keep(false));
-    let mut peer = Peer::new(far);
+    let (mut peer, mut heard) = open_with(options, false);
     peer.send(GET).await;
     heard.expect(&["apply GET / []"]).await;
     drop(peer);
