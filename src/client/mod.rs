@@ -23,11 +23,11 @@ use actix_rt::ArbiterHandle;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
-use http::{Method, Uri, Version};
+use http::{Method, Uri};
 use tokio::sync::oneshot;
 
 use crate::error::{BodyError, UseError};
-use crate::payload::{Known, Payload, TransferMode, is_idempotent};
+use crate::payload::{Payload, TransferMode};
 use crate::session::{HandlerFactory, HttpHandler, HttpSession, Incoming, SessionOptions, Way};
 use crate::transport::Origin;
 use alarm::Alarm;
@@ -37,10 +37,6 @@ pub use error::{Blame, ClientError, ClientErrorKind};
 use pool::{Host, Lease, Pool};
 pub use proxy::Proxy;
 pub use upgrade::Answered;
-
-/// How much of the body of a redirect is read, and for how long, so that its connection can be used again.
-const REDIRECT_BODY: usize = 64 << 10;
-const REDIRECT_TIME: Duration = Duration::from_secs(1);
 
 /// Sends requests to any server, and keeps the connections for later ones.
 ///
@@ -284,55 +280,6 @@ impl HttpClient {
         self.follow(copy, reply, again, alarm).await
     }
 
-    /// Follows redirects, from the response to this request on.
-    async fn follow<S, E>(
-        &self,
-        mut request: Payload,
-        mut reply: Reply,
-        mut again: impl FnMut() -> Option<S>,
-        alarm: &mut Alarm,
-    ) -> Result<Reply, ClientError>
-    where
-        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
-        E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
-    {
-        let idempotent = is_idempotent(request.method());
-        let behind = |error: ClientError| error.behind_redirect(idempotent);
-        for followed in 0.. {
-            let Some(next) = redirect::next(request, &reply.head) else {
-                break;
-            };
-            if followed == self.0.redirects {
-                return Err(ClientError::new(ClientErrorKind::TooManyRedirects));
-            }
-            let upload = match next.mode() {
-                TransferMode::Oneshot => None,
-                TransferMode::Stream | TransferMode::Chunked => match again() {
-                    Some(body) => Some(body),
-                    None => break,
-                },
-            };
-            if let Some(mut body) = reply.body
-                && may_be_short(&reply.head)
-            {
-                // A body that is long, slow or cut costs its connection.
-                let rest =
-                    pin!(async { body.bytes(REDIRECT_BODY).await.map_err(ClientError::new) });
-                let late = || ClientErrorKind::TimedOut;
-                let mut short = Alarm::set(Some(REDIRECT_TIME), &self.0.arbiter);
-                let rest = pin!(short.within(late(), rest));
-                // If there is no time left, the next request finds out.
-                drop(alarm.within(late(), rest).await);
-            }
-            request = next.clone();
-            reply = match upload {
-                Some(body) => self.upload_once(next, body, alarm).await.map_err(behind)?,
-                None => self.send_once(next, alarm).await.map_err(behind)?,
-            };
-        }
-        Ok(reply)
-    }
-
     async fn upload_once<S, E>(
         &self,
         request: Payload,
@@ -469,18 +416,6 @@ impl HttpClient {
         message.trailers = body.take_trailers().map(Box::new);
         Ok(head)
     }
-}
-
-/// Whether to read the body of a redirect, so that its connection can be kept.
-fn may_be_short(head: &Payload) -> bool {
-    let headers = head.headers();
-    let kept =
-        head.version() == Version::HTTP_11 && !headers.known_has(Known::Connection, b"close");
-    let framed = headers.has(Known::TransferEncoding)
-        || head
-            .body_size()
-            .is_some_and(|size| size <= REDIRECT_BODY as u64);
-    kept && framed
 }
 
 /// The handler of a session that was made for a request that never came to it.
