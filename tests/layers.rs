@@ -30,7 +30,7 @@ const SESSION: [&str; 10] = [
     // Messages.
     "parcel handoff leave watch message inbound",
     // Queues, and what waits in them.
-    "unsent waiter outbuf outbound awaited credit lists inbox sink step",
+    "unsent waiter outbuf outbound awaited channel credit lists inbox sink step",
     // The receiving actor.
     "builder",
     // The connection.

@@ -1,12 +1,12 @@
 //! How much the builder may hand over, as the session sees it.
 //!
 //! The builder counts bytes and messages, and stops when either runs out, even in mid-buffer. The session grants back
-//! what was delivered to the handler: in halves, so that not every message costs an envelope, and at once when the
+//! what was delivered to the handler: in halves, so that not every message is answered, and at once when the
 //! builder has run out.
 
 use super::inbound::{Credit, Inbound};
 
-/// What an item costs besides its bytes: the memory of its envelope and its place in the queue.
+/// What an item costs besides its bytes: the memory of its place in the queues.
 pub(super) const ITEM: usize = 64;
 
 impl Inbound {
@@ -67,7 +67,7 @@ impl Ledger {
         self.spent.messages += cost.messages;
     }
 
-    /// The credit to grant now, if it is enough to be worth an envelope.
+    /// The credit to grant now, if it is enough to be worth a message.
     pub(super) fn grant(&mut self, whole: Credit) -> Option<Credit> {
         let half_spent = self.spent.bytes >= whole.bytes / 2
             || self.spent.messages >= whole.messages.div_ceil(2);

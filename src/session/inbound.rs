@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use actix::{Addr, Message};
+use actix::{Actor, Addr, Handler, Message};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -20,23 +20,53 @@ use crate::error::{Deadline, WireError};
 use crate::payload::{Headers, MessageId, Payload};
 use crate::wire::{Facts, Trailers};
 
-// From the builder to the session. Each carries the epoch of its connection.
+/// All messages in one direction of the channel between the two actors.
+macro_rules! messages {
+    ($(#[$doc:meta])* $name:ident: $($message:ident)*) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) enum $name {
+            $($message($message),)*
+        }
 
-/// Numbers the connections of a session: a client may have several, one after another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Epoch(u32);
+        impl $name {
+            /// Has the actor handle the message.
+            #[inline]
+            pub(crate) fn hand_to<A>(self, actor: &mut A, ctx: &mut A::Context)
+            where
+                A: Actor $(+ Handler<$message, Result = ()>)*,
+            {
+                match self {
+                    $(Self::$message(message) => actor.handle(message, ctx),)*
+                }
+            }
+        }
 
-impl Epoch {
-    pub(crate) fn next(self) -> Self {
-        Self(self.0.wrapping_add(1))
-    }
+        $(impl From<$message> for $name {
+            #[inline]
+            fn from(message: $message) -> Self {
+                Self::$message(message)
+            }
+        })*
+    };
 }
+
+messages! {
+    /// A message from the builder to its session.
+    FromBuilder: Deliver Chunk Finish Batch HalfClosed Closed Failed IdleQuery NoRequest Released
+}
+
+messages! {
+    /// A message from the session to its builder.
+    FromSession: Credit IdleFor RequestQuery BodyAsked Resume Release Linger Mute Unmute
+}
+
+// From the builder to the session.
 
 /// A new inbound message. For a Oneshot message, all of it (P10).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Deliver {
-    pub(crate) from: Epoch,
     pub(crate) payload: Payload,
     pub(crate) facts: Facts,
     pub(crate) stamp: Stamp,
@@ -45,22 +75,22 @@ pub(crate) struct Deliver {
 /// A piece of the body of the message last delivered (P11).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Chunk(pub(crate) Epoch, pub(crate) Bytes);
+pub(crate) struct Chunk(pub(crate) Bytes);
 
 /// The body of the message last delivered is complete (P12).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Finish(pub(crate) Epoch, pub(crate) Option<Trailers>);
+pub(crate) struct Finish(pub(crate) Option<Trailers>);
 
-/// All items of one read, in one envelope, and their cost in credit.
+/// All items of one read, and their cost in credit.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Batch(pub(crate) Epoch, pub(crate) Vec<Inbound>, pub(crate) Credit);
+pub(crate) struct Batch(pub(crate) Vec<Inbound>, pub(crate) Credit);
 
 /// The peer sends no more; it may still read.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct HalfClosed(pub(crate) Epoch, pub(crate) Rest);
+pub(crate) struct HalfClosed(pub(crate) Rest);
 
 /// Whether everything that a half-closed peer sent was read. It is once, and then stays so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,31 +105,27 @@ pub(crate) enum Rest {
 /// The connection broke.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Closed(pub(crate) Epoch, pub(crate) std::io::ErrorKind);
+pub(crate) struct Closed(pub(crate) std::io::ErrorKind);
 
 /// The builder has stopped reading, because of a fault of the peer. Sent after all complete items that came before it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Failed(
-    pub(crate) Epoch,
-    pub(crate) Fault,
-    pub(crate) Option<BegunLine>,
-);
+pub(crate) struct Failed(pub(crate) Fault, pub(crate) Option<BegunLine>);
 
 /// No byte came for the idle time. The session answers with [`IdleFor`] if it is busy, and otherwise ends.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct IdleQuery(pub(crate) Epoch);
+pub(crate) struct IdleQuery;
 
 /// No part of another request has come: the answer to a [`RequestQuery`].
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct NoRequest(pub(crate) Epoch);
+pub(crate) struct NoRequest;
 
 /// The released read half. It is the last message of its builder.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Released(pub(crate) Epoch, pub(crate) handoff::Released);
+pub(crate) struct Released(pub(crate) Box<handoff::Released>);
 
 /// The items that are queued in the session, in the order of the wire.
 #[derive(Debug)]

@@ -177,7 +177,7 @@ mod tests {
         let chunk = || Inbound::Chunk(Bytes::from_static(&[0; 1000]));
         let address = actix::Context::<HttpSession>::new().address();
         let ceiling = Arc::new(Ceiling::new(10));
-        let mut link = Link::new(&address, Arc::default(), None, Instant::now());
+        let mut link = Link::new(address.downgrade(), Arc::default(), None, Instant::now());
         link.stake = Some(Stake::new(ceiling.clone()).into());
         link.receive(chunk());
         link.end_turn();

@@ -11,6 +11,7 @@ mod behaviours;
 mod body;
 mod builder;
 mod calls;
+mod channel;
 mod client;
 mod clock;
 mod codec;
@@ -294,6 +295,9 @@ impl HttpSession {
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
         self.turn = 0;
         loop {
+            while let Some(message) = self.context.link.next_message(cx) {
+                message.hand_to(self, ctx);
+            }
             match self.context.link.phase {
                 Phase::Open | Phase::Flushing { .. } => {}
                 Phase::Aborting { reason, teardown } => {

@@ -6,7 +6,7 @@ use actix::{Actor, Handler};
 use super::HttpSession;
 use super::ask::{Ask, Offer};
 use super::context::SessionContext;
-use super::inbound::{self, Epoch, Inbound};
+use super::inbound::{self, Inbound};
 use super::link::Link;
 use super::outbound::Teardown;
 use super::side::Side;
@@ -17,18 +17,15 @@ use crate::payload::Payload;
 // From the builder.
 
 impl HttpSession {
-    /// Handles a message from the builder of this connection. One from the builder of an earlier connection is ignored
-    /// (P84).
-    fn hear(&mut self, from: Epoch, act: impl FnOnce(&mut Side, &mut Link)) {
+    /// Handles a message from the builder.
+    fn hear(&mut self, act: impl FnOnce(&mut Side, &mut Link)) {
         let SessionContext { link, side } = &mut self.context;
-        if from == link.epoch {
-            act(side, link);
-            self.settle();
-        }
+        act(side, link);
+        self.settle();
     }
 
-    fn receive(&mut self, from: Epoch, item: Inbound) {
-        self.hear(from, |_, link| link.receive(item));
+    fn receive(&mut self, item: Inbound) {
+        self.hear(|_, link| link.receive(item));
     }
 }
 
@@ -38,70 +35,61 @@ impl Handler<inbound::Deliver> for HttpSession {
     fn handle(
         &mut self,
         inbound::Deliver {
-            from,
             payload,
             facts,
             stamp,
         }: inbound::Deliver,
         _: &mut Self::Context,
     ) {
-        self.receive(from, Inbound::Deliver(payload, facts, stamp));
+        self.receive(Inbound::Deliver(payload, facts, stamp));
     }
 }
 
 impl Handler<inbound::Chunk> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::Chunk(from, data): inbound::Chunk, _: &mut Self::Context) {
-        self.receive(from, Inbound::Chunk(data));
+    fn handle(&mut self, inbound::Chunk(data): inbound::Chunk, _: &mut Self::Context) {
+        self.receive(Inbound::Chunk(data));
     }
 }
 
 impl Handler<inbound::Finish> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::Finish(from, trailers): inbound::Finish, _: &mut Self::Context) {
-        self.receive(from, Inbound::Finish(trailers));
+    fn handle(&mut self, inbound::Finish(trailers): inbound::Finish, _: &mut Self::Context) {
+        self.receive(Inbound::Finish(trailers));
     }
 }
 
 impl Handler<inbound::Failed> for HttpSession {
     type Result = ();
 
-    fn handle(
-        &mut self,
-        inbound::Failed(from, fault, line): inbound::Failed,
-        _: &mut Self::Context,
-    ) {
-        self.receive(from, Inbound::Fault(fault, line));
+    fn handle(&mut self, inbound::Failed(fault, line): inbound::Failed, _: &mut Self::Context) {
+        self.receive(Inbound::Fault(fault, line));
     }
 }
 
 impl Handler<inbound::Batch> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::Batch(from, items, cost): inbound::Batch, _: &mut Self::Context) {
-        self.hear(from, |_, link| link.receive_all(items, cost));
+    fn handle(&mut self, inbound::Batch(items, cost): inbound::Batch, _: &mut Self::Context) {
+        self.hear(|_, link| link.receive_all(items, cost));
     }
 }
 
 impl Handler<inbound::HalfClosed> for HttpSession {
     type Result = ();
 
-    fn handle(
-        &mut self,
-        inbound::HalfClosed(from, rest): inbound::HalfClosed,
-        _: &mut Self::Context,
-    ) {
-        self.hear(from, |side, link| side.half_closed(link, rest));
+    fn handle(&mut self, inbound::HalfClosed(rest): inbound::HalfClosed, _: &mut Self::Context) {
+        self.hear(|side, link| side.half_closed(link, rest));
     }
 }
 
 impl Handler<inbound::Closed> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::Closed(from, kind): inbound::Closed, _: &mut Self::Context) {
-        self.hear(from, |side, link| {
+    fn handle(&mut self, inbound::Closed(kind): inbound::Closed, _: &mut Self::Context) {
+        self.hear(|side, link| {
             tracing::debug!(?kind, peer = %link.peer, "the connection broke");
             side.broken(link, kind);
         });
@@ -111,30 +99,24 @@ impl Handler<inbound::Closed> for HttpSession {
 impl Handler<inbound::Released> for HttpSession {
     type Result = ();
 
-    fn handle(
-        &mut self,
-        inbound::Released(from, released): inbound::Released,
-        ctx: &mut Self::Context,
-    ) {
-        if from == self.context.link.epoch {
-            self.hand_over(released, ctx);
-        }
+    fn handle(&mut self, inbound::Released(released): inbound::Released, ctx: &mut Self::Context) {
+        self.hand_over(*released, ctx);
     }
 }
 
 impl Handler<inbound::IdleQuery> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::IdleQuery(from): inbound::IdleQuery, _: &mut Self::Context) {
-        self.hear(from, Side::idle_query);
+    fn handle(&mut self, _: inbound::IdleQuery, _: &mut Self::Context) {
+        self.hear(Side::idle_query);
     }
 }
 
 impl Handler<inbound::NoRequest> for HttpSession {
     type Result = ();
 
-    fn handle(&mut self, inbound::NoRequest(from): inbound::NoRequest, _: &mut Self::Context) {
-        self.hear(from, Side::no_request);
+    fn handle(&mut self, _: inbound::NoRequest, _: &mut Self::Context) {
+        self.hear(Side::no_request);
     }
 }
 
@@ -228,9 +210,9 @@ mod tests {
     use tokio::net::UnixStream;
     use tokio::sync::mpsc;
 
-    use crate::error::{FailureReason, WireError};
+    use crate::error::FailureReason;
     use crate::session::handler::HttpHandler;
-    use crate::session::inbound::{Closed, Epoch, Failed, Fault, HalfClosed, Rest};
+    use crate::session::inbound::{HalfClosed, Rest};
     use crate::session::{Apply, HttpSession, Inspect, SendChunk, SessionContext, SessionOptions};
     use crate::{Failure, Payload, StatusCode};
 
@@ -244,30 +226,6 @@ mod tests {
         fn failed(&mut self, _: &Failure, _: &mut SessionContext) {
             self.0.send(None).unwrap();
         }
-    }
-
-    /// P84: messages from the builder of another connection of the same session are ignored; those of the current one
-    /// are not.
-    #[actix::test]
-    async fn p84_an_earlier_connection_is_not_heard() {
-        let (near, mut far) = tokio::io::duplex(1 << 10);
-        let (sender, mut told) = mpsc::unbounded_channel();
-        let tell = move |_| Tell(sender.clone());
-        let session = HttpSession::over(near, "a", &tell, SessionOptions::for_client());
-        let get = || Apply(Payload::get("/").unwrap());
-        session.send(get()).await.unwrap().unwrap();
-        let mut head = [0; 27];
-        far.read_exact(&mut head).await.unwrap();
-        let other = Epoch::default().next();
-        session.do_send(Closed(other, io::ErrorKind::ConnectionReset));
-        session.do_send(Failed(other, Fault::Wire(WireError::Truncated), None));
-        session.do_send(HalfClosed(other, Rest::Read));
-        session.send(Inspect).await.unwrap();
-        far.write_all(b"HTTP/1.1 204 No\r\n\r\n").await.unwrap();
-        assert_eq!(told.recv().await, Some(Some(StatusCode::NO_CONTENT)));
-        session.send(get()).await.unwrap().unwrap();
-        session.do_send(Closed(Epoch::default(), io::ErrorKind::ConnectionReset));
-        assert_eq!(told.recv().await, Some(None));
     }
 
     /// Nothing is sent to a server that has half-closed, even if what it sent before is not read yet. Waiting requests
@@ -287,7 +245,7 @@ mod tests {
             session.send(get()).await.unwrap().unwrap();
             let mut head = [0; 27];
             far.read_exact(&mut head).await.unwrap();
-            session.do_send(HalfClosed(Epoch::default(), Rest::Unread));
+            session.do_send(HalfClosed(Rest::Unread));
             session.send(get()).await.unwrap().unwrap();
             far.write_all(b"HTTP/1.1 204 No\r\n\r\n").await.unwrap();
             assert_eq!(told.recv().await, Some(Some(StatusCode::NO_CONTENT)));
@@ -326,7 +284,7 @@ mod tests {
             .unwrap()
             .is_ok()
         {}
-        session.do_send(HalfClosed(Epoch::default(), Rest::Unread));
+        session.do_send(HalfClosed(Rest::Unread));
         session.send(Inspect).await.unwrap();
         drop(far);
         let closed = FailureReason::ConnectionClosed(io::ErrorKind::BrokenPipe);

@@ -84,7 +84,7 @@ impl PayloadBuilder {
             }
             Some(Clock::FirstHead | Clock::Head) => self.fail(Fault::Deadline(Deadline::Head)),
             Some(Clock::Body) => self.fail(Fault::Deadline(Deadline::Body)),
-            Some(Clock::Idle) => self.session.do_send(IdleQuery(self.epoch)),
+            Some(Clock::Idle) => self.session.send(IdleQuery),
             Some(Clock::Linger) => ctx.stop(),
             None => {}
         }

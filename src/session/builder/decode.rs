@@ -1,5 +1,5 @@
 //! Decodes bytes to items and hands them to the session: as far as there is credit, all items of one read in one
-//! envelope.
+//! message.
 
 use bytes::BytesMut;
 
@@ -25,7 +25,7 @@ impl PayloadBuilder {
         }
     }
 
-    /// Decodes what is complete, as long as there is credit, and hands it over in one envelope. A single item, as for
+    /// Decodes what is complete, as long as there is credit, and hands it over in one message. A single item, as for
     /// most requests, needs no list.
     pub(super) fn decode(&mut self, buffer: &mut BytesMut, size: Size) {
         if let Some(awaited) = &self.awaited {
@@ -51,7 +51,7 @@ impl PayloadBuilder {
             list.push(item);
         }
         let cost = self.used_since(before);
-        self.session.do_send(Batch(self.epoch, list, cost));
+        self.session.send(Batch(list, cost));
     }
 
     /// The credit that was used since there was this much.
@@ -133,17 +133,16 @@ impl PayloadBuilder {
     }
 
     fn hand_over_one(&self, item: Inbound) {
-        let (session, from) = (&self.session, self.epoch);
+        let session = &self.session;
         match item {
-            Inbound::Deliver(payload, facts, stamp) => session.do_send(Deliver {
-                from,
+            Inbound::Deliver(payload, facts, stamp) => session.send(Deliver {
                 payload,
                 facts,
                 stamp,
             }),
-            Inbound::Chunk(data) => session.do_send(Chunk(from, data)),
-            Inbound::Finish(trailers) => session.do_send(Finish(from, trailers)),
-            Inbound::Fault(fault, line) => session.do_send(Failed(from, fault, line)),
+            Inbound::Chunk(data) => session.send(Chunk(data)),
+            Inbound::Finish(trailers) => session.send(Finish(trailers)),
+            Inbound::Fault(fault, line) => session.send(Failed(fault, line)),
         }
     }
 
@@ -160,19 +159,19 @@ impl PayloadBuilder {
             Rest::Read
         };
         match self.decoder.eof(self.tail.len()) {
-            Ok(None) => self.session.do_send(HalfClosed(self.epoch, rest)),
+            Ok(None) => self.session.send(HalfClosed(rest)),
             Ok(Some(Item::End(trailers))) => {
-                self.session.do_send(Finish(self.epoch, trailers));
-                self.session.do_send(HalfClosed(self.epoch, rest));
+                self.session.send(Finish(trailers));
+                self.session.send(HalfClosed(rest));
             }
             Ok(Some(Item::Head(..) | Item::Data(_))) => {
                 let fault = Fault::Wire(WireError::Truncated);
-                self.session.do_send(Failed(self.epoch, fault, line));
+                self.session.send(Failed(fault, line));
             }
             Err(error) => {
                 let fault = Fault::Wire(error);
-                self.session.do_send(Failed(self.epoch, fault, line));
-                self.session.do_send(HalfClosed(self.epoch, rest));
+                self.session.send(Failed(fault, line));
+                self.session.send(HalfClosed(rest));
             }
         }
     }

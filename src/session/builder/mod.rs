@@ -1,6 +1,6 @@
 //! The receiving side of a connection: a separate actor that reads the socket.
 //!
-//! It turns bytes into messages by the decoder and hands them to its session, everything from one read in one envelope.
+//! It turns bytes into messages by the decoder and hands them to its session, everything from one read in one message.
 //! It reads only while it has credit, and only its session can send messages to it. So an application that keeps the
 //! session busy cannot starve the deadlines that are kept here (N6).
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use actix::fut::ActorFuture;
-use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
+use actix::{Actor, ActorContext as _, AsyncContext as _, Context};
 use bytes::BytesMut;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -29,10 +29,10 @@ use input::Size;
 use pace::Pace;
 pub(super) use wiring::Wiring;
 
-use super::HttpSession;
 use super::awaited::Awaited;
+use super::channel::BuilderEnd;
 use super::deadline::DeadlineTimer;
-use super::inbound::{Closed, Credit, Epoch, Failed, Fault, HalfClosed, NoRequest, Rest};
+use super::inbound::{Closed, Credit, Failed, Fault, HalfClosed, NoRequest, Rest};
 use super::memory::Stake;
 use super::options::SessionOptions;
 use super::tenure::Tenure;
@@ -49,8 +49,7 @@ const LINGER: usize = 64 << 20;
     reason = "independent facts; the states are in `state`"
 )]
 pub(crate) struct PayloadBuilder {
-    session: Addr<HttpSession>,
-    epoch: Epoch,
+    session: BuilderEnd,
     read: transport::ReadHalf,
     decoder: Decoder,
     /// At a client, the requests that were sent.
@@ -131,14 +130,12 @@ impl PayloadBuilder {
         let Wiring {
             read,
             session,
-            epoch,
             options,
             ..
         } = wiring;
         let credit = Credit::of(&options.buffers);
         let mut builder = Self {
             session,
-            epoch,
             read,
             decoder,
             awaited: None,
@@ -186,7 +183,10 @@ impl PayloadBuilder {
 
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         // The builder stops with its session, unless it was asked to linger.
-        if !ctx.connected() && !matches!(self.state, State::Lingering(_)) {
+        while let Some(message) = self.session.next(cx) {
+            message.hand_to(self, ctx);
+        }
+        if self.session.is_alone() && !matches!(self.state, State::Lingering(_)) {
             ctx.stop();
             return Poll::Ready(());
         }
@@ -234,7 +234,7 @@ impl PayloadBuilder {
             return Poll::Pending;
         }
         match ready!(self.read.poll_hangup(cx)) {
-            Hangup::HalfClosed => self.session.do_send(HalfClosed(self.epoch, Rest::Unread)),
+            Hangup::HalfClosed => self.session.send(HalfClosed(Rest::Unread)),
             // What the server sent before may be a complete response. The read after it finds the reset.
             Hangup::Reset if self.awaited.is_some() && self.state == State::Reading => {
                 self.reset = true;
@@ -242,8 +242,7 @@ impl PayloadBuilder {
             Hangup::Reset => {
                 self.reset = true;
                 self.state = State::Refused;
-                self.session
-                    .do_send(Closed(self.epoch, io::ErrorKind::ConnectionReset));
+                self.session.send(Closed(io::ErrorKind::ConnectionReset));
             }
         }
         Poll::Ready(())
@@ -266,7 +265,7 @@ impl PayloadBuilder {
             }
             Err(error) => {
                 self.state = State::Eof;
-                self.session.do_send(Closed(self.epoch, error.kind()));
+                self.session.send(Closed(error.kind()));
             }
         }
         Poll::Ready(())
@@ -314,7 +313,7 @@ impl PayloadBuilder {
             self.queried = None;
             let nothing = self.tail.is_empty() && !self.decoder.in_body();
             if nothing || self.awaited.is_some() {
-                self.session.do_send(NoRequest(self.epoch));
+                self.session.send(NoRequest);
             }
         }
     }
@@ -329,7 +328,7 @@ impl PayloadBuilder {
     fn fail(&mut self, fault: Fault) {
         self.state = State::Refused;
         let line = self.begun_line(false, &self.tail);
-        self.session.do_send(Failed(self.epoch, fault, line));
+        self.session.send(Failed(fault, line));
     }
 
     /// Reads and drops input. Ready with true when there may be more, and with false at the end.

@@ -81,7 +81,7 @@ impl Handler<Release> for PayloadBuilder {
             unread: std::mem::take(&mut self.tail).freeze(),
             permit: self.tenure.permit.take(),
         };
-        self.session.do_send(Released(self.epoch, released));
+        self.session.send(Released(Box::new(released)));
         ctx.stop();
     }
 }

@@ -3,10 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use actix::Addr;
-
-use crate::session::HttpSession;
-use crate::session::inbound::Epoch;
+use crate::session::channel::BuilderEnd;
 use crate::session::options::SessionOptions;
 use crate::transport;
 use crate::wire::Rules;
@@ -14,8 +11,7 @@ use crate::wire::Rules;
 /// What a builder needs at a server and at a client.
 pub(in crate::session) struct Wiring {
     pub(super) read: transport::ReadHalf,
-    pub(super) session: Addr<HttpSession>,
-    pub(super) epoch: Epoch,
+    pub(super) session: BuilderEnd,
     pub(super) rules: Arc<Rules>,
     pub(super) options: Arc<SessionOptions>,
 }
@@ -23,14 +19,12 @@ pub(in crate::session) struct Wiring {
 impl Wiring {
     pub(in crate::session) fn new(
         read: transport::ReadHalf,
-        session: Addr<HttpSession>,
-        epoch: Epoch,
+        session: BuilderEnd,
         options: &Arc<SessionOptions>,
     ) -> Self {
         Self {
             read,
             session,
-            epoch,
             rules: rules(options),
             options: options.clone(),
         }

@@ -10,8 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix::dev::ToEnvelope;
-use actix::{Actor, Addr, Handler, Message, WeakAddr};
+use actix::{Actor as _, WeakAddr};
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,10 +18,11 @@ use tokio_util::sync::CancellationToken;
 use super::HttpSession;
 use super::awaited::Awaited;
 use super::builder::{PayloadBuilder, Wiring};
+use super::channel::{SessionEnd, channel};
 use super::credit::Ledger;
 use super::deadline::RareDeadline;
 use super::handoff::Taker;
-use super::inbound::{Credit, Epoch, Inbound};
+use super::inbound::{Credit, FromBuilder, FromSession, Inbound};
 use super::inbox::Inbox;
 use super::leave::Leaving;
 use super::memory::{Keeping, Stake};
@@ -44,10 +44,8 @@ pub(super) use phase::Phase;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) address: WeakAddr<HttpSession>,
-    /// The receiving side, which ends when this address is dropped. `None` while a client is not connected.
-    pub(super) builder: Option<Addr<PayloadBuilder>>,
-    /// Which connection of the session this is: messages from the builder of an earlier one are ignored (P84).
-    pub(super) epoch: Epoch,
+    /// The receiving side, which ends when this is dropped. `None` while a client is not connected.
+    pub(super) builder: Option<SessionEnd>,
     /// How a client's connection ended, once it has. What was received before is delivered first.
     pub(super) over: Option<io::ErrorKind>,
     pub(super) options: Arc<SessionOptions>,
@@ -86,15 +84,14 @@ pub(super) struct Link {
 impl Link {
     /// A link without a connection.
     pub(super) fn new(
-        address: &Addr<HttpSession>,
+        address: WeakAddr<HttpSession>,
         options: Arc<SessionOptions>,
         write: Option<transport::WriteHalf>,
         now: Instant,
     ) -> Self {
         Self {
-            address: address.downgrade(),
+            address,
             builder: None,
-            epoch: Epoch::default(),
             over: None,
             peer: Peer::default(),
             tls: None,
@@ -290,16 +287,15 @@ impl Link {
     }
 
     /// Sends a message to the builder, if there is one.
-    pub(super) fn tell<M>(&self, message: M)
-    where
-        M: Message + Send + 'static,
-        M::Result: Send,
-        PayloadBuilder: Handler<M>,
-        <PayloadBuilder as Actor>::Context: ToEnvelope<PayloadBuilder, M>,
-    {
+    pub(super) fn tell(&self, message: impl Into<FromSession>) {
         if let Some(builder) = &self.builder {
-            builder.do_send(message);
+            builder.send(message);
         }
+    }
+
+    /// The next message from the builder.
+    pub(super) fn next_message(&self, cx: &Context<'_>) -> Option<FromBuilder> {
+        self.builder.as_ref()?.next(cx)
     }
 
     /// Frames body data of the open message.
@@ -331,11 +327,11 @@ impl Link {
             peer,
             tls,
         } = self.options.tapped(halves);
-        let Some(address) = self.address.upgrade() else {
-            return;
-        };
-        let wiring = Wiring::new(read, address, self.epoch, &self.options);
-        self.builder = Some(PayloadBuilder::of_responses(wiring, awaited).start());
+        let (builder, session) = channel();
+        let wiring = Wiring::new(read, session, &self.options);
+        // Nobody needs its address: it has a future of its own, and ends with it.
+        PayloadBuilder::of_responses(wiring, awaited).start();
+        self.builder = Some(builder);
         self.peer = peer;
         self.tls = tls;
         self.trace
@@ -356,11 +352,48 @@ impl Link {
     pub(super) fn detach(&mut self, teardown: Teardown) {
         self.builder = None;
         self.counted = None;
-        self.epoch = self.epoch.next();
         self.over = None;
         self.inbox.clear();
         self.ledger = Ledger::default();
         self.outbound.detach(teardown);
         self.weigh();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::task::{Context, Waker};
+
+    use actix::AsyncContext as _;
+    use tokio::time::Instant;
+
+    use super::Link;
+    use crate::session::HttpSession;
+    use crate::session::channel::channel;
+    use crate::session::inbound::Closed;
+    use crate::session::outbound::Teardown;
+
+    /// P84: nothing is heard of an earlier connection, not even what its builder had sent before it was lost.
+    #[actix::test]
+    async fn p84_an_earlier_connection_is_not_heard() {
+        let address = actix::Context::<HttpSession>::new().address();
+        let mut link = Link::new(address.downgrade(), Arc::default(), None, Instant::now());
+        let cx = &Context::from_waker(Waker::noop());
+        let (to_builder, earlier) = channel();
+        link.builder = Some(to_builder);
+        earlier.send(Closed(io::ErrorKind::ConnectionReset));
+        assert!(link.next_message(cx).is_some());
+        earlier.send(Closed(io::ErrorKind::ConnectionReset));
+        link.detach(Teardown::Close);
+        assert!(link.next_message(cx).is_none());
+        let (to_builder, current) = channel();
+        link.builder = Some(to_builder);
+        earlier.send(Closed(io::ErrorKind::ConnectionReset));
+        assert!(link.next_message(cx).is_none());
+        current.send(Closed(io::ErrorKind::ConnectionReset));
+        assert!(link.next_message(cx).is_some());
+        assert!(earlier.is_alone() && !current.is_alone());
     }
 }

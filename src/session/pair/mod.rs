@@ -48,7 +48,6 @@ where
 
 /// The future of that task. It stays in the task in which it is polled first.
 pub(super) struct Pair<B, S> {
-    // ORDER: dropped before the builder, which holds the session's address: the last calls of the handler may need it.
     session: Half<S>,
     builder: Half<B>,
     state: Arc<State>,

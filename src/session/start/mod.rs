@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use super::HttpSession;
 use super::builder::{PayloadBuilder, Wiring};
+use super::channel::channel;
 use super::client::{Client, Connection};
 use super::context::SessionContext;
 use super::handler::HttpHandler;
-use super::inbound::Epoch;
 use super::link::Link;
 use super::meter;
 use super::options::SessionOptions;
@@ -44,28 +44,30 @@ pub(super) fn open<T>(
     let session = actix::Context::<HttpSession>::new();
     let builder = actix::Context::<PayloadBuilder>::new();
     let address = session.address();
-    // Each address costs two allocations, so the code makes as few as possible.
-    let (handler, beside) = make(address.clone());
+    let weak = address.downgrade();
+    // Each address costs two allocations, so there is only this one.
+    let (handler, beside) = make(address);
     let now = Instant::now();
     // Built in place as far as possible, because it is half a KiB.
     let mut actor = HttpSession::new(
         handler,
         SessionContext {
-            link: Link::new(&address, options, Some(write), now),
+            link: Link::new(weak, options, Some(write), now),
             side: Side::Server(Server::new(now)),
         },
     );
     let link = &mut actor.context.link;
     link.stake = tenure.stake.take().map(Rc::new);
     let stake = link.stake.as_ref().map(Rc::downgrade).unwrap_or_default();
-    link.builder = Some(builder.address());
     link.peer = peer;
     link.tls = tls;
     link.trace
         .session
         .connected(&link.peer, link.tls.as_deref());
     link.counted = Some(meter::ConnectionGauge::open(Role::Server));
-    let wiring = Wiring::new(read, address, Epoch::default(), &link.options);
+    let (to_builder, to_session) = channel();
+    link.builder = Some(to_builder);
+    let wiring = Wiring::new(read, to_session, &link.options);
     pair::spawn(
         Place::new(builder.into_future(PayloadBuilder::of_requests(wiring, tenure, stake, now))),
         Place::new(session.into_future(actor)),
@@ -117,7 +119,7 @@ fn client(
     options: Arc<SessionOptions>,
     make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler>,
 ) -> HttpSession {
-    let mut link = Link::new(address, options, None, Instant::now());
+    let mut link = Link::new(address.downgrade(), options, None, Instant::now());
     if let Some(halves) = halves {
         side.attach(&mut link, halves);
     }
