@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
 use actix::Addr;
 use bytes::Bytes;
@@ -33,14 +34,14 @@ use crate::payload::{Headers, MessageId};
 /// ```
 #[must_use = "dropping an unfinished body cancels its message"]
 pub struct BodySender {
-    session: Addr<HttpSession>,
+    session: Arc<Addr<HttpSession>>,
     message: MessageId,
     next: u64,
     finished: bool,
 }
 
 impl BodySender {
-    pub(super) fn new(session: Addr<HttpSession>, message: MessageId) -> Self {
+    pub(super) fn new(session: Arc<Addr<HttpSession>>, message: MessageId) -> Self {
         Self {
             session,
             message,
@@ -57,6 +58,10 @@ impl BodySender {
     /// The session, for example to [`Inspect`](crate::message::Inspect) it.
     pub fn session(&self) -> &Addr<HttpSession> {
         &self.session
+    }
+
+    pub(crate) fn shared_session(&self) -> Arc<Addr<HttpSession>> {
+        self.session.clone()
     }
 
     /// Sends a piece and waits until there is room for more.

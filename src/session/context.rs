@@ -248,7 +248,7 @@ impl SessionContext {
     /// A [`mute`](Self::mute) that ends when the guard is dropped, on any thread. Between exchanges it has no effect.
     pub fn hold(&mut self) -> MuteGuard {
         let held = self.count_mute().unwrap_or_else(MessageId::next);
-        MuteGuard::new(self.address(), held)
+        MuteGuard::new(self.link.shared_address(), held)
     }
 
     /// Sends the rest of the inbound body to another actor, as [`BodyPart`]s that carry this id.
@@ -376,22 +376,18 @@ impl SessionContext {
     pub fn body_sender(&mut self) -> Option<BodySender> {
         self.side
             .open_message()
-            .map(|message| BodySender::new(self.address(), message))
+            .map(|message| BodySender::new(self.link.shared_address(), message))
     }
 
     /// The right to answer the current request, which you may pass to any actor or thread. If there is no such request,
     /// or it was already answered, [`Responder::respond`] is refused.
     pub fn responder(&mut self) -> Responder {
-        let address = self.address();
-        Responder::new(address, self.side.lend())
+        Responder::new(self.link.shared_address(), self.side.lend())
     }
 
     /// The address of this session.
     pub fn address(&self) -> Addr<HttpSession> {
-        match self.link.address.upgrade() {
-            Some(address) => address,
-            None => unreachable!("an address can be made for as long as the mailbox lives"),
-        }
+        self.link.address()
     }
 
     // Inspection.

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Handler, Message};
@@ -318,7 +319,7 @@ pub(crate) struct Accompany {
 
 impl Accompany {
     /// Resolves when the exchange of this message is over.
-    pub(crate) async fn to_the_end(session: Addr<HttpSession>, message: MessageId) {
+    pub(crate) async fn to_the_end(session: Arc<Addr<HttpSession>>, message: MessageId) {
         let (mut sender, over) = oneshot::channel::<()>();
         // Dropped with the exchange, and finished when the receiver is dropped.
         let task = Box::pin(async move { sender.closed().await });
@@ -338,7 +339,7 @@ pub(crate) struct Departure {
 
 impl Departure {
     /// Resolves when the session is asked to leave, or the exchange of this message is over.
-    pub(crate) async fn of(session: Addr<HttpSession>, message: MessageId) {
+    pub(crate) async fn of(session: Arc<Addr<HttpSession>>, message: MessageId) {
         let (told, over) = oneshot::channel();
         session.do_send(Self { message, told });
         let _ = over.await;

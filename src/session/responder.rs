@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix::Addr;
@@ -51,7 +52,7 @@ use crate::payload::{MessageId, Payload, TransferMode};
 /// success status sends the 100 first, because no 100 may come after the head.
 #[must_use = "dropping a responder answers the request with a 500"]
 pub struct Responder {
-    session: Addr<HttpSession>,
+    session: Arc<Addr<HttpSession>>,
     exchange: MessageId,
     /// The request is HEAD.
     head: bool,
@@ -59,7 +60,10 @@ pub struct Responder {
 }
 
 impl Responder {
-    pub(super) fn new(session: Addr<HttpSession>, (exchange, head): (MessageId, bool)) -> Self {
+    pub(super) fn new(
+        session: Arc<Addr<HttpSession>>,
+        (exchange, head): (MessageId, bool),
+    ) -> Self {
         Self {
             session,
             exchange,
@@ -290,12 +294,12 @@ impl Future for Answer {
 #[derive(Debug)]
 #[must_use = "delivery resumes when the guard is dropped"]
 pub struct MuteGuard {
-    session: Addr<HttpSession>,
+    session: Arc<Addr<HttpSession>>,
     exchange: MessageId,
 }
 
 impl MuteGuard {
-    pub(super) fn new(session: Addr<HttpSession>, exchange: MessageId) -> Self {
+    pub(super) fn new(session: Arc<Addr<HttpSession>>, exchange: MessageId) -> Self {
         Self { session, exchange }
     }
 }

@@ -1,6 +1,7 @@
 //! The sender of events.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
@@ -32,7 +33,7 @@ const COMMENT: &[u8] = b":\n\n";
 #[must_use = "dropping the sender of events cuts the stream"]
 pub struct EventSender {
     words: mpsc::Sender<Word>,
-    session: Addr<HttpSession>,
+    session: Arc<Addr<HttpSession>>,
     message: MessageId,
     finished: bool,
 }
@@ -59,7 +60,7 @@ impl EventSender {
     /// `None` sends none.
     pub fn over(body: BodySender, keep_alive: Option<Duration>) -> Self {
         let (words, receiver) = mpsc::channel(1);
-        let (session, message) = (body.session().clone(), body.message());
+        let (session, message) = (body.shared_session(), body.message());
         body.run(|body| pump(body, receiver, keep_alive));
         Self {
             words,

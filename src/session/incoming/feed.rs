@@ -114,13 +114,13 @@ impl Feed {
     pub(crate) fn response(
         exchange: MessageId,
         response: &Payload,
-        session: &SessionContext,
+        session: &mut SessionContext,
     ) -> (Self, Incoming) {
         Self::new(exchange, response, BodyOf::Response, session)
     }
 
     /// The body of this request, which is being delivered, and its reader.
-    pub(crate) fn request(request: &Payload, session: &SessionContext) -> (Self, Incoming) {
+    pub(crate) fn request(request: &Payload, session: &mut SessionContext) -> (Self, Incoming) {
         let awaits_continue = session.side.awaits_continue();
         Self::new(
             request.id(),
@@ -134,14 +134,14 @@ impl Feed {
         exchange: MessageId,
         message: &Payload,
         body_of: BodyOf,
-        session: &SessionContext,
+        session: &mut SessionContext,
     ) -> (Self, Incoming) {
         let shared = Shared::new(State {
             keeping: session.keeping(),
             ..State::default()
         });
         let source = Source {
-            session: session.address(),
+            session: session.link.shared_address(),
             exchange,
             body_of,
         };

@@ -72,7 +72,7 @@ pub struct Incoming {
 
 /// The session from which a body comes.
 struct Source {
-    session: Addr<HttpSession>,
+    session: Arc<Addr<HttpSession>>,
     exchange: MessageId,
     body_of: BodyOf,
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix::{Actor as _, WeakAddr};
+use actix::{Actor as _, Addr, WeakAddr};
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,8 @@ pub(super) use phase::Phase;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) address: WeakAddr<HttpSession>,
+    /// See [`shared_address`](Self::shared_address).
+    shared: Option<Arc<Addr<HttpSession>>>,
     /// The receiving side, which ends when this is dropped. `None` while a client is not connected.
     pub(super) builder: Option<SessionEnd>,
     /// How a client's connection ended, once it has. What was received before is delivered first.
@@ -91,6 +93,7 @@ impl Link {
     ) -> Self {
         Self {
             address,
+            shared: None,
             builder: None,
             over: None,
             peer: Peer::default(),
@@ -119,6 +122,28 @@ impl Link {
             now: Cell::new(None),
             options,
         }
+    }
+
+    /// The address of the session.
+    pub(super) fn address(&self) -> Addr<HttpSession> {
+        match self.address.upgrade() {
+            Some(address) => address,
+            None => unreachable!("an address can be made for as long as the mailbox lives"),
+        }
+    }
+
+    /// The address for handles such as a responder. Making one takes two allocations, and if the last one is dropped,
+    /// the session is woken. So the first is kept, as long as there is a connection: a client must notice that nobody
+    /// has its address.
+    pub(super) fn shared_address(&mut self) -> Arc<Addr<HttpSession>> {
+        if let Some(shared) = &self.shared {
+            return shared.clone();
+        }
+        let shared = Arc::new(self.address());
+        if self.builder.is_some() {
+            self.shared = Some(shared.clone());
+        }
+        shared
     }
 
     /// The time, read once a turn.
@@ -351,6 +376,7 @@ impl Link {
     /// Detaches a client's lost connection; another one may follow.
     pub(super) fn detach(&mut self, teardown: Teardown) {
         self.builder = None;
+        self.shared = None;
         self.counted = None;
         self.over = None;
         self.inbox.clear();

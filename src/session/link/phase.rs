@@ -136,6 +136,7 @@ impl Link {
             self.tell(Linger);
         }
         self.builder = None;
+        self.shared = None;
         if let Some(leaving) = self.leaving.take() {
             leaving.tell(self.peer);
         }
