@@ -676,7 +676,7 @@ async fn an_idle_connection_is_closed_and_reopened() {
     let port = Port::open().await;
     let mut options = SessionOptions::for_client();
     options.timeouts.idle = Some(Duration::from_millis(50));
-    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let (factory, mut heard) = Recorder::script(|_, session| drop(session.hold()));
     let session = HttpSession::connect(port.origin(), &factory, options);
     for _ in 0..2 {
         apply(&session, get("/")).await;
@@ -687,7 +687,7 @@ async fn an_idle_connection_is_closed_and_reopened() {
             .await;
         assert_eq!(server.rest().await, "");
     }
-    // Nobody has the address any more, and no connection is kept: the session ends.
+    // Nobody has the address any more, and no connection is kept: the session ends, also if it made handles.
     let gone = session.downgrade();
     drop(session);
     heard.rest().await;
