@@ -163,11 +163,38 @@ async fn requests_go_through_a_tunnel() {
     }
 }
 
+/// A proxy like that of these servers, with a certificate of its own, and its URL.
+fn secure_proxy(authority: &Authority, served: &Served) -> (Running, String) {
+    let (to, asked) = (served.server.addresses()[0], served.asked.clone());
+    let proxy = HttpServer::new(move |_| Tunnels {
+        to,
+        asked: asked.clone(),
+    });
+    let proxy = proxy
+        .signals(false)
+        .workers(1)
+        .bind_rustls("127.0.0.1:0", authority.server("localhost"))
+        .expect("a port")
+        .run();
+    let at = format!("localhost:{}", proxy.addresses()[0].port());
+    (proxy, at)
+}
+
 /// An offer goes the same way: through a tunnel of its own, with TLS to the server. A CONNECT is the tunnel alone.
 #[actix::test]
 async fn an_offer_goes_through_a_tunnel() {
-    let served = serve(&Authority::new());
-    let first = served.client.request(get("https://far.test/1")).await;
+    let authority = Authority::new();
+    let served = serve(&authority);
+    offers_go_through_tunnels(&served.client, &served.asked).await;
+    // The same if the proxy has a certificate.
+    let (_proxy, at) = secure_proxy(&authority, &served);
+    let proxy = Proxy::all(&format!("https://user:pw@{at}")).expect("a url");
+    let client = HttpClient::builder().tls(authority.client()).proxy(proxy);
+    offers_go_through_tunnels(&client.build(), &served.asked).await;
+}
+
+async fn offers_go_through_tunnels(client: &HttpClient, asked: &Mutex<Vec<String>>) {
+    let first = client.request(get("https://far.test/1")).await;
     first.expect("an answer");
     let connect = "far.test:443".parse().expect("an authority");
     for offer in [
@@ -175,7 +202,7 @@ async fn an_offer_goes_through_a_tunnel() {
         Payload::request(Method::CONNECT, connect),
     ] {
         let tunnel = *offer.method() == Method::CONNECT;
-        let answered = served.client.upgrade(offer).await.expect("an answer");
+        let answered = client.upgrade(offer).await.expect("an answer");
         let Answered::Switched(head, mut io) = answered else {
             panic!("{answered:?}")
         };
@@ -191,12 +218,12 @@ async fn an_offer_goes_through_a_tunnel() {
         assert_eq!(&back, b"to and fro");
     }
     let declined = get("https://far.test/2").header("Upgrade", "chat");
-    let declined = served.client.upgrade(declined).await.expect("an answer");
+    let declined = client.upgrade(declined).await.expect("an answer");
     let Answered::Declined(_, mut body) = declined else {
         panic!("{declined:?}")
     };
     assert_eq!(body.bytes(100).await.expect("whole"), "/2 TLSv1.3");
-    let asked = served.asked.lock().expect("no panic").clone();
+    let asked = std::mem::take(&mut *asked.lock().expect("no panic"));
     assert_eq!(asked, ["far.test:443 Basic dXNlcjpwdw=="; 4]);
 }
 
@@ -206,17 +233,8 @@ async fn an_offer_goes_through_a_tunnel() {
 async fn a_proxy_with_a_certificate() {
     let authority = Authority::new();
     let served = serve(&authority);
-    let (to, asked) = (served.server.addresses()[0], served.asked.clone());
-    let proxy = HttpServer::new(move |_| Tunnels {
-        to,
-        asked: asked.clone(),
-    });
-    let proxy = proxy.signals(false).workers(1);
-    let proxy = proxy
-        .bind_rustls("127.0.0.1:0", authority.server("localhost"))
-        .expect("a port")
-        .run();
-    let url = format!("https://localhost:{}", proxy.addresses()[0].port());
+    let (_proxy, at) = secure_proxy(&authority, &served);
+    let url = format!("https://{at}");
     for (authority, trusted) in [(&authority, true), (&Authority::named("another"), false)] {
         let client = HttpClient::builder()
             .tls(authority.client())

@@ -383,11 +383,7 @@ impl HttpClient {
     /// The way to an origin: through which proxy, if any.
     fn way(&self, origin: Origin) -> Way {
         let through = self.0.proxy.of(&origin).cloned();
-        Way {
-            origin,
-            through,
-            tunnel: false,
-        }
+        Way::by(origin, through)
     }
 
     /// Starts a session. Every session of a client is made here.

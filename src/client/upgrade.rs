@@ -39,6 +39,7 @@ pub(super) fn apart(lease: Lease, method: &Method) -> Lease {
         // Straight to the proxy, which gets its credentials.
         Some(through) if method == Method::CONNECT => Way {
             origin: through.proxy.clone(),
+            tunnel: false,
             ..way
         },
         _ => Way {

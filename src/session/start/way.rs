@@ -15,29 +15,31 @@ pub(crate) struct Way {
     pub(crate) origin: Origin,
     /// The proxy to connect to instead.
     pub(crate) through: Option<Through>,
-    /// Whether the proxy is asked for a tunnel, as it always is for `https`, and not sent the requests.
+    /// Whether the proxy is asked for a tunnel, and not sent the requests.
     pub(crate) tunnel: bool,
 }
 
 impl Way {
     /// Straight to the origin.
     pub(in crate::session) fn to(origin: Origin) -> Self {
-        Self {
-            origin,
-            through: None,
-            tunnel: false,
-        }
+        Self::by(origin, None)
     }
 
-    fn is_tunnel(&self) -> bool {
-        self.tunnel || self.origin.scheme() == Scheme::Https
+    /// Through this proxy, if there is one: for `https` by a tunnel.
+    pub(crate) fn by(origin: Origin, through: Option<Through>) -> Self {
+        let tunnel = origin.scheme() == Scheme::Https;
+        Self {
+            origin,
+            through,
+            tunnel,
+        }
     }
 
     pub(super) fn client(self, options: &Arc<SessionOptions>) -> Client {
         let host = self.origin.authority().to_owned();
         let origin = self.origin.clone();
         // Through a tunnel, requests are addressed to the server and not to the proxy.
-        let through = self.through.clone().filter(|_| !self.is_tunnel());
+        let through = self.through.clone().filter(|_| !self.tunnel);
         let options = options.clone();
         let connect: Connect = Box::new(move || {
             let (way, options) = (self.clone(), options.clone());
@@ -54,7 +56,7 @@ impl Way {
             return transport::connect(&self.origin, route, patience).await;
         };
         let halves = transport::connect(&through.proxy, route, patience).await?;
-        if !self.is_tunnel() {
+        if !self.tunnel {
             return Ok(halves);
         }
         let tunnel = tunnel(halves, &self.origin, through, options).await?;
