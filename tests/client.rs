@@ -15,8 +15,9 @@ use http_actors::{
     Headers, HttpHandler, HttpServer, HttpSession, Limits, MessageId, Origin, Payload, Route,
     SessionContext, SessionOptions, SessionPhase, StatusCode,
 };
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncWriteExt as _, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
 
 /// A client session over a pipe, and the server end for the test.
 struct Asking {
@@ -668,6 +669,35 @@ async fn a_server_that_is_not_there() {
             .expect(&["failed ConnectFailed(ConnectionRefused) Queued"])
             .await;
     }
+}
+
+/// When nobody waits for a connection any more, and nobody has the address, it is not opened to the end.
+#[actix::test]
+async fn a_connection_that_nobody_waits_for() {
+    tokio::time::pause();
+    let (opening, mut opened) = mpsc::unbounded_channel();
+    let route = Route::through(move |_origin| {
+        let (guard, given_up) = oneshot::channel::<()>();
+        opening.send(given_up).expect("the test listens");
+        async move {
+            let _guard = guard;
+            std::future::pending::<std::io::Result<DuplexStream>>().await
+        }
+    });
+    let mut options = SessionOptions::for_client();
+    options.route = route;
+    options.timeouts.connect = None;
+    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let origin = Origin::try_from("http://a/").expect("a URL");
+    let session = HttpSession::connect(origin, &factory, options);
+    apply(&session, get("/")).await;
+    let given_up = opened.recv().await.expect("a connection");
+    session.do_send(Cancel::all());
+    heard.expect(&["cancelled Local Queued"]).await;
+    drop(session);
+    let given_up = tokio::time::timeout(common::PATIENCE, given_up).await;
+    given_up.expect("in time").expect_err("dropped");
+    heard.rest().await;
 }
 
 /// P73, P88: an idle connection is closed after its time, and the next request opens another.

@@ -167,8 +167,9 @@ impl Client {
         }
     }
 
-    /// Whether there are no exchanges and no connection.
+    /// Whether there are no exchanges and no connection. One that is still being opened is for nobody then.
     pub(in crate::session) fn is_forgettable(&self) -> bool {
-        self.flights.is_empty() && matches!(self.connection.state, State::Closed)
+        self.flights.is_empty()
+            && matches!(self.connection.state, State::Closed | State::Opening(_))
     }
 }
