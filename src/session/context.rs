@@ -216,8 +216,10 @@ impl SessionContext {
     pub(super) fn take_note(&mut self, note: Note) {
         if self.link.options.logger.is_some()
             && let Some(aside) = self.side.aside()
+            && !aside.note(note)
         {
-            aside.note(note);
+            let span = self.side.span(None).id();
+            tracing::warn!(parent: span, "the notes of an exchange are too long: some are not logged");
         }
     }
 

@@ -186,8 +186,9 @@ impl Responder {
     /// own gets them in its [`Record`](crate::log::Record). Without a logger, notes are dropped; so are those that come
     /// when the exchange is over. A note that is made before the answer by a responder is in time. For an answer by
     /// [`SessionContext::respond`](crate::SessionContext::respond) it may be late, because it is a message: there, use
-    /// [`SessionContext::note`](crate::SessionContext::note). Notes are kept until the exchange is over, and nothing
-    /// limits their number and length but you; no memory ceiling counts them.
+    /// [`SessionContext::note`](crate::SessionContext::note). The notes of an exchange may have 16 KiB, of which each
+    /// takes 48 bytes more than its text. One for which there is no room is dropped, with a `tracing` event at `WARN`
+    /// for the first.
     ///
     /// ```
     /// use http_actors::{ErrorResponse, HttpRequest, Payload, StatusCode, handler_fn};

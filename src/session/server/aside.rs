@@ -7,11 +7,19 @@ use crate::session::handoff::Taker;
 use crate::session::options::HalfClose;
 use crate::session::record::Note;
 
+/// How much the notes of one exchange may be: their text, and [`EACH`].
+const NOTES: usize = 16 << 10;
+
+/// What each note counts beside its text.
+const EACH: usize = 48;
+
 /// What is rarely asked of an exchange, in a box of its own.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Aside {
     /// For the log.
     pub(super) notes: Vec<Note>,
+    /// Whether a note was dropped, because there was no room for it.
+    overfull: bool,
     /// Who wants to know how it ends.
     asking: Vec<oneshot::Sender<Outcome>>,
     /// Gets the connection after the answer.
@@ -21,16 +29,26 @@ pub(in crate::session) struct Aside {
 }
 
 impl Aside {
-    /// Notes it in the place of an earlier note of this name.
-    pub(in crate::session) fn note(&mut self, note: Note) {
-        match self
-            .notes
-            .iter_mut()
-            .find(|earlier| earlier.name == note.name)
-        {
+    /// Notes it in the place of an earlier note of this name, if there is room for it. False if it is the first one that
+    /// is dropped.
+    pub(in crate::session) fn note(&mut self, note: Note) -> bool {
+        let mut sum = size(&note);
+        let mut place = None;
+        for earlier in &mut self.notes {
+            if earlier.name == note.name {
+                place = Some(earlier);
+            } else {
+                sum = sum.saturating_add(size(earlier));
+            }
+        }
+        if sum > NOTES {
+            return std::mem::replace(&mut self.overfull, true);
+        }
+        match place {
             Some(earlier) => *earlier = note,
             None => self.notes.push(note),
         }
+        true
     }
 
     /// Tells this one how the exchange ends. Those who have stopped waiting are forgotten, so that asking again and
@@ -51,9 +69,42 @@ impl Aside {
     }
 }
 
+fn size(note: &Note) -> usize {
+    EACH.saturating_add(note.name.len())
+        .saturating_add(note.value.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A service may note in each round of a loop, or what is long. What has no room is dropped, and told once.
+    #[test]
+    fn notes_are_bounded() {
+        let note = |name: String, length: usize| Note {
+            name: name.into(),
+            value: "v".repeat(length).into(),
+        };
+        let mut aside = Aside::default();
+        let first: Vec<_> = (0..1000)
+            .map(|each| aside.note(note(each.to_string(), 0)))
+            .collect();
+        assert_eq!(first.iter().filter(|kept| !**kept).count(), 1);
+        let kept = aside.notes.len();
+        assert!((100..1000).contains(&kept), "{kept}");
+        assert!(!first[kept], "the first one without room");
+
+        let mut aside = Aside::default();
+        let all = NOTES - size(&note("a".to_owned(), 0));
+        for (length, kept) in [(all, all), (1, 1), (all + 1, 1), (all, all), (0, 0)] {
+            aside.note(note("a".to_owned(), length));
+            assert_eq!(aside.notes.len(), 1);
+            assert_eq!(aside.notes[0].value.len(), kept, "{length}");
+        }
+        aside.note(note("a".to_owned(), all));
+        aside.note(note("b".to_owned(), 0));
+        assert_eq!(aside.notes.len(), 1, "no room for another");
+    }
 
     /// A service may ask in each round of a loop, and drop the future.
     #[test]
