@@ -701,6 +701,54 @@ async fn an_http_client_switches() {
     }
 }
 
+/// The URL of a WebSocket is that of its server by HTTP, for an offer alone. What is to be secure is not sent plain.
+#[actix::test]
+async fn urls_of_web_sockets() {
+    let far = Far::new().await;
+    let client = HttpClient::new();
+    let at = far.url.trim_start_matches("http://");
+    for (scheme, path, asked) in [
+        ("ws", "/chat?a=b", "GET /chat?a=b HTTP/1.1\r\n"),
+        ("WS", "", "GET / HTTP/1.1\r\n"),
+    ] {
+        let offer = Payload::get(format!("{scheme}://{at}{path}")).expect("a url");
+        let offer = client.upgrade(offer.header("Upgrade", "echo"));
+        let served = async {
+            let mut peer = far.accept().await;
+            peer.expect(&format!("{asked}Host: {at}\r\n")).await;
+            peer.send(SWITCHED).await;
+            peer
+        };
+        let (answered, _peer) = tokio::join!(offer, served);
+        switched(answered);
+    }
+    let url = |scheme| format!("{scheme}://{at}/");
+    let get = |scheme| Payload::get(url(scheme)).expect("a url");
+    let refused = "Unusable(UnsupportedScheme)";
+    for scheme in ["ws", "wss"] {
+        let error = client.request(get(scheme)).await.expect_err("not HTTP");
+        assert_eq!(format!("{:?}", error.kind()), refused);
+        let session = client.session(&url(scheme), |_| Giving(Echo.start().recipient()));
+        assert_eq!(
+            format!("{:?}", session.expect_err("not HTTP").kind()),
+            refused
+        );
+    }
+    let offer = get("wsx").header("Upgrade", "echo");
+    assert_eq!(why(client.upgrade(offer).await).0, refused);
+    let user = format!("ws://user@{at}/");
+    let offer = Payload::get(user).expect("a url").header("Upgrade", "echo");
+    assert_eq!(why(client.upgrade(offer).await).0, "Unusable(UserInfo)");
+    let offer = client.upgrade(get("wss").header("Upgrade", "echo"));
+    let served = async {
+        let mut peer = far.accept().await;
+        peer.close().await;
+        assert!(!peer.rest().await.contains("GET"));
+    };
+    let (answered, ()) = tokio::join!(offer, served);
+    assert!(answered.expect_err("not secure").is_connect());
+}
+
 /// Whatever declines comes whole, and its connection closes. A redirect is not followed.
 #[actix::test]
 async fn an_http_client_is_declined() {

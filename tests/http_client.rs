@@ -975,6 +975,7 @@ async fn refused_requests() {
         (get("/path"), "Unusable(NotAbsolute)"),
         (get("http://user:pw@a.test/"), "Unusable(UserInfo)"),
         (get("gopher://a.test/"), "Unusable(UnsupportedScheme)"),
+        (get("ws://a.test/"), "Unusable(UnsupportedScheme)"),
         (get("http://a.test:99999/"), "Unusable(InvalidUrl)"),
         (get("http://a.test/").chunked(), "Unusable(NoWriter)"),
         (Payload::response(StatusCode::OK), "Unusable(WrongKind)"),

@@ -198,7 +198,7 @@ async fn offers_go_through_tunnels(client: &HttpClient, asked: &Mutex<Vec<String
     first.expect("an answer");
     let connect = "far.test:443".parse().expect("an authority");
     for offer in [
-        get("https://far.test/").header("Upgrade", "echo"),
+        get("wss://far.test/").header("Upgrade", "echo"),
         Payload::request(Method::CONNECT, connect),
     ] {
         let tunnel = *offer.method() == Method::CONNECT;

@@ -192,6 +192,8 @@ impl HttpClient {
     /// # }
     /// ```
     ///
+    /// In the URL of a WebSocket, `ws` stands for `http`, and `wss` for `https`. Only this method takes such a URL.
+    ///
     /// The request has no body, and gets `Connection: upgrade`. Its connection is opened for it, and the pool does not
     /// keep it: nothing is sent twice, and a response that declines is the last of its connection. It takes one of the
     /// [`connections_per_origin`](ClientBuilder::connections_per_origin) until the server has switched, or the exchange
@@ -209,7 +211,7 @@ impl HttpClient {
     /// was not offered is an error; what else a protocol asks of the head is yours to check.
     pub async fn upgrade(&self, offer: Payload) -> Result<Answered, ClientError> {
         let mut alarm = self.alarm();
-        let place = Self::host_of_offer;
+        let (offer, place) = (upgrade::of_http(offer), Self::host_of_offer);
         let (lease, offer) = self.lease(offer, place, &mut alarm).await?;
         let lease = upgrade::apart(lease, offer.method());
         let session = self.connect(&lease);

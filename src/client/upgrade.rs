@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use actix::Addr;
+use http::uri::Scheme;
 use http::{Method, Uri};
 
 use super::alarm::Alarm;
@@ -21,6 +22,21 @@ pub enum Answered {
     Switched(Payload, Upgraded),
     /// It did not, and answered in HTTP. The head, and the body as a stream.
     Declined(Payload, Incoming),
+}
+
+/// The offer, with the URL of a WebSocket as one of HTTP, which it stands for (RFC 6455 section 3).
+pub(super) fn of_http(offer: Payload) -> Payload {
+    let scheme = match offer.uri().scheme_str() {
+        Some(name) if name.eq_ignore_ascii_case("ws") => Scheme::HTTP,
+        Some(name) if name.eq_ignore_ascii_case("wss") => Scheme::HTTPS,
+        _ => return offer,
+    };
+    let mut url = offer.uri().clone().into_parts();
+    url.scheme = Some(scheme);
+    match Uri::from_parts(url) {
+        Ok(url) => offer.with_uri(url),
+        Err(_) => offer,
+    }
 }
 
 /// The URL of the server behind the tunnel that a CONNECT asks for.

@@ -22,8 +22,11 @@ pub enum UseError {
     /// A URL without a scheme or a host where both are needed.
     #[error("url has no scheme or no host: an absolute one is needed, as `http://host/path`")]
     NotAbsolute,
-    /// A URL whose scheme is neither `http` nor `https`.
-    #[error("url has a scheme other than http and https")]
+    /// A URL whose scheme is neither `http` nor `https`. Only [`HttpClient::upgrade`](crate::HttpClient::upgrade) takes
+    /// `ws` and `wss` too.
+    #[error(
+        "url has a scheme other than http and https (for ws and wss use `HttpClient::upgrade`)"
+    )]
     UnsupportedScheme,
     /// A URL with user information (RFC 9110 section 4.2.4). Use
     /// [`basic_auth_as`](crate::Payload::basic_auth_as) instead.
