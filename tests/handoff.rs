@@ -12,8 +12,9 @@ use http_actors::error::{FailureReason, RefusedReason, UseError};
 use http_actors::message::{Apply, Cancel, Dispose, HandOff};
 use http_actors::upgrade::{Answered, NotUpgraded, Upgrade, Upgraded};
 use http_actors::{
-    ClientBuilder, ClientError, HttpClient, HttpHandler, HttpServer, HttpSession, Incoming, Method,
-    Origin, Payload, Proxy, Responder, Route, SessionContext, SessionOptions, StatusCode, Timeouts,
+    ClientBuilder, ClientError, Exchange, HttpClient, HttpHandler, HttpServer, HttpSession,
+    Incoming, Method, Origin, Payload, Proxy, Responder, Route, SessionContext, SessionOptions,
+    StatusCode, Timeouts,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
@@ -467,6 +468,46 @@ async fn an_offer_that_the_handler_drops() {
         heard.expect(&["apply 101 []"]).await;
         heard.rest().await;
     }
+}
+
+/// A handler that panics when it hears that the exchange of the switch is over: HTTP is over by then, at either end,
+/// and the connection goes to who waits for it. The session ends.
+#[actix::test]
+async fn a_handler_that_panics_at_the_end() {
+    struct Panics(Option<Slot<Upgrade>>);
+    impl HttpHandler for Panics {
+        fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+            if let Some(slot) = &self.0 {
+                slot.put(session.hand_off(switch()).expect("offered"));
+            }
+        }
+
+        fn completed(&mut self, _: &Exchange, _: &mut SessionContext) {
+            panic!("as the test wants");
+        }
+    }
+
+    tokio::time::pause();
+    let (mut server, near) = Peer::open(Pipe::new());
+    let options = SessionOptions::for_client();
+    let session = HttpSession::over(near, "a", &|_| Panics(None), options);
+    let upgrade = session.send(HandOff(offer()));
+    server.expect(ASKED).await;
+    server.send(format!("{SWITCHED}data")).await;
+    let upgrade = timeout(PATIENCE, upgrade).await.expect("answered");
+    let mut io = upgrade.expect("alive").expect("switched");
+    assert_eq!(read(&mut io, 4).await, "data");
+    assert!(!session.connected(), "the session is over");
+
+    let (slot, upgrade) = Slot::new();
+    let slot = Mutex::new(Some(slot));
+    let factory = |_: Addr<HttpSession>| Panics(slot.lock().expect("no panic").take());
+    let (mut client, session) = Peer::serve_with(Pipe::new(), &factory, SessionOptions::default());
+    client.send(format!("{OFFER}data")).await;
+    let upgrade = upgrade.await.expect("told");
+    let upgrade = timeout(PATIENCE, upgrade).await.expect("answered");
+    assert_eq!(read(&mut upgrade.expect("switched"), 4).await, "data");
+    assert!(!session.connected(), "the session is over");
 }
 
 /// Nothing is sent after an offer before it is answered, pipelining or not. What waited when the server switched fails,

@@ -14,7 +14,7 @@ use super::handoff::{Taker, Upgrade};
 use super::inbound::{Credit, Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
 use super::leave::{Leave, Left};
-use super::link::{Link, Phase};
+use super::link::Link;
 use super::memory::Keeping;
 use super::options::HalfClose;
 use super::outbound::Room;
@@ -466,7 +466,7 @@ impl SessionContext {
 
     /// Whether HTTP is over here, and the connection is being handed over.
     pub(crate) fn hands_over(&self) -> bool {
-        self.link.phase == Phase::Releasing
+        self.link.is_releasing()
     }
 
     /// Counts the memory that a service holds for this session.

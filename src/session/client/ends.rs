@@ -155,6 +155,10 @@ impl Client {
                 Receiving::Waiting | Receiving::Open => Outcome::Failed(reason),
             });
         }
+        if link.is_releasing() {
+            // The server has switched: the connection goes to the taker, whatever becomes of this session.
+            return;
+        }
         self.connection.close();
         self.carried = 0;
         link.detach(teardown);

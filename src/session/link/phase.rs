@@ -37,6 +37,11 @@ impl Link {
         self.phase == Phase::Open
     }
 
+    /// Whether the connection is being handed over.
+    pub(in crate::session) fn is_releasing(&self) -> bool {
+        self.phase == Phase::Releasing
+    }
+
     pub(in crate::session) fn is_aborting(&self) -> bool {
         matches!(self.phase, Phase::Aborting { .. })
     }
