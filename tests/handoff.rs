@@ -327,6 +327,7 @@ const TUNNEL: &str = "CONNECT far.test:443 HTTP/1.1\r\nHost: far.test:443\r\n\r\
 async fn servers_that_switch() {
     let rows = [
         (offer(), ASKED, format!("{SWITCHED}data")),
+        (offer().length(0), ASKED, format!("{SWITCHED}data")),
         (
             offer(),
             ASKED,

@@ -43,7 +43,7 @@ impl Client {
     pub(in crate::session) fn switch(
         &mut self,
         link: &mut Link,
-        payload: Payload,
+        mut payload: Payload,
     ) -> Result<MessageId, Refused<Payload>> {
         if payload.method() != Method::CONNECT && !payload.headers().has(Known::Upgrade) {
             return Err(Refused::new(UseError::NoUpgrade, payload));
@@ -51,6 +51,7 @@ impl Client {
         if payload.has_body() {
             return Err(Refused::new(UseError::BodyNotAllowed, payload));
         }
+        payload.complete_if_empty();
         self.enqueue(link, payload)
     }
 
