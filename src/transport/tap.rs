@@ -21,8 +21,8 @@ use super::{Halves, Hangup, Peer, Read, ReadHalf, Write, WriteHalf};
 /// credentials, and nothing else. Without a tap a connection has no extra cost; with one, each read and each write is a
 /// call.
 ///
-/// A connection that is handed over stays tapped. The CONNECT request of a client to a proxy is not shown; the traffic
-/// in the tunnel is.
+/// A connection that is handed over stays tapped. A CONNECT that a client sends by itself, because there is a proxy in
+/// between, is not shown; the traffic in the tunnel is.
 ///
 /// Every closure of this signature is a tap. To notify an actor, send it a message from the closure:
 ///
