@@ -3,7 +3,9 @@
 mod common;
 
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix::Addr;
@@ -15,9 +17,12 @@ use http_actors::{
     Headers, HttpHandler, HttpServer, HttpSession, Limits, MessageId, Origin, Payload, Route,
     SessionContext, SessionOptions, SessionPhase, StatusCode,
 };
-use tokio::io::{AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
+
+/// What a stream answers.
+type Done<T> = Poll<std::io::Result<T>>;
 
 /// A client session over a pipe, and the server end for the test.
 struct Asking {
@@ -698,6 +703,41 @@ async fn a_connection_that_nobody_waits_for() {
     let given_up = tokio::time::timeout(common::PATIENCE, given_up).await;
     given_up.expect("in time").expect_err("dropped");
     heard.rest().await;
+}
+
+/// A stream of the application's own that panics when it is read breaks its connection. The next request gets another.
+#[actix::test]
+async fn a_stream_that_panics() {
+    struct Panics;
+    impl AsyncRead for Panics {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Done<()> {
+            panic!("as the test wants");
+        }
+    }
+    impl AsyncWrite for Panics {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, data: &[u8]) -> Done<usize> {
+            Poll::Ready(Ok(data.len()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Done<()> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Done<()> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    tokio::time::pause();
+    let mut options = SessionOptions::for_client();
+    options.route = Route::through(|_origin| async { Ok(Panics) });
+    let (factory, mut heard) = Recorder::script(|_, _| {});
+    let origin = Origin::try_from("http://a/").expect("a URL");
+    let session = HttpSession::connect(origin, &factory, options);
+    for _ in 0..2 {
+        apply(&session, get("/")).await;
+        heard
+            .expect(&["failed ConnectionClosed(Other) Waiting"])
+            .await;
+    }
 }
 
 /// P73, P88: an idle connection is closed after its time, and the next request opens another.

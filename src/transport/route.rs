@@ -79,7 +79,8 @@ impl Route {
     /// when it has passed. The kind of an error is reported, as
     /// [`ConnectFailed`](crate::error::FailureReason::ConnectFailed). Options of a socket are set by the function
     /// itself, those for [`Timeouts::unreachable`](crate::Timeouts::unreachable) among them. A panic in it ends the
-    /// session that connects, and cancels its requests ([`Shutdown`](crate::error::CancelCause::Shutdown)).
+    /// session that connects, and cancels its requests ([`Shutdown`](crate::error::CancelCause::Shutdown)). So does one
+    /// in a write to the stream; one in a read breaks the connection.
     ///
     /// ```
     /// use std::io::ErrorKind;

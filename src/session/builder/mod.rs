@@ -344,6 +344,15 @@ impl PayloadBuilder {
     }
 }
 
+/// A transport that panics takes this actor with it. Its session, which may be in another task, would wait for ever.
+impl Drop for PayloadBuilder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.session.send(Closed(io::ErrorKind::Other));
+        }
+    }
+}
+
 /// Asks to be polled again, after the session.
 fn again(cx: &TaskContext<'_>) -> Poll<()> {
     cx.waker().wake_by_ref();
