@@ -2,7 +2,7 @@
 
 use http::{Method, Uri};
 
-use super::{Headers, Known, Payload, TransferMode, allows_body};
+use super::{Known, Names, Payload, TransferMode, allows_body, members};
 
 /// Fields about one connection, besides Connection and what it names (RFC 9110 section 7.6.1), and those by which a
 /// client and this intermediary authenticate each other (section 11.7). Transfer-Encoding is one of them: the next
@@ -55,9 +55,10 @@ impl Payload {
             Some(status) => Self::response(status),
             None => Self::request(self.method().clone(), target(self.uri())),
         };
+        let named = self.named_by_connection();
         for (name, value) in self.headers().iter() {
             let host = self.is_request() && name.eq_ignore_ascii_case("host");
-            if !host && is_end_to_end(name, self.headers()) {
+            if !host && !is_hop_by_hop(name.as_bytes()) && !named.contains(name.as_bytes()) {
                 forward = forward.header(name, value);
             }
         }
@@ -68,6 +69,18 @@ impl Payload {
             TransferMode::Stream => forward.length(self.body_size().unwrap_or_default()),
             TransferMode::Chunked => forward.chunked(),
         }
+    }
+
+    /// The fields that Connection names, except for those that are left out anyway. In a set, because it may name
+    /// thousands, and each field is looked up.
+    fn named_by_connection(&self) -> Names<'_> {
+        let mut named = Names::default();
+        for name in self.headers().known(Known::Connection).flat_map(members) {
+            if !is_hop_by_hop(name) {
+                named.insert(name);
+            }
+        }
+        named
     }
 
     /// Whether this answers a HEAD without a body length.
@@ -85,9 +98,30 @@ fn target(uri: &Uri) -> Uri {
         .map_or_else(|| uri.clone(), |target| Uri::from(target.clone()))
 }
 
-fn is_end_to_end(name: &str, headers: &Headers) -> bool {
-    !HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop))
-        && !headers
-            .list("connection")
-            .any(|named| named.eq_ignore_ascii_case(name.as_bytes()))
+fn is_hop_by_hop(name: &[u8]) -> bool {
+    HOP_BY_HOP
+        .iter()
+        .any(|hop| name.eq_ignore_ascii_case(hop.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::grammar::tests::{LOOKED, long_list};
+    use super::*;
+
+    /// However many fields there are, and however many are named by Connection, each name is looked at once.
+    #[test]
+    fn what_connection_names_is_read_once() {
+        let named = long_list();
+        let mut received = Payload::get("/")
+            .expect("a target")
+            .header("Connection", &named);
+        for name in 4950..5050 {
+            received = received.header(format!("{name:X}"), "");
+        }
+        let before = LOOKED.get();
+        let forward = received.forward();
+        assert_eq!(forward.headers().len(), 50);
+        assert_eq!(LOOKED.get() - before, named.len());
+    }
 }

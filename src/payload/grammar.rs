@@ -41,6 +41,8 @@ pub(crate) fn trim_ows(text: &[u8]) -> &[u8] {
 
 /// The members of one line of a list field (RFC 9110 section 5.6.1).
 pub(crate) fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    #[cfg(test)]
+    tests::LOOKED.set(tests::LOOKED.get() + line.len());
     line.split(|byte| *byte == b',')
         .map(trim_ows)
         .filter(|member| !member.is_empty())
@@ -68,8 +70,21 @@ class!(TCHAR: byte => byte.is_ascii_alphanumeric()
 class!(FIELD: byte => byte == b'\t' || (byte >= b' ' && byte != 0x7f));
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        /// Bytes of lists that this thread has looked at, for the tests that none is looked at again and again.
+        pub(crate) static LOOKED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A field with as many different members as fit into a usual head.
+    pub(crate) fn long_list() -> String {
+        let names: Vec<_> = (0..5000).map(|name| format!("{name:x},")).collect();
+        names.concat()
+    }
 
     /// Every byte, against the lists of the RFC.
     #[test]

@@ -4,7 +4,7 @@
 //! by us. All others are sent as they are, in order.
 
 use crate::error::UseError;
-use crate::payload::{Headers, Known, KnownSet, Message, members};
+use crate::payload::{Headers, Known, KnownSet, Message, Names, members};
 use crate::wire::token::number;
 
 /// How the head announces the body.
@@ -163,18 +163,15 @@ fn connection(headers: &Headers, persistence: Persistence, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(b"Connection: ");
     let empty = out.len();
-    let given = || headers.known(Known::Connection).flat_map(members);
-    for (at, member) in given().enumerate() {
+    // In a set, because these may be the members that a peer sent: then there may be thousands.
+    let mut written = Names::default();
+    for member in headers.known(Known::Connection).flat_map(members) {
         let is_ours = OURS.iter().any(|ours| member.eq_ignore_ascii_case(ours));
-        let repeated = given()
-            .take(at)
-            .any(|earlier| earlier.eq_ignore_ascii_case(member));
-        if !is_ours && !repeated {
+        if !is_ours && written.insert(member) {
             list_member(member, empty, out);
         }
     }
-    if headers.has(Known::Upgrade) && !given().any(|member| member.eq_ignore_ascii_case(b"upgrade"))
-    {
+    if headers.has(Known::Upgrade) && !written.contains(b"upgrade") {
         list_member(b"upgrade", empty, out);
     }
     if let Some(token) = ours {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{StatusCode, Uri, Version};
 
 use crate::error::UseError as E;
+use crate::payload::grammar_tests::{LOOKED, long_list};
 use crate::payload::{Headers, Payload};
 use crate::wire::{Answering, Asked, Begun, Encoder, Target};
 
@@ -394,4 +395,23 @@ fn nothing_goes_out_of_turn() {
     );
     encoder.abort();
     assert!(!encoder.is_open() && out.is_empty());
+}
+
+/// However many members of Connection there are, each is looked at once by those who look for one, and once to write it.
+#[test]
+fn the_members_of_connection_are_read_a_few_times() {
+    let given = long_list();
+    let request = Payload::get("/")
+        .unwrap()
+        .header("Connection", &given)
+        .header("Upgrade", "x");
+    let before = LOOKED.get();
+    let mut out = Vec::new();
+    Encoder::default()
+        .request(&request, Target::Origin, b"h", &mut out)
+        .unwrap();
+    assert!(LOOKED.get() - before <= 3 * given.len());
+    let given = given.trim_end_matches(',').replace(',', ", ");
+    let line = format!("Connection: {given}, upgrade\r\n");
+    assert!(std::str::from_utf8(&out).unwrap().contains(&line));
 }
