@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 
 use super::clock::Clock;
-use super::input::{Input, Size};
+use super::input::{Input, Size, shrunk};
 use super::{PayloadBuilder, State};
 use crate::error::WireError;
 use crate::session::awaited::Partial;
@@ -19,9 +19,10 @@ use crate::wire::{Item, Step};
 impl PayloadBuilder {
     pub(super) fn decode_tail(&mut self) {
         let mut tail = std::mem::take(&mut self.tail);
+        let before = tail.len();
         self.decode(&mut tail, Size::Usual);
         if !tail.is_empty() {
-            self.tail = tail;
+            self.tail = shrunk(tail, before);
         }
     }
 

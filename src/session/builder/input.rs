@@ -63,6 +63,21 @@ impl Size {
     }
 }
 
+/// Below this, memory that is held in vain does not matter.
+const LITTLE: usize = 1 << 10;
+
+/// What is left of a rest that had this length. It moves to memory of its own when it falls below a power of four, so a
+/// few bytes of a request do not hold the memory of all that came before them. All copies of a rest together are a third
+/// longer than it was, at most.
+pub(super) fn shrunk(rest: BytesMut, before: usize) -> BytesMut {
+    let power = |len: usize| len.checked_ilog2().unwrap_or(0) / 2;
+    if before >= LITTLE && power(rest.len()) < power(before) {
+        BytesMut::from(&*rest)
+    } else {
+        rest
+    }
+}
+
 /// Input bytes, of which some are consumed.
 pub(super) struct Input<'a> {
     buffer: &'a mut BytesMut,
@@ -169,6 +184,33 @@ mod tests {
                 let large = size.rest(buffer).capacity();
                 assert!(small < shared && large >= shared, "{small} {large}");
             });
+        }
+    }
+
+    /// However slowly a rest is used up, it soon lets go of the memory that it came in, and what is left is copied a
+    /// few times at most.
+    #[test]
+    fn a_rest_lets_go_of_its_memory() {
+        for step in [1, 100, 20_000, 65_000] {
+            let (mut rest, stood) = Size::Usual.lend(|buffer| {
+                buffer.resize(Size::Usual.room(), 1);
+                let stood = buffer.as_ptr().addr();
+                (Size::Usual.rest(buffer), stood)
+            });
+            let (mut copied, mut held) = (0, rest.len());
+            while rest.len() > step {
+                let before = rest.len();
+                rest.advance(step);
+                let at = rest.as_ptr().addr();
+                rest = shrunk(rest, before);
+                if rest.as_ptr().addr() != at {
+                    copied += rest.len();
+                    held = rest.len();
+                }
+                assert!(held <= (4 * rest.len()).max(4 * LITTLE), "{}", rest.len());
+            }
+            assert!(3 * copied <= 4 * Size::Usual.room(), "{copied}");
+            assert_eq!(read(Size::Usual, 2, 10).1, stood, "nobody holds it");
         }
     }
 
