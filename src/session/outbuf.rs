@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
@@ -35,6 +35,8 @@ pub(super) struct OutBuf {
     splices: VecDeque<Splice>,
     /// Bytes in `splices`.
     spliced: usize,
+    /// The same, and what the socket already took of the first piece.
+    whole: usize,
     /// Bytes that the socket has ever taken.
     total: u64,
 }
@@ -44,6 +46,8 @@ pub(super) struct OutBuf {
 struct Splice {
     at: usize,
     data: Bytes,
+    /// The length of the piece before the socket took some of it.
+    whole: usize,
 }
 
 impl OutBuf {
@@ -54,6 +58,11 @@ impl OutBuf {
 
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes that are held: more than wait, because what the socket took is not let go of at once.
+    pub(super) fn held(&self) -> usize {
+        self.small.len() + self.whole
     }
 
     /// Bytes that the socket has ever taken.
@@ -69,7 +78,7 @@ impl OutBuf {
     /// Drops what waits.
     pub(super) fn discard(&mut self) {
         self.splices.clear();
-        self.spliced = 0;
+        (self.spliced, self.whole) = (0, 0);
         self.written = self.small.len();
         self.settle();
     }
@@ -81,7 +90,11 @@ impl OutBuf {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.is_empty() {
-            let taken = ready!(self.poll_once(io, cx))?;
+            let Poll::Ready(taken) = self.poll_once(io, cx) else {
+                self.shrink();
+                return Poll::Pending;
+            };
+            let taken = taken?;
             if taken == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -136,6 +149,7 @@ impl OutBuf {
             if !splice.data.is_empty() {
                 return;
             }
+            self.whole -= splice.whole;
             self.splices.pop_front();
         }
         self.written += taken;
@@ -158,9 +172,11 @@ impl OutBuf {
 
     fn splice(&mut self, data: &Bytes) {
         self.spliced += data.len();
+        self.whole += data.len();
         self.splices.push_back(Splice {
             at: self.small.len(),
             data: data.clone(),
+            whole: data.len(),
         });
     }
 
@@ -174,11 +190,25 @@ impl OutBuf {
     #[inline(never)]
     fn compact(&mut self) {
         if self.written > self.small.len() / 2 {
-            self.small.drain(..self.written);
-            for splice in &mut self.splices {
-                splice.at -= self.written;
-            }
-            self.written = 0;
+            self.drop_written();
+        }
+    }
+
+    fn drop_written(&mut self) {
+        self.small.drain(..self.written);
+        for splice in &mut self.splices {
+            splice.at -= self.written;
+        }
+        self.written = 0;
+    }
+
+    /// Gives memory back when the socket took most of a large buffer, and takes no more: the rest may wait for long.
+    /// Amortised, as above.
+    fn shrink(&mut self) {
+        let capacity = self.small.capacity();
+        if capacity > KEPT_CAPACITY && self.small.len() - self.written < capacity / 4 {
+            self.drop_written();
+            self.small.shrink_to_fit();
         }
     }
 }
@@ -242,7 +272,34 @@ mod tests {
             read.expect("all read");
             assert_eq!(received, expected);
             assert!(buffer.is_empty());
+            assert_eq!(buffer.held(), 0);
             assert_eq!(buffer.total(), total as u64);
         });
+    }
+
+    /// When most of a large buffer was written, little memory is held for the rest. A large piece is held, and counted,
+    /// until its last byte was written.
+    #[test]
+    fn a_rest_holds_little() {
+        const SIZE: usize = 4 * KEPT_CAPACITY;
+        let (near, far) = tokio::io::duplex(SIZE - 10);
+        let mut halves = transport::split(near);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut buffer = OutBuf::default();
+        buffer.small().resize(SIZE, 1);
+        buffer.body(&vec![2; LARGE].into());
+        buffer.small().push(3);
+        assert_eq!(buffer.held(), SIZE + LARGE + 1);
+        assert!(buffer.poll_write(&mut *halves.write, &mut cx).is_pending());
+        assert_eq!(
+            (buffer.len(), buffer.held()),
+            (10 + LARGE + 1, 10 + LARGE + 1)
+        );
+        assert!(buffer.small.capacity() < KEPT_CAPACITY);
+        let (near, _far) = tokio::io::duplex(10 + LARGE - 1);
+        drop(far);
+        let mut halves = transport::split(near);
+        assert!(buffer.poll_write(&mut *halves.write, &mut cx).is_pending());
+        assert_eq!((buffer.len(), buffer.held()), (2, LARGE + 11));
     }
 }

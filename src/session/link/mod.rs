@@ -177,7 +177,7 @@ impl Link {
             } else {
                 self.ledger.waiting()
             };
-            stake.hold(self.outbound.buffer.len() + inbound);
+            stake.hold(self.outbound.buffer.held() + inbound);
         }
     }
 
