@@ -360,13 +360,14 @@ async fn handshakes_that_never_come() {
         .await;
 }
 
-/// 256 handshakes go on at once, and the plain listener of the same worker is served meanwhile.
+/// 256 handshakes go on at once, and the plain listener of the same worker is served meanwhile. Those that do not go on
+/// give their seats to others, long before their time is up.
 #[actix::test]
 async fn a_flood_of_silent_clients() {
     let authority = Authority::new();
     let running = server()
         .timeouts(Timeouts {
-            handshake: Some(Duration::from_secs(1)),
+            handshake: None,
             ..Timeouts::default()
         })
         .bind_rustls("127.0.0.1:0", authority.server("localhost"))

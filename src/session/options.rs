@@ -200,7 +200,8 @@ pub struct Timeouts {
     /// 10 s.
     pub connect: Option<Duration>,
     /// Server only. Time for the TLS handshake of an accepted connection: 10 s. Then: a close. The time for the first
-    /// head begins after the handshake.
+    /// head begins after the handshake. At most 256 are in progress at a worker; while another connection waits, the
+    /// oldest has 1 s.
     pub handshake: Option<Duration>,
     /// Time to read and drop what the peer still sends after our last answer: 2 s (and 64 MiB). Zero closes at once,
     /// which may destroy that answer on its way.

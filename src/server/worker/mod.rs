@@ -3,7 +3,7 @@
 
 mod retire;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet, unconstrained, yield_now};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -42,6 +42,10 @@ const CUT: Duration = Duration::from_millis(100);
 
 /// How many TLS handshakes may be in progress at once: they are expensive, and their peers are not trusted yet.
 const TLS_SEATS: usize = 256;
+
+/// How long a handshake may take if another connection waits for its seat. Without that, 26 silent connections a second
+/// would keep everybody else out.
+const TLS_LEAST: Duration = Duration::from_secs(1);
 
 /// What all workers of a server have in common. Each gets a copy.
 #[derive(Clone)]
@@ -101,7 +105,41 @@ struct Shared {
 /// The TLS handshakes in progress.
 struct Handshakes {
     seats: Arc<Semaphore>,
+    /// Connections that wait for a seat: at most one for each listener.
+    waiting: Cell<usize>,
+    /// Asks the oldest handshake for its seat.
+    wanted: Notify,
     tasks: RefCell<JoinSet<()>>,
+}
+
+impl Handshakes {
+    /// Takes a seat, from the oldest handshake if there is none.
+    async fn seat(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(seat) = self.seats.clone().try_acquire_owned() {
+            return Some(seat);
+        }
+        self.waiting.set(self.waiting.get() + 1);
+        self.wanted.notify_one();
+        let seat = self.seats.clone().acquire_owned().await.ok();
+        self.waiting.set(self.waiting.get() - 1);
+        if self.waiting.get() > 0 {
+            self.wanted.notify_one();
+        }
+        seat
+    }
+
+    /// Ready when the handshake that asks has had its least time since it was first polled, and is the oldest of those,
+    /// and another connection waits.
+    async fn outdone(&self) {
+        tokio::time::sleep(TLS_LEAST).await;
+        loop {
+            self.wanted.notified().await;
+            // Another seat may have become free before.
+            if self.waiting.get() > 0 {
+                return;
+            }
+        }
+    }
 }
 
 impl Worker {
@@ -113,6 +151,8 @@ impl Worker {
             slots: common.slots,
             handshakes: Handshakes {
                 seats: Arc::new(Semaphore::new(TLS_SEATS)),
+                waiting: Cell::new(0),
+                wanted: Notify::new(),
                 tasks: RefCell::default(),
             },
             registry: Rc::default(),
@@ -213,7 +253,7 @@ impl Shared {
         halves: Halves,
         permit: Option<OwnedSemaphorePermit>,
     ) {
-        let Ok(seat) = self.handshakes.seats.clone().acquire_owned().await else {
+        let Some(seat) = self.handshakes.seat().await else {
             return;
         };
         let tracked = self.tracker.token();
@@ -233,7 +273,10 @@ impl Shared {
                 }
             };
             let done = tokio::select! {
+                // ORDER: first of all what the peer has sent is read. So a handshake that waits for us is not outdone.
+                biased;
                 done = handshake => Some(done),
+                () = shared.handshakes.outdone() => Some(Err(io::ErrorKind::TimedOut.into())),
                 () = outstayed(shared.leaving.subscribe()) => None,
             };
             drop(seat);
