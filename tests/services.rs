@@ -5,6 +5,7 @@ mod common;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Addr, Handler};
@@ -17,7 +18,9 @@ use http_actors::{
     ErrorResponse, HandlerFactory, HttpRequest, HttpSession, Incoming, Method, Payload, Peer,
     SessionOptions, StatusCode, Timeouts, handler_fn,
 };
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
+use tokio_util::io::StreamReader;
 
 const ERROR: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\n\
                      Content-Length: 28\r\n\r\nthe server could not answer\n";
@@ -267,6 +270,43 @@ async fn leave_to_send_is_given_by_whoever_reads() {
     peer.expect(HI).await;
     peer.send(post(&format!("X-No: 1\r\n{expect}"), "")).await;
     assert!(peer.until("hi").await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+/// A body read as bytes by other crates: what cut it is the kind of the error.
+#[actix::test]
+async fn a_cut_body_is_an_io_error() {
+    tokio::time::pause();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let store = handler_fn(async move |(_, body): (Payload, Incoming)| {
+        let tell = tell.clone();
+        let stored = actix::spawn(async move {
+            let mut body = StreamReader::new(body);
+            for _ in 0..2 {
+                let read = body.read(&mut [0; 8]).await.map_err(|error| error.kind());
+                tell.send(read).expect("the test runs");
+            }
+        });
+        drop(stored.await);
+        ok()
+    });
+    for (end, kind) in [
+        ("close", ErrorKind::UnexpectedEof),
+        ("reset", ErrorKind::ConnectionReset),
+        ("silence", ErrorKind::TimedOut),
+        ("nonsense", ErrorKind::InvalidData),
+    ] {
+        let (_session, mut peer) = serve(&store);
+        peer.send(post("Transfer-Encoding: chunked\r\n", "1\r\nx\r\n"))
+            .await;
+        assert_eq!(told.recv().await, Some(Ok(1)), "{end}");
+        match end {
+            "close" => peer.close().await,
+            "reset" => peer.reset(),
+            "nonsense" => peer.send("x\r\n").await,
+            _ => {}
+        }
+        assert_eq!(told.recv().await, Some(Err(kind)), "{end}");
+    }
 }
 
 /// Whoever waits for leave to send is not late: no clock runs before the leave is given.

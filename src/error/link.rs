@@ -125,6 +125,26 @@ pub enum BodyError {
     TooLarge(usize),
 }
 
+/// For `tokio_util::io::StreamReader`, and whatever else reads a body by `AsyncRead`.
+impl From<BodyError> for io::Error {
+    fn from(error: BodyError) -> Self {
+        let kind = match error {
+            BodyError::Cancelled(CancelCause::Deadline(_)) => io::ErrorKind::TimedOut,
+            BodyError::Cancelled(CancelCause::PeerReset) => io::ErrorKind::ConnectionReset,
+            BodyError::Cancelled(CancelCause::PeerHalfClosed)
+            | BodyError::Failed(FailureReason::Protocol(WireError::Truncated)) => {
+                io::ErrorKind::UnexpectedEof
+            }
+            BodyError::Cancelled(_) => io::ErrorKind::ConnectionAborted,
+            BodyError::Failed(FailureReason::ConnectionClosed(kind)) => kind,
+            BodyError::Failed(FailureReason::Protocol(_)) => io::ErrorKind::InvalidData,
+            BodyError::Failed(_) => io::ErrorKind::Other,
+            BodyError::TooLarge(_) => io::ErrorKind::FileTooLarge,
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// Why a connection closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]

@@ -40,7 +40,8 @@ use feed::Shared;
 /// # let _ = count;
 /// ```
 ///
-/// Pieces are passed on as they arrive; their boundaries mean nothing. A slow reader slows the peer down: at most
+/// Pieces are passed on as they arrive; their boundaries mean nothing. For `AsyncRead`, lines or frames, wrap it in
+/// `tokio_util::io::StreamReader`: a [`BodyError`] becomes an [`io::Error`](std::io::Error). A slow reader slows the peer down: at most
 /// [`high_water`](crate::Buffers::high_water) bytes plus one piece wait here, and [`inbound`](crate::Buffers::inbound)
 /// bytes in the session. While a slow reader pauses the session, no timeout of the peer runs.
 ///
