@@ -375,6 +375,9 @@ mod deadlines {
     //! Paused time: a deadline that passes costs nothing, and one that is missing hangs the test.
 
     use super::*;
+    use http_actors::message::Part;
+    use http_actors::test_util::FarEnd;
+    use http_actors::{HttpRequest, Method, handler_fn};
     use std::pin::Pin;
     use std::task::{Context, Poll};
     use tokio::time::Instant;
@@ -615,6 +618,81 @@ mod deadlines {
         assert_passed(since, Duration::from_secs(30));
         let end = served.heard.rest().await.pop().expect("an end");
         assert_eq!(end, "cancelled Deadline(Body) Receiving");
+    }
+
+    /// A body with a time of its own: no least rate, and it ends with the answer. The next request has the usual time.
+    #[actix::test]
+    async fn a_conversation_may_pause() {
+        async fn converse(mut all: HttpRequest) -> Result<(), Box<dyn std::error::Error>> {
+            let mut asked = all.take_body();
+            all.responder.body_timeout(None);
+            let head = Payload::response(StatusCode::OK).chunked();
+            let mut body = all.responder.stream(head).await?;
+            while let Some(piece) = asked.next().await {
+                let piece = piece?;
+                body.send(piece.clone()).await?;
+                if piece == "bye" {
+                    break;
+                }
+            }
+            Ok(body.finish().await?)
+        }
+        const HEAD: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        tokio::time::pause();
+        let mut peer = FarEnd::serve(&handler_fn(converse));
+        for _ in 0..2 {
+            peer.send(HEAD).await;
+            peer.response_head(Method::POST).await;
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_secs(200)).await;
+                peer.send("4\r\nping\r\n").await;
+                assert_eq!(peer.part().await, Part::Data("ping".into()));
+            }
+            peer.send("0\r\n\r\n").await;
+            assert_eq!(peer.part().await, Part::End(None));
+        }
+        // The service ends it, and the peer does not.
+        peer.send(HEAD).await;
+        peer.response_head(Method::POST).await;
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        peer.send("3\r\nbye\r\n").await;
+        assert_eq!(peer.part().await, Part::Data("bye".into()));
+        assert_eq!(peer.part().await, Part::End(None));
+        let since = Instant::now();
+        assert_eq!(peer.rest().await, "");
+        assert_passed(since, Duration::from_secs(30));
+    }
+
+    /// A time of its own is that of one body, at any rate.
+    #[actix::test]
+    async fn a_body_has_its_own_time() {
+        async fn count(mut all: HttpRequest) -> Result<(), Box<dyn std::error::Error>> {
+            if all.request.path() == "/slow" {
+                all.responder.body_timeout(Duration::from_secs(40));
+            }
+            let body = all.take_body().bytes(20_000).await?;
+            let counted = Payload::response(StatusCode::OK).body(body.len().to_string());
+            all.responder.respond(counted);
+            Ok(())
+        }
+        const SLOW: &str = "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n";
+        const USUAL: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n";
+        tokio::time::pause();
+        let mut peer = FarEnd::serve(&handler_fn(count));
+        peer.send(SLOW).await;
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(35)).await;
+            peer.send("x").await;
+        }
+        peer.send(vec![b'x'; 19_997]).await;
+        assert_eq!(peer.response(Method::POST).await.body_bytes(), "20000");
+        for (request, seconds) in [(USUAL, 30), (SLOW, 40)] {
+            let since = Instant::now();
+            peer.send(request).await;
+            peer.until("HTTP/1.1 408 ").await;
+            assert_passed(since, Duration::from_secs(seconds));
+            peer = FarEnd::serve(&handler_fn(count));
+        }
     }
 
     /// The same for a short body, whose request was not delivered yet.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use bytes::Bytes;
@@ -198,6 +199,12 @@ impl SessionContext {
     /// exchanges and in a client session.
     pub fn on_half_close(&mut self, policy: HalfClose) {
         self.side.set_half_close(&mut self.link, policy);
+    }
+
+    /// Sets how long the body of the current request may be silent: see [`Responder::body_timeout`]. Between exchanges,
+    /// and at a client, this has no effect.
+    pub fn body_timeout(&mut self, time: impl Into<Option<Duration>>) {
+        self.side.set_body_timeout(&self.link, time.into());
     }
 
     /// Notes something about the current exchange for the access log: see [`Responder::note`]. Between exchanges, and

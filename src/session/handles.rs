@@ -51,6 +51,22 @@ impl Handler<inbound::OnHalfClose> for HttpSession {
     }
 }
 
+impl Handler<inbound::Patience> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::Patience { exchange, time }: inbound::Patience,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange) {
+            self.context.body_timeout(time);
+        }
+        self.settle();
+    }
+}
+
 impl Handler<inbound::Noted> for HttpSession {
     type Result = ();
 

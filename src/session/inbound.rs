@@ -59,7 +59,7 @@ messages! {
 
 messages! {
     /// A message from the session to its builder.
-    FromSession: Credit IdleFor RequestQuery BodyAsked Resume Release Linger Mute Unmute
+    FromSession: Credit IdleFor RequestQuery BodyAsked BodyTime Resume Release Linger Mute Unmute
 }
 
 // From the builder to the session.
@@ -191,6 +191,12 @@ pub(crate) struct RequestQuery;
 #[rtype(result = "()")]
 pub(crate) struct BodyAsked(pub(crate) u64);
 
+/// The body of the nth request has this deadline, and no minimum rate, instead of those of the options; `None` takes it
+/// back. It ends with the body.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct BodyTime(pub(crate) u64, pub(crate) Option<Duration>);
+
 /// Continue after an upgrade offer that was declined.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -281,6 +287,14 @@ pub(crate) struct Continue(pub(crate) MessageId);
 pub(crate) struct OnHalfClose {
     pub(crate) exchange: MessageId,
     pub(crate) policy: HalfClose,
+}
+
+/// Sets how long the body of this request may be silent.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Patience {
+    pub(crate) exchange: MessageId,
+    pub(crate) time: Option<Duration>,
 }
 
 /// Notes something about this exchange for the log.

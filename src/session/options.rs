@@ -159,7 +159,8 @@ pub struct Timeouts {
     /// and the connection cut. Traffic does not refresh it.
     pub head: Option<Duration>,
     /// Silence in a body while we read: 30 s. Then: 408, or a reset if the answer has begun; at a client the exchange
-    /// is cancelled and the connection cut. The clock stands still while the handler holds back delivery.
+    /// is cancelled and the connection cut. The clock stands still while the handler holds back delivery. For one
+    /// request: [`Responder::body_timeout`](crate::Responder::body_timeout).
     pub body: Option<Duration>,
     /// Bytes a second that a body must bring: 240, none for a client, where slow feeds are usual.
     ///

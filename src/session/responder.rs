@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix::Addr;
 use tokio::sync::oneshot;
@@ -15,8 +16,8 @@ use super::body::BodySender;
 use super::exchange::Outcome;
 use super::handoff::Upgrade;
 use super::inbound::{
-    Accompany, Continue, Departure, Inform, Mute, Noted, OnHalfClose, Outlook, Respond, Surrender,
-    Unanswered, Unmute, Writer,
+    Accompany, Continue, Departure, Inform, Mute, Noted, OnHalfClose, Outlook, Patience, Respond,
+    Surrender, Unanswered, Unmute, Writer,
 };
 use super::options::HalfClose;
 use super::parcel::{Parcel, Receipt};
@@ -228,6 +229,19 @@ impl Responder {
         self.session.do_send(OnHalfClose {
             exchange: self.exchange,
             policy,
+        });
+    }
+
+    /// Sets how long the body of this request may be silent, from now on; `None`: for ever. For a body that is a
+    /// conversation, with pauses, while the answer is sent.
+    ///
+    /// This overrides [`Timeouts::body`](crate::Timeouts::body), and no
+    /// [`body_rate`](crate::Timeouts::body_rate) applies. Once the answer is complete, both hold again for what is
+    /// still to come.
+    pub fn body_timeout(&self, time: impl Into<Option<Duration>>) {
+        self.session.do_send(Patience {
+            exchange: self.exchange,
+            time: time.into(),
         });
     }
 

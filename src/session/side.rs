@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
@@ -370,6 +371,13 @@ impl Side {
     pub(super) fn set_half_close(&mut self, link: &mut Link, policy: HalfClose) {
         if let Self::Server(server) = self {
             server.set_half_close(link, policy);
+        }
+    }
+
+    /// Sets how long the body of the current request may be silent. At a client this has no effect.
+    pub(super) fn set_body_timeout(&mut self, link: &Link, time: Option<Duration>) {
+        if let Self::Server(server) = self {
+            server.set_body_timeout(link, time);
         }
     }
 

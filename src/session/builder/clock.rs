@@ -37,7 +37,8 @@ impl PayloadBuilder {
                 None
             }
             State::Reading if self.decoder.in_body() => {
-                Some((Clock::Body, self.options.timeouts.body))
+                let own = self.own_body_time();
+                Some((Clock::Body, own.or(self.options.timeouts.body)))
             }
             State::Reading if self.fresh => Some((Clock::FirstHead, self.options.timeouts.head)),
             State::Reading if !self.tail.is_empty() => {
@@ -45,6 +46,12 @@ impl PayloadBuilder {
             }
             State::Reading => Some((Clock::Idle, self.options.timeouts.idle)),
         }
+    }
+
+    /// The time of the current body, if it has one of its own.
+    fn own_body_time(&self) -> Option<Duration> {
+        let (nth, time) = **self.own_time.as_ref()?;
+        (nth == self.heads).then_some(time)
     }
 
     /// Sets the timer for this state, unless it is running. Only the timer of a body is extended by what is read: a
@@ -69,7 +76,9 @@ impl PayloadBuilder {
     /// timeout.
     fn renew(&mut self, after: Option<Duration>, bytes: usize) {
         let full = after.and_then(|after| Instant::now().checked_add(after));
-        let earned = self.options.timeouts.body_rate.and_then(|rate| {
+        let rate = self.options.timeouts.body_rate;
+        let rate = rate.filter(|_| self.own_body_time().is_none());
+        let earned = rate.and_then(|rate| {
             let earned = Duration::from_secs(bytes as u64) / rate.get();
             self.deadline.at()?.checked_add(earned)
         });

@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::rc::Weak;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext as _, AsyncContext as _, Context};
@@ -75,6 +76,8 @@ pub(crate) struct PayloadBuilder {
     awaits_continue: bool,
     /// Heads that were read.
     heads: u64,
+    /// How long the body of the nth message may be silent, if the session has said so. In a box, because few have one.
+    own_time: Option<Box<(u64, Duration)>>,
     /// Whether a reset was detected. At a client, what came before is still to be read.
     reset: bool,
     /// Bytes that were read since the clock was set.
@@ -150,6 +153,7 @@ impl PayloadBuilder {
             spared: false,
             awaits_continue: false,
             heads: 0,
+            own_time: None,
             queried: None,
             reset: false,
             progress: 0,

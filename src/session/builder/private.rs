@@ -7,7 +7,8 @@ use super::clock::Clock;
 use super::{LINGER, PayloadBuilder, State};
 use crate::session::handoff;
 use crate::session::inbound::{
-    BodyAsked, Credit, IdleFor, Linger, Mute, Release, Released, RequestQuery, Resume, Unmute,
+    BodyAsked, BodyTime, Credit, IdleFor, Linger, Mute, Release, Released, RequestQuery, Resume,
+    Unmute,
 };
 use crate::transport::ReadHalf;
 
@@ -41,6 +42,17 @@ impl Handler<BodyAsked> for PayloadBuilder {
     fn handle(&mut self, BodyAsked(nth): BodyAsked, _: &mut Self::Context) {
         // The peer may have sent this body without waiting, and may already wait with the next request.
         self.awaits_continue &= self.heads != nth;
+    }
+}
+
+impl Handler<BodyTime> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, BodyTime(nth, time): BodyTime, _: &mut Self::Context) {
+        self.own_time = time.map(|time| Box::new((nth, time)));
+        if self.heads == nth && self.clock == Some(Clock::Body) {
+            self.clock = None; // it begins anew
+        }
     }
 }
 

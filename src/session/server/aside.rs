@@ -26,6 +26,8 @@ pub(in crate::session) struct Aside {
     pub(super) taker: Option<Taker>,
     /// What a half-close does to it, if this overrides the options.
     pub(super) half_close: Option<HalfClose>,
+    /// Whether the builder was told of a time for the body that overrides the options.
+    pub(super) own_body_time: bool,
 }
 
 impl Aside {

@@ -1,5 +1,7 @@
 //! The receiving half of the server side: items from the builder, in the order of the wire.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::active::DRAINED;
@@ -7,7 +9,9 @@ use super::{Active, Aside, Farewell, Server};
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
 use crate::session::deadline::earliest;
 use crate::session::exchange::Outcome;
-use crate::session::inbound::{Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute};
+use crate::session::inbound::{
+    BodyTime, Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute,
+};
 use crate::session::leave::Leaving;
 use crate::session::link::{Link, Phase};
 use crate::session::meter::ExchangeGauge;
@@ -156,6 +160,14 @@ impl Server {
         if ended.receiving {
             ended.persist &= ended.may_drain();
             self.draining = ended.persist.then_some(DRAINED);
+            // What is only dropped gets no more time than that of any other request.
+            if ended
+                .aside
+                .as_ref()
+                .is_some_and(|aside| aside.own_body_time)
+            {
+                link.tell(BodyTime(self.begun, None));
+            }
         }
         self.idle_since = link.now();
         let id = ended.exchange.id;
@@ -224,6 +236,15 @@ impl Server {
             active.aside().half_close = Some(policy);
             self.farewell = None;
             self.heed_half_close(link);
+        }
+    }
+
+    /// Sets how long the body of the current request may be silent.
+    pub(in crate::session) fn set_body_timeout(&mut self, link: &Link, time: Option<Duration>) {
+        let nth = self.begun;
+        if let Some(active) = self.active_mut().filter(|active| active.receiving) {
+            active.aside().own_body_time = true;
+            link.tell(BodyTime(nth, Some(time.unwrap_or(Duration::MAX))));
         }
     }
 
