@@ -293,11 +293,21 @@ async fn a_difference_is_shown() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "waited 300s for a text of the session")]
+#[should_panic(expected = "waited 300s for \"x\\n\", and got \"a\\r\\n\"")]
 async fn what_never_comes_is_not_waited_for() {
     tokio::time::pause();
-    let (mut peer, _io) = raw();
-    peer.until("x").await;
+    let (mut peer, mut io) = raw();
+    io.write_all(b"a\r\n").await.expect("room");
+    peer.until("x\n").await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "waited 300s. expected (-) and got (+):\n  a\\r\\n\n- b")]
+async fn what_comes_in_part_is_shown() {
+    tokio::time::pause();
+    let (mut peer, mut io) = raw();
+    io.write_all(b"a\r\n").await.expect("room");
+    peer.expect("a\r\nb").await;
 }
 
 /// Nor is the end of what has none: a wait is one, however often something comes.

@@ -7,7 +7,7 @@ use actix::Addr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::messages::Open;
-use super::patient;
+use super::{PATIENCE, in_time, patient};
 use crate::session::{HandlerFactory, HttpSession, SessionOptions};
 use crate::transport::{Pipe, Socket, Transcript};
 
@@ -106,11 +106,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
 
     /// Waits for exactly these bytes. `Date` lines are ignored.
     pub async fn expect(&mut self, expected: impl AsRef<[u8]>) {
-        patient(
-            "these bytes of the session",
-            self.read_expected(expected.as_ref()),
-        )
-        .await;
+        let expected = expected.as_ref();
+        if in_time(self.read_expected(expected)).await.is_none() {
+            let (read, _) = without_dates(&self.read);
+            panic!("waited {PATIENCE:?}. {}", difference(expected, &read));
+        }
+    }
+
+    /// Waits. If it takes too long, this shows what came instead.
+    pub(super) async fn wait<R>(
+        &mut self,
+        what: &str,
+        wait: impl AsyncFnOnce(&mut Self) -> R,
+    ) -> R {
+        let outcome = in_time(wait(self)).await;
+        outcome.unwrap_or_else(|| {
+            let read = self.read.escape_ascii();
+            panic!("waited {PATIENCE:?} for {what}, and got \"{read}\"")
+        })
     }
 
     async fn read_expected(&mut self, expected: &[u8]) {
@@ -133,7 +146,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
 
     /// Waits for this text. Returns everything up to and with it, without `Date` lines.
     pub async fn until(&mut self, mark: &str) -> String {
-        patient("a text of the session", self.read_until(mark)).await
+        let what = format!("\"{}\"", mark.escape_default());
+        self.wait(&what, async |this| this.read_until(mark).await)
+            .await
     }
 
     async fn read_until(&mut self, mark: &str) -> String {
@@ -157,24 +172,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
 
     /// Waits for this many bytes, and returns them as they are.
     pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
-        let enough = async {
-            while self.read.len() < count {
+        let enough = async |this: &mut Self| {
+            while this.read.len() < count {
                 assert!(
-                    self.read_once().await,
+                    this.read_once().await,
                     "the connection ended before {count} bytes, after\n{}",
-                    self.read.escape_ascii()
+                    this.read.escape_ascii()
                 );
             }
         };
-        patient("bytes of the session", enough).await;
+        self.wait(&format!("{count} bytes"), enough).await;
         let rest = self.read.split_off(count);
         std::mem::replace(&mut self.read, rest)
     }
 
     /// Waits for the end of the connection. Returns everything that came before it, without `Date` lines.
     pub async fn rest(&mut self) -> String {
-        let end = async { while self.read_once().await {} };
-        patient("the end of the connection", end).await;
+        let end = async |this: &mut Self| while this.read_once().await {};
+        self.wait("the end of the connection", end).await;
         text(&std::mem::take(&mut self.read))
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{FarEnd, patient};
+use super::FarEnd;
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::session::Part;
 use crate::wire::{Decoder, Expected, Item, Limits, Rules, Trailers};
@@ -39,7 +39,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     /// If something else comes.
     pub async fn request(&mut self) -> Payload {
         let decoder = Decoder::requests(Arc::new(Rules::default()));
-        patient("a whole request", self.message(decoder)).await
+        self.wait("a whole request", async |this| this.message(decoder).await)
+            .await
     }
 
     /// Waits for a response to a request with this method, with its body, which is put inside. An interim (1xx)
@@ -49,7 +50,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     /// If something else comes.
     pub async fn response(&mut self, method: Method) -> Payload {
         let decoder = response_to(method, Rules::default());
-        patient("a whole response", self.message(decoder)).await
+        self.wait("a whole response", async |this| this.message(decoder).await)
+            .await
     }
 
     /// Waits for the head of a request. Its body is read by [`part`](Self::part).
@@ -58,7 +60,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     /// If something else comes.
     pub async fn request_head(&mut self) -> Payload {
         let decoder = Decoder::requests(Arc::new(in_parts()));
-        patient("the head of a request", self.head(decoder)).await
+        self.wait("the head of a request", async |this| {
+            this.head(decoder).await
+        })
+        .await
     }
 
     /// Waits for the head of a response to a request with this method. Its body is read by [`part`](Self::part), while
@@ -68,7 +73,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     /// If something else comes.
     pub async fn response_head(&mut self, method: Method) -> Payload {
         let decoder = response_to(method, in_parts());
-        patient("the head of a response", self.head(decoder)).await
+        self.wait("the head of a response", async |this| {
+            this.head(decoder).await
+        })
+        .await
     }
 
     /// Waits for the next part of the body whose head was read, without its framing: data as they arrive, then one end.
@@ -84,7 +92,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     /// # Panics
     /// If no head was read, after the end, and if what comes is not the body that the head announced.
     pub async fn part(&mut self) -> Part {
-        patient("a part of a body", self.read_part()).await
+        self.wait("a part of a body", async |this| this.read_part().await)
+            .await
     }
 
     async fn message(&mut self, decoder: Decoder) -> Payload {

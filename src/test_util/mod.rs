@@ -148,6 +148,11 @@ pub fn route_to(service: impl HandlerFactory + Send + Sync + 'static) -> Route {
 const PATIENCE: Duration = Duration::from_secs(300);
 
 async fn patient<F: Future>(what: &str, future: F) -> F::Output {
-    let outcome = tokio::time::timeout(PATIENCE, future).await;
-    outcome.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
+    let outcome = in_time(future).await;
+    outcome.unwrap_or_else(|| panic!("waited {PATIENCE:?} for {what}"))
+}
+
+/// `None` if it takes too long.
+async fn in_time<F: Future>(future: F) -> Option<F::Output> {
+    tokio::time::timeout(PATIENCE, future).await.ok()
 }
