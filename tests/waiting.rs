@@ -2,15 +2,18 @@
 
 mod common;
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use common::events;
-use futures_util::poll;
+use futures_util::{poll, stream};
 use http_actors::{
-    Blame, ClientBuilder, ClientError, ClientErrorKind, HttpClient, HttpServer, Payload, Running,
-    StatusCode, handler_fn,
+    Blame, Bytes, ClientBuilder, ClientError, ClientErrorKind, HttpClient, HttpServer, Payload,
+    Running, StatusCode, handler_fn,
 };
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -125,6 +128,19 @@ async fn no_limit_and_no_wait() {
         let answer = hasty.request(gate.get("/at-once")).await;
         answer.expect("a free connection is not waited for");
     }
+    let mut first = pin!(hasty.request(gate.get("/")));
+    assert!(poll!(first.as_mut()).is_pending());
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = asked.clone();
+    let body = stream::poll_fn(move |_| {
+        asks.store(true, Ordering::Relaxed);
+        Poll::Ready(None::<Result<Bytes, Infallible>>)
+    });
+    let put = Payload::put(gate.url("/at-once")).expect("a url");
+    assert_busy(&hasty.upload(put, body).await.expect_err("busy"));
+    assert!(!asked.load(Ordering::Relaxed));
+    gate.open.add_permits(1);
+    first.await.expect("an answer");
 }
 
 /// Wherever a request that waits is given up, the connection goes to the next: in the queue, and when its turn has come

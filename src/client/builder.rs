@@ -134,7 +134,8 @@ impl ClientBuilder {
 
     /// Time to wait for a connection, while all [`connections_per_origin`](Self::connections_per_origin) are in use:
     /// none. Then the request fails with [`ClientErrorKind::Busy`](super::ClientErrorKind::Busy): nothing of it was
-    /// sent. Each redirect that is followed, and the second try, waits anew. It is part of the time of
+    /// sent, and nothing was taken from the stream of an upload. With zero, a request beyond them fails at once. Each
+    /// redirect that is followed, and the second try, waits anew. It is part of the time of
     /// [`timeout`](Self::timeout).
     pub fn wait_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.wait = time.into();
