@@ -149,7 +149,7 @@ impl Payload {
 
     // Building.
 
-    /// Adds a header line and keeps existing ones.
+    /// Adds a header line and keeps existing ones. [`Headers::insert`] replaces them.
     #[must_use]
     #[inline]
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
