@@ -40,7 +40,9 @@ impl PayloadBuilder {
                 let own = self.own_body_time();
                 Some((Clock::Body, own.or(self.options.timeouts.body)))
             }
-            State::Reading if self.fresh => Some((Clock::FirstHead, self.options.timeouts.head)),
+            State::Reading if self.awaited.is_none() && self.heads == 0 => {
+                Some((Clock::FirstHead, self.options.timeouts.head))
+            }
             State::Reading if !self.tail.is_empty() => {
                 Some((Clock::Head, self.options.timeouts.head))
             }

@@ -108,7 +108,6 @@ impl PayloadBuilder {
                 }
                 self.message_began();
                 self.awaits_continue = facts.expect_continue;
-                self.heads += 1;
                 Inbound::Deliver(payload, facts, Stamp::now())
             }
             Some(Item::End(trailers)) => {
@@ -126,7 +125,7 @@ impl PayloadBuilder {
     }
 
     fn message_began(&mut self) {
-        self.fresh = false;
+        self.heads += 1;
         if self.clock != Some(Clock::Idle) {
             // The next message gets a new timer.
             self.clock = None;

@@ -65,8 +65,6 @@ pub(crate) struct PayloadBuilder {
     muted: bool,
     pace: Pace,
     state: State,
-    /// Whether no message has come yet.
-    fresh: bool,
     /// The first timer was put off once.
     spared: bool,
     /// The session has asked whether input has come. It is answered when this task is done, which is after the
@@ -113,7 +111,6 @@ impl PayloadBuilder {
         let decoder = Decoder::requests(wiring.rules.clone());
         let mut builder = Self::new(wiring, decoder, tenure);
         builder.stake = stake;
-        builder.fresh = true;
         builder.clock = Some(Clock::FirstHead);
         builder
             .deadline
@@ -149,7 +146,6 @@ impl PayloadBuilder {
             muted: false,
             pace: Pace::default(),
             state: State::Reading,
-            fresh: false,
             spared: false,
             awaits_continue: false,
             heads: 0,

@@ -41,8 +41,6 @@ pub(super) struct Flight {
     pub(super) persist: bool,
     /// The request, as long as it is not answered and can be sent again unchanged.
     pub(super) payload: Option<Payload>,
-    /// Whether its connection had carried another exchange before.
-    pub(super) reused: bool,
     /// A part of the body that came before the body could be sent, and its waiting sender.
     pub(super) parked: Option<Box<(Part, Box<dyn Waiter>)>>,
     /// The pieces of the body writer.
@@ -107,7 +105,6 @@ impl Flight {
             payload: Some(payload),
             response: Receiving::Waiting,
             persist: true,
-            reused: false,
             parked: None,
             pieces: Pieces::default(),
             taker: None,
@@ -259,7 +256,7 @@ impl Flight {
             head_out: self.head_out,
             bytes_out: self.bytes_out,
             retry_safe: self.is_retry_safe(awaited),
-            reused: self.reused,
+            reused: self.nth > 1,
             began: self.began,
             answered: self.answered,
             ended: now,

@@ -25,14 +25,15 @@ use crate::wire::Facts;
 
 impl Client {
     pub(in crate::session) fn next_inbound(&mut self, link: &mut Link) -> Intake {
-        if self.delivered && self.end_whole(link) {
+        let delivered = self.is_delivered();
+        if delivered && self.end_whole(link) {
             return Intake::Again;
         }
         match link.inbox.front() {
             None => self.when_drained(link),
             Some(Inbound::Fault(..)) => self.next_fault(link),
             // The item belongs to the next exchange, and the current one waits for the socket.
-            Some(_) if self.delivered || self.is_muted() => Intake::Wait,
+            Some(_) if delivered || self.is_muted() => Intake::Wait,
             Some(Inbound::Deliver(..) | Inbound::Chunk(_) | Inbound::Finish(_)) => {
                 self.pop_front(link)
             }
@@ -63,7 +64,6 @@ impl Client {
             }
             Inbound::Finish(trailers) => {
                 flight.response = Receiving::Done;
-                self.delivered = true;
                 Intake::Step(Step::Finished(trailers))
             }
             Inbound::Fault(..) => unreachable!("a fault is taken by `next_fault`"),
@@ -98,7 +98,6 @@ impl Client {
             }
             if response.mode() == TransferMode::Oneshot {
                 flight.response = Receiving::Done;
-                self.delivered = true;
             }
         }
         if refused {
@@ -125,24 +124,19 @@ impl Client {
         Intake::Again
     }
 
-    /// Ends the exchange whose response was delivered completely, after the handler was called. True if it ended.
+    /// Ends the exchange whose response was delivered completely, after the handler was called, if its request is
+    /// complete too. True if it ended.
     fn end_whole(&mut self, link: &Link) -> bool {
         let taken = link.outbound.buffer.total();
-        let delivered = self
-            .front()
-            .filter(|flight| flight.response == Receiving::Done);
-        let Some(flight) = delivered else {
-            // The exchange ended in another way.
-            self.delivered = false;
+        let Some(flight) = self.front() else {
             return false;
         };
         flight.note_taken(taken, || link.now());
-        if !flight.is_whole() {
-            return false;
+        let whole = flight.is_whole();
+        if whole {
+            flight.end(Outcome::Completed);
         }
-        flight.end(Outcome::Completed);
-        self.delivered = false;
-        true
+        whole
     }
 
     /// The queue is empty. If nothing more will come, the connection is over.

@@ -50,10 +50,6 @@ pub(super) struct Client {
     /// How many of them have ended. With a long queue, searching for one would cost more than a request.
     ended: Rc<Cell<usize>>,
     begun: u64,
-    /// Whether a request was sent that the socket has not taken completely.
-    untaken: bool,
-    /// Whether a response was delivered completely, and its exchange has not ended.
-    delivered: bool,
     /// How many requests went out over the current connection.
     carried: u64,
     /// The request of the exchange that ended last, if it was not answered and can be sent again unchanged.
@@ -77,8 +73,6 @@ impl Client {
             sent: 0,
             ended: Rc::default(),
             begun: 0,
-            untaken: false,
-            delivered: false,
             carried: 0,
             unanswered: None,
             idle_since: now,
@@ -112,6 +106,14 @@ impl Client {
     /// The exchange whose response is next on the wire.
     fn front(&mut self) -> Option<&mut Flight> {
         self.sent().find(|flight| !flight.is_over())
+    }
+
+    /// Whether a response was delivered completely, and its exchange has not ended. Exchanges that have ended are
+    /// reported before the inbox is looked at, so it is the first one.
+    fn is_delivered(&self) -> bool {
+        self.flights
+            .front()
+            .is_some_and(|first| first.response == Receiving::Done && !first.is_over())
     }
 
     fn sent(&mut self) -> impl Iterator<Item = &mut Flight> {

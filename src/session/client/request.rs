@@ -222,7 +222,6 @@ impl Client {
         let at = self.sent;
         self.sent += 1;
         let host = self.host.as_bytes();
-        let reused = self.carried > 0;
         let Some(flight) = self.flights.get_mut(at) else {
             return;
         };
@@ -248,7 +247,6 @@ impl Client {
         flight.head_out = written.saturating_sub(body) as u64;
         flight.bytes_out = body as u64;
         flight.persist = begun.keep_alive();
-        flight.reused = reused;
         meter::sent(flight.began);
         self.carried += 1;
         flight.nth = self.carried;
@@ -270,7 +268,6 @@ impl Client {
         } else {
             flight.request = Sending::Done;
             flight.ends_at = Some(link.outbound.buffer.total_when_empty());
-            self.untaken = true;
         }
         link.weigh();
     }
@@ -310,16 +307,12 @@ impl Client {
             flight.request = Sending::Done;
             flight.ends_at = heard.then(|| link.outbound.buffer.total_when_empty());
         }
-        self.untaken = true;
         link.weigh();
         Ok(())
     }
 
     /// The socket took all output: from now on the response deadline runs.
     pub(in crate::session) fn flushed(&mut self, link: &Link) {
-        if !std::mem::take(&mut self.untaken) {
-            return;
-        }
         let taken = link.outbound.buffer.total();
         for flight in self.sent() {
             flight.note_taken(taken, || link.now());
