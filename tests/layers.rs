@@ -42,7 +42,7 @@ const SESSION: [&str; 10] = [
     // The handler.
     "handler ask",
     // The actor, and its start.
-    "calls behaviours handles private pair start codec",
+    "calls io behaviours handles private pair start codec",
 ];
 
 /// What the pure floors must not name.

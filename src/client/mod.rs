@@ -28,7 +28,9 @@ use tokio::sync::oneshot;
 
 use crate::error::{BodyError, UseError};
 use crate::payload::{Payload, TransferMode};
-use crate::session::{HandlerFactory, HttpHandler, HttpSession, Incoming, SessionOptions, Way};
+use crate::session::{
+    self, HandlerFactory, HttpHandler, HttpSession, Incoming, SessionOptions, Way,
+};
 use crate::transport::Origin;
 use alarm::Alarm;
 use ask::{Reply, ask};
@@ -394,7 +396,7 @@ impl HttpClient {
         way: Way,
         make: impl FnOnce(Addr<HttpSession>) -> Box<dyn HttpHandler> + Send + 'static,
     ) -> Addr<HttpSession> {
-        HttpSession::connect_on(&self.0.arbiter, way, self.0.options.clone(), make)
+        session::connect_on(&self.0.arbiter, way, self.0.options.clone(), make)
     }
 
     async fn collect(&self, Reply { mut head, body }: Reply) -> Result<Payload, ClientError> {

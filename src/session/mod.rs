@@ -1,9 +1,8 @@
-//! The session: one connection, two actors. Floors 2 and 3.
+//! The session: one connection, two actors. Floor 3.
 //!
 //! [`HttpSession`] has the handler and the sending side, [`builder::PayloadBuilder`] the receiving side. They
-//! communicate by the messages of `inbound.rs`. This file contains no logic for bytes or framing. It has the actor and
-//! its I/O; the calls of the handler are in `calls.rs`, its behaviours in `behaviours.rs`, `handles.rs` and
-//! `private.rs`.
+//! communicate by the messages of `inbound.rs`. This file has the actor; its behaviours are in `behaviours.rs`,
+//! `handles.rs` and `private.rs`, the calls of its handler in `calls.rs`, its I/O in `io.rs`.
 
 mod ask;
 mod awaited;
@@ -27,6 +26,7 @@ mod inbound;
 mod inbox;
 mod incoming;
 mod info;
+mod io;
 mod leave;
 mod link;
 mod lists;
@@ -61,17 +61,13 @@ mod waiter;
 mod watch;
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
-use actix::fut::ActorFuture;
-use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context};
-use actix_rt::ArbiterHandle;
+use actix::{Actor, Addr, AsyncContext as _, Context};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{CancelCause, CloseReason};
-use crate::transport::{self, Halves, Origin};
+use crate::transport::{self, Origin};
 
 pub(crate) use ask::{Ask, Asker, Offer};
 pub use body::BodySender;
@@ -94,20 +90,14 @@ pub use message::{
 };
 pub use options::{Buffers, HalfClose, SessionOptions, Timeouts};
 pub use outbound::Room;
-use outbound::Teardown;
 pub(crate) use owed::Owed;
 pub use record::{Detail, Kept, Logger, Note, Record, RefusedRequest};
 pub use responder::{Answer, MuteGuard, Responder};
 pub use sink::{BodyPart, NoMore, Part};
-pub(crate) use start::Way;
+pub(crate) use start::{Way, connect_on, open};
 pub(crate) use tenure::{Seat, Seats, Tenure};
 pub use unsent::Unsent;
 pub use watch::{Terminated, Watch};
-
-/// How many messages are handled before the I/O of the connection gets a turn.
-///
-/// actix polls a mailbox until it is empty (X2), so busy senders could starve output and deadlines.
-const MESSAGES_A_TURN: u32 = 64;
 
 /// One HTTP connection as an actor.
 ///
@@ -175,20 +165,9 @@ impl HttpSession {
         F: HandlerFactory,
     {
         let halves = transport::split(io);
-        Self::open(halves, options.into(), Tenure::default(), |session| {
+        start::open(halves, options.into(), Tenure::default(), |session| {
             (Box::new(factory.handler(session.clone())), session)
         })
-    }
-
-    /// Like [`accept`](Self::accept), for a server, which holds resources for the connection. Returns what `make` made
-    /// beside the handler.
-    pub(crate) fn open<T>(
-        halves: Halves,
-        options: Arc<SessionOptions>,
-        tenure: Tenure,
-        make: impl FnOnce(Addr<Self>) -> (Box<dyn HttpHandler>, T),
-    ) -> T {
-        start::open(halves, options, tenure, make)
     }
 
     /// Makes a client session. It connects for its first request, and again after its connection was lost (P71, P74,
@@ -240,16 +219,6 @@ impl HttpSession {
         })
     }
 
-    /// Like [`connect`](Self::connect), for a client: on its arbiter, and through a proxy if there is one.
-    pub(crate) fn connect_on(
-        arbiter: &ArbiterHandle,
-        way: Way,
-        options: Arc<SessionOptions>,
-        make: impl FnOnce(Addr<Self>) -> Box<dyn HttpHandler> + Send + 'static,
-    ) -> Addr<Self> {
-        start::connect_on(arbiter, way, options, make)
-    }
-
     /// Makes a client session on an open connection: a tunnel, a TLS stream, a pipe in a test.
     ///
     /// `host` is the Host value of requests that have none. After the connection was lost, further requests fail.
@@ -281,156 +250,13 @@ impl HttpSession {
             turn: 0,
         }
     }
-
-    /// Counts a message, and gives the I/O future a turn after many.
-    fn count(&mut self, ctx: &mut Context<Self>) {
-        self.turn += 1;
-        if self.turn == MESSAGES_A_TURN {
-            ctx.wait(Breath::default());
-        }
-    }
-
-    // I/O.
-
-    fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
-        self.turn = 0;
-        loop {
-            while let Some(message) = self.context.link.next_message(cx) {
-                message.hand_to(self, ctx);
-            }
-            match self.context.link.phase {
-                Phase::Open | Phase::Flushing { .. } => {}
-                Phase::Aborting { reason, teardown } => {
-                    self.settle();
-                    self.context.link.outbound.abort(teardown);
-                    return self.end(ctx, reason, false);
-                }
-                Phase::Releasing => {
-                    self.context.link.end_turn();
-                    return Poll::Pending;
-                }
-                Phase::Closed => return Poll::Ready(()),
-            }
-            self.context.side.send(&mut self.context.link);
-            let blocked = self.poll_write(cx);
-            self.context.link.weigh();
-            self.settle();
-            if self.context.link.is_aborting() || (!blocked && self.context.link.has_output()) {
-                continue;
-            }
-            if !blocked && self.context.side.flushed(&self.context.link) {
-                // The handler completed an answer without another byte of output.
-                continue;
-            }
-            if let Phase::Flushing { reason, linger } = self.context.link.phase
-                && !blocked
-                // The result is ignored: if the peer has disconnected, shutting down makes no difference.
-                && self.context.link.outbound.poll_shutdown(cx).is_ready()
-            {
-                return self.end(ctx, reason, linger);
-            }
-            if self.poll_side(cx).is_pending() {
-                if self.context.side.is_forgettable() && !ctx.connected() {
-                    self.context
-                        .link
-                        .abort(CloseReason::Disposed, Teardown::Close);
-                    continue;
-                }
-                self.context.link.end_turn();
-                return Poll::Pending;
-            }
-        }
-    }
-
-    /// Writes what waits. True if the socket takes no more for now.
-    fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> bool {
-        match self.context.link.outbound.poll_flush(cx) {
-            Poll::Ready(Ok(())) => drop(self.context.side.flushed(&self.context.link)),
-            Poll::Ready(Err(error)) => {
-                tracing::debug!(%error, peer = %self.context.link.peer, "a write failed");
-                self.context
-                    .side
-                    .write_failed(&mut self.context.link, error.kind());
-            }
-            Poll::Pending => return true,
-        }
-        false
-    }
-
-    /// Ready if a deadline passed or the server or client side moved on: then the state changed.
-    fn poll_side(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
-        let SessionContext { link, side } = &mut self.context;
-        if link.outbound.poll_stall(cx).is_ready() {
-            side.stalled(link);
-            return Poll::Ready(());
-        }
-        if let Poll::Ready(answered) = link.poll_sink(cx) {
-            match answered {
-                Ok(()) => side.send_continue(link),
-                Err(loss) => side.body_lost(link, loss),
-            }
-            return Poll::Ready(());
-        }
-        side.poll(link, cx)
-    }
-
-    /// Both halves are available: they go to the taker, and the session ends.
-    fn hand_over(&mut self, released: handoff::Released, ctx: &mut Context<Self>) {
-        self.context.link.hand_over(released);
-        ctx.stop();
-    }
-
-    fn end(&mut self, ctx: &mut Context<Self>, reason: CloseReason, linger: bool) -> Poll<()> {
-        self.context.link.finish_close(reason, linger);
-        ctx.stop();
-        Poll::Ready(())
-    }
-}
-
-/// The I/O of a session, polled after its mailbox: everything that one turn produced is sent in one write.
-struct Io;
-
-impl ActorFuture<HttpSession> for Io {
-    type Output = ();
-
-    fn poll(
-        self: Pin<&mut Self>,
-        session: &mut HttpSession,
-        ctx: &mut Context<HttpSession>,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<()> {
-        session.poll_io(ctx, cx)
-    }
-}
-
-/// A pause in the mailbox: the I/O future and the rest of the arbiter get their turn.
-#[derive(Default)]
-struct Breath {
-    taken: bool,
-}
-
-impl ActorFuture<HttpSession> for Breath {
-    type Output = ();
-
-    fn poll(
-        mut self: Pin<&mut Self>,
-        _session: &mut HttpSession,
-        _ctx: &mut Context<HttpSession>,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<()> {
-        if std::mem::replace(&mut self.taken, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
 }
 
 impl Actor for HttpSession {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.spawn(Io);
+        ctx.spawn(io::Io);
     }
 
     /// Also runs when the arbiter stops: an exchange in progress still gets its end (N3).

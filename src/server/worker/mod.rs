@@ -24,7 +24,9 @@ use super::Settings;
 use super::factory::BoxFactory;
 use super::listener::{Listener, Share, Tcp};
 use super::registry::Registry;
-use crate::session::{Ceiling, CutOff, HttpSession, Left, Logger, SessionOptions, Stake, Tenure};
+use crate::session::{
+    self, Ceiling, CutOff, HttpSession, Left, Logger, SessionOptions, Stake, Tenure,
+};
 use crate::transport::{Acceptor, Halves};
 pub(super) use retire::Retire;
 use retire::{drained, outstayed};
@@ -302,7 +304,7 @@ impl Shared {
         let options = self.options.borrow().clone();
         // If the factory panics, only this connection is lost.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            HttpSession::open(halves, options, tenure, |session| {
+            session::open(halves, options, tenure, |session| {
                 let weak = session.downgrade();
                 (factory.make(session), weak)
             })

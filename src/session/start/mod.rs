@@ -29,7 +29,7 @@ use crate::transport::Halves;
 pub(crate) use way::Way;
 
 /// Starts the two actors of a server connection on the current arbiter. Returns what was made beside the handler.
-pub(super) fn open<T>(
+pub(crate) fn open<T>(
     halves: Halves,
     options: Arc<SessionOptions>,
     mut tenure: Tenure,
@@ -88,7 +88,7 @@ pub(super) fn connect(
 
 /// Like [`connect`], on another arbiter and from any thread. Returns the address at once; if the arbiter is gone, the
 /// address is closed.
-pub(super) fn connect_on(
+pub(crate) fn connect_on(
     arbiter: &ArbiterHandle,
     way: Way,
     options: Arc<SessionOptions>,
