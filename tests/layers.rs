@@ -632,7 +632,7 @@ fn what_is_no_import_from_above() {
     for (file, text) in [
         ("session/step.rs", "use super::{HttpSession, inbox::Inbox};"),
         ("session/step.rs", "use crate::payload::Payload;"),
-        ("session/side.rs", "use super::server::Server;"),
+        ("session/side/mod.rs", "use crate::session::server::Server;"),
         ("session/server/mod.rs", "use super::link::Link;"),
         ("session/server/mod.rs", "use active::Active;"),
         (

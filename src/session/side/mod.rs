@@ -1,4 +1,7 @@
-//! The side of a connection that a session is on, server or client, behind one type.
+//! The side of a connection that a session is on, server or client, behind one type: first what both do, then what only
+//! one of them does. What both do with an outbound body is in `body.rs`.
+
+mod body;
 
 use std::future::Future;
 use std::io;
@@ -7,7 +10,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix::Addr;
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::HttpSession;
@@ -22,14 +24,13 @@ use super::link::Link;
 use super::options::HalfClose;
 use super::outbound::Room;
 use super::server::{Aside, Server};
-use super::sink::{Loss, Part};
+use super::sink::Loss;
 use super::step::Intake;
 use super::trace::Traced;
-use super::waiter::Waiter;
-use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason, UseError};
-use crate::payload::{Headers, MessageId, Payload};
+use crate::error::{CancelCause, CloseReason, FailureReason, Refused};
+use crate::payload::{MessageId, Payload};
 
-/// A server or a client. Most methods exist on both.
+/// A server or a client.
 #[derive(Debug)]
 pub(super) enum Side {
     Server(Server),
@@ -45,6 +46,7 @@ macro_rules! at {
         }
     };
 }
+use at;
 
 impl Side {
     pub(super) fn apply(
@@ -71,108 +73,6 @@ impl Side {
         }
     }
 
-    /// Client: sends the requests whose turn has come.
-    pub(super) fn send(&mut self, link: &mut Link) {
-        if let Self::Client(client) = self {
-            client.send(link);
-        }
-    }
-
-    pub(super) fn take_data(
-        &mut self,
-        link: &mut Link,
-        message: Option<MessageId>,
-        data: &Bytes,
-    ) -> Result<Room, RefusedReason> {
-        if !link.is_open() {
-            return Err(RefusedReason::Closing);
-        }
-        self.fail_if_piece_lost(link);
-        at!(self, take_data(link, message, data))
-    }
-
-    /// Takes raw bytes. Only a server sends them, as the answer to a request.
-    pub(super) fn take_raw(
-        &mut self,
-        link: &mut Link,
-        exchange: Option<MessageId>,
-        data: &Bytes,
-    ) -> Result<Room, RefusedReason> {
-        match self {
-            _ if !link.is_open() => Err(RefusedReason::Closing),
-            Self::Server(server) => server.take_raw(link, exchange, data),
-            Self::Client(_) => Err(RefusedReason::NotOpen),
-        }
-    }
-
-    /// Ends the body of this message, or of the open one. If it is shorter than announced, its exchange fails.
-    pub(super) fn end_body(
-        &mut self,
-        link: &mut Link,
-        message: Option<MessageId>,
-        trailers: Option<&Headers>,
-    ) -> Result<(), RefusedReason> {
-        if !link.is_open() {
-            return Err(RefusedReason::Closing);
-        }
-        self.fail_if_piece_lost(link);
-        let ended = at!(self, end_body(link, message, trailers));
-        if let Err(RefusedReason::Unusable(mistake @ UseError::BodyTooShort)) = ended {
-            self.end_failed(link, mistake.into());
-        }
-        ended
-    }
-
-    /// Takes a part of a body that another actor passes on. If it is refused, the message is cut, because the sender of
-    /// the part may not get the refusal.
-    pub(super) fn take_part(
-        &mut self,
-        link: &mut Link,
-        message: MessageId,
-        part: Part,
-    ) -> Result<Room, RefusedReason> {
-        let taken = match part {
-            Part::Data(data) => self.take_data(link, Some(message), &data),
-            Part::End(trailers) => self
-                .end_body(link, Some(message), trailers.as_ref())
-                .map(|()| Room::Open),
-            Part::Cut => Err(RefusedReason::NotYourTurn),
-        };
-        if taken.is_err() {
-            self.abandon(link, message);
-        }
-        taken
-    }
-
-    /// Whether the body of this message was not asked for yet. Only requests wait.
-    pub(super) fn awaits_its_turn(&self, message: MessageId) -> bool {
-        match self {
-            Self::Server(_) => false,
-            Self::Client(client) => client.awaits_its_turn(message),
-        }
-    }
-
-    /// Keeps the first part of a body that was not asked for yet. False if a part is kept already.
-    pub(super) fn park(&mut self, message: MessageId, part: Part, waiter: Box<dyn Waiter>) -> bool {
-        match self {
-            Self::Server(_) => false,
-            Self::Client(client) => client.park(message, part, waiter),
-        }
-    }
-
-    /// The body is asked for: takes the part that was kept.
-    pub(super) fn unpark(&mut self, link: &mut Link, message: MessageId) {
-        let Self::Client(client) = self else { return };
-        let Some((part, waiter)) = client.unpark(message) else {
-            return;
-        };
-        match self.take_part(link, message, part) {
-            Ok(Room::Open) => waiter.release(Ok(())),
-            Ok(Room::Throttled) => link.outbound.wait(waiter),
-            Err(reason) => waiter.release(Err(reason)),
-        }
-    }
-
     /// The exchange whose inbound body is not complete yet.
     pub(super) fn receiving(&mut self) -> Option<MessageId> {
         at!(self, receiving())
@@ -181,29 +81,6 @@ impl Side {
     /// The actor that gets the inbound body takes no more of it.
     pub(super) fn body_lost(&mut self, link: &mut Link, loss: Loss) {
         at!(self, body_lost(link, loss));
-    }
-
-    /// Checks the number of a piece of a body, and fails the exchange if an earlier piece was lost.
-    pub(super) fn check_number(&mut self, link: &mut Link, message: MessageId, number: u64) {
-        let pieces = at!(self, pieces_of(message));
-        if pieces.is_some_and(|pieces| pieces.count(number)) {
-            self.end_failed(link, FailureReason::LostPiece);
-        }
-    }
-
-    /// A numbered piece was refused.
-    pub(super) fn refuse_piece(&mut self, message: MessageId, number: u64) {
-        if let Some(pieces) = at!(self, pieces_of(message)) {
-            pieces.refuse(number);
-        }
-    }
-
-    /// A body that lost a piece can no longer be complete: its exchange fails.
-    pub(super) fn fail_if_piece_lost(&mut self, link: &mut Link) {
-        if link.has_lost_piece() {
-            link.clear_lost_piece();
-            self.end_failed(link, FailureReason::Overrun);
-        }
     }
 
     /// The writer of a body was dropped before its end.
@@ -293,13 +170,6 @@ impl Side {
         }
     }
 
-    /// Server: makes the answer to the current request the last one of the connection.
-    pub(super) fn announce_close(&mut self) {
-        if let Self::Server(server) = self {
-            server.announce_close();
-        }
-    }
-
     /// When the next deadline is, and what it is for.
     fn due(&mut self, link: &Link) -> Option<(Instant, CancelCause)> {
         let cut = link.leaving.as_ref().and_then(|leaving| leaving.cut);
@@ -367,35 +237,6 @@ impl Side {
         at!(self, unmute())
     }
 
-    /// Sets what a half-close does to the current exchange. At a client it is always the end of the connection.
-    pub(super) fn set_half_close(&mut self, link: &mut Link, policy: HalfClose) {
-        if let Self::Server(server) = self {
-            server.set_half_close(link, policy);
-        }
-    }
-
-    /// Sets how long the body of the current request may be silent. At a client this has no effect.
-    pub(super) fn set_body_timeout(&mut self, link: &Link, time: Option<Duration>) {
-        if let Self::Server(server) = self {
-            server.set_body_timeout(link, time);
-        }
-    }
-
-    /// What is rarely asked of the current exchange of a server.
-    pub(super) fn aside(&mut self) -> Option<&mut Aside> {
-        match self {
-            Self::Server(server) => server.aside(),
-            Self::Client(_) => None,
-        }
-    }
-
-    /// The handler was called with `half_closed`.
-    pub(super) fn told_half_close(&mut self, link: &mut Link) {
-        if let Self::Server(server) = self {
-            server.heed_half_close(link);
-        }
-    }
-
     pub(super) fn is_muted(&self) -> bool {
         at!(self, is_muted())
     }
@@ -422,24 +263,74 @@ impl Side {
         }
     }
 
-    /// Whether there is a request that was not answered, and nobody has the right to answer it.
-    pub(super) fn owes_answer(&self) -> bool {
-        match self {
-            Self::Server(server) => server.owes_answer(),
-            Self::Client(_) => false,
-        }
-    }
-
-    /// Server: whether the peer waits for our 100 before it sends the body of its request.
-    pub(super) fn awaits_continue(&self) -> bool {
-        match self {
-            Self::Server(server) => server.awaits_continue(),
-            Self::Client(_) => false,
-        }
-    }
-
     pub(super) fn open_message(&mut self) -> Option<MessageId> {
         at!(self, open_message())
+    }
+
+    pub(super) fn current(&self) -> Option<MessageId> {
+        at!(self, current())
+    }
+
+    pub(super) fn phase(&self) -> SessionPhase {
+        at!(self, phase())
+    }
+
+    pub(super) fn begun(&self) -> u64 {
+        at!(self, begun())
+    }
+
+    // At a server. A client does nothing.
+
+    fn server(&self) -> Option<&Server> {
+        match self {
+            Self::Server(server) => Some(server),
+            Self::Client(_) => None,
+        }
+    }
+
+    fn server_mut(&mut self) -> Option<&mut Server> {
+        match self {
+            Self::Server(server) => Some(server),
+            Self::Client(_) => None,
+        }
+    }
+
+    /// Makes the answer to the current request the last one of the connection.
+    pub(super) fn announce_close(&mut self) {
+        if let Self::Server(server) = self {
+            server.announce_close();
+        }
+    }
+
+    /// Sets what a half-close does to the current exchange. At a client it is always the end of the connection.
+    pub(super) fn set_half_close(&mut self, link: &mut Link, policy: HalfClose) {
+        if let Self::Server(server) = self {
+            server.set_half_close(link, policy);
+        }
+    }
+
+    /// Sets how long the body of the current request may be silent. At a client this has no effect.
+    pub(super) fn set_body_timeout(&mut self, link: &Link, time: Option<Duration>) {
+        if let Self::Server(server) = self {
+            server.set_body_timeout(link, time);
+        }
+    }
+
+    /// The handler was called with `half_closed`.
+    pub(super) fn told_half_close(&mut self, link: &mut Link) {
+        if let Self::Server(server) = self {
+            server.heed_half_close(link);
+        }
+    }
+
+    /// What is rarely asked of the current exchange.
+    pub(super) fn aside(&mut self) -> Option<&mut Aside> {
+        self.server_mut()?.aside()
+    }
+
+    /// Whether there is a request that was not answered, and nobody has the right to answer it.
+    pub(super) fn owes_answer(&self) -> bool {
+        self.server().is_some_and(Server::owes_answer)
     }
 
     /// Lends the right to answer, and tells whether the request is HEAD. Without a request to answer, the right is
@@ -453,10 +344,13 @@ impl Side {
 
     /// Takes back a right to answer. True if it was the last one and no answer had begun.
     pub(super) fn give_back(&mut self, exchange: MessageId) -> bool {
-        match self {
-            Self::Server(server) => server.give_back(exchange),
-            Self::Client(_) => false,
-        }
+        self.server_mut()
+            .is_some_and(|server| server.give_back(exchange))
+    }
+
+    /// Whether the peer waits for our 100 before it sends the body of its request.
+    pub(super) fn awaits_continue(&self) -> bool {
+        self.server().is_some_and(Server::awaits_continue)
     }
 
     /// Sends the 100 that a peer may wait for, unless a responder or a sink decides about that.
@@ -473,39 +367,34 @@ impl Side {
         }
     }
 
-    /// Client: the request of the exchange whose end is being reported, if it was not answered.
+    // At a client. A server does nothing.
+
+    fn client_mut(&mut self) -> Option<&mut Client> {
+        match self {
+            Self::Server(_) => None,
+            Self::Client(client) => Some(client),
+        }
+    }
+
+    /// Sends the requests whose turn has come.
+    pub(super) fn send(&mut self, link: &mut Link) {
+        if let Self::Client(client) = self {
+            client.send(link);
+        }
+    }
+
+    /// The request of the exchange whose end is being reported, if it was not answered.
     pub(super) fn take_unanswered(&mut self) -> Option<Payload> {
-        match self {
-            Self::Server(_) => None,
-            Self::Client(client) => client.take_unanswered(),
-        }
+        self.client_mut()?.take_unanswered()
     }
 
-    /// Client: the address, kept as long as there is a connection.
+    /// The address, kept as long as there is a connection.
     pub(super) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
-        match self {
-            Self::Server(_) => None,
-            Self::Client(client) => client.keeper(link),
-        }
+        self.client_mut()?.keeper(link)
     }
 
-    pub(super) fn current(&self) -> Option<MessageId> {
-        at!(self, current())
-    }
-
-    pub(super) fn phase(&self) -> SessionPhase {
-        at!(self, phase())
-    }
-
-    pub(super) fn begun(&self) -> u64 {
-        at!(self, begun())
-    }
-
-    /// Whether the session can end when nobody has its address: a client without exchanges and without a connection.
+    /// Whether the session can end when nobody has its address: there are no exchanges and no connection.
     pub(super) fn is_forgettable(&self) -> bool {
-        match self {
-            Self::Server(_) => false,
-            Self::Client(client) => client.is_forgettable(),
-        }
+        matches!(self, Self::Client(client) if client.is_forgettable())
     }
 }
