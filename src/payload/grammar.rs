@@ -23,12 +23,6 @@ pub(crate) fn is_field_value(text: &[u8]) -> bool {
 /// `OWS = *( SP / HTAB )` cut from both ends (RFC 9110 section 5.6.3).
 pub(crate) fn trim_ows(text: &[u8]) -> &[u8] {
     let is_ows = |byte: &u8| matches!(byte, b' ' | b'\t');
-    if let ([first, ..], [.., last]) = (text, text)
-        && !is_ows(first)
-        && !is_ows(last)
-    {
-        return text;
-    }
     let Some(start) = text.iter().position(|byte| !is_ows(byte)) else {
         return &[];
     };

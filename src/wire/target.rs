@@ -32,11 +32,6 @@ pub(super) fn parse<'a>(method: &Method, target: &'a [u8]) -> Result<Parsed<'a>,
     }
     match target {
         _ if *method == Method::CONNECT => authority_form(target),
-        // By far the most common, and the one that needs no memory.
-        b"/" => Ok(Parsed {
-            uri: Uri::default(),
-            authority: None,
-        }),
         [b'/', ..] => Ok(Parsed {
             uri: uri(target)?,
             authority: None,

@@ -134,10 +134,7 @@ pub(super) fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 }
 
 fn is_ours(name: &[u8]) -> bool {
-    matches!(
-        Known::of(name),
-        Some(Known::Connection | Known::ContentLength | Known::TransferEncoding)
-    )
+    Known::of(name).is_some_and(|known| KnownSet::FRAMING.contains(known))
 }
 
 /// Connection options that an application does not set.

@@ -106,9 +106,6 @@ fn announce(message: &Message, http10: bool) -> Result<Announce, UseError> {
 
 /// Checks a Host that the application set: only one, and within the grammar.
 fn check_host(headers: &Headers) -> Result<(), UseError> {
-    if !headers.has(Known::Host) {
-        return Ok(());
-    }
     let mut hosts = headers.known(Known::Host);
     match (hosts.next(), hosts.next()) {
         (None, _) => Ok(()),

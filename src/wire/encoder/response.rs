@@ -65,10 +65,6 @@ fn head(message: &Message, status: StatusCode, date: &[u8], plan: Plan, out: &mu
 
 /// `status-line = HTTP-version SP status-code SP [ reason-phrase ]`
 fn status_line(status: StatusCode, reason: Option<&Bytes>, out: &mut Vec<u8>) {
-    if status == StatusCode::OK && reason.is_none() {
-        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-        return;
-    }
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
