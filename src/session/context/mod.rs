@@ -1,32 +1,29 @@
-//! What a handler can do directly, without a trip through the mailbox.
+//! What a handler can do directly, without a trip through the mailbox. What only the crate does is in `inside.rs`.
+
+mod inside;
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use bytes::Bytes;
-use tokio::sync::oneshot;
 
 use super::HttpSession;
 use super::body::BodySender;
-use super::handoff::{Taker, Upgrade};
+use super::handoff::Upgrade;
 use super::inbound::{Credit, Mute, Unmute};
 use super::info::{SessionInfo, SessionPhase};
-use super::leave::{Leave, Left};
+use super::leave::Leave;
 use super::link::Link;
-use super::memory::Keeping;
 use super::options::HalfClose;
 use super::outbound::Room;
 use super::record::Note;
-use super::reply::PartReply;
 use super::responder::{MuteGuard, Responder};
 use super::side::Side;
-use super::sink::{BodyPart, NoMore, Part, Sink};
+use super::sink::{BodyPart, Sink};
 use super::unsent::Unsent;
-use super::waiter;
-use crate::error::{CancelCause, CloseReason, FailureReason, Refused, RefusedReason};
+use crate::error::{CancelCause, CloseReason, Refused, RefusedReason};
 use crate::payload::{Headers, MessageId, Payload};
 use crate::transport::{Peer, TlsInfo};
 
@@ -115,20 +112,6 @@ impl SessionContext {
         Ok(upgrade)
     }
 
-    /// Like [`hand_off`](Self::hand_off), for a given taker, which is returned with a refused payload.
-    pub(super) fn hand_off_to(
-        &mut self,
-        payload: Payload,
-        taker: Taker,
-    ) -> Result<(), (Refused<Payload>, Taker)> {
-        if !self.link.is_open() {
-            return Err((Refused::new(RefusedReason::Closing, payload), taker));
-        }
-        let accepted = self.side.hand_off(&mut self.link, payload, taker);
-        self.link.weigh();
-        accepted
-    }
-
     /// Sends body data of the open message; see [`SendChunk`](crate::message::SendChunk). The data are accepted even
     /// when the answer is [`Room::Throttled`].
     ///
@@ -188,11 +171,6 @@ impl SessionContext {
         drop(self.begin_leaving(leave));
     }
 
-    pub(super) fn begin_leaving(&mut self, leave: Leave) -> oneshot::Receiver<Left> {
-        self.side.announce_close();
-        self.link.begin_leaving(leave)
-    }
-
     /// Sets what happens to the current exchange when its client closes its sending side. This overrides
     /// [`SessionOptions::half_close`](crate::SessionOptions::half_close). If the client has already done so, it takes
     /// effect now: `Abort` cancels the exchange, and the time of `FinishWithin` begins. It has no effect between
@@ -218,16 +196,6 @@ impl SessionContext {
             name: name.into(),
             value: value.into(),
         });
-    }
-
-    pub(super) fn take_note(&mut self, note: Note) {
-        if self.link.options.logger.is_some()
-            && let Some(aside) = self.side.aside()
-            && !aside.note(note)
-        {
-            let span = self.side.span(None).id();
-            tracing::warn!(parent: span, "the notes of an exchange are too long: some are not logged");
-        }
     }
 
     /// Pauses delivery to this handler, including data that is already queued in the session (P8, B39). Mutes are
@@ -309,66 +277,6 @@ impl SessionContext {
         Err(Refused::new(reason, recipient))
     }
 
-    /// Sends body data of this message, or of the open one.
-    pub(super) fn give(
-        &mut self,
-        message: Option<MessageId>,
-        data: Bytes,
-    ) -> Result<Room, Refused<Bytes>> {
-        match self.side.take_data(&mut self.link, message, &data) {
-            Ok(room) => Ok(room),
-            Err(reason) => Err(Refused::new(reason, data)),
-        }
-    }
-
-    /// Writes raw bytes in answer to this exchange, or to the current one.
-    pub(super) fn give_raw(
-        &mut self,
-        exchange: Option<MessageId>,
-        data: Bytes,
-    ) -> Result<Room, Refused<Bytes>> {
-        match self.side.take_raw(&mut self.link, exchange, &data) {
-            Ok(room) => Ok(room),
-            Err(reason) => Err(Refused::new(reason, data)),
-        }
-    }
-
-    /// Ends the body of this message, or of the open one.
-    pub(super) fn end(
-        &mut self,
-        message: Option<MessageId>,
-        trailers: Option<&Headers>,
-    ) -> Result<(), Refused<()>> {
-        let ended = self.side.end_body(&mut self.link, message, trailers);
-        ended.map_err(|reason| Refused::new(reason, ()))
-    }
-
-    /// Takes a part of a body as that of this message. The first part of a body that was not asked for yet is kept.
-    pub(super) fn take_part(&mut self, BodyPart { message, part }: BodyPart) -> PartReply {
-        let later = || waiter::reply_slot(|room| room.map_err(|_| NoMore));
-        if self.side.awaits_its_turn(message) {
-            let (slot, waiter) = later();
-            if !matches!(part, Part::Cut) && self.side.park(message, part, waiter) {
-                return PartReply::Later(slot);
-            }
-            // A second part, or none that follows: nobody could complete the message any more.
-            self.side.abandon(&mut self.link, message);
-            return PartReply::Now(Err(NoMore));
-        }
-        match self.side.take_part(&mut self.link, message, part) {
-            Ok(Room::Open) => PartReply::Now(Ok(())),
-            Ok(Room::Throttled) => {
-                let (slot, waiter) = later();
-                self.link.outbound.wait(waiter);
-                PartReply::Later(slot)
-            }
-            Err(reason) => {
-                tracing::debug!(%message, %reason, "a part of a body was refused");
-                PartReply::Now(Err(NoMore))
-            }
-        }
-    }
-
     /// Runs a future on this arbiter until the current exchange ends, and then drops it. Between exchanges it is
     /// dropped at once. It runs in the exchange's span: see [`observability`](crate::observability).
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
@@ -412,11 +320,6 @@ impl SessionContext {
         self.link.tls.as_deref()
     }
 
-    /// Like [`tls`](Self::tls), shared.
-    pub(crate) fn shared_tls(&self) -> Option<Arc<TlsInfo>> {
-        self.link.tls.clone()
-    }
-
     /// The current exchange.
     pub fn exchange(&self) -> Option<MessageId> {
         self.side.current()
@@ -454,47 +357,5 @@ impl SessionContext {
                 .throttled_since()
                 .map(|since| since.elapsed()),
         }
-    }
-
-    // For the services and clients of this crate.
-
-    /// The request of the exchange whose end is being reported, if it was not answered and can be sent again unchanged.
-    pub(crate) fn take_unanswered(&mut self) -> Option<Payload> {
-        self.side.take_unanswered()
-    }
-
-    /// The address of a client session, while its connection can be used for another request.
-    pub(crate) fn reusable(&mut self) -> Option<&Arc<Addr<HttpSession>>> {
-        if !self.link.is_open() {
-            return None;
-        }
-        self.side.keeper(&self.link)
-    }
-
-    /// Whether HTTP is over here, and the connection is being handed over.
-    pub(crate) fn hands_over(&self) -> bool {
-        self.link.is_releasing()
-    }
-
-    /// Counts the memory that a service holds for this session.
-    pub(crate) fn keeping(&self) -> Keeping {
-        self.link.keeping()
-    }
-
-    // For the session.
-
-    /// Fails the exchange if its answer was refused as unusable: otherwise the client would wait forever.
-    pub(super) fn fail_if_unusable(&mut self, refused: &Refused<Unsent>) {
-        if let (Unsent::Payload(answer), RefusedReason::Unusable(mistake)) =
-            (&refused.message, refused.reason)
-            && !answer.is_interim()
-            && self.side.owes_answer()
-        {
-            self.end_failed(mistake.into());
-        }
-    }
-
-    pub(super) fn end_failed(&mut self, reason: FailureReason) {
-        self.side.end_failed(&mut self.link, reason);
     }
 }
