@@ -9,6 +9,7 @@ use http::StatusCode;
 
 use crate::error::{BodyError, CancelCause, FailureReason};
 use crate::payload::Payload;
+use crate::wire::plain;
 
 /// An error with an answer of its own.
 ///
@@ -61,13 +62,6 @@ impl ErrorResponse {
     pub(super) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
         sources(error).find_map(<dyn Error>::downcast_ref)
     }
-}
-
-/// An answer that is a text.
-pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Payload {
-    Payload::response(status)
-        .header("Content-Type", "text/plain; charset=utf-8")
-        .body(text)
 }
 
 /// This error, what caused it, what caused that, and so on.

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
 
-use super::error_response::{ErrorResponse, plain, sources};
+use super::error_response::{ErrorResponse, sources};
 use crate::error::{BodyError, UseError};
 use crate::payload::{Payload, TransferMode, allows_body};
 use crate::session::{Answer, Owed, Responder};
-use crate::wire::COULD_NOT_ANSWER;
+use crate::wire::{COULD_NOT_ANSWER, plain};
 
 /// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
 ///

@@ -4,10 +4,10 @@ use actix::prelude::SendError;
 use actix::{Addr, Recipient};
 use http::StatusCode;
 
-use super::error_response::plain;
 use super::receiver::{Bodies, COLLECTED, Receiver, Serve};
 use super::request::HttpRequest;
 use crate::session::{HandlerFactory, HttpSession, SessionContext};
+use crate::wire::plain;
 
 /// Makes handlers that pass the requests of a server to an actor; see
 /// [`HttpServer::to_actor`](crate::HttpServer::to_actor).

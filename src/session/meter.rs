@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::exchange::Exchange;
 use super::role::Role;
-use crate::error::{Deadline, WireError};
+use crate::error::{CancelCause, Deadline, WireError};
 use crate::payload::Payload;
 
 struct Names {
@@ -163,7 +163,7 @@ pub(super) fn refused(error: WireError) {
 
 /// A request was refused before it became an exchange, because it was late.
 pub(super) fn late(deadline: Deadline) {
-    let cause = SharedString::from(format!("timeout_{}", deadline.name()));
+    let cause = CancelCause::Deadline(deadline).name();
     counter!("http_actors.server.refusals", "cause" => cause).increment(1);
 }
 

@@ -49,5 +49,5 @@ pub(crate) use item::{Item, Step, Trailers};
 pub use leniency::Leniency;
 pub use limits::Limits;
 pub(crate) use output::Output;
-pub(crate) use refusal::{COULD_NOT_ANSWER, refusal};
+pub(crate) use refusal::{COULD_NOT_ANSWER, plain, refusal};
 pub(crate) use rules::Rules;

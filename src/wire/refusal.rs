@@ -1,5 +1,6 @@
 //! The answer to a violation by the peer: the one mapping from cause to status.
 
+use bytes::Bytes;
 use http::StatusCode;
 
 use crate::error::WireError;
@@ -57,10 +58,14 @@ impl WireError {
 /// What a client is told when this end could not answer: nothing of the cause, which is in the log.
 pub(crate) const COULD_NOT_ANSWER: &str = "the server could not answer\n";
 
-/// A short answer after which the connection closes.
-pub(crate) fn refusal(status: StatusCode, text: &str) -> Payload {
+/// An answer that is a text.
+pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Payload {
     Payload::response(status)
         .header("Content-Type", "text/plain; charset=utf-8")
-        .header("Connection", "close")
-        .body(text.to_owned())
+        .body(text)
+}
+
+/// A short answer after which the connection closes.
+pub(crate) fn refusal(status: StatusCode, text: &str) -> Payload {
+    plain(status, text.to_owned()).close()
 }
