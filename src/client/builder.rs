@@ -18,9 +18,7 @@ use crate::wire::Limits;
 pub struct ClientBuilder {
     options: SessionOptions,
     /// What was set of the options as a group, which takes precedence.
-    limits: Option<Limits>,
-    timeouts: Option<Timeouts>,
-    route: Option<Route>,
+    groups: Vec<Edit>,
     /// What was set of them one by one, which takes precedence over both.
     edits: Vec<Edit>,
     connections: usize,
@@ -38,9 +36,7 @@ impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
             options: SessionOptions::for_client(),
-            limits: None,
-            timeouts: None,
-            route: None,
+            groups: Vec::new(),
             edits: Vec::new(),
             connections: 32,
             max_idle: 32,
@@ -65,9 +61,8 @@ impl ClientBuilder {
     /// Bounds on what servers send: [`Limits::for_client`].
     ///
     /// Takes precedence over the limits in [`options`](Self::options), in any order.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = Some(limits);
-        self
+    pub fn limits(self, limits: Limits) -> Self {
+        self.group(move |options| options.limits = limits.clone())
     }
 
     /// How long servers may take with each step: [`Timeouts::for_client`]. [`timeout`](Self::timeout) limits a whole
@@ -88,15 +83,18 @@ impl ClientBuilder {
     /// }
     /// # let _ = hasty;
     /// ```
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = Some(timeouts);
-        self
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.group(move |options| options.timeouts = timeouts)
     }
 
     /// How every connection is opened: to one address or Unix socket, or by a function of your own. By default to the
     /// addresses of the host. [`tls`](Self::tls) adds to it, in any order.
-    pub fn route(mut self, route: Route) -> Self {
-        self.route = Some(route);
+    pub fn route(self, route: Route) -> Self {
+        self.group(move |options| options.route = route.clone())
+    }
+
+    fn group(mut self, edit: impl Fn(&mut SessionOptions) + Send + Sync + 'static) -> Self {
+        self.groups.push(Arc::new(edit));
         self
     }
 
@@ -206,16 +204,7 @@ impl ClientBuilder {
     /// Builds a client on this arbiter, from any thread.
     pub fn build_on(self, arbiter: ArbiterHandle) -> HttpClient {
         let mut options = self.options;
-        if let Some(limits) = self.limits {
-            options.limits = limits;
-        }
-        if let Some(timeouts) = self.timeouts {
-            options.timeouts = timeouts;
-        }
-        if let Some(route) = self.route {
-            options.route = route;
-        }
-        for edit in self.edits {
+        for edit in self.groups.iter().chain(&self.edits) {
             edit(&mut options);
         }
         HttpClient(Arc::new(Inner {

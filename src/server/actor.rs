@@ -10,9 +10,8 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, Arbiter, AsyncContext as _, Context,
-    Handler, Message,
+    Handler, Message, ResponseFuture, WrapFuture as _,
 };
-use actix::{ResponseFuture, WrapFuture as _};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;

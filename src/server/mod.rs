@@ -30,8 +30,9 @@ use std::sync::Arc;
 
 use actix::{Addr, Recipient};
 
-use crate::session::{Buffers, HalfClose};
-use crate::session::{HandlerFactory, HttpHandler, HttpSession, Logger, SessionOptions, Timeouts};
+use crate::session::{
+    Buffers, HalfClose, HandlerFactory, HttpHandler, HttpSession, Logger, SessionOptions, Timeouts,
+};
 use crate::transport::{Acceptor, Tap};
 use crate::wire::{Leniency, Limits};
 

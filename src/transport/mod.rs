@@ -38,6 +38,7 @@ pub use route::Route;
 pub use scheme::Scheme;
 pub(crate) use tap::tap;
 pub use tap::{Direction, Passed, Redacted, Tap, Tapped};
+pub(crate) use tcp::{Patience, split_known as split_tcp};
 pub(crate) use tls::Acceptor;
 pub use tls_info::TlsInfo;
 use watched::Watched;
@@ -99,8 +100,6 @@ impl fmt::Debug for Halves {
             .finish_non_exhaustive()
     }
 }
-
-pub(crate) use tcp::{Patience, split_known as split_tcp};
 
 /// Splits a connection. Sockets are recognised by their type and split without a lock; the halves of anything else
 /// share a lock.
