@@ -9,26 +9,36 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Lent<T> {
     value: Option<Arc<T>>,
-    /// Whether it belongs to the message. Otherwise it is only remembered.
-    valid: bool,
-    /// Whether it may be lent again.
-    again: bool,
+    held: Held,
+}
+
+/// How a message holds the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// It is not lent again.
+    Given,
+    /// It may be lent again.
+    Lent,
+    /// It belonged to an earlier message, and is only remembered.
+    Remembered,
 }
 
 impl<T> Lent<T> {
     pub(super) fn get(&self) -> Option<&Arc<T>> {
-        self.value.as_ref().filter(|_| self.valid)
+        self.value
+            .as_ref()
+            .filter(|_| self.held != Held::Remembered)
     }
 
     /// Takes a value that is not lent again. Returns the remembered one.
     pub(super) fn give(&mut self, value: Arc<T>) -> Option<Arc<T>> {
-        (self.valid, self.again) = (true, false);
+        self.held = Held::Given;
         self.value.replace(value)
     }
 
     /// Takes a value that may be lent again. Returns the remembered one, if it is another.
     pub(super) fn lend(&mut self, value: &Arc<T>) -> Option<Arc<T>> {
-        (self.valid, self.again) = (true, true);
+        self.held = Held::Lent;
         match &self.value {
             Some(remembered) if Arc::ptr_eq(remembered, value) => None,
             _ => self.value.replace(Arc::clone(value)),
@@ -37,13 +47,18 @@ impl<T> Lent<T> {
 
     /// Takes the value out, if it belongs to the message.
     pub(super) fn take(&mut self) -> Option<Arc<T>> {
-        self.value.take_if(|_| self.valid)
+        self.value.take_if(|_| self.held != Held::Remembered)
     }
 
     /// The message is over. Returns the value, unless it may be lent again.
     pub(super) fn clear(&mut self) -> Option<Arc<T>> {
-        self.valid = false;
-        self.value.take_if(|_| !self.again)
+        match self.held {
+            Held::Given => self.value.take(),
+            Held::Lent | Held::Remembered => {
+                self.held = Held::Remembered;
+                None
+            }
+        }
     }
 }
 
@@ -51,8 +66,7 @@ impl<T> Default for Lent<T> {
     fn default() -> Self {
         Self {
             value: None,
-            valid: false,
-            again: false,
+            held: Held::Remembered,
         }
     }
 }
