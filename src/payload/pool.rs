@@ -1,8 +1,7 @@
 //! Message boxes, and blocks of received heads, that a thread keeps for reuse.
 //!
 //! A payload is one box. Taking it from the pool and giving it back costs a few instructions; an allocation costs a
-//! hundred. The box keeps the memory of its header block, and the head that it was lent last (`lent.rs`). This saved
-//! 400 instructions a request when it was measured.
+//! hundred. The box keeps the memory of its header block, and the head that it was lent last (`lent.rs`).
 
 use std::sync::Arc;
 

@@ -24,8 +24,8 @@ impl Default for StartLine {
     }
 }
 
-/// A start line, possibly shared with the connection, which remembers the last one. This saves 250 instructions for a
-/// repeated request, because cloning, moving and dropping a `Uri` costs as much as three reference-counted buffers.
+/// A start line, possibly shared with the connection, which remembers the last one: cloning, moving and dropping a `Uri`
+/// costs as much as three reference-counted buffers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Start {
     own: StartLine,

@@ -2,8 +2,8 @@
 //! builder is with the responses, for the session.
 //!
 //! The two actors of a connection share this instead of sending messages. The requests must be known before a byte of a
-//! response is decoded, and no actor needs to be woken for that: waking it for each request was 5 % of the instructions
-//! of an exchange. The progress of responses is needed only when an exchange ends.
+//! response is decoded, and no actor needs to be woken for that. The progress of responses is needed only when an exchange
+//! ends.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -82,8 +82,8 @@ impl Origin {
             })
     }
 
-    /// Whether a URL is one of this origin, written in the same way. This quick look spares the 400 instructions that
-    /// taking the URL apart costs.
+    /// Whether a URL is one of this origin, written in the same way. A quick look, before the URL is
+    /// taken apart.
     pub(crate) fn begins(&self, uri: &Uri) -> bool {
         uri.scheme_str() == Some(self.scheme.as_str())
             && uri

@@ -1,8 +1,8 @@
 //! The response head that a thread rendered last.
 //!
 //! Servers repeat themselves: most answers on a thread differ from the previous one only in their body. A head is a
-//! function of [`Key`] and of the field lines, so if these are the same it is copied. This is worth 380 of the 560
-//! instructions of a small answer. It is never the result of an error: refused heads are not remembered.
+//! function of [`Key`] and of the field lines, so if these are the same it is copied. It is never the result of an error:
+//! refused heads are not remembered.
 
 use std::cell::RefCell;
 
