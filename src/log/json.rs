@@ -35,9 +35,9 @@ use crate::transport::Peer;
 /// A [refused](Logger::refused) request has an entry too, in which its fields, what was read of it, and the times are
 /// `null`. Such an entry can be told by its `duration_us`.
 ///
-/// Control characters, C1 ones included, and the line separators U+2028 and U+2029 are escaped, so that an entry is one
-/// line to every reader and harmless to a terminal. Bytes that are not UTF-8 become U+FFFD, because JSON cannot express
-/// them.
+/// Control characters, C1 ones included, the line separators U+2028 and U+2029, and the characters that change the
+/// direction of text are escaped. So an entry is one line to every reader, harmless to a terminal, and reads as it is.
+/// Bytes that are not UTF-8 become U+FFFD, because JSON cannot express them.
 ///
 /// ```no_run
 /// use http_actors::log::JsonLog;
@@ -211,8 +211,9 @@ impl fmt::Display for Text<'_> {
             for each in chunk.valid().chars() {
                 match each {
                     '"' | '\\' => write!(f, "\\{each}")?,
-                    '\u{2028}' | '\u{2029}' => write!(f, "\\u{:04x}", u32::from(each))?,
-                    each if each.is_control() => write!(f, "\\u{:04x}", u32::from(each))?,
+                    each if each.is_control() || is_separator(each) || is_bidi(each) => {
+                        write!(f, "\\u{:04x}", u32::from(each))?;
+                    }
                     each => f.write_char(each)?,
                 }
             }
@@ -222,6 +223,20 @@ impl fmt::Display for Text<'_> {
         }
         f.write_char('"')
     }
+}
+
+/// Whether some readers end a line here.
+fn is_separator(each: char) -> bool {
+    matches!(each, '\u{2028}' | '\u{2029}')
+}
+
+/// Whether this changes the direction of the text around it, and so can make one entry look like another (Unicode
+/// Technical Report 36, section 2.1).
+fn is_bidi(each: char) -> bool {
+    matches!(
+        each,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// `1994-11-06T08:49:37.120Z`, cut from an IMF-fixdate.
@@ -394,6 +409,10 @@ mod tests {
             ),
             ("\u{85}\u{9b}".as_bytes(), r#""\u0085\u009b""#),
             ("\u{2028}\u{2029}".as_bytes(), r#""\u2028\u2029""#),
+            (
+                "a\u{202e}b\u{2066}c\u{61c}".as_bytes(),
+                r#""a\u202eb\u2066c\u061c""#,
+            ),
             ("größe \u{1f980}".as_bytes(), "\"größe \u{1f980}\""),
             // Latin-1, a sequence cut short, an overlong one, a surrogate.
             (b"gr\xf6\xdfe", "\"gr\u{fffd}\u{fffd}e\""),
