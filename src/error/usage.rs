@@ -78,7 +78,7 @@ pub enum UseError {
     /// Chunked transfer in a message that cannot have it.
     #[error("an http/1.0 request cannot be chunked: give its body a length")]
     ChunkedNotPossible,
-    /// Body data where the message can have none (RFC 9110 section 6.4.1).
+    /// Body data where the message can have none (RFC 9110 sections 6.4.1 and 15.3.6).
     #[error("message cannot have a body")]
     BodyNotAllowed,
     /// More body data than the announced length.

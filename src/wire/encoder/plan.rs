@@ -70,6 +70,10 @@ fn last(message: &Message, status: StatusCode, answering: Answering) -> Result<P
     } else if bodiless {
         bodiless_announce(message, status, http10)?
     } else {
+        // A chunked one may turn out to be empty.
+        if status == StatusCode::RESET_CONTENT && message.body_size().is_some() {
+            no_body(message)?;
+        }
         let announce = Announce::of(message);
         fields::check_given(&message.headers, announce)?;
         announce
