@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use actix::{ActorContext as _, Context};
 use tokio::time::Instant;
 
 use super::{PayloadBuilder, State};
@@ -28,7 +27,7 @@ impl PayloadBuilder {
     fn fitting_clock(&self) -> Option<(Clock, Option<Duration>)> {
         match self.state {
             State::Lingering(_) => Some((Clock::Linger, Some(self.options.timeouts.linger))),
-            State::Refused | State::Eof => None,
+            State::Refused | State::Eof | State::Over => None,
             State::Reading if !self.may_decode() => None,
             // No timeout while the peer waits for our 100.
             State::Reading
@@ -87,7 +86,7 @@ impl PayloadBuilder {
         self.deadline.set(full.min(earned.or(full)));
     }
 
-    pub(super) fn expire(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn expire(&mut self) {
         match self.clock {
             // No byte came: no error is sent (a 408 would be taken for the answer to the next request).
             Some(Clock::FirstHead) if self.tail.is_empty() => {
@@ -96,7 +95,7 @@ impl PayloadBuilder {
             Some(Clock::FirstHead | Clock::Head) => self.fail(Fault::Deadline(Deadline::Head)),
             Some(Clock::Body) => self.fail(Fault::Deadline(Deadline::Body)),
             Some(Clock::Idle) => self.session.send(IdleQuery),
-            Some(Clock::Linger) => ctx.stop(),
+            Some(Clock::Linger) => self.state = State::Over,
             None => {}
         }
     }

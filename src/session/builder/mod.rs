@@ -19,7 +19,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use actix::fut::ActorFuture;
-use actix::{Actor, ActorContext as _, AsyncContext as _, Context};
+use actix::{Actor, AsyncContext as _, Context};
 use bytes::BytesMut;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -97,6 +97,8 @@ enum State {
     Refused,
     /// Input is read and dropped, at most this many bytes.
     Lingering(usize),
+    /// There is nothing left to do.
+    Over,
 }
 
 impl PayloadBuilder {
@@ -182,13 +184,12 @@ impl PayloadBuilder {
     // Reading.
 
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        // The builder stops with its session, unless it was asked to linger.
         while let Some(message) = self.session.next(cx) {
             message.hand_to(self, ctx);
         }
+        // The builder ends with its session, unless it was asked to linger.
         if self.session.is_alone() && !matches!(self.state, State::Lingering(_)) {
-            ctx.stop();
-            return Poll::Ready(());
+            self.state = State::Over;
         }
         let mut busy = false;
         loop {
@@ -201,12 +202,11 @@ impl PayloadBuilder {
                     self.pace.stop();
                     self.poll_hangup(cx)
                 }
-                State::Lingering(left) => ready_or_stop(self.poll_linger(left, cx), ctx),
+                State::Lingering(left) => self.poll_linger(left, cx),
+                // Nobody has the address of this actor, so it ends with its only future.
+                State::Over => return Poll::Ready(()),
             };
             if turned.is_ready() {
-                if ctx.state() != actix::ActorState::Running {
-                    return Poll::Ready(());
-                }
                 busy = true;
                 continue;
             }
@@ -217,7 +217,7 @@ impl PayloadBuilder {
                 return again(cx);
             }
             ready!(self.deadline.poll(cx));
-            self.expire(ctx);
+            self.expire();
         }
     }
 
@@ -331,16 +331,14 @@ impl PayloadBuilder {
         self.session.send(Failed(fault, line));
     }
 
-    /// Reads and drops input. Ready with true when there may be more, and with false at the end.
-    fn poll_linger(&mut self, left: usize, cx: &mut TaskContext<'_>) -> Poll<bool> {
+    /// Reads and drops input, until the end.
+    fn poll_linger(&mut self, left: usize, cx: &mut TaskContext<'_>) -> Poll<()> {
         let read = Size::Usual.lend(|buffer| poll_read_buf(Pin::new(&mut *self.read), cx, buffer));
-        match ready!(read) {
-            Ok(read @ 1..) if read < left => {
-                self.state = State::Lingering(left - read);
-                Poll::Ready(true)
-            }
-            Ok(_) | Err(_) => Poll::Ready(false),
-        }
+        self.state = match ready!(read) {
+            Ok(read @ 1..) if read < left => State::Lingering(left - read),
+            Ok(_) | Err(_) => State::Over,
+        };
+        Poll::Ready(())
     }
 }
 
@@ -357,15 +355,6 @@ impl Drop for PayloadBuilder {
 fn again(cx: &TaskContext<'_>) -> Poll<()> {
     cx.waker().wake_by_ref();
     Poll::Pending
-}
-
-/// Stops the actor when lingering is over.
-fn ready_or_stop(more: Poll<bool>, ctx: &mut Context<PayloadBuilder>) -> Poll<()> {
-    more.map(|more| {
-        if !more {
-            ctx.stop();
-        }
-    })
 }
 
 struct Io;

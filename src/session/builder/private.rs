@@ -1,6 +1,6 @@
 //! The builder's handlers of the messages from its session.
 
-use actix::{ActorContext as _, Handler};
+use actix::Handler;
 use bytes::BytesMut;
 
 use super::clock::Clock;
@@ -87,14 +87,14 @@ impl Handler<RequestQuery> for PayloadBuilder {
 impl Handler<Release> for PayloadBuilder {
     type Result = ();
 
-    fn handle(&mut self, _: Release, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: Release, _: &mut Self::Context) {
         let released = handoff::Released {
             read: std::mem::replace(&mut self.read, ReadHalf::new(tokio::io::empty())),
             unread: std::mem::take(&mut self.tail).freeze(),
             permit: self.tenure.permit.take(),
         };
+        self.state = State::Over;
         self.session.send(Released(Box::new(released)));
-        ctx.stop();
     }
 }
 
