@@ -1138,6 +1138,32 @@ async fn closed_connections_are_forgotten() {
     .await;
 }
 
+/// A body that came whole and was not read yet has the address of its session, but keeps neither the connection nor the
+/// origin.
+#[actix::test]
+async fn an_unread_body_keeps_no_connection() {
+    let server = Server::new().await;
+    let client = HttpClient::new();
+    let whole = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+    let served = async |answer| {
+        let mut peer = server.accept().await;
+        answer_with(&mut peer, answer).await;
+        peer.close().await;
+        assert_eq!(peer.rest().await, "");
+    };
+    let (opened, ()) = tokio::join!(client.stream(server.get("/")), served(whole));
+    let (_head, mut body) = opened.expect("an answer");
+    for _ in 0..2 {
+        let (answered, ()) = tokio::join!(client.request(server.get("/")), served(OK));
+        assert_eq!(answered.expect("an answer").body_bytes(), "hi");
+    }
+    assert_eq!(body.bytes(10).await.expect("whole"), "hi");
+    eventually("a pool without origins", async || {
+        format!("{client:?}").contains("origins: 0")
+    })
+    .await;
+}
+
 /// Idle connections are closed after their time, whichever way that was set. The clock is paused.
 #[actix::test]
 async fn idle_connections_are_closed() {

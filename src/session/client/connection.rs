@@ -4,12 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Addr;
-
-use crate::session::HttpSession;
 use crate::session::awaited::{Awaited, Partial};
 use crate::session::deadline::DeadlineTimer;
 use crate::session::inbound::RequestQuery;
@@ -25,8 +21,6 @@ pub(in crate::session) struct Connection {
     pub(super) state: State,
     /// Opens one. `None` if the connection is passed in.
     connect: Option<Connect>,
-    /// See [`keeper`](Self::keeper).
-    keeper: Option<Arc<Addr<HttpSession>>>,
     /// Whether the builder has checked for bytes that belong to no response.
     look: Look,
     /// The requests that were sent over it, for its builder.
@@ -68,7 +62,6 @@ impl Connection {
         Self {
             state: State::Closed,
             connect: None,
-            keeper: None,
             look: Look::Needed,
             awaited: Awaited::default(),
             deadline: DeadlineTimer::default(),
@@ -137,22 +130,10 @@ impl Connection {
         self.look == Look::Asked
     }
 
-    /// The address of the session, kept as long as there is a connection. A pool holds it weakly, and needs no new
-    /// address for the next request, which saves two allocations and 3 % of a request.
-    pub(super) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
-        if self.is_open() && self.keeper.is_none() {
-            self.keeper = link.address.upgrade().map(Arc::new);
-        }
-        self.keeper
-            .as_ref()
-            .filter(|_| self.takes_requests() && !link.has_output())
-    }
-
     /// The connection was lost, or could not be opened.
     pub(super) fn close(&mut self) {
         self.state = State::Closed;
         self.deadline.set(None);
-        self.keeper = None;
     }
 
     /// Whether there is a connection, from which something may still come.

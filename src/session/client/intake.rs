@@ -1,10 +1,8 @@
 //! The receiving half of the client side: responses, in the order of the wire.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Addr;
 use http::StatusCode;
 
 use super::connection::State;
@@ -12,7 +10,6 @@ use super::ends::aborted;
 use super::{Client, Flight, Receiving};
 use crate::error::{CancelCause, FailureReason, WireError};
 use crate::payload::{Payload, TransferMode};
-use crate::session::HttpSession;
 use crate::session::exchange::{Exchange, Outcome};
 use crate::session::handoff::NotUpgraded;
 use crate::session::inbound::{Fault, IdleFor, Inbound, Rest};
@@ -221,9 +218,9 @@ impl Client {
         self.connection.looked();
     }
 
-    /// The address of the session, kept as long as there is a connection.
-    pub(in crate::session) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
-        self.connection.keeper(link)
+    /// Whether the connection can be used for another request.
+    pub(in crate::session) fn is_reusable(&self, link: &Link) -> bool {
+        self.connection.takes_requests() && !link.has_output()
     }
 
     /// The builder has read nothing for the idle time.

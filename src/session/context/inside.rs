@@ -148,10 +148,10 @@ impl SessionContext {
 
     /// The address of a client session, while its connection can be used for another request.
     pub(crate) fn reusable(&mut self) -> Option<&Arc<Addr<HttpSession>>> {
-        if !self.link.is_open() {
+        if !self.link.is_open() || !self.side.is_reusable(&self.link) {
             return None;
         }
-        self.side.keeper(&self.link)
+        self.link.kept_address()
     }
 
     /// Whether HTTP is over here, and the connection is being handed over.

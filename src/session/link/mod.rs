@@ -1,4 +1,4 @@
-//! What the server and the client side share: the address of the builder, the queues, the sending side, and the phase
+//! What the server and the client side share: the channel to the builder, the queues, the sending side, and the phase
 //! of the connection (`phase.rs`). What an exchange is differs by side: see `server/` and `client/`.
 
 mod phase;
@@ -44,8 +44,8 @@ pub(super) use phase::Phase;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) address: WeakAddr<HttpSession>,
-    /// See [`shared_address`](Self::shared_address).
-    shared: Option<Arc<Addr<HttpSession>>>,
+    /// See [`kept_address`](Self::kept_address).
+    kept: Option<Arc<Addr<HttpSession>>>,
     /// The receiving side, which ends when this is dropped. `None` while a client is not connected.
     pub(super) builder: Option<SessionEnd>,
     /// How a client's connection ended, once it has. What was received before is delivered first.
@@ -93,7 +93,7 @@ impl Link {
     ) -> Self {
         Self {
             address,
-            shared: None,
+            kept: None,
             builder: None,
             over: None,
             peer: Peer::default(),
@@ -132,18 +132,23 @@ impl Link {
         }
     }
 
-    /// The address for handles such as a responder. Making one takes two allocations, and if the last one is dropped,
-    /// the session is woken. So the first is kept, as long as there is a connection: a client must notice that nobody
-    /// has its address.
+    /// The address that handles such as a responder share, and that a pool holds weakly. Making one takes two
+    /// allocations, and if the last one is dropped, the session is woken. So the first is kept, as long as there is a
+    /// connection: a client must notice that nobody has its address.
+    pub(super) fn kept_address(&mut self) -> Option<&Arc<Addr<HttpSession>>> {
+        self.builder.as_ref()?;
+        if self.kept.is_none() {
+            self.kept = Some(Arc::new(self.address()));
+        }
+        self.kept.as_ref()
+    }
+
+    /// The address for a handle.
     pub(super) fn shared_address(&mut self) -> Arc<Addr<HttpSession>> {
-        if let Some(shared) = &self.shared {
-            return shared.clone();
+        match self.kept_address() {
+            Some(kept) => kept.clone(),
+            None => Arc::new(self.address()),
         }
-        let shared = Arc::new(self.address());
-        if self.builder.is_some() {
-            self.shared = Some(shared.clone());
-        }
-        shared
     }
 
     /// The time, read once a turn.
@@ -376,7 +381,7 @@ impl Link {
     /// Detaches a client's lost connection; another one may follow.
     pub(super) fn detach(&mut self, teardown: Teardown) {
         self.builder = None;
-        self.shared = None;
+        self.kept = None;
         self.counted = None;
         self.over = None;
         self.inbox.clear();

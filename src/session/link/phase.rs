@@ -141,7 +141,7 @@ impl Link {
             self.tell(Linger);
         }
         self.builder = None;
-        self.shared = None;
+        self.kept = None;
         if let Some(leaving) = self.leaving.take() {
             leaving.tell(self.peer);
         }

@@ -5,14 +5,11 @@ mod body;
 
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix::Addr;
 use tokio::time::Instant;
 
-use super::HttpSession;
 use super::client::Client;
 use super::deadline::earliest;
 use super::ended::Ended;
@@ -388,9 +385,12 @@ impl Side {
         self.client_mut()?.take_unanswered()
     }
 
-    /// The address, kept as long as there is a connection.
-    pub(super) fn keeper(&mut self, link: &Link) -> Option<&Arc<Addr<HttpSession>>> {
-        self.client_mut()?.keeper(link)
+    /// Whether the connection can be used for another request.
+    pub(super) fn is_reusable(&self, link: &Link) -> bool {
+        match self {
+            Self::Server(_) => false,
+            Self::Client(client) => client.is_reusable(link),
+        }
     }
 
     /// Whether the session can end when nobody has its address: there are no exchanges and no connection.
