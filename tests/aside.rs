@@ -5,7 +5,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use actix::Addr;
-use common::{PATIENCE, Written};
+use common::{PATIENCE, Written, events};
 use http_actors::error::CancelCause;
 use http_actors::log::{CommonLog, Detail, JsonLog, Logger, Record};
 use http_actors::test_util::{FarEnd, Pipe};
@@ -226,4 +226,41 @@ async fn notes_before_an_answer_by_the_context() {
     let lines = json.text();
     let noted = |line: &&str| line.ends_with(r#""notes":{"route":"/a"}}"#);
     assert_eq!(lines.lines().filter(noted).count(), 3, "{lines}");
+}
+
+/// What has no room among the notes of an exchange is not logged. That is told once for each exchange.
+#[actix::test]
+async fn notes_that_are_too_long() {
+    struct Noting;
+    impl HttpHandler for Noting {
+        fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+            session.note("route", "/a");
+            for name in ["body", "head", "body"] {
+                session.note(name, "x".repeat(16 << 10));
+            }
+            session.respond(Payload::response(StatusCode::OK));
+        }
+    }
+
+    tokio::time::pause();
+    events::listen();
+    let json = Written::default();
+    let options = SessionOptions {
+        logger: Some(Arc::new(JsonLog::new(json.clone()))),
+        ..SessionOptions::default()
+    };
+    let factory = |_: Addr<HttpSession>| Noting;
+    let (mut client, _session) = FarEnd::serve_with(Pipe::new(), &factory, options);
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.response(Method::GET).await;
+    }
+    client.close().await;
+    client.rest().await;
+    for line in json.text().lines() {
+        assert!(line.ends_with(r#""notes":{"route":"/a"}}"#), "{line}");
+    }
+    assert_eq!(json.text().lines().count(), 2);
+    let told = "WARN the notes of an exchange are too long: some are not logged";
+    assert_eq!(events::take("the notes of an exchange"), [told; 2]);
 }

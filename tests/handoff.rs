@@ -471,44 +471,84 @@ async fn an_offer_that_the_handler_drops() {
     }
 }
 
-/// A handler that panics when it hears that the exchange of the switch is over: HTTP is over by then, at either end,
-/// and the connection goes to who waits for it. The session ends.
+/// A handler that cancels the exchange when it hears that the server has switched: the connection is cut, nobody gets
+/// it, and the session goes on.
 #[actix::test]
-async fn a_handler_that_panics_at_the_end() {
-    struct Panics(Option<Slot<Upgrade>>);
-    impl HttpHandler for Panics {
-        fn apply(&mut self, _: Payload, session: &mut SessionContext) {
-            if let Some(slot) = &self.0 {
-                slot.put(session.hand_off(switch()).expect("offered"));
-            }
-        }
-
-        fn completed(&mut self, _: &Exchange, _: &mut SessionContext) {
-            panic!("as the test wants");
-        }
-    }
-
+async fn an_offer_that_the_handler_cancels() {
     tokio::time::pause();
     let (mut server, near) = Peer::open(Pipe::new());
-    let options = SessionOptions::for_client();
-    let session = HttpSession::over(near, "a", &|_| Panics(None), options);
+    let (factory, mut heard) = Recorder::script(|_, session| session.cancel_current());
+    let session = HttpSession::over(near, "a", &factory, SessionOptions::for_client());
     let upgrade = session.send(HandOff(offer()));
     server.expect(ASKED).await;
     server.send(format!("{SWITCHED}data")).await;
     let upgrade = timeout(PATIENCE, upgrade).await.expect("answered");
-    let mut io = upgrade.expect("alive").expect("switched");
-    assert_eq!(read(&mut io, 4).await, "data");
+    assert!(matches!(upgrade, Ok(Err(NotUpgraded::Ended))));
+    assert_eq!(server.rest().await, "");
+    heard
+        .expect(&["apply 101 []", "completed 101 in 0 out 0"])
+        .await;
+    assert!(session.connected(), "it has no connection, and its address");
+}
+
+/// Runs something when it hears that the exchange of the switch is over.
+struct AtTheEnd {
+    slot: Option<Slot<Upgrade>>,
+    run: fn(&mut SessionContext),
+}
+
+impl HttpHandler for AtTheEnd {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        if let Some(slot) = &self.slot {
+            slot.put(session.hand_off(switch()).expect("offered"));
+        }
+    }
+
+    fn completed(&mut self, _: &Exchange, session: &mut SessionContext) {
+        (self.run)(session);
+    }
+}
+
+/// What both ends of a switch get whose handler does this at the end. The sessions end.
+async fn switched_until(run: fn(&mut SessionContext)) -> [Result<Upgraded, NotUpgraded>; 2] {
+    tokio::time::pause();
+    let (mut server, near) = Peer::open(Pipe::new());
+    let client = move |_| AtTheEnd { slot: None, run };
+    let session = HttpSession::over(near, "a", &client, SessionOptions::for_client());
+    let upgrade = session.send(HandOff(offer()));
+    server.expect(ASKED).await;
+    server.send(format!("{SWITCHED}data")).await;
+    let asked = timeout(PATIENCE, upgrade).await.expect("answered");
     assert!(!session.connected(), "the session is over");
 
     let (slot, upgrade) = Slot::new();
     let slot = Mutex::new(Some(slot));
-    let factory = |_: Addr<HttpSession>| Panics(slot.lock().expect("no panic").take());
+    let factory = |_: Addr<HttpSession>| AtTheEnd {
+        slot: slot.lock().expect("no panic").take(),
+        run,
+    };
     let (mut client, session) = Peer::serve_with(Pipe::new(), &factory, SessionOptions::default());
     client.send(format!("{OFFER}data")).await;
     let upgrade = upgrade.await.expect("told");
-    let upgrade = timeout(PATIENCE, upgrade).await.expect("answered");
-    assert_eq!(read(&mut upgrade.expect("switched"), 4).await, "data");
+    let answered = timeout(PATIENCE, upgrade).await.expect("answered");
     assert!(!session.connected(), "the session is over");
+    [asked.expect("alive"), answered]
+}
+
+/// HTTP is over by then, at either end: if the handler panics, the connection goes to who waits for it all the same.
+#[actix::test]
+async fn a_handler_that_panics_at_the_end() {
+    for switched in switched_until(|_| panic!("as the test wants")).await {
+        assert_eq!(read(&mut switched.expect("switched"), 4).await, "data");
+    }
+}
+
+/// A session that is disposed while the connection is on its way to who waits for it: nobody gets it.
+#[actix::test]
+async fn a_session_that_is_disposed_at_the_end() {
+    for switched in switched_until(|session| session.address().do_send(Dispose)).await {
+        assert!(matches!(switched, Err(NotUpgraded::Ended)));
+    }
 }
 
 /// Nothing is sent after an offer before it is answered, pipelining or not. What waited when the server switched fails,

@@ -277,15 +277,22 @@ mod tests {
         });
     }
 
-    /// When most of a large buffer was written, little memory is held for the rest. A large piece is held, and counted,
-    /// until its last byte was written.
+    /// When most of a large buffer was written, and not before, little memory is held for the rest. A large piece is
+    /// held, and counted, until its last byte was written.
     #[test]
     fn a_rest_holds_little() {
         const SIZE: usize = 4 * KEPT_CAPACITY;
-        let (near, far) = tokio::io::duplex(SIZE - 10);
-        let mut halves = transport::split(near);
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut buffer = OutBuf::default();
+        buffer.small().resize(2 * SIZE, 1);
+        let (near, far) = tokio::io::duplex(SIZE);
+        let mut halves = transport::split(near);
+        assert!(buffer.poll_write(&mut *halves.write, &mut cx).is_pending());
+        assert_eq!((buffer.len(), buffer.held()), (SIZE, 2 * SIZE));
+        drop(far);
+        buffer.discard();
+        let (near, far) = tokio::io::duplex(SIZE - 10);
+        let mut halves = transport::split(near);
         buffer.small().resize(SIZE, 1);
         buffer.body(&vec![2; LARGE].into());
         buffer.small().push(3);
@@ -301,5 +308,7 @@ mod tests {
         let mut halves = transport::split(near);
         assert!(buffer.poll_write(&mut *halves.write, &mut cx).is_pending());
         assert_eq!((buffer.len(), buffer.held()), (2, LARGE + 11));
+        buffer.discard();
+        assert_eq!((buffer.len(), buffer.held()), (0, 0));
     }
 }

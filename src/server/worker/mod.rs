@@ -115,6 +115,15 @@ struct Handshakes {
 }
 
 impl Handshakes {
+    fn new(seats: usize) -> Self {
+        Self {
+            seats: Arc::new(Semaphore::new(seats)),
+            waiting: Cell::new(0),
+            wanted: Notify::new(),
+            tasks: RefCell::default(),
+        }
+    }
+
     /// Takes a seat, from the oldest handshake if there is none.
     async fn seat(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(seat) = self.seats.clone().try_acquire_owned() {
@@ -151,12 +160,7 @@ impl Worker {
             options: RefCell::new(Arc::new(common.options)),
             tcp: common.tcp,
             slots: common.slots,
-            handshakes: Handshakes {
-                seats: Arc::new(Semaphore::new(TLS_SEATS)),
-                waiting: Cell::new(0),
-                wanted: Notify::new(),
-                tasks: RefCell::default(),
-            },
+            handshakes: Handshakes::new(TLS_SEATS),
             registry: Rc::default(),
             ceiling: common.ceiling,
             leaving: watch::Sender::new(None),
@@ -420,5 +424,61 @@ impl Handler<List> for Worker {
 
     fn handle(&mut self, _: List, _: &mut Self::Context) -> Self::Result {
         self.shared.registry.sessions()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A handshake that never comes to an end, in its seat, for this long at most. Whether it was outdone.
+    async fn silent(handshakes: &Handshakes, most: Duration) -> bool {
+        let seat = handshakes.seat().await;
+        let outdone = timeout(most, handshakes.outdone()).await.is_ok();
+        drop(seat);
+        outdone
+    }
+
+    /// Nobody is outdone before its least time, nor for a connection that has found another seat.
+    #[actix::test]
+    async fn a_handshake_has_its_time() {
+        tokio::time::pause();
+        let handshakes = &Handshakes::new(1);
+        let short = TLS_LEAST - Duration::from_millis(1);
+        let (first, second, third) = tokio::join!(
+            silent(handshakes, short),
+            silent(handshakes, TLS_LEAST * 9),
+            async {
+                tokio::time::sleep(TLS_LEAST * 5).await;
+                let asked = tokio::time::Instant::now();
+                let seat = handshakes.seat().await;
+                (seat.is_some(), asked.elapsed())
+            }
+        );
+        assert!(!first, "it ended by itself, while another one waited");
+        assert!(second, "while the third one waited");
+        assert_eq!(third, (true, Duration::ZERO));
+        assert!(!silent(handshakes, TLS_LEAST * 9).await, "nobody waits");
+    }
+
+    /// For each that waits one makes way, the oldest first.
+    #[actix::test]
+    async fn each_that_waits_gets_a_seat() {
+        tokio::time::pause();
+        let handshakes = &Handshakes::new(3);
+        let most = TLS_LEAST * 9;
+        let after = |millis| tokio::time::sleep(Duration::from_millis(millis));
+        let handshake = async |begins| {
+            after(begins).await;
+            silent(handshakes, most).await
+        };
+        let wait = async || {
+            after(4).await;
+            let seat = timeout(TLS_LEAST, handshakes.seat()).await;
+            after(20_000).await;
+            seat.is_ok()
+        };
+        let outcome = tokio::join!(handshake(3), handshake(1), handshake(2), wait(), wait());
+        assert_eq!(outcome, (false, true, true, true, true));
     }
 }

@@ -130,7 +130,12 @@ impl<'a> Input<'a> {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+    use crate::payload::Payload;
+    use crate::session::{HttpHandler, HttpSession, SessionContext, SessionOptions};
 
     const SIZES: [Size; 2] = [Size::Usual, Size::Large];
 
@@ -204,6 +209,7 @@ mod tests {
                 let at = rest.as_ptr().addr();
                 rest = shrunk(rest, before);
                 if rest.as_ptr().addr() != at {
+                    assert!(before >= LITTLE);
                     copied += rest.len();
                     held = rest.len();
                 }
@@ -212,6 +218,32 @@ mod tests {
             assert!(3 * copied <= 4 * Size::Usual.room(), "{copied}");
             assert_eq!(read(Size::Usual, 2, 10).1, stood, "nobody holds it");
         }
+    }
+
+    /// So it does while its requests are answered, by one grant of credit after the other.
+    #[actix::test]
+    async fn a_part_of_a_request_holds_little() {
+        struct Answers;
+        impl HttpHandler for Answers {
+            fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+                session.respond(Payload::response(StatusCode::NO_CONTENT));
+            }
+        }
+
+        let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let count = Size::Usual.room() / get.len();
+        let part = &get[..Size::Usual.room() % get.len()];
+        assert!(!part.is_empty());
+        let stood = read(Size::Usual, 1, 10).1;
+        let (mut near, far) = tokio::io::duplex(1 << 20);
+        let sent = get.repeat(count) + part;
+        near.write_all(sent.as_bytes()).await.expect("room");
+        let _session = HttpSession::accept(far, &|_| Answers, SessionOptions::default());
+        let mut answers = Vec::new();
+        while memchr::memmem::find_iter(&answers, "HTTP/1.1 204").count() < count {
+            near.read_buf(&mut answers).await.expect("answers");
+        }
+        assert_eq!(read(Size::Usual, 2, 10).1, stood, "nobody holds it");
     }
 
     /// Bytes are skipped and taken in any mixture, and the rest stays.

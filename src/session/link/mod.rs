@@ -406,6 +406,24 @@ mod tests {
     use crate::session::inbound::Closed;
     use crate::session::outbound::Teardown;
 
+    /// The address of the handles is kept as long as the connection: a session must notice that nobody has its address.
+    #[actix::test]
+    async fn an_address_is_kept_with_the_connection() {
+        let context = actix::Context::<HttpSession>::new();
+        let address = context.address().downgrade();
+        let mut link = Link::new(address, Arc::default(), None, Instant::now());
+        drop(link.shared_address());
+        assert!(!context.connected(), "there is no connection yet");
+        let (to_builder, _builder) = channel();
+        link.builder = Some(to_builder);
+        let first = link.shared_address();
+        assert!(Arc::ptr_eq(&first, &link.shared_address()));
+        drop(first);
+        assert!(context.connected());
+        link.detach(Teardown::Close);
+        assert!(!context.connected());
+    }
+
     /// P84: nothing is heard of an earlier connection, not even what its builder had sent before it was lost.
     #[actix::test]
     async fn p84_an_earlier_connection_is_not_heard() {

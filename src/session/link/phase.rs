@@ -141,7 +141,6 @@ impl Link {
             self.tell(Linger);
         }
         self.builder = None;
-        self.kept = None;
         if let Some(leaving) = self.leaving.take() {
             leaving.tell(self.peer);
         }
