@@ -14,8 +14,8 @@ use common::{Heard, Peer, Pipe, Recorder, answer_with, taken, tcp_pair};
 use http_actors::error::{CancelCause, FailureReason, RefusedReason, UseError};
 use http_actors::message::{Apply, Cancel, Dispose, Finish, FinishWith, Inspect, SendChunk};
 use http_actors::{
-    Headers, HttpHandler, HttpServer, HttpSession, Limits, MessageId, Origin, Payload, Route,
-    SessionContext, SessionOptions, SessionPhase, StatusCode,
+    Failure, Headers, HttpHandler, HttpServer, HttpSession, Limits, MessageId, Origin, Payload,
+    Route, SessionContext, SessionOptions, SessionPhase, StatusCode,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -703,6 +703,38 @@ async fn a_connection_that_nobody_waits_for() {
     let given_up = tokio::time::timeout(common::PATIENCE, given_up).await;
     given_up.expect("in time").expect_err("dropped");
     heard.rest().await;
+}
+
+/// A session that nobody needs ends, but not before what was sent to it when somebody still had its address.
+#[actix::test]
+async fn what_was_sent_before_the_address_was_dropped() {
+    struct Again(u32);
+    impl HttpHandler for Again {
+        fn apply(&mut self, _: Payload, _: &mut SessionContext) {}
+
+        fn failed(&mut self, _: &Failure, session: &mut SessionContext) {
+            if self.0 > 0 {
+                self.0 -= 1;
+                // More than one turn of the mailbox.
+                for _ in 0..100 {
+                    session.address().do_send(Cancel::all());
+                }
+                session.address().do_send(Apply(get("/")));
+            }
+        }
+    }
+
+    let route =
+        Route::through(|_origin| async { Err::<DuplexStream, _>(ErrorKind::NotFound.into()) });
+    let options = SessionOptions {
+        route,
+        ..SessionOptions::for_client()
+    };
+    let (factory, mut heard) = Recorder::of(|_: Addr<HttpSession>| Again(2));
+    let origin = Origin::try_from("http://a/").expect("a URL");
+    HttpSession::connect(origin, &factory, options).do_send(Apply(get("/")));
+    let failed = "failed ConnectFailed(NotFound) Queued";
+    assert_eq!(heard.rest().await, [failed; 3]);
 }
 
 /// A stream of the application's own that panics when it is read breaks its connection. The next request gets another.

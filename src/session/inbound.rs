@@ -237,6 +237,13 @@ pub(crate) struct Shed;
 #[rtype(result = "()")]
 pub(crate) struct CutOff;
 
+// From a session to itself.
+
+/// End now, if nobody needs the session any more: nobody has its address, and what was sent to it before was handled.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Forgotten;
+
 // From responders and body writers to the session. They carry their own reply channel and never use `Addr::send`, whose
 // messages are dropped unhandled when the caller stops waiting (X14).
 

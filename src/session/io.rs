@@ -10,8 +10,8 @@ use actix::{ActorContext as _, AsyncContext as _, Context};
 use super::HttpSession;
 use super::context::SessionContext;
 use super::handoff::Released;
+use super::inbound::Forgotten;
 use super::link::Phase;
-use super::outbound::Teardown;
 use crate::error::CloseReason;
 
 /// How many messages are handled before the I/O of the connection gets a turn.
@@ -66,16 +66,19 @@ impl HttpSession {
                 return self.end(ctx, reason, linger);
             }
             if self.poll_side(cx).is_pending() {
-                if self.context.side.is_forgettable() && !ctx.connected() {
-                    self.context
-                        .link
-                        .abort(CloseReason::Disposed, Teardown::Close);
-                    continue;
+                if self.is_forgotten(ctx) {
+                    // ORDER: behind what was sent before the last address was dropped.
+                    self.context.link.address().do_send(Forgotten);
                 }
                 self.context.link.end_turn();
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Whether nobody needs the session, or can.
+    pub(super) fn is_forgotten(&self, ctx: &Context<Self>) -> bool {
+        self.context.side.is_forgettable() && !ctx.connected()
     }
 
     /// Writes what waits. True if the socket takes no more for now.

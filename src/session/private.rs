@@ -1,5 +1,5 @@
-//! The session's handlers of the messages of `inbound.rs`: from its builder, a server, the pool of a client. Those from
-//! handles are in `handles.rs`.
+//! The session's handlers of the messages of `inbound.rs`: from its builder, a server, itself, the pool of a client.
+//! Those from handles are in `handles.rs`.
 
 use actix::{Actor, Handler};
 
@@ -144,6 +144,19 @@ impl Handler<inbound::CutOff> for HttpSession {
             CloseReason::Shutdown,
         );
         self.settle();
+    }
+}
+
+// From the session itself.
+
+impl Handler<inbound::Forgotten> for HttpSession {
+    type Result = ();
+
+    fn handle(&mut self, _: inbound::Forgotten, ctx: &mut Self::Context) {
+        if self.is_forgotten(ctx) {
+            let link = &mut self.context.link;
+            link.abort(CloseReason::Disposed, Teardown::Close);
+        }
     }
 }
 
