@@ -429,14 +429,16 @@ impl Handler<List> for Worker {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
-    /// A handshake that never comes to an end, in its seat, for this long at most. Whether it was outdone.
-    async fn silent(handshakes: &Handshakes, most: Duration) -> bool {
+    /// A handshake that never comes to an end, in its seat, for this long at most. Returns when it was outdone.
+    async fn silent(handshakes: &Handshakes, most: Duration) -> Option<Instant> {
         let seat = handshakes.seat().await;
-        let outdone = timeout(most, handshakes.outdone()).await.is_ok();
+        let outdone = timeout(most, handshakes.outdone()).await;
         drop(seat);
-        outdone
+        outdone.ok().map(|()| Instant::now())
     }
 
     /// Nobody is outdone before its least time, nor for a connection that has found another seat.
@@ -444,21 +446,21 @@ mod tests {
     async fn a_handshake_has_its_time() {
         tokio::time::pause();
         let handshakes = &Handshakes::new(1);
-        let short = TLS_LEAST - Duration::from_millis(1);
-        let (first, second, third) = tokio::join!(
+        let short = Duration::from_millis(999);
+        let began = Instant::now();
+        let (first, second, ()) = tokio::join!(
             silent(handshakes, short),
             silent(handshakes, TLS_LEAST * 9),
             async {
                 tokio::time::sleep(TLS_LEAST * 5).await;
-                let asked = tokio::time::Instant::now();
-                let seat = handshakes.seat().await;
-                (seat.is_some(), asked.elapsed())
+                drop(handshakes.seat().await);
             }
         );
-        assert!(!first, "it ended by itself, while another one waited");
-        assert!(second, "while the third one waited");
-        assert_eq!(third, (true, Duration::ZERO));
-        assert!(!silent(handshakes, TLS_LEAST * 9).await, "nobody waits");
+        assert_eq!(first, None, "it ended by itself, while the second waited");
+        let second = second.map(|at| (at - began).as_secs());
+        assert_eq!(second, Some(5), "when the third came");
+        let alone = silent(handshakes, TLS_LEAST * 9).await;
+        assert_eq!(alone, None, "nobody waits");
     }
 
     /// For each that waits one makes way, the oldest first.
@@ -470,7 +472,7 @@ mod tests {
         let after = |millis| tokio::time::sleep(Duration::from_millis(millis));
         let handshake = async |begins| {
             after(begins).await;
-            silent(handshakes, most).await
+            silent(handshakes, most).await.is_some()
         };
         let wait = async || {
             after(4).await;
