@@ -299,7 +299,7 @@ impl Decoder {
         let limits = &self.rules.limits;
         let message = payload.message_mut();
         match framing {
-            Framing::Nothing | Framing::Length(0) => {
+            Framing::Nothing => {
                 self.end();
             }
             Framing::Length(length) if limits.body.is_some_and(|limit| length > limit) => {

@@ -12,8 +12,9 @@ use crate::payload::{Block, Known, allows_body};
 /// What follows a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
+    /// No body, or an empty one.
     Nothing,
-    /// This many bytes.
+    /// This many bytes, at least one.
     Length(u64),
     Chunked,
     /// All bytes until the connection closes: responses only.
@@ -51,7 +52,10 @@ fn announced(block: &Block, version: Version) -> Result<Option<Framing>, WireErr
     ) {
         (false, false) => Ok(None),
         (true, true) => Err(WireError::ContentLengthWithTransferEncoding),
-        (true, false) => content_length(block).map(|length| Some(Framing::Length(length))),
+        (true, false) => Ok(Some(match content_length(block)? {
+            0 => Framing::Nothing,
+            length => Framing::Length(length),
+        })),
         (false, true) if version == Version::HTTP_10 => Err(WireError::TransferEncodingOnHttp10),
         (false, true) => transfer_encoding(block).map(|()| Some(Framing::Chunked)),
     }

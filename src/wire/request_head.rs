@@ -45,8 +45,7 @@ pub(super) fn parse(
     let facts = Facts {
         keep_alive: facts::keep_alive(block, version),
         // Without a body the expectation is ignored (RFC 9110 section 10.1.1).
-        expect_continue: expect_continue
-            && !matches!(framing, Framing::Nothing | Framing::Length(0)),
+        expect_continue: expect_continue && framing != Framing::Nothing,
         unknown_expectation,
         upgrade: method == Method::CONNECT || facts::upgrade(block, version),
         head_bytes,
