@@ -132,7 +132,8 @@ impl Chunks {
 
 /// How many hexadecimal digits a size needs.
 fn digits(size: u64) -> usize {
-    (size.checked_ilog2().unwrap_or(0) as usize >> 2).saturating_add(1)
+    size.checked_ilog2()
+        .map_or(1, |bit| (bit as usize >> 2).saturating_add(1))
 }
 
 /// `chunk-size [ chunk-ext ]`

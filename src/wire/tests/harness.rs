@@ -116,13 +116,23 @@ impl Feed {
         }
     }
 
-    /// The peer closes.
+    /// The peer closes. Whoever asks again gets nothing more, or the same error, whatever he asks.
     pub(super) fn close(&mut self) {
         if !self.failed() {
-            match self.decoder.eof(self.unread.len()) {
-                Err(error) => self.events.push(Event::Error(error)),
-                Ok(Some(item)) => self.note(item, &[]),
-                Ok(None) => {}
+            let mut eof = || self.decoder.eof(self.unread.len());
+            match (eof(), eof()) {
+                (Err(error), again) => {
+                    assert_eq!(again.err(), Some(error), "asked again");
+                    let more = self.decoder.decode(b"GET");
+                    assert_eq!(more.err(), Some(error), "asked for more");
+                    self.events.push(Event::Error(error));
+                }
+                (Ok(item), again) => {
+                    assert!(matches!(again, Ok(None)), "asked again: {again:?}");
+                    if let Some(item) = item {
+                        self.note(item, &[]);
+                    }
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a server accepts, waits for and refuses: a row a line, so without rustfmt. Numbers in the names are those of
 //! `docs/semantics.md`.
 
-use super::harness::{Feed, Row, accept, check, more, refuse};
+use super::harness::{Event, Feed, Row, accept, check, more, refuse, transcript};
 use crate::error::WireError as E;
 use crate::wire::{Leniency, Limits, Rules};
 
@@ -200,6 +200,11 @@ pub(super) fn framing() -> Vec<Row> {
         refuse("B21 differing lengths", post("Content-Length: 3\r\nContent-Length: 4\r\n\r\n"), E::ConflictingContentLength),
         refuse("B21 length and chunked", post("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"), E::ContentLengthWithTransferEncoding),
         refuse("B21 chunked and length", post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"), E::ContentLengthWithTransferEncoding),
+        accept(
+            "body at the limit, by announcement",
+            post("Content-Length: 40\r\n\r\n0123456789012345678901234567890123456789"),
+            &["POST / HTTP/1.1 stream 40", "data 0123456789012345678901234567890123456789", "end"],
+        ),
         refuse("body over the limit, by announcement", post("Content-Length: 41\r\n\r\n"), E::BodyTooLarge),
     ]
 }
@@ -232,8 +237,11 @@ pub(super) fn codings() -> Vec<Row> {
 #[rustfmt::skip]
 pub(super) fn chunks() -> Vec<Row> {
     const HEAD: &str = "POST / HTTP/1.1 chunked";
+    // 20 needless bytes; 28 are allowed, 4 of them for the data.
+    let needless = |last: &str| chunked(&format!("010\r\n0123456789012345\r\n1;aaaaaaaaaaaaaaaaaa\r\nx\r\n{last}\r\n\r\n"));
     vec![
         accept("P67 two chunks", chunked("3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"), &[HEAD, "data abc0123456789", "end"]),
+        accept("P67 the last digit", chunked("F\r\n012345678901234\r\n0\r\n\r\n"), &[HEAD, "data 012345678901234", "end"]),
         accept("P67 no chunk", chunked("0\r\n\r\n"), &[HEAD, "end"]),
         accept("P67 zeros", chunked("000\r\n\r\n"), &[HEAD, "end"]),
         accept("sixteen digits", chunked("0000000000000003\r\nabc\r\n0\r\n\r\n"), &[HEAD, "data abc", "end"]),
@@ -267,8 +275,16 @@ pub(super) fn chunks() -> Vec<Row> {
         refuse("P184 data with a bare lf", chunked("3\r\nabc\n"), E::MissingChunkEnd),
         refuse("P184 data with a bare cr", chunked("3\r\nabc\r0"), E::MissingChunkEnd),
         refuse("chunk line too long", chunked("3;aaaaaaaaaaaaaaaaaaa"), E::ChunkLineTooLong),
+        accept(
+            "body at the limit, by sum",
+            chunked("9\r\n012345678\r\nf\r\n012345678901234\r\n10\r\n0123456789012345\r\n0\r\n\r\n"),
+            &[HEAD, "data 0123456780123456789012340123456789012345", "end"],
+        ),
+        refuse("body over the limit, by one", chunked("9\r\n012345678\r\nf\r\n012345678901234\r\n11\r\n"), E::BodyTooLarge),
         refuse("body over the limit, by sum", chunked("20\r\n01234567890123456789012345678901\r\n9\r\n"), E::BodyTooLarge),
         refuse("a size that overflows the sum", chunked("1\r\na\r\nffffffffffffffff\r\n"), E::BodyTooLarge),
+        accept("needless framing at the limit", needless("0;aaaaaaa"), &[HEAD, "data 0123456789012345x", "end"]),
+        refuse("needless framing over the limit", needless("0;aaaaaaaa"), E::ChunkOverhead),
         refuse("framing out of proportion", chunked(&"1;aaaaaaaaaaaaa\r\nx\r\n".repeat(2)), E::ChunkOverhead),
         refuse("P184 framing as a trailer", chunked("0\r\ncontent-length: 3\r\n\r\n"), E::ForbiddenTrailer),
         refuse("P184 routing as a trailer", chunked("0\r\nHost: b\r\n\r\n"), E::ForbiddenTrailer),
@@ -381,6 +397,7 @@ fn leniencies_forbid_and_allow() {
     let no_host = lenient(Leniency { missing_host: true, ..Leniency::default() });
     // The forbid rows stand in the tables above; these are their twins.
     check_with(&bare_lf, &[
+        accept("bare lf behind as many fields as may come", "GET / HTTP/1.1\nHost: a\nb:\nc:\nd:\n\n", &["GET / HTTP/1.1"]),
         accept("bare lf allowed", "\nGET / HTTP/1.1\nHost: a\r\nA: b\n\n", &["GET / HTTP/1.1"]),
         refuse("bare cr is not", "GET / HTTP/1.1\nHost: a\rb\n\n", E::BareCr),
         refuse("nor is a bare lf in chunked framing", chunked("0\n\r\n"), E::BareLf),
@@ -388,6 +405,7 @@ fn leniencies_forbid_and_allow() {
     check_with(&folds, &[
         accept("fold allowed", get("A: b\r\n\tc\r\n"), &["GET / HTTP/1.1"]),
         accept("fold that hides nothing", get("Content-Length:\r\n 1\r\n").replace("GET", "PUT") + "a", &["PUT / HTTP/1.1 = a"]),
+        refuse("a bare cr before a fold is not", get("A: b\r\r\n c\r\n"), E::BareCr),
         refuse("a fold of nothing is not", "GET / HTTP/1.1\r\n A: b\r\n\r\n", E::ObsFold),
         refuse("nor is one in a trailer", chunked("0\r\nA: b\r\n c\r\n\r\n"), E::ObsFold),
     ]);
@@ -408,11 +426,28 @@ fn folds_are_joined_by_spaces() {
     };
     let mut feed = Feed::requests(&rules);
     feed.push(get("A: b\r\n\tc\r\n  \r\nD: e\r\n").as_bytes());
-    let super::harness::Event::Head(seen) = &feed.events[0] else {
+    let Event::Head(seen) = &feed.events[0] else {
         panic!("a head")
     };
     assert_eq!(seen.fields[1], ("A".to_owned(), b"b  \tc".to_vec()));
     assert_eq!(seen.fields[2], ("D".to_owned(), b"e".to_vec()));
+}
+
+/// Few fields have their places on the stack, and many do not.
+#[test]
+fn any_number_of_fields() {
+    for count in [1, 15, 16, 17, 99, 100, 101] {
+        let mut feed = Feed::requests(&Rules::default());
+        feed.push(get(&"A: b\r\n".repeat(count - 1)).as_bytes());
+        if count > Limits::default().fields {
+            assert_eq!(transcript(&feed.events), ["error TooManyFields"]);
+        } else {
+            let Event::Head(seen) = &feed.events[0] else {
+                panic!("{count}: {:?}", feed.events)
+            };
+            assert_eq!(seen.fields.len(), count);
+        }
+    }
 }
 
 fn check_small(rows: &[Row]) {

@@ -1,11 +1,14 @@
 //! What a client accepts, waits for and refuses: a row a line, so without rustfmt. Numbers in the names are those of
 //! `docs/semantics.md`.
 
+use std::sync::Arc;
+
 use http::Method;
 
-use super::harness::{Feed, Row, accept, check, more, refuse};
+use super::harness::{Feed, Row, accept, check, more, refuse, transcript};
 use crate::error::WireError as E;
-use crate::wire::{Limits, Rules};
+use crate::payload::MessageId;
+use crate::wire::{Decoder, Expected, Item, Limits, Rules};
 
 const NEXT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
@@ -96,6 +99,41 @@ fn get() {
 #[test]
 fn nothing() {
     check(&to_nothing(), || Feed::responses(&small(), &[]), NEXT);
+}
+
+#[test]
+fn a_response_knows_its_request() {
+    let mut decoder = Decoder::responses(Arc::default());
+    let ids = [MessageId::next(), MessageId::next()];
+    for (id, method) in ids.into_iter().zip([Method::PUT, Method::DELETE]) {
+        decoder.expect(Expected {
+            id,
+            method,
+            upgrade: false,
+        });
+    }
+    for (id, method) in ids.into_iter().zip([Method::PUT, Method::DELETE]) {
+        for head in [
+            "HTTP/1.1 103 Early Hints\r\n\r\n",
+            "HTTP/1.1 204 No Content\r\n\r\n",
+        ] {
+            let step = decoder.decode(head.as_bytes()).unwrap();
+            let Some(Item::Head(response, _)) = step.item else {
+                panic!("{step:?}")
+            };
+            assert_eq!(response.request_id(), Some(id));
+            assert_eq!(*response.method(), method);
+        }
+    }
+}
+
+/// Not a row: with more behind it, it is over the limit.
+#[test]
+fn a_close_delimited_body_may_be_as_long_as_the_limit() {
+    let mut feed = Feed::responses(&small(), &[Method::GET]);
+    feed.push(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(60)).as_bytes());
+    feed.close();
+    assert_eq!(transcript(&feed.events).last().unwrap(), "end");
 }
 
 #[test]
