@@ -5,6 +5,7 @@ use super::harness::{Event, Feed, transcript};
 use crate::error::WireError;
 use crate::payload::Block;
 use crate::wire::field;
+use crate::wire::host::HostPort;
 use crate::wire::line::{Bounds, Scan};
 use crate::wire::{Leniency, Limits, Rules};
 
@@ -175,6 +176,20 @@ fn p181_visible_bytes_in_a_target() {
             .filter(|byte| verdict(request.replace('@', &byte.to_string()).as_bytes()).is_some())
             .collect();
         assert_eq!(bad, refused, "{request:?}");
+    }
+}
+
+/// `unreserved / sub-delims` of RFC 3986, and the colon between brackets.
+#[test]
+fn p185_every_byte_of_a_host() {
+    for byte in u8::MIN..=u8::MAX {
+        let listed = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
+        let name = HostPort::parse(&[b'a', byte, b'b']).is_some();
+        assert_eq!(name, listed, "{byte:#x}");
+        let encoded = HostPort::parse(&[b'%', b'2', b'0', byte]).is_some();
+        assert_eq!(encoded, listed || byte == b':', "{byte:#x}: an empty port");
+        let literal = HostPort::parse(&[b'[', b'v', b'1', b'.', byte, b'a', b']']).is_some();
+        assert_eq!(literal, listed || byte == b':', "{byte:#x}");
     }
 }
 
