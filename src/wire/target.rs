@@ -46,9 +46,6 @@ pub(super) fn parse<'a>(method: &Method, target: &'a [u8]) -> Result<Parsed<'a>,
 
 /// `authority-form = uri-host ":" port`
 fn authority_form(target: &[u8]) -> Result<Parsed<'_>, WireError> {
-    if memchr::memchr2(b'/', b'?', target).is_some() {
-        return Err(WireError::InvalidTarget);
-    }
     let authority = authority(target)?;
     if authority.port.is_none() {
         return Err(WireError::MissingConnectPort);

@@ -101,29 +101,38 @@ fn nothing() {
     check(&to_nothing(), || Feed::responses(&small(), &[]), NEXT);
 }
 
+/// To which request, and whether it is the answer to it.
 #[test]
 fn a_response_knows_its_request() {
+    let requests = [Method::PUT, Method::OPTIONS].map(|method| (MessageId::next(), method));
     let mut decoder = Decoder::responses(Arc::default());
-    let ids = [MessageId::next(), MessageId::next()];
-    for (id, method) in ids.into_iter().zip([Method::PUT, Method::DELETE]) {
+    for (id, method) in requests.clone() {
+        let upgrade = method == Method::OPTIONS;
         decoder.expect(Expected {
             id,
             method,
-            upgrade: false,
+            upgrade,
         });
     }
-    for (id, method) in ids.into_iter().zip([Method::PUT, Method::DELETE]) {
-        for head in [
-            "HTTP/1.1 103 Early Hints\r\n\r\n",
-            "HTTP/1.1 204 No Content\r\n\r\n",
-        ] {
-            let step = decoder.decode(head.as_bytes()).unwrap();
-            let Some(Item::Head(response, _)) = step.item else {
-                panic!("{step:?}")
-            };
-            assert_eq!(response.request_id(), Some(id));
-            assert_eq!(*response.method(), method);
-        }
+    let [put, options] = requests;
+    for (line, request, interim) in [
+        ("103 Early Hints", &put, true),
+        ("204 No Content", &put, false),
+        ("100 Continue", &options, true),
+        ("101 Switching Protocols", &options, false),
+    ] {
+        let head = format!("HTTP/1.1 {line}\r\n\r\n");
+        let step = decoder.decode(head.as_bytes()).unwrap();
+        let Some(Item::Head(response, facts)) = step.item else {
+            panic!("{step:?}")
+        };
+        let answered = (response.request_id(), response.method().clone());
+        assert_eq!(answered, (Some(request.0), request.1.clone()), "{line}");
+        assert_eq!(
+            facts.is_interim(response.status().unwrap()),
+            interim,
+            "{line}"
+        );
     }
 }
 
