@@ -311,3 +311,107 @@ impl Block {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Adds a line as `Headers` does. Whether it was a remembered one.
+    fn add(block: &mut Block, name: &str, value: &str) -> bool {
+        let again = block.repeat(name.as_bytes(), value.as_bytes());
+        assert!(again || block.append(name.as_bytes(), value.as_bytes()));
+        again
+    }
+
+    fn sent(block: &Block) -> Option<&str> {
+        let lines = std::str::from_utf8(block.wire_form()?).expect("ASCII");
+        let fields = block
+            .iter()
+            .map(|(name, value)| format!("{}: {}\r\n", name.escape_ascii(), value.escape_ascii()));
+        assert_eq!(lines, fields.collect::<String>());
+        assert_eq!(block.len(), block.iter().len());
+        Some(lines)
+    }
+
+    #[test]
+    fn a_line_is_repeated_only_as_it_was() {
+        for (name, value, expected) in [
+            ("Host", "ab", true),
+            ("host", "ab", false),
+            ("Hosts", "ab", false),
+            ("Hos", "ab", false),
+            ("Host", "ac", false),
+            ("Host", "cb", false),
+            ("Host", "abc", false),
+            ("Host", "a", false),
+            ("Host", "", false),
+            ("Host: ", "ab", false),
+        ] {
+            let mut block = Block::default();
+            add(&mut block, "Host", "ab");
+            add(&mut block, "X", "y");
+            block.clear();
+            assert_eq!((sent(&block), block.has(Known::Host)), (Some(""), false));
+            assert_eq!(add(&mut block, name, value), expected, "{name} {value}");
+            assert_eq!(block.has(Known::Host), name.eq_ignore_ascii_case("host"));
+            assert_eq!(sent(&block), Some(&*format!("{name}: {value}\r\n")));
+            // Behind another line nothing is remembered.
+            assert_eq!(add(&mut block, "X", "y"), expected, "{name} {value}");
+            assert!(!add(&mut block, "X", "y"));
+            let lines = format!("{name}: {value}\r\nX: y\r\nX: y\r\n");
+            assert_eq!(sent(&block), Some(&*lines));
+        }
+    }
+
+    #[test]
+    fn a_section_becomes_lines_when_one_is_added() {
+        let section = b"A:b\r\nHost: \r\n\r\n";
+        let mut block = Block::default();
+        add(&mut block, "X", "y");
+        block.fill(section);
+        assert!(block.index(0, 1, 2, 1) && block.index(5, 4, 5, 0));
+        assert!(!block.index(section.len(), 1, 0, 0), "behind the section");
+        assert!(!block.index(0, section.len() + 1, 0, 0), "and over its end");
+        assert_eq!((block.raw(), sent(&block)), (&section[..], None));
+        assert_eq!((block.len(), block.has(Known::Host)), (2, true));
+        assert!(!add(&mut block, "C", "d"));
+        assert_eq!(sent(&block), Some("A: b\r\nHost: \r\nC: d\r\n"));
+        assert_eq!(block.known(Known::Host).collect::<Vec<_>>(), [b""]);
+    }
+
+    #[test]
+    fn nothing_of_a_section_is_remembered() {
+        let mut block = Block::default();
+        block.fill(b"A: b\r\n\r\n");
+        assert!(block.index(0, 1, 3, 1));
+        block.clear();
+        assert_eq!((sent(&block), block.len()), (Some(""), 0));
+        assert!(!add(&mut block, "A", "b"));
+        assert_eq!(sent(&block), Some("A: b\r\n"));
+    }
+
+    #[test]
+    fn a_copy_replaces_what_was_there() {
+        let (mut block, mut other) = (Block::default(), Block::default());
+        add(&mut block, "Host", "a");
+        add(&mut other, "B", "c");
+        block.copy(&other);
+        assert_eq!(sent(&block), Some("B: c\r\n"));
+        assert!(!block.has(Known::Host));
+    }
+
+    #[test]
+    fn what_is_not_kept_is_counted() {
+        let mut block = Block::default();
+        for name in ["A", "Host", "B", "Host"] {
+            add(&mut block, name, name);
+        }
+        assert_eq!(block.retain(|_, _| true), 0);
+        assert_eq!(
+            block.retain(|name, value| (name, value) != (b"Host", b"Host")),
+            2
+        );
+        assert_eq!(sent(&block), Some("A: A\r\nB: B\r\n"));
+        assert!(!block.has(Known::Host));
+    }
+}
