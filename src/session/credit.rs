@@ -85,9 +85,34 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payload::{Headers, Payload};
+    use crate::session::meter::Stamp;
+    use crate::wire::Facts;
 
     fn credit(bytes: usize, messages: usize) -> Credit {
         Credit { bytes, messages }
+    }
+
+    /// Its bytes, and its place in the queues: small items are not free.
+    #[test]
+    fn what_an_item_costs() {
+        let mut trailers = Headers::new();
+        trailers.append("a", "b").expect("a field");
+        let facts = Facts {
+            head_bytes: 100,
+            ..Facts::default()
+        };
+        let request = Payload::post("/").expect("a target").body("12345");
+        let rows = [
+            (Inbound::Deliver(request, facts, Stamp::now()), 105, 1),
+            (Inbound::Chunk("12345".into()), 5, 0),
+            (Inbound::Finish(None), 0, 0),
+            (Inbound::Finish(Some(Box::new(trailers))), 6, 0),
+        ];
+        for (item, bytes, messages) in rows {
+            let cost = item.cost();
+            assert_eq!((cost.bytes, cost.messages), (bytes + ITEM, messages));
+        }
     }
 
     /// Sixteen small requests use up the message credit long before the byte credit: the builder must get both back.
@@ -109,10 +134,41 @@ mod tests {
         let whole = credit(1000, 16);
         let mut ledger = Ledger::default();
         ledger.receive(credit(600, 1));
-        ledger.spend(credit(400, 1));
+        assert_eq!((ledger.left(whole), ledger.waiting()), (400, 600));
+        ledger.spend(credit(499, 1));
         assert!(ledger.grant(whole).is_none());
-        ledger.spend(credit(200, 0));
-        assert_eq!(ledger.grant(whole).expect("half is used").bytes, 600);
-        assert_eq!(ledger.left(whole), 1000);
+        assert_eq!((ledger.left(whole), ledger.waiting()), (400, 101));
+        ledger.spend(credit(1, 0));
+        assert_eq!(ledger.grant(whole).expect("half is used").bytes, 500);
+        assert_eq!((ledger.left(whole), ledger.waiting()), (900, 100));
+    }
+
+    #[test]
+    fn so_does_that_for_messages() {
+        let whole = credit(1000, 6);
+        let mut ledger = Ledger::default();
+        ledger.receive(credit(5, 5));
+        ledger.spend(credit(2, 2));
+        assert!(ledger.grant(whole).is_none());
+        ledger.spend(credit(1, 1));
+        assert_eq!(ledger.grant(whole).expect("half is used").messages, 3);
+        ledger.receive(credit(3, 3));
+        ledger.spend(credit(1, 1));
+        assert!(ledger.grant(whole).is_none(), "one is left");
+        ledger.receive(credit(1, 1));
+        assert_eq!(ledger.grant(whole).expect("none is left").messages, 1);
+    }
+
+    /// The last item may overdraw.
+    #[test]
+    fn a_builder_that_ran_out_of_bytes_gets_credit() {
+        let whole = credit(1000, 16);
+        for (received, stands) in [(999, false), (1000, true), (1001, true)] {
+            let mut ledger = Ledger::default();
+            ledger.receive(credit(received, 0));
+            ledger.spend(credit(1, 0));
+            assert_eq!(ledger.grant(whole).is_some(), stands, "{received}");
+            assert!(ledger.left(whole) <= 1);
+        }
     }
 }
