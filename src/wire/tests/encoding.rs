@@ -162,6 +162,15 @@ fn responses_to_head() {
         ("two lengths", status(200).header("Content-Length", "99").header("Content-Length", "98"), Err(E::FramingMismatch)),
         ("stream", status(200).length(5), Ok("HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 5\r\n\r\n")),
         ("chunked", status(200).chunked(), Ok("HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n")),
+        ("chunked by hand, once", status(200).header("Transfer-Encoding", "chunked").chunked(), Ok("HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n")),
+        ("chunked by hand on a oneshot", status(200).header("Transfer-Encoding", "chunked"), Err(E::FramingMismatch)),
+        ("chunked by hand on a stream", status(200).header("Transfer-Encoding", "chunked").length(5), Err(E::FramingMismatch)),
+        ("chunked with a length", status(200).header("Content-Length", "5").chunked(), Err(E::FramingMismatch)),
+        ("a length and chunked by hand", status(200).header("Content-Length", "5").header("Transfer-Encoding", "chunked"), Err(E::FramingMismatch)),
+        ("304 with a length and chunked by hand", status(304).header("Content-Length", "5").header("Transfer-Encoding", "chunked"), Err(E::FramingMismatch)),
+    ]);
+    check_responses(Answering { asked: Asked::Head, ..OLD }, vec![
+        ("chunked to http/1.0, where a get has no length", status(200).chunked(), Ok("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: keep-alive\r\n\r\n")),
     ]);
 }
 
@@ -252,6 +261,10 @@ fn requests() {
         ("an empty delete need not", request("DELETE", "/"), Ok("DELETE / HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("but may", request("DELETE", "/").header("Content-Length", "0"), Ok("DELETE / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")),
         ("a get with a body", request("GET", "/").body("x"), Ok("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")),
+        ("chunked by hand on a get", request("GET", "/").header("Transfer-Encoding", "chunked"), Err(E::FramingMismatch)),
+        ("chunked by hand on a stream", request("PUT", "/").header("Transfer-Encoding", "chunked").length(3), Err(E::FramingMismatch)),
+        ("a trace with the length of no body", request("TRACE", "/").header("Content-Length", "0"), Ok("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n")),
+        ("a trace with another", request("TRACE", "/").header("Content-Length", "1"), Err(E::FramingMismatch)),
         ("a length that lies", request("POST", "/").header("Content-Length", "1").body("xy"), Err(E::FramingMismatch)),
         ("stream", request("PUT", "/").length(3), Ok("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n")),
         ("chunked", request("PUT", "/").chunked(), Ok("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")),
