@@ -275,6 +275,24 @@ fn what_an_intermediary_passes_on() {
     );
     let fields: Vec<_> = forward.headers().iter().collect();
     assert_eq!(fields, [("X-One", &b"1"[..]), ("x-one", b"2")]);
+    for name in [
+        "connection",
+        "Keep-Alive",
+        "Proxy-Authenticate",
+        "Proxy-Authentication-Info",
+        "Proxy-Authorization",
+        "Proxy-Connection",
+        "TE",
+        "transfer-encoding",
+        "Upgrade",
+    ] {
+        for (name, count) in [(name, 0), (&format!("{name}s"), 1)] {
+            let forward = get("/").header(name, "x").forward();
+            assert_eq!(forward.headers().len(), count, "{name}");
+        }
+    }
+    let head = Payload::request(Method::HEAD, "/".parse().expect("a target"));
+    assert_eq!(head.forward().mode(), TransferMode::Oneshot);
     let target = |method, uri: &str| {
         let request = Payload::request(method, uri.parse().expect("a target"));
         request.forward().uri().to_string()

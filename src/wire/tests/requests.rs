@@ -477,6 +477,41 @@ fn any_number_of_fields() {
     }
 }
 
+/// RFC 9110 section 6.5.1, name by name, and names that only look like these.
+#[test]
+fn p184_what_is_no_trailer() {
+    let forbidden = "Age Authorization Cache-Control Connection Content-Encoding Content-Length Content-Range \
+        Content-Type Cookie Date Expect Expires Forwarded Host If-Match If-None-Match If-Range Keep-Alive Location \
+        Max-Forwards Pragma Proxy-Authenticate Proxy-Authorization Proxy-Connection Range Retry-After Set-Cookie TE \
+        Trailer Transfer-Encoding Upgrade Vary Via WWW-Authenticate X-Forwarded-For X-Forwarded-Host \
+        X-Forwarded-Proto";
+    let verdict = |name: &str| {
+        let mut feed = Feed::requests(&Rules::default());
+        feed.push(chunked(&format!("0\r\n{name}: x\r\n\r\n")).as_bytes());
+        transcript(&feed.events).pop()
+    };
+    for name in forbidden.split_whitespace() {
+        for name in [name, &name.to_lowercase(), &name.to_uppercase()] {
+            let refused = Some("error ForbiddenTrailer".to_owned());
+            assert_eq!(verdict(name), refused, "{name}");
+        }
+        for name in [format!("X{name}"), format!("X-Y-{name}")] {
+            assert_eq!(verdict(&name), Some(format!("end {name}=x")));
+        }
+    }
+    for name in [
+        "ETag",
+        "Content",
+        "If",
+        "Digest",
+        "Server-Timing",
+        "Ages",
+        "Hos",
+    ] {
+        assert_eq!(verdict(name), Some(format!("end {name}=x")));
+    }
+}
+
 fn check_small(rows: &[Row]) {
     check_with(&small(), rows);
 }
