@@ -192,6 +192,7 @@ fn headers_are_kept_as_written() {
         ),
         (1, 0, 2)
     );
+    assert!(headers.contains("EMPTY") && !headers.contains("x-one"));
     headers.append("Accept", "a, b ,").expect("valid");
     headers.append("accept", ",c").expect("valid");
     assert_eq!(

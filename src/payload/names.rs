@@ -36,3 +36,23 @@ impl Hash for Name<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasher, RandomState};
+
+    use super::*;
+
+    /// Names that are not equal are told apart by their hash: otherwise each look would cost all of them.
+    #[test]
+    fn the_case_does_not_count_and_all_else_does() {
+        let state = RandomState::new();
+        let hash = |name: &str| state.hash_one(Name(name.as_bytes()));
+        let mut names = Names::default();
+        assert!(names.insert(b"Ab") && !names.insert(b"aB"));
+        for (name, same) in [("AB", true), ("ab", true), ("ac", false), ("a", false)] {
+            assert_eq!(names.contains(name.as_bytes()), same, "{name}");
+            assert_eq!(hash(name) == hash("Ab"), same, "{name}");
+        }
+    }
+}

@@ -21,3 +21,30 @@ pub(crate) fn allows_body(status: StatusCode) -> bool {
         && status != StatusCode::NO_CONTENT
         && status != StatusCode::NOT_MODIFIED
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only what does no harm twice is sent again.
+    #[test]
+    fn what_methods_promise() {
+        for (method, safe, idempotent) in [
+            ("GET", true, true),
+            ("HEAD", true, true),
+            ("OPTIONS", true, true),
+            ("TRACE", false, true),
+            ("PUT", false, true),
+            ("DELETE", false, true),
+            ("POST", false, false),
+            ("PATCH", false, false),
+            ("CONNECT", false, false),
+            ("get", false, false),
+            ("M-SEARCH", false, false),
+        ] {
+            let parsed = Method::from_bytes(method.as_bytes()).expect("a token");
+            let promises = (is_safe(&parsed), is_idempotent(&parsed));
+            assert_eq!(promises, (safe, idempotent), "{method}");
+        }
+    }
+}

@@ -269,6 +269,7 @@ fn requests() {
         ("stream", request("PUT", "/").length(3), Ok("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n")),
         ("chunked", request("PUT", "/").chunked(), Ok("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")),
         ("P52 keep-alive needs no word", request("GET", "/").header("Connection", "keep-alive"), Ok("GET / HTTP/1.1\r\nHost: h\r\n\r\n")),
+        ("a member of their own does not close", request("GET", "/").header("Connection", "X"), Ok("GET / HTTP/1.1\r\nHost: h\r\nConnection: X\r\n\r\n")),
         ("close by the application", request("GET", "/").close(), Ok("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")),
         ("upgrade", request("GET", "/").header("Upgrade", "x"), Ok("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")),
         ("http/1.0", request("GET", "/").with_version(Version::HTTP_10), Ok("GET / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n")),
@@ -292,10 +293,12 @@ fn requests_that_close() {
 #[test]
 #[rustfmt::skip]
 fn requests_to_a_proxy() {
+    let server = Uri::builder().scheme("http").authority("a").path_and_query("*").build().unwrap();
     check_requests(Target::Absolute, vec![
         ("B28 absolute-form", request("GET", "http://a:8080/b?c"), Ok("GET http://a:8080/b?c HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("without a path", request("GET", "http://a"), Ok("GET http://a/ HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("connect", request("CONNECT", "a:443"), Ok("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")),
+        ("options for the server", Payload::request(http::Method::OPTIONS, server), Ok("OPTIONS http://a HTTP/1.1\r\nHost: h\r\n\r\n")),
         ("userinfo", request("GET", "http://u@a/"), Err(E::UserInfo)),
         ("no authority", request("GET", "/"), Err(E::NotAbsolute)),
     ]);

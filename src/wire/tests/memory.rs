@@ -79,8 +79,26 @@ fn a_changed_payload_does_not_change_the_memory() {
     let mut decoder = Decoder::requests(Arc::default());
     let mut one = next(&mut decoder, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
     one.headers_mut().append("X", "y").unwrap();
+    let changed: Vec<_> = one.headers().iter().collect();
+    assert_eq!(changed, [("Host", &b"a"[..]), ("X", b"y")]);
     let two = next(&mut decoder, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(two.headers().len(), 1);
+}
+
+/// Nor does a message that is built in the same memory have anything of it.
+#[test]
+fn a_cleared_payload_has_nothing_of_the_memory() {
+    let mut decoder = Decoder::requests(Arc::default());
+    for _ in 0..3 {
+        let mut one = next(&mut decoder, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(one.headers().len(), 1);
+        one.headers_mut().clear();
+        assert!(one.headers().is_empty());
+        drop(next(&mut decoder, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let answer = Payload::response(StatusCode::OK);
+        assert!(answer.headers().is_empty());
+        assert_eq!((answer.path(), answer.method().as_str()), ("/", "GET"));
+    }
 }
 
 #[test]
