@@ -68,7 +68,7 @@ fn last(message: &Message, status: StatusCode, answering: Answering) -> Result<P
         no_body(message)?;
         Announce::Nothing
     } else if bodiless {
-        bodiless_announce(message, status, http10)?
+        bodiless_announce(message, status)?
     } else {
         // A chunked one may turn out to be empty.
         if status == StatusCode::RESET_CONTENT && message.body_size().is_some() {
@@ -102,11 +102,7 @@ fn last(message: &Message, status: StatusCode, answering: Answering) -> Result<P
 
 /// How an answer to HEAD, or a 304, describes the body that a GET would have had (RFC 9110 section 8.6). A length that
 /// the application set is kept: it knows that body, we do not.
-fn bodiless_announce(
-    message: &Message,
-    status: StatusCode,
-    http10: bool,
-) -> Result<Announce, UseError> {
+fn bodiless_announce(message: &Message, status: StatusCode) -> Result<Announce, UseError> {
     let chunked = fields::given_chunked(&message.headers)?;
     match (fields::given_length(&message.headers)?, message.mode) {
         (Some(_), TransferMode::Chunked) => Err(UseError::FramingMismatch),
@@ -116,7 +112,6 @@ fn bodiless_announce(
             Err(UseError::FramingMismatch)
         }
         (None, _) if status == StatusCode::NOT_MODIFIED => Ok(Announce::Nothing),
-        (None, TransferMode::Chunked) if http10 => Ok(Announce::Nothing),
         (None, _) => Ok(Announce::of(message)),
     }
 }

@@ -70,7 +70,7 @@ impl Encoder {
             announce,
             small,
         );
-        if !message.body.is_empty() && message.mode == TransferMode::Oneshot {
+        if !message.body.is_empty() {
             out.body(&message.body);
         }
         self.body = match message.mode {
