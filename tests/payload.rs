@@ -201,6 +201,29 @@ fn headers_are_kept_as_written() {
     );
 }
 
+/// The order, the values and the number of lines count, the case of names does not.
+#[test]
+fn headers_that_are_equal() {
+    let of = |lines: &[(&str, &str)]| {
+        let mut headers = Headers::new();
+        for (name, value) in lines {
+            headers.append(name, value).expect("valid");
+        }
+        headers
+    };
+    let headers = of(&[("A", "b"), ("C", "d")]);
+    assert_eq!(headers, of(&[("a", "b"), ("c", "d")]));
+    for other in [
+        &[("A", "b"), ("C", "D")][..],
+        &[("A", "b"), ("D", "d")],
+        &[("C", "d"), ("A", "b")],
+        &[("A", "b")],
+        &[("A", "b"), ("C", "d"), ("E", "f")],
+    ] {
+        assert_ne!(headers, of(other));
+    }
+}
+
 /// P47: an id belongs to one message; a copy is another.
 #[test]
 fn ids_are_distinct_across_threads() {

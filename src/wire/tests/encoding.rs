@@ -208,21 +208,22 @@ fn what_beginning_a_response_says() {
     );
     #[rustfmt::skip]
     let rows = [
-        ("oneshot", status(200).body("x"), PERSISTS, whole(true)),
-        ("P101 stream", status(200).length(0), PERSISTS, open(true)),
-        ("B8 error in chunks", status(500).chunked(), CLOSES, open(false)),
-        ("head", status(200).chunked(), HEAD, whole(true)),
-        ("304", status(304).length(5), PERSISTS, whole(true)),
-        ("close-delimited", status(200).chunked(), OLD, open(false)),
-        ("P171 close", status(200).close(), PERSISTS, whole(false)),
-        ("100", status(100), CLOSES, Begun::Interim),
-        ("101", status(101), PERSISTS, Begun::Switch),
-        ("tunnel", status(204), CONNECT, Begun::Switch),
+        ("oneshot", status(200).body("x"), PERSISTS, whole(true), true),
+        ("P101 stream", status(200).length(0), PERSISTS, open(true), true),
+        ("B8 error in chunks", status(500).chunked(), CLOSES, open(false), false),
+        ("head", status(200).chunked(), HEAD, whole(true), true),
+        ("304", status(304).length(5), PERSISTS, whole(true), true),
+        ("close-delimited", status(200).chunked(), OLD, open(false), false),
+        ("P171 close", status(200).close(), PERSISTS, whole(false), false),
+        ("100", status(100), CLOSES, Begun::Interim, true),
+        ("101", status(101), PERSISTS, Begun::Switch, true),
+        ("tunnel", status(204), CONNECT, Begun::Switch, true),
     ];
-    for (name, payload, answering, expected) in rows {
+    for (name, payload, answering, expected, goes_on) in rows {
         let mut encoder = Encoder::default();
         let begun = encoder.response(&payload, answering, b"", &mut Vec::new());
         assert_eq!(begun, Ok(expected), "{name}");
+        assert_eq!(expected.keep_alive(), goes_on, "{name}");
         assert_eq!(encoder.is_open(), expected.needs_body(), "{name}");
     }
 }
