@@ -274,6 +274,32 @@ mod tests {
         }
     }
 
+    /// A socket that always takes some and never all: what it took is let go of in time.
+    #[actix::test]
+    async fn what_was_written_is_let_go_of() {
+        const WAITING: usize = 100_000;
+        const PIECE: usize = 1000;
+        let (near, mut far) = tokio::io::duplex(PIECE);
+        let mut halves = transport::split(near);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut buffer = OutBuf::default();
+        let numbers = |from, len| (0..=250_u8).cycle().skip(from % 251).take(len);
+        buffer.small().extend(numbers(0, WAITING));
+        for round in 0..1000 {
+            // Otherwise the runtime stops the pipe after some rounds.
+            tokio::task::yield_now().await;
+            assert!(buffer.poll_write(&mut *halves.write, &mut cx).is_pending());
+            let mut taken = [0; PIECE];
+            far.read_exact(&mut taken).await.expect("all read");
+            assert!(taken.into_iter().eq(numbers(round * PIECE, PIECE)));
+            buffer
+                .small()
+                .extend(numbers(WAITING + round * PIECE, PIECE));
+            assert_eq!(buffer.len(), WAITING);
+            assert!(buffer.held() <= 2 * WAITING + PIECE, "{}", buffer.held());
+        }
+    }
+
     #[test]
     fn what_is_discarded_was_not_sent() {
         let (near, _far) = tokio::io::duplex(5);
