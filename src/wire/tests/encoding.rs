@@ -381,6 +381,10 @@ fn trailers_are_written_and_checked() {
         let refused = encoder.finish(Some(&trailers(name)), &mut out);
         assert_eq!(refused, Err(E::TrailersNotAllowed), "{name}");
     }
+    let mut two = trailers("Checksum");
+    two.append("Host", "v").unwrap();
+    let refused = encoder.finish(Some(&two), &mut out);
+    assert_eq!(refused, Err(E::TrailersNotAllowed));
     assert!(out.is_empty() && encoder.is_open());
     encoder
         .finish(Some(&trailers("Checksum")), &mut out)
@@ -396,6 +400,8 @@ fn p166_an_http10_peer_gets_plain_data() {
     encoder
         .data(&Bytes::from_static(b"hello"), &mut out)
         .unwrap();
+    let refused = encoder.finish(Some(&trailers("Host")), &mut out);
+    assert_eq!(refused, Err(E::TrailersNotAllowed));
     encoder.finish(Some(&trailers("A")), &mut out).unwrap();
     assert_eq!(text(&out), "hello");
 }
