@@ -10,8 +10,8 @@ use http_actors::error::CancelCause;
 use http_actors::log::{CommonLog, Detail, JsonLog, Logger, Record};
 use http_actors::test_util::{FarEnd, Pipe};
 use http_actors::{
-    HttpHandler, HttpRequest, HttpSession, Method, Outcome, Payload, Responder, SessionContext,
-    SessionOptions, StatusCode, handler_fn,
+    HandlerFactory, HttpHandler, HttpRequest, HttpSession, Method, Outcome, Payload, Responder,
+    SessionContext, SessionOptions, StatusCode, handler_fn,
 };
 use tokio::sync::mpsc;
 
@@ -19,6 +19,17 @@ use tokio::sync::mpsc;
 async fn soon<T>(coming: impl Future<Output = T>) -> T {
     let come = tokio::time::timeout(PATIENCE, coming).await;
     come.expect("it comes")
+}
+
+/// A connection of this service, and its access log.
+fn serve_logged(factory: &impl HandlerFactory) -> (FarEnd, Written) {
+    let json = Written::default();
+    let options = SessionOptions {
+        logger: Some(Arc::new(JsonLog::new(json.clone()))),
+        ..SessionOptions::default()
+    };
+    let (client, _session) = FarEnd::serve_with(Pipe::new(), factory, options);
+    (client, json)
 }
 
 /// What a service notes about an exchange is in its record, whichever way it answers. A later note replaces an earlier
@@ -209,13 +220,7 @@ async fn notes_before_an_answer_by_the_context() {
     }
 
     tokio::time::pause();
-    let json = Written::default();
-    let options = SessionOptions {
-        logger: Some(Arc::new(JsonLog::new(json.clone()))),
-        ..SessionOptions::default()
-    };
-    let factory = |_: Addr<HttpSession>| Noting;
-    let (mut client, _session) = FarEnd::serve_with(Pipe::new(), &factory, options);
+    let (mut client, json) = serve_logged(&|_: Addr<HttpSession>| Noting);
     let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     client.send(get.repeat(3)).await;
     for _ in 0..3 {
@@ -244,13 +249,7 @@ async fn notes_that_are_too_long() {
 
     tokio::time::pause();
     events::listen();
-    let json = Written::default();
-    let options = SessionOptions {
-        logger: Some(Arc::new(JsonLog::new(json.clone()))),
-        ..SessionOptions::default()
-    };
-    let factory = |_: Addr<HttpSession>| Noting;
-    let (mut client, _session) = FarEnd::serve_with(Pipe::new(), &factory, options);
+    let (mut client, json) = serve_logged(&|_: Addr<HttpSession>| Noting);
     for _ in 0..2 {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
         client.response(Method::GET).await;

@@ -1,8 +1,10 @@
 //! The channel between the two actors of a connection.
 //!
 //! Both are always on one thread, so their messages need no mailbox, which is made for many threads: a message in it is
-//! two allocations and eight locked instructions, 7 % of a `GET`. Each actor handles what came for it in its I/O
-//! future, after its mailbox, in the order in which it was sent.
+//! two allocations and eight locked instructions. Each actor handles what came for it in its I/O future, after its
+//! mailbox, in the order in which it was sent.
+//!
+//! Credit bounds what waits for the session. The builder is woken by each message, and takes all that wait at once.
 //!
 //! Who drops its end disconnects the other one. A client makes a new channel for each connection, so nothing is heard
 //! of an earlier one (P84).
