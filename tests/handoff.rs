@@ -543,10 +543,10 @@ async fn a_handler_that_panics_at_the_end() {
     }
 }
 
-/// A session that is disposed while the connection is on its way to who waits for it: nobody gets it.
+/// A session that is disposed just before the connection goes to who waits for it: nobody gets it.
 #[actix::test]
 async fn a_session_that_is_disposed_at_the_end() {
-    for switched in switched_until(|session| session.address().do_send(Dispose)).await {
+    for switched in switched_until(SessionContext::dispose).await {
         assert!(matches!(switched, Err(NotUpgraded::Ended)));
     }
 }

@@ -24,13 +24,13 @@ const FLOORS: [(&str, u8); 10] = [
 /// actor, whose address all may hold. `session/mod.rs` is above all.
 const SESSION: [&str; 10] = [
     // Values.
-    "clock deadline exchange info memory owed pieces record options role tenure",
+    "clock deadline exchange info memory owed pieces place record options role tenure",
     // Spans and counts.
     "meter no_meter trace",
     // Messages.
     "parcel handoff leave watch message inbound",
     // Queues, and what waits in them.
-    "unsent waiter outbuf outbound awaited channel credit lists inbox sink step",
+    "unsent waiter outbuf outbound awaited credit lists inbox sink step",
     // The receiving actor.
     "builder",
     // The connection.
@@ -42,7 +42,7 @@ const SESSION: [&str; 10] = [
     // The handler.
     "handler ask",
     // The actor, and its start.
-    "calls io behaviours handles private pair start codec",
+    "calls io behaviours handles private start codec",
 ];
 
 /// What the pure floors must not name.

@@ -21,7 +21,7 @@ use crate::error::{Deadline, WireError};
 use crate::payload::{Headers, MessageId, Payload};
 use crate::wire::{Facts, Trailers};
 
-/// All messages in one direction of the channel between the two actors.
+/// All messages from one actor to another.
 macro_rules! messages {
     ($(#[$doc:meta])* $name:ident: $($message:ident)*) => {
         $(#[$doc])*
@@ -55,11 +55,6 @@ macro_rules! messages {
 messages! {
     /// A message from the builder to its session.
     FromBuilder: Deliver Chunk Finish Batch HalfClosed Closed Failed IdleQuery NoRequest Released
-}
-
-messages! {
-    /// A message from the session to its builder.
-    FromSession: Credit IdleFor RequestQuery BodyAsked BodyTime Resume Release Linger Mute Unmute
 }
 
 // From the builder to the session.

@@ -19,6 +19,9 @@ use crate::error::CloseReason;
 /// actix polls a mailbox until it is empty (X2), so busy senders could starve output and deadlines.
 const MESSAGES_A_TURN: u32 = 64;
 
+/// How often the builder is polled before the rest of the arbiter gets a turn.
+const BUILDER_TURNS: u32 = 4;
+
 impl HttpSession {
     /// Counts a message, and gives the I/O future a turn after many.
     pub(super) fn count(&mut self, ctx: &mut Context<Self>) {
@@ -30,8 +33,14 @@ impl HttpSession {
 
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         self.turn = 0;
+        let mut turns = 0;
         loop {
-            while let Some(message) = self.context.link.next_message(cx) {
+            // ORDER: the builder first, so that what it read is handled, answered and written in the same turn.
+            if turns == 0 || (turns < BUILDER_TURNS && self.context.link.is_builder_due()) {
+                turns += 1;
+                self.context.link.poll_builder(cx);
+            }
+            while let Some(message) = self.context.link.next_message() {
                 message.hand_to(self, ctx);
             }
             match self.context.link.phase {
@@ -66,6 +75,12 @@ impl HttpSession {
                 return self.end(ctx, reason, linger);
             }
             if self.poll_side(cx).is_pending() {
+                if self.context.link.is_builder_due() {
+                    if turns < BUILDER_TURNS {
+                        continue;
+                    }
+                    cx.waker().wake_by_ref();
+                }
                 if self.is_forgotten(ctx) {
                     // ORDER: behind what was sent before the last address was dropped.
                     self.context.link.address().do_send(Forgotten);

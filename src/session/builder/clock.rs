@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use actix::ActorContext as _;
 use tokio::time::Instant;
 
+use super::hosted::Confined;
 use super::{PayloadBuilder, State};
 use crate::error::Deadline;
 use crate::session::inbound::{Fault, IdleQuery};
@@ -27,7 +29,7 @@ impl PayloadBuilder {
     fn fitting_clock(&self) -> Option<(Clock, Option<Duration>)> {
         match self.state {
             State::Lingering(_) => Some((Clock::Linger, Some(self.options.timeouts.linger))),
-            State::Refused | State::Eof | State::Over => None,
+            State::Refused | State::Eof => None,
             State::Reading if !self.may_decode() => None,
             // No timeout while the peer waits for our 100.
             State::Reading
@@ -86,7 +88,7 @@ impl PayloadBuilder {
         self.deadline.set(full.min(earned.or(full)));
     }
 
-    pub(super) fn expire(&mut self) {
+    pub(super) fn expire(&mut self, ctx: &mut Confined) {
         match self.clock {
             // No byte came: no error is sent (a 408 would be taken for the answer to the next request).
             Some(Clock::FirstHead) if self.tail.is_empty() => {
@@ -95,7 +97,7 @@ impl PayloadBuilder {
             Some(Clock::FirstHead | Clock::Head) => self.fail(Fault::Deadline(Deadline::Head)),
             Some(Clock::Body) => self.fail(Fault::Deadline(Deadline::Body)),
             Some(Clock::Idle) => self.session.send(IdleQuery),
-            Some(Clock::Linger) => self.state = State::Over,
+            Some(Clock::Linger) => ctx.stop(),
             None => {}
         }
     }

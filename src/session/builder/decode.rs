@@ -132,8 +132,8 @@ impl PayloadBuilder {
         }
     }
 
-    fn hand_over_one(&self, item: Inbound) {
-        let session = &self.session;
+    fn hand_over_one(&mut self, item: Inbound) {
+        let session = &mut self.session;
         match item {
             Inbound::Deliver(payload, facts, stamp) => session.send(Deliver {
                 payload,

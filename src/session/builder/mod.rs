@@ -6,7 +6,9 @@
 
 mod clock;
 mod decode;
+mod hosted;
 mod input;
+mod outbox;
 mod pace;
 mod private;
 mod wiring;
@@ -18,20 +20,21 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use actix::fut::ActorFuture;
-use actix::{Actor, AsyncContext as _, Context};
+use actix::{Actor, ActorContext as _, ActorState};
 use bytes::BytesMut;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use clock::Clock;
+use hosted::Confined;
+pub(super) use hosted::Hosted;
 use input::Size;
+use outbox::Outbox;
 use pace::Pace;
 pub(super) use wiring::Wiring;
 
 use super::awaited::Awaited;
-use super::channel::BuilderEnd;
 use super::deadline::DeadlineTimer;
 use super::inbound::{Closed, Credit, Failed, Fault, HalfClosed, NoRequest, Rest};
 use super::memory::Stake;
@@ -50,7 +53,7 @@ const LINGER: usize = 64 << 20;
     reason = "independent facts; the states are in `state`"
 )]
 pub(crate) struct PayloadBuilder {
-    session: BuilderEnd,
+    session: Outbox,
     read: transport::ReadHalf,
     decoder: Decoder,
     /// At a client, the requests that were sent.
@@ -97,8 +100,6 @@ enum State {
     Refused,
     /// Input is read and dropped, at most this many bytes.
     Lingering(usize),
-    /// There is nothing left to do.
-    Over,
 }
 
 impl PayloadBuilder {
@@ -129,15 +130,10 @@ impl PayloadBuilder {
     }
 
     fn new(wiring: Wiring, decoder: Decoder, tenure: Tenure) -> Self {
-        let Wiring {
-            read,
-            session,
-            options,
-            ..
-        } = wiring;
+        let Wiring { read, options, .. } = wiring;
         let credit = Credit::of(&options.buffers);
         let mut builder = Self {
-            session,
+            session: Outbox::default(),
             read,
             decoder,
             awaited: None,
@@ -183,28 +179,23 @@ impl PayloadBuilder {
 
     // Reading.
 
-    fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        while let Some(message) = self.session.next(cx) {
-            message.hand_to(self, ctx);
-        }
-        // The builder ends with its session, unless it was asked to linger.
-        if self.session.is_alone() && !matches!(self.state, State::Lingering(_)) {
-            self.state = State::Over;
-        }
+    /// Reads and decodes what has come. Ready if it wants another turn, after the session.
+    fn poll_io(&mut self, ctx: &mut Confined, cx: &mut TaskContext<'_>) -> Poll<()> {
         let mut busy = false;
         loop {
+            if ctx.state() == ActorState::Stopped {
+                return Poll::Pending;
+            }
             let turned = match self.state {
                 _ if self.may_decode() => self.poll_read(cx),
                 // Usually the session grants credit for what was just read in its next turn, or closes at the end of
                 // what there is. A watch for that short time would cost a tenth of an upload, and of a connection.
-                State::Reading | State::Eof | State::Refused if busy => return again(cx),
+                State::Reading | State::Eof | State::Refused if busy => return Poll::Ready(()),
                 State::Reading | State::Eof | State::Refused => {
                     self.pace.stop();
                     self.poll_hangup(cx)
                 }
-                State::Lingering(left) => self.poll_linger(left, cx),
-                // Nobody has the address of this actor, so it ends with its only future.
-                State::Over => return Poll::Ready(()),
+                State::Lingering(left) => self.poll_linger(left, ctx, cx),
             };
             if turned.is_ready() {
                 busy = true;
@@ -214,10 +205,10 @@ impl PayloadBuilder {
             self.set_clock();
             self.account();
             if busy && self.spares_timer() {
-                return again(cx);
+                return Poll::Ready(());
             }
             ready!(self.deadline.poll(cx));
-            self.expire();
+            self.expire(ctx);
         }
     }
 
@@ -332,50 +323,21 @@ impl PayloadBuilder {
     }
 
     /// Reads and drops input, until the end.
-    fn poll_linger(&mut self, left: usize, cx: &mut TaskContext<'_>) -> Poll<()> {
+    fn poll_linger(
+        &mut self,
+        left: usize,
+        ctx: &mut Confined,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<()> {
         let read = Size::Usual.lend(|buffer| poll_read_buf(Pin::new(&mut *self.read), cx, buffer));
-        self.state = match ready!(read) {
-            Ok(read @ 1..) if read < left => State::Lingering(left - read),
-            Ok(_) | Err(_) => State::Over,
-        };
+        match ready!(read) {
+            Ok(read @ 1..) if read < left => self.state = State::Lingering(left - read),
+            Ok(_) | Err(_) => ctx.stop(),
+        }
         Poll::Ready(())
     }
 }
 
-/// A transport that panics takes this actor with it. Its session, which may be in another task, would wait for ever.
-impl Drop for PayloadBuilder {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.session.send(Closed(io::ErrorKind::Other));
-        }
-    }
-}
-
-/// Asks to be polled again, after the session.
-fn again(cx: &TaskContext<'_>) -> Poll<()> {
-    cx.waker().wake_by_ref();
-    Poll::Pending
-}
-
-struct Io;
-
-impl ActorFuture<PayloadBuilder> for Io {
-    type Output = ();
-
-    fn poll(
-        self: Pin<&mut Self>,
-        builder: &mut PayloadBuilder,
-        ctx: &mut Context<PayloadBuilder>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<()> {
-        builder.poll_io(ctx, cx)
-    }
-}
-
 impl Actor for PayloadBuilder {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.spawn(Io);
-    }
+    type Context = Confined;
 }

@@ -1,6 +1,6 @@
 //! The builder's handlers of the messages from its session.
 
-use actix::Handler;
+use actix::{ActorContext as _, Handler};
 use bytes::BytesMut;
 
 use super::clock::Clock;
@@ -87,13 +87,13 @@ impl Handler<RequestQuery> for PayloadBuilder {
 impl Handler<Release> for PayloadBuilder {
     type Result = ();
 
-    fn handle(&mut self, _: Release, _: &mut Self::Context) {
+    fn handle(&mut self, _: Release, ctx: &mut Self::Context) {
         let released = handoff::Released {
             read: std::mem::replace(&mut self.read, ReadHalf::new(tokio::io::empty())),
             unread: std::mem::take(&mut self.tail).freeze(),
             permit: self.tenure.permit.take(),
         };
-        self.state = State::Over;
+        ctx.stop();
         self.session.send(Released(Box::new(released)));
     }
 }
@@ -101,8 +101,10 @@ impl Handler<Release> for PayloadBuilder {
 impl Handler<Linger> for PayloadBuilder {
     type Result = ();
 
-    fn handle(&mut self, _: Linger, _: &mut Self::Context) {
-        if self.state != State::Eof {
+    fn handle(&mut self, _: Linger, ctx: &mut Self::Context) {
+        if self.state == State::Eof {
+            ctx.stop();
+        } else {
             self.tail = BytesMut::new();
             self.state = State::Lingering(LINGER);
         }

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::session::channel::BuilderEnd;
 use crate::session::options::SessionOptions;
 use crate::transport;
 use crate::wire::Rules;
@@ -11,7 +10,6 @@ use crate::wire::Rules;
 /// What a builder needs at a server and at a client.
 pub(in crate::session) struct Wiring {
     pub(super) read: transport::ReadHalf,
-    pub(super) session: BuilderEnd,
     pub(super) rules: Arc<Rules>,
     pub(super) options: Arc<SessionOptions>,
 }
@@ -19,12 +17,10 @@ pub(in crate::session) struct Wiring {
 impl Wiring {
     pub(in crate::session) fn new(
         read: transport::ReadHalf,
-        session: BuilderEnd,
         options: &Arc<SessionOptions>,
     ) -> Self {
         Self {
             read,
-            session,
             rules: rules(options),
             options: options.clone(),
         }

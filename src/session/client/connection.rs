@@ -88,7 +88,7 @@ impl Connection {
     /// Whether the server has sent bytes between two exchanges, which belong to no response (RFC 9112 section 6.3), or
     /// has half-closed. `carried` requests were sent and answered. `None` if that is not known yet: then the builder is
     /// asked.
-    pub(super) fn has_stray(&mut self, link: &Link, carried: u64) -> Option<bool> {
+    pub(super) fn has_stray(&mut self, link: &mut Link, carried: u64) -> Option<bool> {
         if self.awaited.has(carried + 1, Partial::Bytes) {
             return Some(true);
         }

@@ -226,7 +226,7 @@ impl Flight {
     }
 
     /// Ends what belongs to the exchange: its tasks, its parked sender and its mutes.
-    pub(super) fn release(&mut self, link: &Link) {
+    pub(super) fn release(&mut self, link: &mut Link) {
         for task in self.tasks.drain(..) {
             task.abort();
         }

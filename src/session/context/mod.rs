@@ -182,7 +182,7 @@ impl SessionContext {
     /// Sets how long the body of the current request may be silent: see [`Responder::body_timeout`]. Between exchanges,
     /// and at a client, this has no effect.
     pub fn body_timeout(&mut self, time: impl Into<Option<Duration>>) {
-        self.side.set_body_timeout(&self.link, time.into());
+        self.side.set_body_timeout(&mut self.link, time.into());
     }
 
     /// Notes something about the current exchange for the access log: see [`Responder::note`]. Between exchanges, and

@@ -1,5 +1,5 @@
-//! What the server and the client side share: the channel to the builder, the queues, the sending side, and the phase
-//! of the connection (`phase.rs`). What an exchange is differs by side: see `server/` and `client/`.
+//! What the server and the client side share: the builder, the queues, the sending side, and the phase of the
+//! connection (`phase.rs`). What an exchange is differs by side: see `server/` and `client/`.
 
 mod phase;
 
@@ -10,25 +10,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix::{Actor as _, Addr, WeakAddr};
+use actix::{Addr, Handler, Message, WeakAddr};
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::HttpSession;
 use super::awaited::Awaited;
-use super::builder::{PayloadBuilder, Wiring};
-use super::channel::{SessionEnd, channel};
+use super::builder::{Hosted, PayloadBuilder, Wiring};
 use super::credit::Ledger;
 use super::deadline::RareDeadline;
 use super::handoff::Taker;
-use super::inbound::{Credit, FromBuilder, FromSession, Inbound};
+use super::inbound::{Credit, FromBuilder, Inbound};
 use super::inbox::Inbox;
 use super::leave::Leaving;
 use super::memory::{Keeping, Stake};
 use super::meter;
 use super::options::SessionOptions;
 use super::outbound::{Flow, Outbound, Room, Teardown};
+use super::place::Place;
 use super::role::Role;
 use super::sink::{Loss, Sink};
 use super::step::{Event, Step};
@@ -46,8 +46,8 @@ pub(super) struct Link {
     pub(super) address: WeakAddr<HttpSession>,
     /// See [`kept_address`](Self::kept_address).
     kept: Option<Arc<Addr<HttpSession>>>,
-    /// The receiving side, which ends when this is dropped. `None` while a client is not connected.
-    pub(super) builder: Option<SessionEnd>,
+    /// The receiving side. `None` while a client is not connected.
+    pub(super) builder: Option<Place<Hosted>>,
     /// How a client's connection ended, once it has. What was received before is delivered first.
     pub(super) over: Option<io::ErrorKind>,
     pub(super) options: Arc<SessionOptions>,
@@ -317,15 +317,37 @@ impl Link {
     }
 
     /// Sends a message to the builder, if there is one.
-    pub(super) fn tell(&self, message: impl Into<FromSession>) {
-        if let Some(builder) = &self.builder {
-            builder.send(message);
+    pub(super) fn tell<M>(&mut self, message: M)
+    where
+        M: Message<Result = ()>,
+        PayloadBuilder: Handler<M, Result = ()>,
+    {
+        if let Some(builder) = self.hosted() {
+            builder.tell(message);
         }
     }
 
     /// The next message from the builder.
-    pub(super) fn next_message(&self, cx: &Context<'_>) -> Option<FromBuilder> {
-        self.builder.as_ref()?.next(cx)
+    #[inline]
+    pub(super) fn next_message(&mut self) -> Option<FromBuilder> {
+        self.hosted()?.next_message()
+    }
+
+    /// Lets the builder read.
+    pub(super) fn poll_builder(&mut self, cx: &mut Context<'_>) {
+        if let Some(builder) = self.hosted() {
+            builder.turn(cx);
+        }
+    }
+
+    /// Whether the builder needs a turn without a wake.
+    pub(super) fn is_builder_due(&mut self) -> bool {
+        self.hosted().is_some_and(|builder| builder.is_due())
+    }
+
+    #[inline]
+    fn hosted(&mut self) -> Option<&mut Hosted> {
+        self.builder.as_mut()?.get_mut()
     }
 
     /// Frames body data of the open message.
@@ -357,11 +379,8 @@ impl Link {
             peer,
             tls,
         } = self.options.tapped(halves);
-        let (builder, session) = channel();
-        let wiring = Wiring::new(read, session, &self.options);
-        // Nobody needs its address: it has a future of its own, and ends with it.
-        PayloadBuilder::of_responses(wiring, awaited).start();
-        self.builder = Some(builder);
+        let builder = PayloadBuilder::of_responses(Wiring::new(read, &self.options), awaited);
+        self.builder = Some(Place::new(Hosted::new(builder)));
         self.peer = peer;
         self.tls = tls;
         self.trace
@@ -393,18 +412,25 @@ impl Link {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::sync::Arc;
     use std::task::{Context, Waker};
 
     use actix::AsyncContext as _;
+    use tokio::io::DuplexStream;
     use tokio::time::Instant;
 
     use super::Link;
     use crate::session::HttpSession;
-    use crate::session::channel::channel;
-    use crate::session::inbound::Closed;
+    use crate::session::awaited::Awaited;
     use crate::session::outbound::Teardown;
+    use crate::transport;
+
+    /// Opens a connection. Returns its other end.
+    fn connect(link: &mut Link) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(64);
+        link.attach(transport::split(near), Awaited::default());
+        far
+    }
 
     /// The address of the handles is kept as long as the connection: a session must notice that nobody has its address.
     #[actix::test]
@@ -414,8 +440,7 @@ mod tests {
         let mut link = Link::new(address, Arc::default(), None, Instant::now());
         drop(link.shared_address());
         assert!(!context.connected(), "there is no connection yet");
-        let (to_builder, _builder) = channel();
-        link.builder = Some(to_builder);
+        let _far = connect(&mut link);
         let first = link.shared_address();
         assert!(Arc::ptr_eq(&first, &link.shared_address()));
         drop(first);
@@ -429,20 +454,19 @@ mod tests {
     async fn p84_an_earlier_connection_is_not_heard() {
         let address = actix::Context::<HttpSession>::new().address();
         let mut link = Link::new(address.downgrade(), Arc::default(), None, Instant::now());
-        let cx = &Context::from_waker(Waker::noop());
-        let (to_builder, earlier) = channel();
-        link.builder = Some(to_builder);
-        earlier.send(Closed(io::ErrorKind::ConnectionReset));
-        assert!(link.next_message(cx).is_some());
-        earlier.send(Closed(io::ErrorKind::ConnectionReset));
+        let cx = &mut Context::from_waker(Waker::noop());
+        drop(connect(&mut link));
+        link.poll_builder(cx);
         link.detach(Teardown::Close);
-        assert!(link.next_message(cx).is_none());
-        let (to_builder, current) = channel();
-        link.builder = Some(to_builder);
-        earlier.send(Closed(io::ErrorKind::ConnectionReset));
-        assert!(link.next_message(cx).is_none());
-        current.send(Closed(io::ErrorKind::ConnectionReset));
-        assert!(link.next_message(cx).is_some());
-        assert!(earlier.is_alone() && !current.is_alone());
+        assert!(link.next_message().is_none());
+        let far = connect(&mut link);
+        link.poll_builder(cx);
+        assert!(link.next_message().is_none());
+        drop(far);
+        link.poll_builder(cx);
+        assert!(
+            link.next_message().is_some(),
+            "it was the end of the server"
+        );
     }
 }

@@ -5,8 +5,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Link;
 use crate::error::{CloseReason, RefusedReason};
+use crate::session::builder::Hosted;
 use crate::session::handoff::{Released, Taker, Upgraded};
-use crate::session::inbound::{Linger, Release};
+use crate::session::inbound::Release;
 use crate::session::leave::{Leave, Leaving, Left};
 use crate::session::meter;
 use crate::session::outbound::Teardown;
@@ -137,10 +138,11 @@ impl Link {
         self.outbound.release(Err(RefusedReason::Closing));
         meter::throttled(self.outbound.throttled_since());
         self.counted = None;
-        if linger {
-            self.tell(Linger);
+        if let Some(builder) = self.builder.take()
+            && linger
+        {
+            Hosted::linger(builder);
         }
-        self.builder = None;
         if let Some(leaving) = self.leaving.take() {
             leaving.tell(self.peer);
         }

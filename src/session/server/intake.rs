@@ -240,7 +240,7 @@ impl Server {
     }
 
     /// Sets how long the body of the current request may be silent.
-    pub(in crate::session) fn set_body_timeout(&mut self, link: &Link, time: Option<Duration>) {
+    pub(in crate::session) fn set_body_timeout(&mut self, link: &mut Link, time: Option<Duration>) {
         let nth = self.begun;
         if let Some(active) = self.active_mut().filter(|active| active.receiving) {
             active.aside().own_body_time = true;

@@ -307,7 +307,7 @@ impl Side {
     }
 
     /// Sets how long the body of the current request may be silent. At a client this has no effect.
-    pub(super) fn set_body_timeout(&mut self, link: &Link, time: Option<Duration>) {
+    pub(super) fn set_body_timeout(&mut self, link: &mut Link, time: Option<Duration>) {
         if let Self::Server(server) = self {
             server.set_body_timeout(link, time);
         }

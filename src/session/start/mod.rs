@@ -5,25 +5,27 @@ mod way;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
+use actix::dev::ContextFut;
 use actix::{Actor as _, Addr, AsyncContext as _};
 use actix_rt::ArbiterHandle;
 use tokio::time::Instant;
 
 use super::HttpSession;
-use super::builder::{PayloadBuilder, Wiring};
-use super::channel::channel;
+use super::builder::{Hosted, PayloadBuilder, Wiring};
 use super::client::{Client, Connection};
 use super::context::SessionContext;
 use super::handler::HttpHandler;
 use super::link::Link;
 use super::meter;
 use super::options::SessionOptions;
-use super::pair::{self, Place};
+use super::place::{Kept, Place, Placed};
 use super::role::Role;
 use super::server::Server;
 use super::side::Side;
 use super::tenure::Tenure;
+use crate::payload::Spare;
 use crate::transport::Halves;
 
 pub(crate) use way::Way;
@@ -42,7 +44,6 @@ pub(crate) fn open<T>(
         tls,
     } = options.tapped(halves);
     let session = actix::Context::<HttpSession>::new();
-    let builder = actix::Context::<PayloadBuilder>::new();
     let address = session.address();
     let weak = address.downgrade();
     // Each address costs two allocations, so there is only this one.
@@ -65,13 +66,11 @@ pub(crate) fn open<T>(
         .session
         .connected(&link.peer, link.tls.as_deref());
     link.counted = Some(meter::ConnectionGauge::open(Role::Server));
-    let (to_builder, to_session) = channel();
-    link.builder = Some(to_builder);
-    let wiring = Wiring::new(read, to_session, &link.options);
-    pair::spawn(
-        Place::new(builder.into_future(PayloadBuilder::of_requests(wiring, tenure, stake, now))),
-        Place::new(session.into_future(actor)),
-    );
+    let wiring = Wiring::new(read, &link.options);
+    let builder = PayloadBuilder::of_requests(wiring, tenure, stake, now);
+    link.builder = Some(Place::new(Hosted::new(builder)));
+    // Boxed, because the size of a task is rounded up to a multiple of 128 bytes.
+    actix_rt::spawn(Place::new(session.into_future(actor)));
     beside
 }
 
@@ -128,4 +127,14 @@ fn client(
         side: Side::Client(Box::new(side)),
     };
     HttpSession::new(make(address.clone()), context)
+}
+
+impl Placed for ContextFut<HttpSession, actix::Context<HttpSession>> {
+    fn boxes() -> &'static LocalKey<Spare<Kept<Self>>> {
+        thread_local! {
+            static BOXES: Spare<Kept<ContextFut<HttpSession, actix::Context<HttpSession>>>> =
+                const { Spare::new(64) };
+        }
+        &BOXES
+    }
 }
