@@ -93,9 +93,14 @@ impl RareDeadline {
     }
 }
 
-/// The earliest of these times, with its value.
-pub(super) fn earliest<T>(
-    times: impl IntoIterator<Item = Option<(Instant, T)>>,
+/// The earlier of two times, with its value; the first if they are equal.
+#[inline]
+pub(super) fn earlier<T>(
+    one: Option<(Instant, T)>,
+    other: Option<(Instant, T)>,
 ) -> Option<(Instant, T)> {
-    times.into_iter().flatten().min_by_key(|(at, _)| *at)
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if other.0 < one.0 { other } else { one }),
+        (one, other) => one.or(other),
+    }
 }

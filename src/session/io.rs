@@ -63,8 +63,7 @@ impl HttpSession {
             if self.context.link.is_aborting() || (!blocked && self.context.link.has_output()) {
                 continue;
             }
-            if !blocked && self.context.side.flushed(&self.context.link) {
-                // The handler completed an answer without another byte of output.
+            if !blocked && self.context.side.complete() {
                 continue;
             }
             if let Phase::Flushing { reason, linger } = self.context.link.phase
@@ -99,7 +98,7 @@ impl HttpSession {
     /// Writes what waits. True if the socket takes no more for now.
     fn poll_write(&mut self, cx: &mut TaskContext<'_>) -> bool {
         match self.context.link.outbound.poll_flush(cx) {
-            Poll::Ready(Ok(())) => drop(self.context.side.flushed(&self.context.link)),
+            Poll::Ready(Ok(())) => self.context.side.flushed(&self.context.link),
             Poll::Ready(Err(error)) => {
                 tracing::debug!(%error, peer = %self.context.link.peer, "a write failed");
                 self.context

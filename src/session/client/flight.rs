@@ -227,7 +227,7 @@ impl Flight {
 
     /// Ends what belongs to the exchange: its tasks, its parked sender and its mutes.
     pub(super) fn release(&mut self, link: &mut Link) {
-        for task in self.tasks.drain(..) {
+        for task in std::mem::take(&mut self.tasks) {
             task.abort();
         }
         if let Some(parked) = self.parked.take() {

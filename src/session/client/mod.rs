@@ -18,7 +18,7 @@ use std::rc::Rc;
 use tokio::time::Instant;
 
 use super::awaited::Partial;
-use super::deadline::earliest;
+use super::deadline::earlier;
 use super::info::SessionPhase;
 use super::link::Link;
 use super::meter::ExchangeGauge;
@@ -192,7 +192,7 @@ impl Client {
             .filter(|_| waits)
             .and_then(|asked| asked.checked_add(timeouts.response?))
             .map(|at| (at, CancelCause::Deadline(Deadline::Response)));
-        earliest([exchange, response])
+        earlier(exchange, response)
     }
 
     /// Whether this is a request whose body was not asked for yet.

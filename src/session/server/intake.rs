@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::active::DRAINED;
 use super::{Active, Aside, Farewell, Server};
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, WireError};
-use crate::session::deadline::earliest;
+use crate::session::deadline::earlier;
 use crate::session::exchange::Outcome;
 use crate::session::inbound::{
     BodyTime, Fault, IdleFor, Inbound, RequestQuery, Rest, Resume, Unmute,
@@ -312,7 +312,7 @@ impl Server {
         let farewell = self
             .farewell(link)
             .map(|at| (at, CancelCause::PeerHalfClosed));
-        earliest([exchange, farewell])
+        earlier(exchange, farewell)
     }
 
     /// When a connection without a request has to close for another reason than the idle timeout.
@@ -326,10 +326,10 @@ impl Server {
             .max_age
             .filter(|_| self.draining.is_none())
             .and_then(|age| link.opened.checked_add(age));
-        earliest([
+        earlier(
             left.map(|at| (at, CancelCause::Shutdown)),
             aged.map(|at| (at, CancelCause::Deadline(Deadline::Age))),
-        ])
+        )
     }
 
     /// A deadline of the current exchange, or of the connection, has passed.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::client::Client;
-use super::deadline::earliest;
+use super::deadline::earlier;
 use super::ended::Ended;
 use super::exchange::Outcome;
 use super::handoff::Taker;
@@ -140,14 +140,19 @@ impl Side {
         at!(self, next_inbound(link))
     }
 
-    /// The socket has taken all output. True if that ended an exchange.
-    pub(super) fn flushed(&mut self, link: &Link) -> bool {
+    /// The socket has taken all output.
+    pub(super) fn flushed(&mut self, link: &Link) {
+        match self {
+            Self::Server(server) => drop(server.complete()),
+            Self::Client(client) => client.flushed(link),
+        }
+    }
+
+    /// Ends the exchange of an answer that was completed without another byte of output. True if there is one.
+    pub(super) fn complete(&mut self) -> bool {
         match self {
             Self::Server(server) => server.complete(),
-            Self::Client(client) => {
-                client.flushed(link);
-                false
-            }
+            Self::Client(_) => false,
         }
     }
 
@@ -176,7 +181,7 @@ impl Side {
         } else {
             None
         };
-        earliest([cut, own])
+        earlier(cut, own)
     }
 
     /// The socket took nothing of the waiting output for too long.
