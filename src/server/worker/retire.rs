@@ -1,10 +1,11 @@
 //! How a worker is drained: it accepts what is in the backlog, and asks every session to leave.
 
+use std::future::pending;
 use std::time::Duration;
 
 use actix::{Addr, Handler, Message, ResponseFuture};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Shared, Worker};
 use crate::server::drain::DrainReport;
@@ -91,30 +92,73 @@ pub(super) async fn drained(mut leaving: watch::Receiver<Option<Retire>>) {
 }
 
 /// Resolves when a server that is being drained no longer waits for connections without a request.
-pub(super) async fn outstayed(mut leaving: watch::Receiver<Option<Retire>>) {
+pub(super) async fn outstayed(leaving: watch::Receiver<Option<Retire>>) {
     drained(leaving.clone()).await;
     let since = Instant::now();
+    passed(leaving, |retire| since.checked_add(retire.window)).await;
+}
+
+/// Resolves at the time of the cut.
+async fn cut(leaving: watch::Receiver<Option<Retire>>) {
+    passed(leaving, |retire| Some(retire.cut)).await;
+}
+
+/// Resolves at this time of a drain, which a later request may bring forward. `None`: never.
+async fn passed(
+    mut leaving: watch::Receiver<Option<Retire>>,
+    time: impl Fn(Retire) -> Option<Instant>,
+) {
     loop {
-        let window = leaving.borrow_and_update().map(|retire| retire.window);
-        // The time would overflow `Instant`: it never passes.
-        let Some(end) = since.checked_add(window.unwrap_or_default()) else {
-            return std::future::pending().await;
-        };
-        if !matches!(timeout_at(end, leaving.changed()).await, Ok(Ok(()))) {
-            return;
+        let time = leaving.borrow_and_update().and_then(&time);
+        tokio::select! {
+            () = at(time) => return,
+            Ok(()) = leaving.changed() => {}
         }
     }
 }
 
-/// Resolves at the time of the cut, which a later request may bring forward.
-async fn cut(mut leaving: watch::Receiver<Option<Retire>>) {
-    loop {
-        let retire = *leaving.borrow_and_update();
-        let Some(Retire { cut, .. }) = retire else {
-            return;
-        };
-        if !matches!(timeout_at(cut, leaving.changed()).await, Ok(Ok(()))) {
-            return;
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// The window of the last request counts, from the beginning of the drain.
+    #[actix::test]
+    async fn a_window_can_be_shortened() {
+        tokio::time::pause();
+        for (first, second, expected) in
+            [(5, 5, 5), (5, 3, 3), (5, 0, 2), (0, 0, 0), (u64::MAX, 3, 3)]
+        {
+            let leaving = watch::Sender::new(None);
+            let ask = |window| {
+                let (window, cut) = (seconds(window), Instant::now());
+                leaving.send_replace(Some(Retire { window, cut }))
+            };
+            let drain = async {
+                tokio::time::sleep(seconds(9)).await;
+                let since = Instant::now();
+                ask(first);
+                tokio::time::sleep(seconds(2)).await;
+                ask(second);
+                since
+            };
+            let outstayed = async {
+                outstayed(leaving.subscribe()).await;
+                Instant::now()
+            };
+            let (since, ended) = tokio::join!(drain, outstayed);
+            let after = (ended - since).as_secs();
+            assert_eq!(after, expected, "{first} {second}");
         }
     }
 }
