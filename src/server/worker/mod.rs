@@ -133,9 +133,8 @@ impl Handshakes {
         self.wanted.notify_one();
         let seat = self.seats.clone().acquire_owned().await.ok();
         self.waiting.set(self.waiting.get() - 1);
-        if self.waiting.get() > 0 {
-            self.wanted.notify_one();
-        }
+        // For the next one that waits, if there is one.
+        self.wanted.notify_one();
         seat
     }
 
