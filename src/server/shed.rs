@@ -25,22 +25,23 @@ impl Handler<Largest> for Worker {
 pub(super) async fn keep(ceiling: Arc<Ceiling>, workers: Vec<Addr<Worker>>) {
     loop {
         ceiling.passed().await;
-        while ceiling.is_passed() {
-            let mut all = Vec::new();
-            for worker in &workers {
-                all.extend(worker.send(Largest).await.ok().flatten());
-            }
-            let Some((held, session)) = all.into_iter().max_by_key(|(held, _)| *held) else {
-                break;
-            };
-            if !ceiling.is_passed() {
-                // The total fell below it while the workers were asked.
-                break;
-            }
+        // ORDER: checked last, because the total may fall below it while the workers are asked.
+        while let Some((held, session)) = largest(&workers).await
+            && ceiling.is_passed()
+        {
             tracing::warn!(held, "memory ceiling passed: the largest session is cut");
             // Answered when the session holds nothing any more. An error means that it has ended, and so holds nothing
             // either.
             let _ = session.send(Shed).await;
         }
     }
+}
+
+/// The largest session of all workers.
+async fn largest(workers: &[Addr<Worker>]) -> Option<(usize, Addr<HttpSession>)> {
+    let mut all = Vec::new();
+    for worker in workers {
+        all.extend(worker.send(Largest).await.ok().flatten());
+    }
+    all.into_iter().max_by_key(|(held, _)| *held)
 }
