@@ -49,7 +49,7 @@ pub struct Left {
 }
 
 /// A session that is leaving.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Leaving {
     /// When a server session without a request ends. `None`: never, because the time would overflow `Instant`.
     pub(super) window: Option<Instant>,
@@ -60,21 +60,10 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    pub(super) fn new(leave: Leave, now: Instant) -> Self {
-        Self {
-            window: now.checked_add(leave.window),
-            cut: now.checked_add(leave.deadline),
-            left: Left::default(),
-            waiting: Vec::new(),
-        }
-    }
-
-    /// A repeated request: the earlier times count.
+    /// The session is asked to leave. If it was asked before, the earlier times count.
     pub(super) fn hasten(&mut self, leave: Leave, now: Instant) {
-        let earlier = |at: Option<Instant>, after| {
-            let other = now.checked_add(after);
-            at.min(other).or(at).or(other)
-        };
+        let earlier =
+            |at: Option<Instant>, after| at.into_iter().chain(now.checked_add(after)).min();
         self.window = earlier(self.window, leave.window);
         self.cut = earlier(self.cut, leave.deadline);
     }
@@ -104,5 +93,64 @@ impl Leaving {
             // If nobody waits any more, there is nobody to notify.
             let _ = waiting.send(self.left.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The earlier times count, whichever request they come with. A time beyond all times is none.
+    #[test]
+    fn the_earlier_times_count() {
+        const EVER: u64 = u64::MAX;
+        let now = Instant::now();
+        let after = Duration::from_secs;
+        // The second request comes a second later.
+        for (first, second, counts) in [
+            (5, 3, Some(4)),
+            (5, 4, Some(5)),
+            (5, 9, Some(5)),
+            (0, 0, Some(0)),
+            (5, EVER, Some(5)),
+            (EVER, 5, Some(6)),
+            (EVER, EVER, None),
+        ] {
+            let counts = counts.map(|counts| now + after(counts));
+            let mut leaving = Leaving::default();
+            for (asked, time) in [(0, first), (1, second)] {
+                let (window, deadline) = (after(time), after(time));
+                leaving.hasten(Leave { window, deadline }, now + after(asked));
+            }
+            assert_eq!(leaving.window, counts, "{first} {second}");
+            assert_eq!(leaving.cut, counts, "{first} {second}");
+        }
+    }
+
+    /// A handler that asks again and again, and does not wait, leaves nothing behind. All who wait are told.
+    #[actix::test]
+    async fn who_waits_is_told() {
+        let mut leaving = Leaving::default();
+        let first = leaving.wait();
+        for _ in 0..100 {
+            drop(leaving.wait());
+        }
+        let last = leaving.wait();
+        assert_eq!(leaving.waiting.len(), 2);
+        leaving.tell(Peer::default());
+        assert_eq!(first.await, last.await);
+    }
+
+    /// It is over at the deadline, and never without one.
+    #[actix::test]
+    async fn the_deadline_is_the_end() {
+        tokio::time::pause();
+        let mut leaving = Leaving::default();
+        assert!(!leaving.is_over());
+        leaving.hasten(Leave::default(), Instant::now());
+        tokio::time::advance(Duration::from_millis(29_999)).await;
+        assert!(!leaving.is_over());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(leaving.is_over());
     }
 }

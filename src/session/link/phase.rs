@@ -8,7 +8,7 @@ use crate::error::{CloseReason, RefusedReason};
 use crate::session::builder::Hosted;
 use crate::session::handoff::{Released, Taker, Upgraded};
 use crate::session::inbound::Release;
-use crate::session::leave::{Leave, Leaving, Left};
+use crate::session::leave::{Leave, Left};
 use crate::session::meter;
 use crate::session::outbound::Teardown;
 use crate::session::step::Event;
@@ -90,7 +90,7 @@ impl Link {
             Some(leaving) => leaving,
             none => {
                 self.events.push_back(Event::Leaving);
-                none.insert(Box::new(Leaving::new(leave, now)))
+                none.insert(Box::default())
             }
         };
         leaving.hasten(leave, now);
