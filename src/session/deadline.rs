@@ -104,3 +104,88 @@ pub(super) fn earlier<T>(
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Awaits the deadline for this long. True if it has passed. Nothing but the timer polls it meanwhile.
+    async fn passed(timer: &mut DeadlineTimer, within: u64) -> bool {
+        let passed = timeout(seconds(within), poll_fn(|cx| timer.poll(cx)));
+        passed.await.is_ok()
+    }
+
+    /// A deadline of five seconds, moved after two.
+    #[actix::test]
+    async fn deadlines_move() {
+        tokio::time::pause();
+        for (moved, expected) in [
+            (Some(5), Some(5)),
+            (Some(9), Some(9)),
+            (Some(3), Some(3)),
+            (Some(1), Some(2)),
+            (None, None),
+        ] {
+            let mut timer = DeadlineTimer::default();
+            let begun = Instant::now();
+            timer.set_after(Some(seconds(5)));
+            assert!(!passed(&mut timer, 2).await);
+            timer.set(moved.map(|moved| begun + seconds(moved)));
+            let passed = passed(&mut timer, 60).await;
+            let after = passed.then(|| begun.elapsed().as_secs());
+            assert_eq!(after, expected, "{moved:?}");
+        }
+    }
+
+    /// It passes once, and can be set again.
+    #[actix::test]
+    async fn deadlines_pass_once() {
+        tokio::time::pause();
+        let mut timer = DeadlineTimer::default();
+        for after in [5, 1, 9] {
+            let begun = Instant::now();
+            timer.set_after(Some(seconds(after)));
+            assert!(passed(&mut timer, 60).await);
+            assert_eq!(begun.elapsed().as_secs(), after);
+            assert_eq!(timer.at(), None);
+            assert!(!passed(&mut timer, 60).await);
+        }
+        timer.set_after(Some(Duration::MAX));
+        assert_eq!(timer.at(), None, "beyond all times");
+    }
+
+    /// The task that polled it last is woken.
+    #[actix::test]
+    async fn deadlines_change_hands() {
+        tokio::time::pause();
+        let mut timer = DeadlineTimer::default();
+        let begun = Instant::now();
+        timer.set_after(Some(seconds(5)));
+        let mut another = Context::from_waker(Waker::noop());
+        assert!(timer.poll(&mut another).is_pending());
+        assert!(passed(&mut timer, 60).await);
+        assert_eq!(begun.elapsed().as_secs(), 5);
+    }
+
+    #[actix::test]
+    async fn what_is_rare_is_allocated_when_it_is_set() {
+        tokio::time::pause();
+        let mut rare = RareDeadline::default();
+        rare.set(None);
+        assert!(rare.0.is_none());
+        let at = Instant::now() + seconds(5);
+        rare.set(Some(at));
+        assert_eq!(rare.at(), Some(at));
+        poll_fn(|cx| rare.poll(cx)).await;
+        assert!(Instant::now() >= at);
+        assert_eq!(rare.at(), None);
+    }
+}
