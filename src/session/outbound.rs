@@ -68,7 +68,7 @@ pub(super) struct Outbound {
     stall: RareDeadline,
     /// How many bytes the socket had taken when the stall clock was last set.
     seen: u64,
-    /// Whether something was written since the transport was last flushed.
+    /// Whether there was something to write since the transport was last flushed.
     unflushed: bool,
     /// Whether the sending side is being shut.
     shutting: bool,
@@ -200,8 +200,6 @@ impl Outbound {
     pub(super) fn detach(&mut self, teardown: Teardown) {
         self.abort(teardown);
         self.io = None;
-        self.unflushed = false;
-        self.stall.set(None);
     }
 
     /// Ready when output has waited for the full time and the socket took no byte. Each byte restarts the timer.
@@ -209,7 +207,7 @@ impl Outbound {
         let Some(patience) = self.options.timeouts.write else {
             return Poll::Pending;
         };
-        if self.buffer.is_empty() && !self.unflushed && !self.shutting {
+        if !self.unflushed && !self.shutting {
             return Poll::Pending;
         }
         let taken = self.taken();
@@ -240,7 +238,7 @@ impl Outbound {
 
     /// Drops what waits, and ends the transport.
     pub(super) fn abort(&mut self, teardown: Teardown) {
-        self.buffer.discard();
+        self.give_up();
         self.encoder.abort();
         match (&mut self.io, teardown) {
             (Some(io), Teardown::Reset) => io.abort(),
@@ -252,11 +250,13 @@ impl Outbound {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use tokio::sync::oneshot;
+
     use super::*;
-    use crate::session::waiter::reply_slot;
+    use crate::session::waiter::{Posted, reply_slot};
 
     /// Takes everything into a buffer, and passes nothing on.
     struct Hoard;
@@ -311,24 +311,26 @@ mod tests {
         assert_eq!(begun.elapsed().as_secs(), patience.as_secs());
     }
 
-    /// Takes all, or nothing.
-    struct Valve(Arc<AtomicBool>);
+    /// Takes this many bytes more. Nothing is flushed before there is room again.
+    struct Valve(Arc<AtomicUsize>);
 
     impl tokio::io::AsyncWrite for Valve {
         fn poll_write(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
             data: &[u8],
         ) -> Poll<io::Result<usize>> {
-            if self.0.load(Ordering::Relaxed) {
-                Poll::Ready(Ok(data.len()))
-            } else {
-                Poll::Pending
-            }
+            ready!(self.as_mut().poll_flush(cx))?;
+            let taken = data.len().min(self.0.load(Ordering::Relaxed));
+            self.0.fetch_sub(taken, Ordering::Relaxed);
+            Poll::Ready(Ok(taken))
         }
 
         fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
+            match self.0.load(Ordering::Relaxed) {
+                0 => Poll::Pending,
+                _ => Poll::Ready(Ok(())),
+            }
         }
 
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -336,64 +338,159 @@ mod tests {
         }
     }
 
+    /// An outbound side on a [`Valve`], and how much this takes: nothing, at first.
+    fn valve(options: SessionOptions) -> (Outbound, Arc<AtomicUsize>) {
+        let room = Arc::<AtomicUsize>::default();
+        let io = transport::WriteHalf::new(Valve(room.clone()));
+        (Outbound::new(Some(io), options.into()), room)
+    }
+
+    fn add(outbound: &mut Outbound, length: usize) -> Flow {
+        crate::wire::Output::body(&mut outbound.buffer, &vec![0; length].into());
+        outbound.weigh()
+    }
+
+    fn flush(outbound: &mut Outbound) -> Flow {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let _ = outbound.poll_flush(&mut cx);
+        outbound.weigh()
+    }
+
     /// How much a sender can add that continues while there is room.
     fn fill(outbound: &mut Outbound) -> usize {
         let before = outbound.buffer.len();
         while outbound.room() == Room::Open {
-            crate::wire::Output::body(&mut outbound.buffer, &vec![0; 10_000].into());
-            let _ = outbound.weigh();
+            add(outbound, PIECE);
         }
         outbound.buffer.len() - before
     }
 
+    const PIECE: usize = 10_000;
+
     /// A socket that takes all at once gets more at a time, until it does not.
     #[test]
     fn a_fast_socket_gets_more_at_a_time() {
-        let open = Arc::new(AtomicBool::new(true));
-        let options = Arc::<SessionOptions>::default();
-        let buffers = options.buffers;
-        let io = transport::WriteHalf::new(Valve(open.clone()));
-        let mut outbound = Outbound::new(Some(io), options);
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        let mut flush = |outbound: &mut Outbound| {
-            let flushed = outbound.poll_flush(&mut cx).is_ready();
-            let _ = outbound.weigh();
-            flushed
-        };
-        let piece = 10_000;
+        let buffers = Buffers::default();
+        let (mut outbound, room) = valve(SessionOptions::default());
+        room.store(usize::MAX, Ordering::Relaxed);
+        // Not more than the mark: that says nothing.
+        add(&mut outbound, buffers.high_water);
+        flush(&mut outbound);
         let usual = fill(&mut outbound);
-        assert!((buffers.high_water..buffers.high_water + piece).contains(&(usual - 1)));
-        assert!(flush(&mut outbound));
+        assert!((buffers.high_water..buffers.high_water + PIECE).contains(&(usual - 1)));
+        flush(&mut outbound);
+        // Less does not end it.
+        add(&mut outbound, 1);
+        flush(&mut outbound);
         let fast = buffers.high_water * FAST;
         let more = fill(&mut outbound);
-        assert!((fast..fast + piece).contains(&(more - 1)), "{more}");
-        assert!(flush(&mut outbound));
+        assert!((fast..fast + PIECE).contains(&(more - 1)), "{more}");
+        flush(&mut outbound);
+        // Another socket has not shown it yet.
+        outbound.attach(transport::WriteHalf::new(Valve(room.clone())));
+        assert_eq!(fill(&mut outbound), usual);
+        flush(&mut outbound);
         // Once the socket takes nothing, the usual mark applies to what waits already.
-        crate::wire::Output::body(&mut outbound.buffer, &vec![0; usual].into());
-        let _ = outbound.weigh();
-        assert_eq!(outbound.room(), Room::Open);
-        open.store(false, Ordering::Relaxed);
-        assert!(!flush(&mut outbound));
-        assert_eq!(outbound.room(), Room::Throttled);
-        open.store(true, Ordering::Relaxed);
+        assert_eq!(add(&mut outbound, usual), Flow::Same);
+        room.store(0, Ordering::Relaxed);
+        assert_eq!(flush(&mut outbound), Flow::Throttled);
         // The cap is never exceeded, whatever the mark.
         let mut options = SessionOptions::default();
         options.buffers.hard_cap = buffers.high_water;
-        let io = transport::WriteHalf::new(Valve(open));
-        let mut outbound = Outbound::new(Some(io), options.into());
+        let (mut outbound, room) = valve(options);
+        room.store(usize::MAX, Ordering::Relaxed);
         assert_eq!(fill(&mut outbound), usual);
-        assert!(flush(&mut outbound));
+        flush(&mut outbound);
         assert_eq!(fill(&mut outbound), usual);
     }
 
-    /// Senders that do not wait for room leave nothing behind, however many pieces they send.
+    /// What reaches a mark exactly.
+    #[test]
+    fn marks_are_exact() {
+        let mut options = SessionOptions::default();
+        options.buffers.low_water = 4;
+        options.buffers.high_water = 10;
+        options.buffers.hard_cap = 20;
+        let (mut outbound, room) = valve(options);
+        for (added, flow, full) in [
+            (10, Flow::Same, false),
+            (1, Flow::Throttled, false),
+            (8, Flow::Same, false),
+            (1, Flow::Same, true),
+        ] {
+            assert_eq!(add(&mut outbound, added), flow, "{added}");
+            assert_eq!(outbound.is_below_high_water(), added == 10);
+            assert_eq!(outbound.is_full(), full);
+        }
+        for (taken, flow) in [(15, Flow::Same), (1, Flow::Unthrottled)] {
+            room.store(taken, Ordering::Relaxed);
+            assert_eq!(flush(&mut outbound), flow, "{taken}");
+        }
+    }
+
+    /// The write timer is for one wait. What waited before, or for another connection, has no part in it.
+    #[actix::test]
+    async fn each_wait_has_its_time() {
+        tokio::time::pause();
+        let patience = Duration::from_secs(10);
+        let stalls = async |outbound: &mut Outbound, within| {
+            let stalled = std::future::poll_fn(|cx| outbound.poll_stall(cx));
+            tokio::time::timeout(within, stalled).await.is_ok()
+        };
+        let ends: [fn(&mut Outbound, &AtomicUsize); 4] = [
+            |outbound, room| {
+                room.store(1, Ordering::Relaxed);
+                flush(outbound);
+                room.store(0, Ordering::Relaxed);
+            },
+            |outbound, _| outbound.give_up(),
+            |outbound, _| outbound.abort(Teardown::Close),
+            |outbound, _| outbound.detach(Teardown::Close),
+        ];
+        for (nth, end) in ends.into_iter().enumerate() {
+            let mut options = SessionOptions::default();
+            options.timeouts.write = Some(patience);
+            let (mut outbound, room) = valve(options);
+            // It is all taken, and not flushed.
+            add(&mut outbound, 10);
+            room.store(10, Ordering::Relaxed);
+            flush(&mut outbound);
+            assert!(!stalls(&mut outbound, patience / 2).await);
+            end(&mut outbound, &room);
+            let stalled = stalls(&mut outbound, patience * 2).await;
+            assert!(!stalled, "{nth}: nothing waits");
+            outbound.attach(transport::WriteHalf::new(Valve(room)));
+            add(&mut outbound, 10);
+            flush(&mut outbound);
+            let begun = Instant::now();
+            assert!(stalls(&mut outbound, patience * 2).await);
+            assert_eq!(begun.elapsed().as_secs(), patience.as_secs(), "{nth}");
+        }
+    }
+
+    /// Senders that do not wait for room leave nothing behind, however many pieces they send. All others are answered.
     #[test]
     fn empty_seats_are_cleared() {
         let mut outbound = Outbound::new(None, Arc::default());
-        for _ in 0..10_000 {
-            let (_slot, waiter) = reply_slot(|room| room);
+        let mut waiting = Vec::new();
+        for number in 0..10_000 {
+            let (slot, waiter) = reply_slot(|room| room);
+            let (sender, receiver) = oneshot::channel();
+            // Every other was sent by `do_send`.
+            slot.set((number % 2 == 1).then_some(sender));
             outbound.wait(waiter);
-            assert!(outbound.waiters.len() <= 8);
+            let (sender, posted) = oneshot::channel();
+            outbound.wait(Box::new(Posted(sender)));
+            if number % 1_000 == 1 {
+                waiting.push((receiver, posted));
+            }
+            assert!(outbound.waiters.len() <= 64);
+        }
+        outbound.release(Ok(()));
+        assert!(!waiting.is_empty());
+        for (mut receiver, mut posted) in waiting {
+            assert_eq!(receiver.try_recv(), Ok(Ok(())));
+            assert_eq!(posted.try_recv(), Ok(Ok(())));
         }
     }
 }
