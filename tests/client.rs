@@ -1287,6 +1287,27 @@ mod both_ends {
         assert!(asked.so_far().is_empty());
     }
 
+    /// A body with a hole fails its request and no other: the next one goes over a new connection.
+    #[actix::test]
+    async fn a_hole_fails_one_request() {
+        let (_running, origin) = echo();
+        let (factory, mut heard) = Recorder::script(|_, _| {});
+        let session = HttpSession::connect(origin, &factory, SessionOptions::for_client());
+        apply(&session, post("/").chunked()).await;
+        heard.expect(&["need_body"]).await;
+        session.do_send(SendChunk(vec![b'x'; 1 << 20].into()));
+        session.do_send(SendChunk("lost".into()));
+        let mut told = heard.next().await;
+        while !told.starts_with("failed ") {
+            told = heard.next().await;
+        }
+        assert!(told.starts_with("failed Overrun "), "{told}");
+        apply(&session, post("/").body("ok")).await;
+        heard
+            .expect(&["apply 200 [ok]", "completed 200 in 2 out 2"])
+            .await;
+    }
+
     /// A response over the client's limits is a failure, and the next request goes over a new connection.
     #[actix::test]
     async fn limits_hold_at_the_client_too() {

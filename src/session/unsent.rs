@@ -74,3 +74,25 @@ impl Unheard {
         self.lost_piece.set(false);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+
+    /// Body data that did not fit leave a hole in the body. Nothing else does.
+    #[test]
+    fn what_leaves_a_hole() {
+        let interim = Unsent::Payload(Payload::response(StatusCode::CONTINUE));
+        let data = Unsent::Data("x".into());
+        for (reason, message, hole) in [
+            (RefusedReason::Overrun, data.clone(), true),
+            (RefusedReason::Overrun, interim, false),
+            (RefusedReason::Closing, data, false),
+        ] {
+            let unheard = Unheard::default();
+            unheard.note(Refused::new(reason, message));
+            assert_eq!(unheard.has_lost_piece(), hole, "{:?}", unheard.take());
+        }
+    }
+}
