@@ -514,6 +514,31 @@ mod backpressure {
         );
     }
 
+    /// While more than the mark waits for the socket, no other request is answered: answers do not add up.
+    #[actix::test]
+    async fn pipelined_answers_do_not_add_up() {
+        let body = "x".repeat(40_000);
+        let mut served = serve_with(
+            SessionOptions::default(),
+            1000,
+            move |_, session: &mut SessionContext| {
+                session.respond(Payload::response(StatusCode::OK).body(body.clone()));
+            },
+        );
+        served.peer.send(GET.repeat(5)).await;
+        let (asked, answered) = ("apply GET / []", "completed 200 in 0 out 40000");
+        served
+            .heard
+            .expect(&[asked, answered, asked, "throttled"])
+            .await;
+        for _ in 0..100 {
+            served.session.send(Inspect).await.expect("alive");
+        }
+        assert!(served.heard.so_far().is_empty());
+        served.peer.until(&"x".repeat(40_000)).await;
+        served.heard.expect(&[answered, asked]).await;
+    }
+
     /// A body writer on another thread: each send waits for room, the end is the end.
     #[actix::test]
     async fn a_body_writer_from_another_thread() {
@@ -541,6 +566,10 @@ mod backpressure {
             });
         });
         served.peer.send(GET).await;
+        served
+            .heard
+            .expect(&["apply GET / []", "need_body", "throttled"])
+            .await;
         served.peer.expect(CHUNKED).await;
         let body = served.peer.until("\r\n0\r\n\r\n").await;
         assert_eq!(body.matches('x').count(), 200_000);
