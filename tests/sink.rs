@@ -249,18 +249,21 @@ async fn small_pieces_go_together() {
     let mut parts = Parts::new();
     let mut served = receiving(&parts, |_| {});
     let small = "1\r\nx\r\n".repeat(1_000);
+    let medium = format!("2328\r\n{}\r\n", "m".repeat(9_000)).repeat(5);
     let large = format!("4e20\r\n{}\r\n", "y".repeat(20_000));
     served
         .peer
-        .send(format!("{CHUNKED}{small}{large}{small}0\r\n\r\n"))
+        .send(format!("{CHUNKED}{small}{large}{small}{medium}0\r\n\r\n"))
         .await;
     let (mut messages, mut bytes) = (0, String::new());
     while let Some(data) = parts.next().await.part.strip_prefix("data ") {
         messages += 1;
+        assert!(data.len() <= 20_000, "what is joined has a limit");
         bytes.push_str(data);
     }
     let x = "x".repeat(1_000);
-    assert!(bytes == format!("{x}{}{x}", "y".repeat(20_000)));
+    let (y, m) = ("y".repeat(20_000), "m".repeat(45_000));
+    assert!(bytes == format!("{x}{y}{x}{m}"));
     assert!(messages < 200, "{messages}");
 }
 

@@ -318,6 +318,7 @@ pub(super) fn chunks() -> Vec<Row> {
         refuse("framing out of proportion", chunked(&"1;aaaaaaaaaaaaa\r\nx\r\n".repeat(2)), E::ChunkOverhead),
         refuse("P184 framing as a trailer", chunked("0\r\ncontent-length: 3\r\n\r\n"), E::ForbiddenTrailer),
         refuse("P184 routing as a trailer", chunked("0\r\nHost: b\r\n\r\n"), E::ForbiddenTrailer),
+        refuse("P184 the second of three trailers", chunked("0\r\na: b\r\nHost: b\r\nc: d\r\n\r\n"), E::ForbiddenTrailer),
         refuse("P184 authentication as a trailer", chunked("0\r\nAuthorization: b\r\n\r\n"), E::ForbiddenTrailer),
         refuse("P184 content field as a trailer", chunked("0\r\nContent-Foo: b\r\n\r\n"), E::ForbiddenTrailer),
         refuse("P184 condition as a trailer", chunked("0\r\nIf-Match: b\r\n\r\n"), E::ForbiddenTrailer),
