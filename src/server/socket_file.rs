@@ -132,4 +132,21 @@ mod tests {
         let below = nowhere.join("below");
         assert!(is_left_over(&below).is_ok_and(|left_over| left_over));
     }
+
+    /// The lock is that of the folder of the file. That of a bare name is the current one.
+    #[test]
+    fn whose_turn() {
+        let name = format!("http-actors-turn-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).expect("a new folder");
+        for (path, folder) in [
+            (folder.join("a").as_path(), folder.as_path()),
+            (Path::new("a"), Path::new(".")),
+        ] {
+            let locked = turn(path).map(fs::File::from).expect("a lock");
+            let locked = locked.metadata().expect("a folder");
+            assert_eq!(identity(folder), Some((locked.dev(), locked.ino())));
+        }
+        fs::remove_dir(&folder).expect("it is empty");
+    }
 }
