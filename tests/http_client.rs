@@ -165,6 +165,46 @@ async fn connections_that_close_are_not_reused() {
     assert_eq!(server.accepted(), 2);
 }
 
+/// Of the idle connections to all origins, the one that has been idle for the longest time goes first.
+#[actix::test]
+async fn the_oldest_idle_connection_goes_first() {
+    async fn ask(client: &HttpClient, server: &Server, peer: &mut Peer<TcpStream>) {
+        let asked = client.request(server.get("/"));
+        let (answer, ()) = tokio::join!(asked, answer_with(peer, OK));
+        assert_eq!(answer.expect("an answer").body_bytes(), "hi");
+    }
+    async fn open(client: &HttpClient, server: &Server) -> Peer<TcpStream> {
+        let asked = client.request(server.get("/"));
+        let accepted = async {
+            let mut peer = server.accept().await;
+            answer_with(&mut peer, OK).await;
+            peer
+        };
+        let (answer, peer) = tokio::join!(asked, accepted);
+        assert_eq!(answer.expect("an answer").body_bytes(), "hi");
+        peer
+    }
+    let servers = [
+        Server::new().await,
+        Server::new().await,
+        Server::new().await,
+    ];
+    let [one, two, three] = &servers;
+    let client = HttpClient::builder().max_idle_total(2).build();
+    let mut first = open(&client, one).await;
+    let mut second = open(&client, two).await;
+    ask(&client, one, &mut first).await;
+    let mut third = open(&client, three).await;
+    assert_eq!(second.rest().await, "");
+    ask(&client, one, &mut first).await;
+    let _again = open(&client, two).await;
+    assert_eq!(third.rest().await, "");
+    ask(&client, one, &mut first).await;
+
+    let none = HttpClient::builder().max_idle_total(0).build();
+    assert_eq!(open(&none, one).await.rest().await, "");
+}
+
 /// P96: beyond the limit requests wait, first in, first out; one that is dropped while it waits takes no seat along.
 #[actix::test]
 async fn requests_wait_for_a_connection() {

@@ -12,6 +12,9 @@ use crate::session::{SessionOptions, Timeouts};
 use crate::transport::{Route, Tap};
 use crate::wire::Limits;
 
+/// Idle connections of all origins: half of the descriptors that a process may usually have.
+const IDLE_TOTAL: usize = 512;
+
 /// Builds an [`HttpClient`]; see [`HttpClient::builder`].
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it builds"]
@@ -23,6 +26,7 @@ pub struct ClientBuilder {
     edits: Vec<Edit>,
     connections: usize,
     max_idle: usize,
+    max_idle_total: Option<usize>,
     max_body: usize,
     timeout: Option<Duration>,
     wait: Option<Duration>,
@@ -40,6 +44,7 @@ impl Default for ClientBuilder {
             edits: Vec::new(),
             connections: 32,
             max_idle: 32,
+            max_idle_total: None,
             max_body: 16 << 20,
             timeout: None,
             wait: None,
@@ -112,9 +117,17 @@ impl ClientBuilder {
         self
     }
 
-    /// Idle connections that are kept for one origin: 32.
+    /// Idle connections that are kept for one origin: 32. [`max_idle_total`](Self::max_idle_total) limits those of all.
     pub fn max_idle(mut self, connections: usize) -> Self {
         self.max_idle = connections;
+        self
+    }
+
+    /// Idle connections that are kept for all origins together: 512, or [`max_idle`](Self::max_idle) if that is more.
+    /// For one more, the connection that has been idle for the longest time closes. So a client of thousands of servers
+    /// does not hold a descriptor for each until [`idle_timeout`](Self::idle_timeout). `usize::MAX` is no limit.
+    pub fn max_idle_total(mut self, connections: usize) -> Self {
+        self.max_idle_total = Some(connections);
         self
     }
 
@@ -207,10 +220,12 @@ impl ClientBuilder {
         for edit in self.groups.iter().chain(&self.edits) {
             edit(&mut options);
         }
+        let in_all = self.max_idle_total;
+        let in_all = in_all.unwrap_or_else(|| self.max_idle.max(IDLE_TOTAL));
         HttpClient(Arc::new(Inner {
             arbiter,
             options: Arc::new(options),
-            pool: Pool::new(self.connections, self.max_idle),
+            pool: Pool::new(self.connections, self.max_idle, in_all),
             max_body: self.max_body,
             timeout: self.timeout,
             wait: self.wait,

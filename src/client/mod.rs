@@ -7,6 +7,7 @@ mod alarm;
 mod ask;
 mod builder;
 mod error;
+mod idle;
 mod pool;
 mod proxy;
 mod redirect;

@@ -1,9 +1,10 @@
 //! The sessions of a client, by origin.
 //!
 //! A session is leased to one request at a time. A semaphore bounds the number of sessions, and its queue is the queue
-//! of waiting requests, first in, first out; a dropped wait leaves nothing behind. The pool holds idle sessions by a
-//! weak reference to the address that each keeps while its connection is open: when the connection closes, the session
-//! ends by itself. An origin is forgotten with its last lease and its last session. No lock is held across an await.
+//! of waiting requests, first in, first out; a dropped wait leaves nothing behind. The pool holds idle sessions
+//! ([`Idle`]) by a weak reference to the address that each keeps while its connection is open: when the connection
+//! closes, the session ends by itself. An origin is forgotten with its last lease and its last session. No lock is held
+//! across an await.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,6 +15,7 @@ use actix::Addr;
 use http::Uri;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::idle::Idle;
 use crate::error::UseError;
 use crate::session::{Dispose, HttpSession, Way};
 use crate::transport::Origin;
@@ -23,9 +25,12 @@ pub(super) struct Pool {
     hosts: Mutex<HashMap<Origin, Weak<Host>>>,
     /// The origin used last: most requests go to the same origin as the one before.
     last: Mutex<Weak<Host>>,
+    idle: SharedIdle,
     connections: usize,
     max_idle: usize,
 }
+
+type SharedIdle = Arc<Mutex<Idle<Addr<HttpSession>>>>;
 
 /// One origin.
 pub(super) struct Host {
@@ -35,13 +40,18 @@ pub(super) struct Host {
     connections: usize,
     /// Requests that wait for a seat.
     waiting: AtomicUsize,
-    /// The session returned last is at the end. `None` if none is kept (any more): once the client was dropped, and for
-    /// a lease [`apart`](Lease::apart).
-    idle: Mutex<Option<Vec<Weak<Addr<HttpSession>>>>>,
+    /// `None` for a lease [`apart`](Lease::apart): none is kept.
+    idle: Option<Place>,
     max_idle: usize,
     pool: Weak<Pool>,
     /// Whose seats these are, if this is for a lease apart: it is kept alive.
     _owner: Option<Arc<Self>>,
+}
+
+/// Where the idle sessions of an origin are.
+struct Place {
+    idle: SharedIdle,
+    stack: usize,
 }
 
 /// The right to one connection of an origin. It also keeps the origin alive.
@@ -51,10 +61,13 @@ pub(super) struct Lease {
 }
 
 impl Pool {
-    pub(super) fn new(connections: usize, max_idle: usize) -> Arc<Self> {
+    /// For this many connections to each origin, of which so many are kept when they are idle, and for so many idle
+    /// ones in all.
+    pub(super) fn new(connections: usize, max_idle: usize, in_all: usize) -> Arc<Self> {
         Arc::new(Self {
             hosts: Mutex::default(),
             last: Mutex::default(),
+            idle: Arc::new(Mutex::new(Idle::new(in_all))),
             connections,
             max_idle,
         })
@@ -86,7 +99,10 @@ impl Pool {
             seats: Arc::new(Semaphore::new(self.connections)),
             connections: self.connections,
             waiting: AtomicUsize::new(0),
-            idle: Mutex::new(Some(Vec::new())),
+            idle: Some(Place {
+                idle: self.idle.clone(),
+                stack: lock(&self.idle).add_stack(),
+            }),
             max_idle: self.max_idle,
             pool: Arc::downgrade(self),
             _owner: None,
@@ -103,12 +119,9 @@ impl Pool {
 /// The idle connections close with the last clone of the client.
 impl Drop for Pool {
     fn drop(&mut self) {
-        let hosts = std::mem::take(&mut *lock(&self.hosts));
-        for host in hosts.values().filter_map(Weak::upgrade) {
-            let idle = lock(&host.idle).take().unwrap_or_default();
-            for session in idle.iter().filter_map(Weak::upgrade) {
-                session.do_send(Dispose);
-            }
+        let idle = lock(&self.idle).close();
+        for session in idle.iter().filter_map(Weak::upgrade) {
+            session.do_send(Dispose);
         }
     }
 }
@@ -179,9 +192,9 @@ impl Drop for Host {
 impl Lease {
     /// The session that was used last, if one is idle.
     pub(super) fn idle_session(&self) -> Option<Arc<Addr<HttpSession>>> {
-        let mut idle = lock(&self.host.idle);
-        let idle = idle.as_mut()?;
-        std::iter::from_fn(|| idle.pop()).find_map(|session| session.upgrade())
+        let Place { idle, stack } = self.host.idle.as_ref()?;
+        let mut idle = lock(idle);
+        std::iter::from_fn(|| idle.pop(*stack)).find_map(|session| session.upgrade())
     }
 
     /// The same right, for a connection that is opened in this way, and that the pool does not keep.
@@ -191,7 +204,7 @@ impl Lease {
             seats: self.host.seats.clone(),
             connections: self.host.connections,
             waiting: AtomicUsize::new(0),
-            idle: Mutex::new(None),
+            idle: None,
             max_idle: 0,
             pool: Weak::new(),
             _owner: Some(self.host),
@@ -212,19 +225,28 @@ impl Lease {
 }
 
 impl Host {
+    /// Keeps a session for the next request. If there are too many of all origins, the oldest closes.
     fn keep(&self, session: &Arc<Addr<HttpSession>>) -> bool {
-        let mut idle = lock(&self.idle);
-        let Some(idle) = idle.as_mut() else {
+        let Some(Place { idle, stack }) = &self.idle else {
             return false;
         };
-        if idle.len() >= self.max_idle {
-            idle.retain(|session| session.strong_count() > 0);
+        let mut idle = lock(idle);
+        if !idle.takes(*stack, self.max_idle) {
+            return false;
         }
-        let room = idle.len() < self.max_idle;
-        if room {
-            idle.push(Arc::downgrade(session));
+        let oldest = idle.make_room();
+        idle.push(*stack, session);
+        drop(idle);
+        if let Some(oldest) = oldest {
+            oldest.do_send(Dispose);
         }
-        room
+        true
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.idle).remove_stack(self.stack);
     }
 }
 
