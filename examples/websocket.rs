@@ -53,13 +53,11 @@ impl Door {
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Accept", derive_accept_key(key));
         let offered = *request.method() == Method::GET
-            && fields
-                .list("Upgrade")
-                .any(|to| to.eq_ignore_ascii_case(b"websocket"))
+            && request.offers_upgrade("websocket")
             && fields.get("Sec-WebSocket-Version") == Some(b"13")
             // 16 bytes in base64 (RFC 6455 section 4.1).
             && key.len() == 24;
-        // The session decides too: a request with a body, or without Upgrade in its Connection, offers nothing.
+        // The session decides too: a request whose body is still coming is not switched.
         match offered.then(|| session.hand_off(switch)) {
             Some(Ok(upgrade)) => drop(actix::spawn(Socket::open(upgrade, self.room.clone()))),
             _ => session.respond(

@@ -333,6 +333,40 @@ fn what_an_intermediary_passes_on() {
     assert_eq!(forward.body_bytes(), "so");
 }
 
+/// An offer to change the protocol takes both fields, and HTTP/1.1 (RFC 9110 section 7.8).
+#[test]
+fn what_offers_an_upgrade() {
+    let offers = |request: &Payload| {
+        let offered: Vec<_> = request.upgrade_offers().map(str::to_owned).collect();
+        for protocol in &offered {
+            assert!(request.offers_upgrade(&protocol.to_uppercase()));
+        }
+        offered.join(" ")
+    };
+    for (connection, upgrade, offered) in [
+        (&["Upgrade"][..], &["websocket"][..], "websocket"),
+        (&["close, UPGRADE"], &["b/2 ,,a", "c"], "b/2 a c"),
+        (&["close", "upgrade"], &["a"], "a"),
+        (&["upgrade"], &[], ""),
+        (&["upgrade"], &[""], ""),
+        (&[], &["a"], ""),
+        (&["close"], &["a"], ""),
+        (&["upgrades"], &["a"], ""),
+    ] {
+        let with = |message: Payload, name: &str, values: &[&str]| {
+            let add = |message: Payload, value: &&str| message.header(name, value);
+            values.iter().fold(message, add)
+        };
+        let with = |message| with(with(message, "Connection", connection), "Upgrade", upgrade);
+        let request = with(get("/"));
+        assert_eq!(offers(&request), offered, "{connection:?} {upgrade:?}");
+        assert!(!request.offers_upgrade("b"));
+        assert_eq!(offers(&request.with_version(Version::HTTP_10)), "");
+        let response = with(Payload::response(StatusCode::SWITCHING_PROTOCOLS));
+        assert_eq!(offers(&response), "");
+    }
+}
+
 /// What is printed of a payload may get into a log: no credentials.
 #[test]
 fn debug_shows_no_credentials() {

@@ -1,4 +1,4 @@
-//! What a head says about the connection (RFC 9112 section 9.3, RFC 9110 sections 7.8 and 10.1.1).
+//! What a head says about the connection (RFC 9112 section 9.3, RFC 9110 section 10.1.1).
 
 use http::{StatusCode, Version};
 
@@ -37,13 +37,6 @@ pub(super) fn keep_alive(block: &Block, version: Version) -> bool {
     }
     !block.known_has(Known::Connection, b"close")
         && (version != Version::HTTP_10 || block.known_has(Known::Connection, b"keep-alive"))
-}
-
-/// Whether Upgrade is offered by both fields that it needs. HTTP/1.0 does not have it (RFC 9110 section 7.8).
-pub(super) fn upgrade(block: &Block, version: Version) -> bool {
-    block.has(Known::Upgrade)
-        && version != Version::HTTP_10
-        && block.known_has(Known::Connection, b"upgrade")
 }
 
 /// Whether `100-continue` is expected, and whether anything else is. HTTP/1.0 expects nothing.

@@ -13,7 +13,7 @@ use super::framing::{self, Framing};
 use super::line::ScannedLine;
 use super::{Rules, host, target, token};
 use crate::error::WireError;
-use crate::payload::{Block, Known, StartLine, is_token};
+use crate::payload::{Block, Known, StartLine, is_offer, is_token};
 
 /// A request head without its fields.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(super) fn parse(
         // Without a body the expectation is ignored (RFC 9110 section 10.1.1).
         expect_continue: expect_continue && framing != Framing::Nothing,
         unknown_expectation,
-        upgrade: method == Method::CONNECT || facts::upgrade(block, version),
+        upgrade: method == Method::CONNECT || is_offer(block, version),
         head_bytes,
     };
     Ok(RequestHead {
