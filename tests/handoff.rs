@@ -818,6 +818,29 @@ async fn urls_of_web_sockets() {
     }
     let offer = get("wsx").header("Upgrade", "echo");
     assert_eq!(why(client.upgrade(offer).await).0, refused);
+    // What comes back is what was given.
+    for (url, fields, expected) in [
+        (
+            "ws://127.0.0.1:1/a?b",
+            &["Upgrade"][..],
+            "Failed(ConnectFailed(ConnectionRefused))",
+        ),
+        (
+            "wss://127.0.0.1:1/",
+            &["Upgrade"],
+            "Failed(ConnectFailed(ConnectionRefused))",
+        ),
+        ("WS://127.0.0.1:1/", &[], "Unusable(NoUpgrade)"),
+        ("ws://a@127.0.0.1:1/", &["Upgrade"], "Unusable(UserInfo)"),
+    ] {
+        let given = Payload::get(url).expect("a url");
+        let add = |offer: Payload, name: &&str| offer.header(name, "echo");
+        let offer = fields.iter().fold(given.clone(), add);
+        let (kind, error) = why(client.upgrade(offer).await);
+        assert_eq!(kind, expected, "{url}");
+        let back = error.into_payload().expect("it was not answered");
+        assert_eq!(back.uri(), given.uri());
+    }
     let user = format!("ws://user@{at}/");
     let offer = Payload::get(user).expect("a url").header("Upgrade", "echo");
     assert_eq!(why(client.upgrade(offer).await).0, "Unusable(UserInfo)");
@@ -966,6 +989,17 @@ async fn what_an_http_client_cannot_offer() {
     for (payload, expected) in rows {
         let (kind, error) = why(client.upgrade(payload).await);
         assert_eq!(kind, format!("Unusable({expected})"));
+        assert!(error.is_retry_safe() && error.into_payload().is_some());
+    }
+    let proxy = Proxy::all("127.0.0.1:1").expect("a url");
+    let behind = HttpClient::builder().proxy(proxy).build();
+    for (target, expected) in [
+        ("far.test", "Unusable(InvalidUrl)"),
+        ("far.test:", "Unusable(InvalidUrl)"),
+        ("far.test:1", "Failed(ConnectFailed(ConnectionRefused))"),
+    ] {
+        let (kind, error) = why(behind.upgrade(connect(target)).await);
+        assert_eq!(kind, expected, "{target}");
         assert!(error.is_retry_safe() && error.into_payload().is_some());
     }
     let (kind, error) = why(client.upgrade(get().header("Upgrade", "echo")).await);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use http::Uri;
 use thiserror::Error;
 
 use crate::error::{
@@ -133,6 +134,14 @@ impl ClientError {
         Self {
             retry_safe: self.retry_safe && idempotent,
             payload: None,
+            ..self
+        }
+    }
+
+    /// This error with the URL that the caller gave, in place of the one that was requested.
+    pub(super) fn with_url(self, url: Uri) -> Self {
+        Self {
+            payload: self.payload.map(|payload| payload.with_uri(url)),
             ..self
         }
     }

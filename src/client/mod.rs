@@ -213,12 +213,12 @@ impl HttpClient {
     /// As [`stream`](Self::stream); [`UseError::NoUpgrade`] and [`UseError::BodyNotAllowed`]. A 101 to a protocol that
     /// was not offered is an error; what else a protocol asks of the head is yours to check.
     pub async fn upgrade(&self, offer: Payload) -> Result<Answered, ClientError> {
-        let mut alarm = self.alarm();
-        let (offer, place) = (upgrade::of_http(offer), Self::host_of_offer);
-        let (lease, offer) = self.lease(offer, place, &mut alarm).await?;
-        let lease = upgrade::apart(lease, offer.method());
-        let session = self.connect(&lease);
-        upgrade::upgrade(session, lease, offer, &mut alarm).await
+        let Some(url) = upgrade::of_http(offer.uri()) else {
+            return self.upgrade_by_http(offer).await;
+        };
+        let given = offer.uri().clone();
+        let answered = self.upgrade_by_http(offer.with_uri(url)).await;
+        answered.map_err(|error| error.with_url(given))
     }
 
     /// Makes a session of your own with the server of this URL, with the options of the client, but outside of its
@@ -234,6 +234,14 @@ impl HttpClient {
     {
         let way = self.way(Origin::try_from(url).map_err(ClientError::new)?);
         Ok(self.open(way, move |session| Box::new(factory.handler(session))))
+    }
+
+    async fn upgrade_by_http(&self, offer: Payload) -> Result<Answered, ClientError> {
+        let mut alarm = self.alarm();
+        let (lease, offer) = self.lease(offer, Self::host_of_offer, &mut alarm).await?;
+        let lease = upgrade::apart(lease, offer.method());
+        let session = self.connect(&lease);
+        upgrade::upgrade(session, lease, offer, &mut alarm).await
     }
 
     /// The time for a whole request, from now on.

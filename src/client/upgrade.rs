@@ -24,24 +24,23 @@ pub enum Answered {
     Declined(Payload, Incoming),
 }
 
-/// The offer, with the URL of a WebSocket as one of HTTP, which it stands for (RFC 6455 section 3).
-pub(super) fn of_http(offer: Payload) -> Payload {
-    let scheme = match offer.uri().scheme_str() {
-        Some(name) if name.eq_ignore_ascii_case("ws") => Scheme::HTTP,
-        Some(name) if name.eq_ignore_ascii_case("wss") => Scheme::HTTPS,
-        _ => return offer,
+/// The URL of HTTP that the one of a WebSocket stands for (RFC 6455 section 3). `None` for any other URL.
+pub(super) fn of_http(url: &Uri) -> Option<Uri> {
+    let scheme = match url.scheme_str()? {
+        name if name.eq_ignore_ascii_case("ws") => Scheme::HTTP,
+        name if name.eq_ignore_ascii_case("wss") => Scheme::HTTPS,
+        _ => return None,
     };
-    let mut url = offer.uri().clone().into_parts();
+    let mut url = url.clone().into_parts();
     url.scheme = Some(scheme);
-    match Uri::from_parts(url) {
-        Ok(url) => offer.with_uri(url),
-        Err(_) => offer,
-    }
+    Uri::from_parts(url).ok()
 }
 
-/// The URL of the server behind the tunnel that a CONNECT asks for.
+/// The URL of the server behind the tunnel that a CONNECT asks for, which has a port (RFC 9110 section 9.3.6).
 pub(super) fn behind(target: &Uri) -> Result<Uri, UseError> {
-    let authority = target.authority().ok_or(UseError::InvalidUrl)?.clone();
+    let authority = target.authority();
+    let authority = authority.filter(|authority| authority.port_u16().is_some());
+    let authority = authority.ok_or(UseError::InvalidUrl)?.clone();
     let url = Uri::builder().scheme("https").authority(authority);
     url.path_and_query("/")
         .build()
