@@ -2,9 +2,12 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use common::{GET, Heard, Pipe, Recorder, comes_true, comes_true_within, eventually, serve};
+use futures_util::FutureExt as _;
 use http_actors::error::FailureReason;
 use http_actors::message::{Apply, Finish, Inspect, Part, SendChunk};
 use http_actors::test_util::{FarEnd, Random, Socket, route_to};
@@ -478,4 +481,62 @@ async fn a_client_without_a_network() {
     let never = get("http://never.test/").await.expect_err("no connection");
     assert!(never.is_connect() && never.is_timeout(), "{never}");
     assert_eq!(begin.elapsed().as_secs(), 10); // `Timeouts::connect`
+}
+
+/// A panic begins with the line of the test that waits, and not only with one of the kit.
+#[actix::test]
+async fn panics_name_the_line_of_the_test() {
+    tokio::time::pause();
+    // One line for each call, so that `line!()` is that of the call.
+    macro_rules! panics {
+        ($call:expr) => {{
+            let line = format!("{}:{}:", file!(), line!());
+            let waiting = AssertUnwindSafe(async { $call.map(drop).await });
+            let panic = waiting.catch_unwind().await.expect_err("it panics");
+            let text = panic.downcast::<String>().expect("a text");
+            assert!(text.starts_with(&line), "{line} {text}");
+        }};
+    }
+    let others = RefCell::new(Vec::new());
+    let keep = |(far, near)| {
+        others.borrow_mut().push(near);
+        far
+    };
+    let ended = || FarEnd::open(Pipe::new()).0;
+    let open = || keep(FarEnd::open(Pipe::new()));
+    let said = async |text: &str| {
+        let (far, mut near) = FarEnd::open(Pipe::new());
+        near.write_all(text.as_bytes()).await.expect("room");
+        keep((far, near))
+    };
+    let head = Method::HEAD;
+    panics!(ended().send("x"));
+    panics!(ended().expect("x"));
+    panics!(open().expect("x"));
+    panics!(said("y").await.expect("x"));
+    panics!(ended().until("x"));
+    panics!(open().until("x"));
+    panics!(ended().exactly(1));
+    panics!(open().exactly(1));
+    panics!(open().rest());
+    panics!(open().more());
+    panics!(ended().request());
+    panics!(open().request());
+    panics!(said("x\r\n").await.request());
+    panics!(ended().response(head.clone()));
+    panics!(ended().request_head());
+    panics!(ended().response_head(head));
+    panics!(open().part());
+    let heard = || Recorder::script(|_, _| {});
+    let (_factory, mut waits) = heard();
+    let mut over = heard().1;
+    panics!(over.next());
+    panics!(waits.next());
+    let mut over = heard().1;
+    panics!(over.expect(&["x"]));
+    let (_factory, mut waits) = heard();
+    panics!(waits.rest());
+    let mut served = serve(|_, _| {});
+    served.peer.send(GET).await;
+    panics!(served.heard.expect(&["x"]));
 }

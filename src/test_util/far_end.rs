@@ -7,7 +7,7 @@ use actix::Addr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::messages::Open;
-use super::{PATIENCE, in_time, patient};
+use super::{Line, PATIENCE, in_time};
 use crate::session::{HandlerFactory, HttpSession, SessionOptions};
 use crate::transport::{Pipe, Socket, Transcript};
 
@@ -17,7 +17,7 @@ use crate::transport::{Pipe, Socket, Transcript};
 ///
 /// # Panics
 /// Every method that waits panics if what it waits for does not come within five minutes, which a paused clock skips,
-/// or if the connection ends first.
+/// or if the connection ends first. The message begins with the line of the test.
 #[derive(Debug)]
 pub struct FarEnd<T = Socket> {
     /// The connection itself.
@@ -90,112 +90,154 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     }
 
     /// Sends bytes as they are.
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let written = patient("the session to read", self.io.write_all(bytes.as_ref())).await;
-        if let Err(err) = written {
-            panic!("the session takes no bytes: {err}");
+    #[track_caller]
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> impl Future<Output = ()> {
+        let here = Line::here();
+        async move {
+            let writing = self.io.write_all(bytes.as_ref());
+            if let Err(err) = here.patient("the session to read", writing).await {
+                here.fail(format_args!("the session takes no bytes: {err}"));
+            }
         }
     }
 
     /// Closes the sending side, and can still read. To close both sides, drop this.
-    pub async fn close(&mut self) {
-        if let Err(err) = self.io.shutdown().await {
-            panic!("the connection cannot be closed: {err}");
+    #[track_caller]
+    pub fn close(&mut self) -> impl Future<Output = ()> {
+        let here = Line::here();
+        async move {
+            if let Err(err) = self.io.shutdown().await {
+                here.fail(format_args!("the connection cannot be closed: {err}"));
+            }
         }
     }
 
     /// Waits for exactly these bytes. `Date` lines are ignored.
-    pub async fn expect(&mut self, expected: impl AsRef<[u8]>) {
-        let expected = expected.as_ref();
-        if in_time(self.read_expected(expected)).await.is_none() {
-            let (read, _) = without_dates(&self.read);
-            panic!("waited {PATIENCE:?}. {}", difference(expected, &read));
+    #[track_caller]
+    pub fn expect(&mut self, expected: impl AsRef<[u8]>) -> impl Future<Output = ()> {
+        let here = Line::here();
+        async move {
+            let expected = expected.as_ref();
+            match in_time(self.read_expected(expected)).await {
+                Some(Ok(())) => {}
+                Some(Err(mistake)) => here.fail(mistake),
+                None => {
+                    let (read, _) = without_dates(&self.read);
+                    let difference = difference(expected, &read);
+                    here.fail(format_args!("waited {PATIENCE:?}. {difference}"));
+                }
+            }
         }
     }
 
     /// Waits. If it takes too long, this shows what came instead.
     pub(super) async fn wait<R>(
         &mut self,
+        here: Line,
         what: &str,
-        wait: impl AsyncFnOnce(&mut Self) -> R,
+        wait: impl AsyncFnOnce(&mut Self) -> Result<R, String>,
     ) -> R {
-        let outcome = in_time(wait(self)).await;
-        outcome.unwrap_or_else(|| {
-            let read = self.read.escape_ascii();
-            panic!("waited {PATIENCE:?} for {what}, and got \"{read}\"")
-        })
+        match in_time(wait(self)).await {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(mistake)) => here.fail(mistake),
+            None => {
+                let read = self.read.escape_ascii();
+                here.fail(format_args!(
+                    "waited {PATIENCE:?} for {what}, and got \"{read}\""
+                ))
+            }
+        }
     }
 
-    async fn read_expected(&mut self, expected: &[u8]) {
+    async fn read_expected(&mut self, expected: &[u8]) -> Result<(), String> {
         loop {
             let (read, certain) = without_dates(&self.read);
             if read.starts_with(expected) {
                 self.read = read[expected.len()..].to_vec();
-                return;
+                return Ok(());
             }
             let len = certain.min(expected.len());
-            let differs = read[..len] != expected[..len];
-            assert!(!differs, "{}", difference(expected, &read));
-            assert!(
-                self.read_once().await,
-                "the connection ended. {}",
-                difference(expected, &read)
-            );
+            if read[..len] != expected[..len] {
+                return Err(difference(expected, &read));
+            }
+            if !self.read_once().await {
+                let difference = difference(expected, &read);
+                return Err(format!("the connection ended. {difference}"));
+            }
         }
     }
 
     /// Waits for this text. Returns everything up to and with it, without `Date` lines.
-    pub async fn until(&mut self, mark: &str) -> String {
-        let what = format!("\"{}\"", mark.escape_default());
-        self.wait(&what, async |this| this.read_until(mark).await)
-            .await
+    #[track_caller]
+    pub fn until(&mut self, mark: &str) -> impl Future<Output = String> {
+        let here = Line::here();
+        async move {
+            let what = format!("\"{}\"", mark.escape_default());
+            self.wait(here, &what, async |this| this.read_until(mark).await)
+                .await
+        }
     }
 
-    async fn read_until(&mut self, mark: &str) -> String {
+    async fn read_until(&mut self, mark: &str) -> Result<String, String> {
         let mut seen: usize = 0;
         loop {
             let from = seen.saturating_sub(mark.len());
             if let Some(at) = find(&self.read[from..], mark.as_bytes()) {
                 let rest = self.read.split_off(from + at + mark.len());
                 let read = std::mem::replace(&mut self.read, rest);
-                return text(&read);
+                return Ok(text(&read));
             }
             seen = self.read.len();
-            assert!(
-                self.read_once().await,
-                "the connection ended before\n{}\nafter\n{}",
-                mark.escape_default(),
-                self.read.escape_ascii()
-            );
+            if !self.read_once().await {
+                return Err(format!(
+                    "the connection ended before\n{}\nafter\n{}",
+                    mark.escape_default(),
+                    self.read.escape_ascii()
+                ));
+            }
         }
     }
 
     /// Waits for this many bytes, and returns them as they are.
-    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
-        let enough = async |this: &mut Self| {
+    #[track_caller]
+    pub fn exactly(&mut self, count: usize) -> impl Future<Output = Vec<u8>> {
+        let here = Line::here();
+        let enough = async move |this: &mut Self| {
             while this.read.len() < count {
-                assert!(
-                    this.read_once().await,
-                    "the connection ended before {count} bytes, after\n{}",
-                    this.read.escape_ascii()
-                );
+                if !this.read_once().await {
+                    return Err(format!(
+                        "the connection ended before {count} bytes, after\n{}",
+                        this.read.escape_ascii()
+                    ));
+                }
             }
+            Ok(())
         };
-        self.wait(&format!("{count} bytes"), enough).await;
-        let rest = self.read.split_off(count);
-        std::mem::replace(&mut self.read, rest)
+        async move {
+            self.wait(here, &format!("{count} bytes"), enough).await;
+            let rest = self.read.split_off(count);
+            std::mem::replace(&mut self.read, rest)
+        }
     }
 
     /// Waits for the end of the connection. Returns everything that came before it, without `Date` lines.
-    pub async fn rest(&mut self) -> String {
-        let end = async |this: &mut Self| while this.read_once().await {};
-        self.wait("the end of the connection", end).await;
-        text(&std::mem::take(&mut self.read))
+    #[track_caller]
+    pub fn rest(&mut self) -> impl Future<Output = String> {
+        let here = Line::here();
+        let end = async |this: &mut Self| {
+            while this.read_once().await {}
+            Ok(())
+        };
+        async move {
+            self.wait(here, "the end of the connection", end).await;
+            text(&std::mem::take(&mut self.read))
+        }
     }
 
     /// Reads once. False at the end of the connection, and if it was reset.
-    pub async fn more(&mut self) -> bool {
-        patient("bytes of the session", self.read_once()).await
+    #[track_caller]
+    pub fn more(&mut self) -> impl Future<Output = bool> {
+        Line::here().patient("bytes of the session", self.read_once())
     }
 
     async fn read_once(&mut self) -> bool {

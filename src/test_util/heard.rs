@@ -2,12 +2,12 @@
 
 use tokio::sync::mpsc;
 
-use super::patient;
+use super::Line;
 
 /// The calls of the handler of one session, one line for each, in order. See [`Recorder`](super::Recorder).
 ///
 /// # Panics
-/// Methods that wait panic after five minutes, which a paused clock skips.
+/// Methods that wait panic after five minutes, which a paused clock skips. The message begins with the line of the test.
 #[derive(Debug)]
 pub struct Heard(mpsc::UnboundedReceiver<String>);
 
@@ -20,28 +20,43 @@ impl Heard {
     ///
     /// # Panics
     /// If the session ends without one.
-    pub async fn next(&mut self) -> String {
-        let line = self.wait().await;
-        line.unwrap_or_else(|| panic!("the session ended, and its handler heard no more"))
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "it waits, which an iterator cannot"
+    )]
+    #[track_caller]
+    pub fn next(&mut self) -> impl Future<Output = String> {
+        self.next_at(Line::here())
     }
 
     /// Waits for these lines.
     ///
     /// # Panics
     /// If other lines come.
-    pub async fn expect(&mut self, lines: &[&str]) {
-        for line in lines {
-            assert_eq!(self.next().await, *line);
+    #[track_caller]
+    pub fn expect(&mut self, lines: &[&str]) -> impl Future<Output = ()> {
+        let here = Line::here();
+        async move {
+            for line in lines {
+                let heard = self.next_at(here).await;
+                if heard != *line {
+                    here.fail(format_args!("expected {line:?}, and heard {heard:?}"));
+                }
+            }
         }
     }
 
     /// Waits for the end of the session, and returns all lines from here on.
-    pub async fn rest(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
-        while let Some(line) = self.wait().await {
-            lines.push(line);
+    #[track_caller]
+    pub fn rest(&mut self) -> impl Future<Output = Vec<String>> {
+        let here = Line::here();
+        async move {
+            let mut lines = Vec::new();
+            while let Some(line) = self.wait(here).await {
+                lines.push(line);
+            }
+            lines
         }
-        lines
     }
 
     /// The lines that were recorded so far and not returned yet.
@@ -49,7 +64,13 @@ impl Heard {
         std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
 
-    async fn wait(&mut self) -> Option<String> {
-        patient("the handler to hear something", self.0.recv()).await
+    async fn next_at(&mut self, here: Line) -> String {
+        let line = self.wait(here).await;
+        line.unwrap_or_else(|| here.fail("the session ended, and its handler heard no more"))
+    }
+
+    async fn wait(&mut self, here: Line) -> Option<String> {
+        here.patient("the handler to hear something", self.0.recv())
+            .await
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::FarEnd;
+use super::{FarEnd, Line};
 use crate::payload::{Headers, MessageId, Payload, TransferMode};
 use crate::session::Part;
 use crate::wire::{Decoder, Expected, Item, Limits, Rules, Trailers};
@@ -37,10 +37,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     ///
     /// # Panics
     /// If something else comes.
-    pub async fn request(&mut self) -> Payload {
+    #[track_caller]
+    pub fn request(&mut self) -> impl Future<Output = Payload> {
         let decoder = Decoder::requests(Arc::new(Rules::default()));
-        self.wait("a whole request", async |this| this.message(decoder).await)
-            .await
+        self.message(Line::here(), "a whole request", decoder)
     }
 
     /// Waits for a response to a request with this method, with its body, which is put inside. An interim (1xx)
@@ -48,22 +48,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     ///
     /// # Panics
     /// If something else comes.
-    pub async fn response(&mut self, method: Method) -> Payload {
+    #[track_caller]
+    pub fn response(&mut self, method: Method) -> impl Future<Output = Payload> {
         let decoder = response_to(method, Rules::default());
-        self.wait("a whole response", async |this| this.message(decoder).await)
-            .await
+        self.message(Line::here(), "a whole response", decoder)
     }
 
     /// Waits for the head of a request. Its body is read by [`part`](Self::part).
     ///
     /// # Panics
     /// If something else comes.
-    pub async fn request_head(&mut self) -> Payload {
+    #[track_caller]
+    pub fn request_head(&mut self) -> impl Future<Output = Payload> {
         let decoder = Decoder::requests(Arc::new(in_parts()));
-        self.wait("the head of a request", async |this| {
-            this.head(decoder).await
-        })
-        .await
+        self.head(Line::here(), "the head of a request", decoder)
     }
 
     /// Waits for the head of a response to a request with this method. Its body is read by [`part`](Self::part), while
@@ -71,12 +69,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     ///
     /// # Panics
     /// If something else comes.
-    pub async fn response_head(&mut self, method: Method) -> Payload {
+    #[track_caller]
+    pub fn response_head(&mut self, method: Method) -> impl Future<Output = Payload> {
         let decoder = response_to(method, in_parts());
-        self.wait("the head of a response", async |this| {
-            this.head(decoder).await
-        })
-        .await
+        self.head(Line::here(), "the head of a response", decoder)
     }
 
     /// Waits for the next part of the body whose head was read, without its framing: data as they arrive, then one end.
@@ -91,39 +87,54 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
     ///
     /// # Panics
     /// If no head was read, after the end, and if what comes is not the body that the head announced.
-    pub async fn part(&mut self) -> Part {
-        self.wait("a part of a body", async |this| this.read_part().await)
+    #[track_caller]
+    pub fn part(&mut self) -> impl Future<Output = Part> {
+        let part = async |this: &mut Self| this.read_part().await;
+        self.wait(Line::here(), "a part of a body", part)
+    }
+
+    async fn message(&mut self, here: Line, what: &str, decoder: Decoder) -> Payload {
+        self.wait(here, what, async |this| this.read_message(decoder).await)
             .await
     }
 
-    async fn message(&mut self, decoder: Decoder) -> Payload {
-        let head = self.head(decoder).await;
+    async fn head(&mut self, here: Line, what: &str, decoder: Decoder) -> Payload {
+        self.wait(here, what, async |this| this.read_head(decoder).await)
+            .await
+    }
+
+    async fn read_message(&mut self, decoder: Decoder) -> Result<Payload, String> {
+        let head = self.read_head(decoder).await?;
         let mut body = Vec::new();
         loop {
-            match self.read_part().await {
+            match self.read_part().await? {
                 Part::Data(data) => body.extend_from_slice(&data),
-                Part::End(_) if head.mode() == TransferMode::Oneshot => return head,
-                Part::End(trailers) => return whole(head, body, trailers),
-                Part::Cut => panic!("the connection ended in {}", self.read.escape_ascii()),
+                Part::End(_) if head.mode() == TransferMode::Oneshot => return Ok(head),
+                Part::End(trailers) => return Ok(whole(head, body, trailers)),
+                Part::Cut => return Err(self.ended()),
             }
         }
     }
 
-    async fn head(&mut self, decoder: Decoder) -> Payload {
+    async fn read_head(&mut self, decoder: Decoder) -> Result<Payload, String> {
         self.open = Open::Body(Box::new(decoder));
-        match self.read_item().await {
+        match self.read_item().await? {
             Some(Next::Head(head)) => {
                 if head.mode() == TransferMode::Oneshot {
                     self.open = Open::Empty;
                 }
-                head
+                Ok(head)
             }
-            _ => panic!("the connection ended in {}", self.read.escape_ascii()),
+            _ => Err(self.ended()),
         }
     }
 
-    async fn read_part(&mut self) -> Part {
-        let part = match self.read_item().await {
+    fn ended(&self) -> String {
+        format!("the connection ended in {}", self.read.escape_ascii())
+    }
+
+    async fn read_part(&mut self) -> Result<Part, String> {
+        let part = match self.read_item().await? {
             Some(Next::Part(part)) => part,
             Some(Next::Head(_)) => unreachable!("a body is read to its end"),
             None => Part::Cut,
@@ -131,30 +142,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
         if !matches!(part, Part::Data(_)) {
             self.open = Open::Closed;
         }
-        part
+        Ok(part)
     }
 
     /// The next item of the open message. `None` if the connection ended within it.
-    async fn read_item(&mut self) -> Option<Next> {
+    async fn read_item(&mut self) -> Result<Option<Next>, String> {
         loop {
             let decoder = match &mut self.open {
                 Open::Body(decoder) => decoder,
-                Open::Empty => return Some(Next::Part(Part::End(None))),
-                Open::Closed => panic!("no body is open: its head is read before its parts"),
+                Open::Empty => return Ok(Some(Next::Part(Part::End(None)))),
+                Open::Closed => {
+                    return Err("no body is open: its head is read before its parts".to_owned());
+                }
             };
             let step = match decoder.decode(&self.read) {
                 Ok(step) => step,
-                Err(err) => panic!("{err}: {}", self.read.escape_ascii()),
+                Err(err) => return Err(format!("{err}: {}", self.read.escape_ascii())),
             };
             let rest = self.read.split_off(step.consumed);
             let done = std::mem::replace(&mut self.read, rest);
             match step.item {
-                Some(Item::Head(head, _)) => return Some(Next::Head(head)),
+                Some(Item::Head(head, _)) => return Ok(Some(Next::Head(head))),
                 Some(Item::Data(range)) => {
                     let data = Bytes::copy_from_slice(&done[range]);
-                    return Some(Next::Part(Part::Data(data)));
+                    return Ok(Some(Next::Part(Part::Data(data))));
                 }
-                Some(Item::End(trailers)) => return Some(Next::end(trailers)),
+                Some(Item::End(trailers)) => return Ok(Some(Next::end(trailers))),
                 None => {}
             }
             let more = self.try_read().await;
@@ -163,11 +176,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> FarEnd<T> {
             };
             match more {
                 Ok(0) => match decoder.eof(self.read.len()) {
-                    Ok(Some(Item::End(trailers))) => return Some(Next::end(trailers)),
-                    _ => return None,
+                    Ok(Some(Item::End(trailers))) => return Ok(Some(Next::end(trailers))),
+                    _ => return Ok(None),
                 },
                 Ok(_) => {}
-                Err(_) => return None,
+                Err(_) => return Ok(None),
             }
         }
     }

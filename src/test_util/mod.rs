@@ -98,7 +98,9 @@ mod heard;
 mod messages;
 mod recorder;
 
+use std::fmt::Display;
 use std::future::ready;
+use std::panic::Location;
 use std::time::Duration;
 
 pub use far_end::FarEnd;
@@ -147,9 +149,25 @@ pub fn route_to(service: impl HandlerFactory + Send + Sync + 'static) -> Route {
 /// How long a test waits for an event before it fails. It is not used to measure anything.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-async fn patient<F: Future>(what: &str, future: F) -> F::Output {
-    let outcome = in_time(future).await;
-    outcome.unwrap_or_else(|| panic!("waited {PATIENCE:?} for {what}"))
+/// The line of a test that waits. A future does not know where it is awaited: the line is that of the call which made
+/// it, and what it panics with begins with that line.
+#[derive(Debug, Clone, Copy)]
+struct Line(&'static Location<'static>);
+
+impl Line {
+    #[track_caller]
+    fn here() -> Self {
+        Self(Location::caller())
+    }
+
+    fn fail(self, mistake: impl Display) -> ! {
+        panic!("{}: {mistake}", self.0)
+    }
+
+    async fn patient<F: Future>(self, what: &str, future: F) -> F::Output {
+        let outcome = in_time(future).await;
+        outcome.unwrap_or_else(|| self.fail(format_args!("waited {PATIENCE:?} for {what}")))
+    }
 }
 
 /// `None` if it takes too long.
