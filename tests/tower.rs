@@ -4,6 +4,7 @@ mod common;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -403,6 +404,75 @@ async fn lengths_are_those_of_the_body() {
         let mut peer = Peer::serve(&tower_handler(Plain(answer)));
         peer.send(ask(method, "", "")).await;
         peer.expect(format!("HTTP/1.1 {expected}")).await;
+    }
+}
+
+/// A body that says that it is empty.
+struct Empty(Poll<Option<Result<Frame, &'static str>>>);
+
+impl http_body::Body for Empty {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame, &'static str>>> {
+        std::mem::replace(&mut self.0, Poll::Ready(None))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(0)
+    }
+}
+
+/// A body that says that it is empty is looked at: if it is not, or fails, so has the service. It is not waited for.
+#[actix::test]
+async fn an_empty_body_is_empty() {
+    fn answer(frame: Poll<Option<Result<Frame, &'static str>>>) -> Response<Body> {
+        Response::new(Body::new(Empty(frame)))
+    }
+    fn announced() -> Response<Body> {
+        let body = Body::from_stream(stream::iter([Ok::<_, Infallible>("hi")]));
+        ([("content-length", "0")], body).into_response()
+    }
+    let empty = "200 OK\r\nContent-Length: 0\r\n\r\n";
+    let failed = "500 Internal Server Error\r\n";
+    let rows: [(&str, Answer, &str); 7] = [
+        ("GET", || Ok(answer(Poll::Ready(None))), empty),
+        ("GET", || Ok(answer(Poll::Pending)), empty),
+        (
+            "GET",
+            || Ok(answer(Poll::Ready(Some(Ok(Frame::data(Bytes::new())))))),
+            empty,
+        ),
+        (
+            "GET",
+            || Ok(answer(Poll::Ready(Some(Ok(Frame::data("hi".into())))))),
+            failed,
+        ),
+        (
+            "GET",
+            || Ok(answer(Poll::Ready(Some(Err("on purpose"))))),
+            failed,
+        ),
+        (
+            "HEAD",
+            || Ok(answer(Poll::Ready(Some(Err("on purpose"))))),
+            "200 OK\r\n",
+        ),
+        ("GET", || Ok(announced()), failed),
+    ];
+    for (row, (method, answer, expected)) in rows.into_iter().enumerate() {
+        let mut peer = Peer::serve(&tower_handler(Plain(answer)));
+        // The connection goes on.
+        for _ in 0..2 {
+            peer.send(ask(method, "", "")).await;
+            let head = peer.until("\r\n\r\n").await;
+            let head = head.trim_start_matches("the server could not answer\n");
+            let expected = format!("HTTP/1.1 {expected}");
+            assert!(head.starts_with(&expected), "row {row}: {head}");
+        }
     }
 }
 

@@ -52,8 +52,9 @@ type Failed = Box<dyn Error>;
 /// disposed. [`HalfClose`](crate::HalfClose) decides about a peer that only closes its sending side.
 ///
 /// If the service fails or panics, the client gets a 500. If a body fails or panics, it is cut, so that the client sees
-/// that it is incomplete. The service cannot take over the connection: a 101 becomes a 500. So does an answer with a
-/// `Transfer-Encoding` other than `chunked`.
+/// that it is incomplete. A body that is announced as empty, and is ready with data, makes the service fail. The service
+/// cannot take over the connection: a 101 becomes a 500. So does an answer with a `Transfer-Encoding` other than
+/// `chunked`.
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub fn tower_handler<S, B>(
     service: S,
@@ -142,6 +143,13 @@ where
         Err(mistake) => return drop(responder.respond(apology(&mistake))),
     };
     let answered = if asked.head || head.mode() == TransferMode::Oneshot {
+        let said_empty = !asked.head && allows_body(parts.status);
+        if said_empty
+            && !body.is_end_stream()
+            && let Err(error) = check_empty(Box::pin(body)).await
+        {
+            return drop(responder.respond(apology(&*error)));
+        }
         responder.respond(head).await.map(drop).map_err(Into::into)
     } else {
         send(responder, head, Box::pin(body), asked).await
@@ -179,6 +187,21 @@ fn head(parts: &Parts, exact: Option<u64>, asked: Asked) -> Result<Payload, UseE
         (Some(length), _) | (None, Some(length)) => head.length(length),
         (None, None) => head.chunked(),
     })
+}
+
+/// Checks a body that was announced as empty. One that says nothing is not waited for.
+async fn check_empty<B>(mut body: Pin<Box<B>>) -> Result<(), Failed>
+where
+    B: Body,
+    B::Error: Into<Failed>,
+{
+    match ready_frame(body.as_mut()).await {
+        Some(Some(Ok(frame))) if frame.data_ref().is_some_and(Buf::has_remaining) => {
+            Err(UseError::BodyTooLong.into())
+        }
+        Some(Some(Err(error))) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Sends a body piece by piece, or together with its head if it is complete and small.
