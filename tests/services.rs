@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Addr, Handler};
 use bytes::Bytes;
-use common::{GET, HI, PATIENCE, Peer as FarEnd, Pipe, tcp_pair};
+use common::{GET, HI, PATIENCE, Peer as FarEnd, Pipe, Recorder, tcp_pair};
 use futures_util::{StreamExt as _, stream};
 use http_actors::error::{BodyError, CancelCause, Deadline, FailureReason, WireError};
 use http_actors::message::Dispose;
@@ -568,6 +568,77 @@ async fn errors_of_functions_that_answer_themselves() {
         peer.send(get(last)).await;
         let rest = peer.rest().await;
         assert!(rest.starts_with(begin) && rest.ends_with(end), "{rest}");
+    }
+}
+
+/// Whether an answer that is not complete was given up, or its service has failed. What the client sees is the same.
+#[actix::test]
+async fn who_has_failed() {
+    async fn last(factory: impl HandlerFactory, path: &str) -> String {
+        let (factory, mut heard) = Recorder::of(factory);
+        let mut peer = FarEnd::serve(&factory);
+        peer.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
+        loop {
+            let line = heard.next().await;
+            let cut = line.starts_with("failed") || line.starts_with("cancelled");
+            if cut {
+                peer.rest().await;
+                assert!(peer.transcript().was_reset(), "{path}");
+            }
+            if cut || line.starts_with("completed") {
+                return line;
+            }
+        }
+    }
+    let itself = handler_fn(async |all: HttpRequest| {
+        let path = all.request.path().to_owned();
+        let body = all.responder.stream(ok().chunked()).await;
+        let mut body = body.expect("taken");
+        let _ = body.send("ab").await;
+        match path.as_str() {
+            "/fails" => Err(ErrorResponse::from(StatusCode::BAD_GATEWAY)),
+            "/panics" => panic!("on purpose"),
+            "/passes-on-and-fails" => {
+                actix::spawn(async move { body.finish().await });
+                Err(ErrorResponse::from(StatusCode::BAD_GATEWAY))
+            }
+            "/ends-and-fails" => {
+                let _ = body.finish().await;
+                Err(ErrorResponse::from(StatusCode::BAD_GATEWAY))
+            }
+            _ => Ok(()),
+        }
+    });
+    for (path, end) in [
+        ("/fails", "failed ServiceFailed Answering"),
+        ("/panics", "failed ServiceFailed Answering"),
+        ("/gives-up", "cancelled Local Answering"),
+        ("/passes-on-and-fails", "completed 200 in 0 out 2"),
+        ("/ends-and-fails", "completed 200 in 0 out 2"),
+    ] {
+        assert_eq!(last(itself.clone(), path).await, end, "{path}");
+    }
+    let streamed = handler_fn(async |request: Payload| {
+        let (head, second) = match request.path() {
+            "/fails" => (ok().chunked(), Err("the disk is full")),
+            "/long" => (ok().length(3), Ok("cd")),
+            "/short" => (ok().length(5), Ok("cd")),
+            _ => (ok().length(4), Ok("cd")),
+        };
+        let pieces = [Ok("ab"), second];
+        (
+            head,
+            stream::iter(pieces.map(|piece| piece.map(Bytes::from))),
+        )
+    });
+    for (path, end) in [
+        ("/fails", "failed ServiceFailed Answering"),
+        ("/long", "failed ServiceFailed Answering"),
+        ("/short", "failed Usage(BodyTooShort) Answering"),
+        ("/whole", "completed 200 in 0 out 4"),
+    ] {
+        assert_eq!(last(streamed.clone(), path).await, end, "{path}");
     }
 }
 

@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::{any, get, post};
 use bytes::Bytes;
-use common::{Peer, Pipe};
+use common::{Peer, Pipe, Recorder};
 use futures_util::{StreamExt as _, stream};
 use http_actors::message::Dispose;
 use http_actors::{HttpSession, Incoming, Peer as Addresses, SessionOptions, tower_handler};
@@ -278,11 +278,15 @@ async fn a_body_that_fails_is_cut() {
             Err("the disk is full"),
         ]))
     });
-    let (_session, mut peer) = serve(half);
+    let service = tower_handler(Router::new().route("/", half));
+    let (factory, mut heard) = Recorder::of(service);
+    let mut peer = Peer::serve(&factory);
     peer.send(get_it()).await;
     let rest = peer.rest().await;
     assert!(!rest.contains("0\r\n\r\n"), "{rest}");
     assert!(peer.transcript().was_reset());
+    let failed = "failed ServiceFailed Answering";
+    assert_eq!(heard.rest().await.last().expect("an end"), failed);
 }
 
 /// A body that has come to its length is over, though its stream has no end: the connection goes on.

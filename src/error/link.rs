@@ -76,6 +76,9 @@ pub enum FailureReason {
     /// The last [`Responder`](crate::Responder) was dropped without an answer.
     #[error("the last `Responder` was dropped without an answer")]
     Unanswered,
+    /// The service failed, or what wrote its answer panicked, when the answer had begun and was not complete.
+    #[error("the service failed after its answer had begun")]
+    ServiceFailed,
     /// The handler panicked.
     #[error("the handler panicked")]
     HandlerPanicked,

@@ -11,7 +11,7 @@ use http::StatusCode;
 use super::error_response::{ErrorResponse, sources};
 use crate::error::{BodyError, UseError};
 use crate::payload::{Payload, TransferMode, allows_body};
-use crate::session::{Answer, Owed, Responder};
+use crate::session::{Answer, BodySender, Owed, Responder, ServiceFailed};
 use crate::wire::{COULD_NOT_ANSWER, plain};
 
 /// What a function of [`handler_fn`](crate::handler_fn) may return. There are no other implementations.
@@ -190,7 +190,7 @@ where
     }
 }
 
-/// An error drops the writer before its end, which cuts the answer.
+/// An error cuts the answer.
 async fn stream<S, E>(
     responder: Responder,
     head: Payload,
@@ -201,19 +201,43 @@ where
     S: Stream<Item = Result<Bytes, E>>,
     E: Into<Box<dyn Error>>,
 {
-    let mut owed = Owed::new(head.body_size());
+    let owed = Owed::new(head.body_size());
     let mut sender = responder.stream(head).await?;
+    if let Err(error) = pour(&mut sender, owed, first, body).await {
+        sender.fail();
+        return Err(error);
+    }
+    Ok(sender.finish().await?)
+}
+
+/// Sends all pieces of a body.
+async fn pour<S, E>(
+    sender: &mut BodySender,
+    mut owed: Owed,
+    first: Bytes,
+    body: S,
+) -> Result<(), Box<dyn Error>>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+    E: Into<Box<dyn Error>>,
+{
     if !first.is_empty() {
         sender.send(first).await?;
     }
     let mut body = pin!(body);
     while let Some(piece) = poll_fn(|cx| owed.or_end(body.as_mut().poll_next(cx))).await {
-        let piece = piece.map_err(Into::into)?;
+        let piece = piece.map_err(broken)?;
         owed.pay(piece.len());
         sender.send(piece).await?;
     }
-    sender.finish().await?;
     Ok(())
+}
+
+/// The error of a body, which has no other way to the log.
+pub(super) fn broken(error: impl Into<Box<dyn Error>>) -> Box<dyn Error> {
+    let error = error.into();
+    tracing::warn!(%error, "the body of an answer failed");
+    error
 }
 
 impl<T, E> Reply<Responder> for Result<T, E>
@@ -235,8 +259,11 @@ where
 {
     async fn answer(self, Second(responder): Second) {
         if let Err(error) = self {
+            let (session, exchange) = (responder.session().clone(), responder.exchange());
             // Refused if the function has answered, or begun to.
-            let _ = respond(apology(&*error.into()), responder).await;
+            let answer = respond(apology(&*error.into()), responder);
+            session.do_send(ServiceFailed(exchange));
+            let _ = answer.await;
         }
     }
 }

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::receiver::{Bodies, Receiver, Serve};
 use super::request::HttpRequest;
-use super::response::{Reply as _, apology, no_answer};
+use super::response::{Reply as _, apology, broken, no_answer};
 use crate::error::UseError;
 use crate::payload::{Headers, Payload, TransferMode, allows_body};
 use crate::session::{BodySender, HttpSession, Incoming, Owed, Responder, SessionContext};
@@ -25,6 +25,9 @@ const SMALL: u64 = 64 << 10;
 
 /// The error of a service or a body.
 type Failed = Box<dyn Error>;
+
+/// What a body gave when it was polled, or its end.
+type Gave<B> = Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>;
 
 /// Makes handlers that pass each request to a clone of a tower service, for example an axum `Router`.
 ///
@@ -231,30 +234,49 @@ where
         }
     }
     let trailers = asked.trailers && head.mode() == TransferMode::Chunked;
-    let mut owed = Owed::new(head.body_size());
+    let owed = Owed::new(head.body_size());
     let mut sender = responder.stream(head).await?;
+    match pour(&mut sender, owed, first, body).await {
+        Ok(None) => Ok(sender.finish().await?),
+        Ok(Some(frame)) => finish(sender, frame, trailers).await,
+        Err(error) => {
+            sender.fail();
+            Err(error)
+        }
+    }
+}
+
+/// Sends all data of a body. Returns the frame that follows them, if there is one.
+async fn pour<B>(
+    sender: &mut BodySender,
+    mut owed: Owed,
+    mut first: Option<Gave<B>>,
+    mut body: Pin<Box<B>>,
+) -> Result<Option<Frame<B::Data>>, Failed>
+where
+    B: Body,
+    B::Error: Into<Failed>,
+{
     loop {
         let frame = match first.take() {
             Some(frame) => frame,
             None => poll_fn(|cx| owed.or_end(body.as_mut().poll_frame(cx))).await,
         };
         let Some(frame) = frame else {
-            return Ok(sender.finish().await?);
+            return Ok(None);
         };
-        match frame.map_err(Into::into)?.into_data() {
+        match frame.map_err(broken)?.into_data() {
             Ok(mut data) => {
                 owed.pay(data.remaining());
                 sender.send(data.copy_to_bytes(data.remaining())).await?;
             }
-            Err(frame) => return finish(sender, frame, trailers).await,
+            Err(frame) => return Ok(Some(frame)),
         }
     }
 }
 
 /// The next frame if it is ready, without waiting. The outer `None` means that it is not ready.
-async fn ready_frame<B: Body>(
-    mut body: Pin<&mut B>,
-) -> Option<Option<Result<Frame<B::Data>, B::Error>>> {
+async fn ready_frame<B: Body>(mut body: Pin<&mut B>) -> Option<Gave<B>> {
     poll_fn(|cx| {
         Poll::Ready(match body.as_mut().poll_frame(cx) {
             Poll::Ready(frame) => Some(frame),

@@ -8,7 +8,7 @@ use actix::Addr;
 use bytes::Bytes;
 
 use super::HttpSession;
-use super::inbound::{Abandon, Accompany, Departure, LastPiece, Piece};
+use super::inbound::{Abandon, Accompany, Departure, LastPiece, Piece, ServiceFailed};
 use super::parcel::Parcel;
 use crate::error::{Refused, RefusedReason};
 use crate::payload::{Headers, MessageId};
@@ -114,6 +114,13 @@ impl BodySender {
         session.do_send(Accompany { message, task });
     }
 
+    /// Gives the body up because the service that wrote it has failed.
+    pub(crate) fn fail(self) {
+        let (session, message) = (self.session.clone(), self.message);
+        drop(self);
+        session.do_send(ServiceFailed(message));
+    }
+
     /// Ends the body.
     ///
     /// # Errors
@@ -151,6 +158,9 @@ impl Drop for BodySender {
     fn drop(&mut self) {
         if !self.finished {
             self.session.do_send(Abandon(self.message));
+            if std::thread::panicking() {
+                self.session.do_send(ServiceFailed(self.message));
+            }
         }
     }
 }

@@ -221,6 +221,22 @@ impl Handler<inbound::Abandon> for HttpSession {
     }
 }
 
+impl Handler<inbound::ServiceFailed> for HttpSession {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        inbound::ServiceFailed(message): inbound::ServiceFailed,
+        ctx: &mut Self::Context,
+    ) {
+        self.count(ctx);
+        self.context
+            .side
+            .service_failed(&mut self.context.link, message);
+        self.settle();
+    }
+}
+
 impl Handler<inbound::Unanswered> for HttpSession {
     type Result = ();
 

@@ -325,6 +325,12 @@ pub(crate) struct Unanswered(pub(crate) MessageId);
 #[rtype(result = "()")]
 pub(crate) struct Abandon(pub(crate) MessageId);
 
+/// The service of the exchange of this message has failed. It comes behind [`Abandon`] if the service was writing the
+/// answer: it is known only once all that the service held was dropped.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ServiceFailed(pub(crate) MessageId);
+
 /// A task that runs as long as the exchange of this message. It is dropped if the exchange is over.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -76,7 +76,7 @@ pub use context::SessionContext;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
 pub use handler::{HandlerFactory, HttpHandler};
 pub use handoff::{NotUpgraded, Upgrade, Upgraded};
-pub(crate) use inbound::{Abandon, Accompany, CutOff, Departure, Shed};
+pub(crate) use inbound::{Abandon, Accompany, CutOff, Departure, ServiceFailed, Shed};
 pub use incoming::Incoming;
 pub(crate) use incoming::{Alongside, Feed};
 pub use info::{SessionInfo, SessionPhase};

@@ -63,6 +63,7 @@ impl Server {
             FailureReason::Usage(_)
             | FailureReason::Overrun
             | FailureReason::Unanswered
+            | FailureReason::ServiceFailed
             | FailureReason::HandlerPanicked
             | FailureReason::LostPiece
             | FailureReason::ConnectFailed(_)
@@ -189,13 +190,32 @@ impl Server {
         }
     }
 
-    /// The writer of a body was dropped before its end.
-    pub(in crate::session) fn abandon(&mut self, link: &mut Link, message: MessageId) {
+    /// The writer of a body was dropped before its end: the answer is cut at once. Whether the exchange is cancelled, or
+    /// has [failed](Self::service_failed), is known when the messages that are already here were handled.
+    pub(in crate::session) fn abandon(&self, link: &mut Link, message: MessageId) {
         if self
             .active()
             .is_some_and(|active| active.answer == AnswerState::Open(message))
         {
-            self.end_cancelled(link, CancelCause::Local);
+            link.abort(CloseReason::Aborted, Teardown::Reset);
+        }
+    }
+
+    /// The service of the exchange that a message belongs to has failed. That matters if it has abandoned its answer.
+    /// Somebody else may still be writing it.
+    pub(in crate::session) fn service_failed(&mut self, link: &mut Link, message: MessageId) {
+        if link.is_aborting() && self.is_about(message) {
+            self.end_failed(link, FailureReason::ServiceFailed);
+        }
+    }
+
+    /// The last thing before an abort. An answer that is still open was abandoned, and nobody has failed.
+    pub(in crate::session) fn conclude_abandoned(&mut self) {
+        if self
+            .active()
+            .is_some_and(|active| matches!(active.answer, AnswerState::Open(_)))
+        {
+            self.end(Outcome::Cancelled(CancelCause::Local));
         }
     }
 

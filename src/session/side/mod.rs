@@ -283,6 +283,20 @@ impl Side {
 
     // At a server. A client does nothing.
 
+    /// The service of the exchange that a message belongs to has failed.
+    pub(super) fn service_failed(&mut self, link: &mut Link, message: MessageId) {
+        if let Self::Server(server) = self {
+            server.service_failed(link, message);
+        }
+    }
+
+    /// The last thing before an abort: ends an exchange whose answer was abandoned.
+    pub(super) fn conclude_abandoned(&mut self) {
+        if let Self::Server(server) = self {
+            server.conclude_abandoned();
+        }
+    }
+
     fn server(&self) -> Option<&Server> {
         match self {
             Self::Server(server) => Some(server),
