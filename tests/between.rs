@@ -10,11 +10,12 @@ use std::future::Future;
 use std::io::{Read as _, Write as _};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use actix::Addr;
+use actix::{Addr, System};
 use bytes::Bytes;
 use common::{Heard, Peer, Pipe, Recorder, answer_with, eventually_blocking, tcp_pair};
 use http_actors::error::Refused;
@@ -24,6 +25,7 @@ use http_actors::{
     Route, SessionContext, SessionOptions, StatusCode, Unsent,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::time::Instant;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
@@ -755,6 +757,61 @@ async fn an_idle_time_of_nothing() {
         .expect(&["apply 200 [hi]", "completed 200 in 2 out 0"])
         .await;
     assert_eq!(server.rest().await, "");
+}
+
+/// However short the idle time is, nobody asks again and again whether it is over while an exchange takes its time.
+#[test]
+fn an_exchange_is_not_asked_about() {
+    let parked = Arc::new(AtomicUsize::new(0));
+    let count = parked.clone();
+    let system = System::with_tokio_rt(move || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            // With a paused clock, each timer that fires is one wait.
+            .on_thread_park(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            })
+            .build()
+            .expect("a runtime")
+    });
+    system.block_on(async {
+        for idle in [0, 1, 100].map(Duration::from_millis) {
+            let mut options = SessionOptions::for_client();
+            options.timeouts.idle = Some(idle);
+            let (near, far) = tokio::io::duplex(1 << 16);
+            let (factory, _heard) = Recorder::script(|_, _| {});
+            let asking = HttpSession::over(near, "a", &factory, options);
+            apply(&asking, get("/")).await;
+            let mut server = Peer::new(far);
+            server.until("\r\n\r\n").await;
+
+            let mut options = SessionOptions::default();
+            options.timeouts.idle = Some(idle);
+            let (factory, mut heard) = Recorder::script(|_, _| {});
+            let (mut client, answering) = Peer::serve_with(Pipe::new(), &factory, options);
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            heard.expect(&["apply GET / []"]).await;
+
+            let before = parked.load(Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            let waits = parked.load(Ordering::Relaxed) - before;
+            assert!(waits < 50, "{waits} waits in 50 s with {idle:?}");
+
+            // Behind the exchange the idle time counts.
+            let since = Instant::now();
+            server.send(OK).await;
+            assert_eq!(server.rest().await, "");
+            apply(&answering, Payload::response(StatusCode::OK)).await;
+            assert!(client.rest().await.starts_with("HTTP/1.1 200 "));
+            let passed = since.elapsed();
+            let least = 2 * idle;
+            assert!(
+                passed >= least && passed <= least + Duration::from_millis(50),
+                "{passed:?}"
+            );
+        }
+    });
 }
 
 /// Spawns a future when it is told of a refusal, and panics the next time.

@@ -108,7 +108,7 @@ pub(crate) struct Closed(pub(crate) std::io::ErrorKind);
 #[rtype(result = "()")]
 pub(crate) struct Failed(pub(crate) Fault, pub(crate) Option<BegunLine>);
 
-/// No byte came for the idle time. The session answers with [`IdleFor`] if it is busy, and otherwise ends.
+/// No byte came for the idle time. The session ends, or answers with [`IdleFor`]: when it is idle, if it is busy.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct IdleQuery;
@@ -162,7 +162,7 @@ impl Credit {
     }
 }
 
-/// Check again after this time: the answer to an [`IdleQuery`] while the session is busy.
+/// Check again after this time: the answer to an [`IdleQuery`].
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct IdleFor(pub(crate) Duration);

@@ -169,7 +169,7 @@ pub struct Timeouts {
     /// restarts the full time.
     pub body_rate: Option<NonZeroU32>,
     /// Time without a request on an open connection: 75 s, longer than common load balancers keep theirs; 60 s for a
-    /// client. Then: a silent close.
+    /// client. Then: a silent close. Zero: a connection is not kept behind an exchange.
     pub idle: Option<Duration>,
     /// Time in which the socket takes nothing of the output that waits: 30 s. Then: a reset.
     pub write: Option<Duration>,

@@ -185,6 +185,10 @@ impl Client {
         if let (Some(proxy), Some(request)) = (&self.proxy, &mut self.unanswered) {
             proxy.forget(request);
         }
+        if self.idle_asked && self.flights.is_empty() {
+            self.idle_asked = false;
+            link.tell_idle();
+        }
         Some(exchange)
     }
 
@@ -228,12 +232,12 @@ impl Client {
         let Some(idle) = link.options.timeouts.idle else {
             return;
         };
-        let left = if self.flights.is_empty() {
-            idle.saturating_sub(self.idle_since.elapsed())
-        } else {
-            idle
-        };
-        if left.is_zero() && self.flights.is_empty() {
+        if !self.flights.is_empty() {
+            self.idle_asked = true;
+            return;
+        }
+        let left = idle.saturating_sub(self.idle_since.elapsed());
+        if left.is_zero() {
             self.hang_up(
                 link,
                 FailureReason::ConnectionClosed(io::ErrorKind::TimedOut),

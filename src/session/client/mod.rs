@@ -55,6 +55,8 @@ pub(super) struct Client {
     /// The request of the exchange that ended last, if it was not answered and can be sent again unchanged.
     unanswered: Option<Payload>,
     idle_since: Instant,
+    /// Whether the builder has asked whether the connection is idle, and gets its answer when it is.
+    idle_asked: bool,
 }
 
 impl Client {
@@ -76,6 +78,7 @@ impl Client {
             carried: 0,
             unanswered: None,
             idle_since: now,
+            idle_asked: false,
         }
     }
 

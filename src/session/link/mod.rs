@@ -21,7 +21,7 @@ use super::builder::{Hosted, PayloadBuilder, Wiring};
 use super::credit::Ledger;
 use super::deadline::RareDeadline;
 use super::handoff::Taker;
-use super::inbound::{Credit, FromBuilder, Inbound};
+use super::inbound::{Credit, FromBuilder, IdleFor, Inbound};
 use super::inbox::Inbox;
 use super::leave::Leaving;
 use super::memory::{Keeping, Stake};
@@ -324,6 +324,15 @@ impl Link {
     {
         if let Some(builder) = self.hosted() {
             builder.tell(message);
+        }
+    }
+
+    /// The connection is idle from now on: the answer to an [`IdleQuery`](crate::session::inbound::IdleQuery) that came
+    /// while it was not.
+    #[cold]
+    pub(super) fn tell_idle(&mut self) {
+        if let Some(idle) = self.options.timeouts.idle {
+            self.tell(IdleFor::at_least(idle));
         }
     }
 

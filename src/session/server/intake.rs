@@ -170,6 +170,10 @@ impl Server {
             }
         }
         self.idle_since = link.now();
+        if self.idle_asked {
+            self.idle_asked = false;
+            link.tell_idle();
+        }
         let id = ended.exchange.id;
         if ended.is_muted() {
             link.tell(Unmute(id));
@@ -281,17 +285,18 @@ impl Server {
     }
 
     /// The builder has read nothing for the idle time.
-    pub(in crate::session) fn idle_query(&self, link: &mut Link) {
+    pub(in crate::session) fn idle_query(&mut self, link: &mut Link) {
         let Some(idle) = link.options.timeouts.idle else {
             return;
         };
-        let busy = self.is_engaged() || !link.inbox.is_empty();
-        let left = if busy {
-            idle
-        } else {
-            idle.saturating_sub(self.idle_since.elapsed())
-        };
-        if left.is_zero() && !busy {
+        if self.is_engaged() {
+            self.idle_asked = true;
+            return;
+        }
+        let left = idle.saturating_sub(self.idle_since.elapsed());
+        if !link.inbox.is_empty() {
+            link.tell(IdleFor::at_least(idle));
+        } else if left.is_zero() {
             link.close(CloseReason::Deadline(Deadline::Idle));
         } else {
             link.tell(IdleFor::at_least(left));

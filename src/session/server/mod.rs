@@ -39,6 +39,8 @@ pub(in crate::session) struct Server {
     /// The peer has closed its sending side, and whether everything that it sent before was read.
     half_closed: Option<Rest>,
     idle_since: Instant,
+    /// Whether the builder has asked whether the connection is idle, and gets its answer when it is.
+    idle_asked: bool,
     /// Why the connection will close, unless the builder finds a part of another request.
     retiring: Option<CloseReason>,
     farewell: Option<Farewell>,
@@ -70,6 +72,7 @@ impl Server {
             draining: None,
             half_closed: None,
             idle_since: now,
+            idle_asked: false,
             retiring: None,
             farewell: None,
         }
