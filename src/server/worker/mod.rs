@@ -1,9 +1,10 @@
 //! The part of a server on one arbiter: it accepts connections and starts a session for each. How it is drained is in
-//! `retire.rs`.
+//! `retire.rs`, and which TLS handshakes are in progress in `handshakes.rs`.
 
+mod handshakes;
 mod retire;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +15,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet, unconstrained, yield_now};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -28,6 +29,7 @@ use crate::session::{
     self, Ceiling, CutOff, HttpSession, Left, Logger, SessionOptions, Stake, Tenure,
 };
 use crate::transport::{Acceptor, Halves};
+use handshakes::Handshakes;
 pub(super) use retire::Retire;
 use retire::{drained, outstayed};
 
@@ -41,13 +43,6 @@ const AT_ONCE: u32 = 64;
 /// How long sessions may take to end when they are cut. Those that remain only wait for a peer that got its last answer
 /// and does not close.
 const CUT: Duration = Duration::from_millis(100);
-
-/// How many TLS handshakes may be in progress at once: they are expensive, and their peers are not trusted yet.
-const TLS_SEATS: usize = 256;
-
-/// How long a handshake may take if another connection waits for its seat. Without that, 26 silent connections a second
-/// would keep everybody else out.
-const TLS_LEAST: Duration = Duration::from_secs(1);
 
 /// What all workers of a server have in common. Each gets a copy.
 #[derive(Clone)]
@@ -104,54 +99,6 @@ struct Shared {
     tracker: TaskTracker,
 }
 
-/// The TLS handshakes in progress.
-struct Handshakes {
-    seats: Arc<Semaphore>,
-    /// Connections that wait for a seat: at most one for each listener.
-    waiting: Cell<usize>,
-    /// Asks the oldest handshake for its seat.
-    wanted: Notify,
-    tasks: RefCell<JoinSet<()>>,
-}
-
-impl Handshakes {
-    fn new(seats: usize) -> Self {
-        Self {
-            seats: Arc::new(Semaphore::new(seats)),
-            waiting: Cell::new(0),
-            wanted: Notify::new(),
-            tasks: RefCell::default(),
-        }
-    }
-
-    /// Takes a seat, from the oldest handshake if there is none.
-    async fn seat(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(seat) = self.seats.clone().try_acquire_owned() {
-            return Some(seat);
-        }
-        self.waiting.set(self.waiting.get() + 1);
-        self.wanted.notify_one();
-        let seat = self.seats.clone().acquire_owned().await.ok();
-        self.waiting.set(self.waiting.get() - 1);
-        // For the next one that waits, if there is one.
-        self.wanted.notify_one();
-        seat
-    }
-
-    /// Ready when the handshake that asks has had its least time since it was first polled, and is the oldest of those,
-    /// and another connection waits.
-    async fn outdone(&self) {
-        tokio::time::sleep(TLS_LEAST).await;
-        loop {
-            self.wanted.notified().await;
-            // Another seat may have become free before.
-            if self.waiting.get() > 0 {
-                return;
-            }
-        }
-    }
-}
-
 impl Worker {
     pub(super) fn new(listeners: Vec<Share>, common: Common, life: TaskTrackerToken) -> Self {
         let shared = Shared {
@@ -159,7 +106,7 @@ impl Worker {
             options: RefCell::new(Arc::new(common.options)),
             tcp: common.tcp,
             slots: common.slots,
-            handshakes: Handshakes::new(TLS_SEATS),
+            handshakes: Handshakes::default(),
             registry: Rc::default(),
             ceiling: common.ceiling,
             leaving: watch::Sender::new(None),
@@ -263,25 +210,13 @@ impl Shared {
         };
         let tracked = self.tracker.token();
         let shared = self.clone();
-        let mut tasks = self.handshakes.tasks.borrow_mut();
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn_local(async move {
+        self.handshakes.spawn(async move {
             let patience = shared.options.borrow().timeouts.handshake;
             let peer = halves.peer;
-            let handshake = tls.accept(halves);
-            let handshake = async {
-                match patience {
-                    Some(patience) => tokio::time::timeout(patience, handshake)
-                        .await
-                        .unwrap_or_else(|elapsed| Err(elapsed.into())),
-                    None => handshake.await,
-                }
-            };
+            let handshake = shared.handshakes.within(patience, tls.accept(halves));
             let done = tokio::select! {
-                // ORDER: first of all what the peer has sent is read. So a handshake that waits for us is not outdone.
                 biased;
                 done = handshake => Some(done),
-                () = shared.handshakes.outdone() => Some(Err(io::ErrorKind::TimedOut.into())),
                 () = outstayed(shared.leaving.subscribe()) => None,
             };
             drop(seat);
@@ -376,7 +311,7 @@ impl Handler<Stop> for Worker {
         for accepting in self.loops.drain(..) {
             accepting.abort();
         }
-        self.shared.handshakes.tasks.borrow_mut().abort_all();
+        self.shared.handshakes.abort_all();
         for session in self.shared.registry.sessions() {
             session.do_send(CutOff);
         }
@@ -423,63 +358,5 @@ impl Handler<List> for Worker {
 
     fn handle(&mut self, _: List, _: &mut Self::Context) -> Self::Result {
         self.shared.registry.sessions()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::Instant;
-
-    use super::*;
-
-    /// A handshake that never comes to an end, in its seat, for this long at most. Returns when it was outdone.
-    async fn silent(handshakes: &Handshakes, most: Duration) -> Option<Instant> {
-        let seat = handshakes.seat().await;
-        let outdone = timeout(most, handshakes.outdone()).await;
-        drop(seat);
-        outdone.ok().map(|()| Instant::now())
-    }
-
-    /// Nobody is outdone before its least time, nor for a connection that has found another seat.
-    #[actix::test]
-    async fn a_handshake_has_its_time() {
-        tokio::time::pause();
-        let handshakes = &Handshakes::new(1);
-        let short = Duration::from_millis(999);
-        let began = Instant::now();
-        let (first, second, ()) = tokio::join!(
-            silent(handshakes, short),
-            silent(handshakes, TLS_LEAST * 9),
-            async {
-                tokio::time::sleep(TLS_LEAST * 5).await;
-                drop(handshakes.seat().await);
-            }
-        );
-        assert_eq!(first, None, "it ended by itself, while the second waited");
-        let second = second.map(|at| (at - began).as_secs());
-        assert_eq!(second, Some(5), "when the third came");
-        let alone = silent(handshakes, TLS_LEAST * 9).await;
-        assert_eq!(alone, None, "nobody waits");
-    }
-
-    /// For each that waits one makes way, the oldest first.
-    #[actix::test]
-    async fn each_that_waits_gets_a_seat() {
-        tokio::time::pause();
-        let handshakes = &Handshakes::new(3);
-        let most = TLS_LEAST * 9;
-        let after = |millis| tokio::time::sleep(Duration::from_millis(millis));
-        let handshake = async |begins| {
-            after(begins).await;
-            silent(handshakes, most).await.is_some()
-        };
-        let wait = async || {
-            after(4).await;
-            let seat = timeout(TLS_LEAST, handshakes.seat()).await;
-            after(20_000).await;
-            seat.is_ok()
-        };
-        let outcome = tokio::join!(handshake(3), handshake(1), handshake(2), wait(), wait());
-        assert_eq!(outcome, (false, true, true, true, true));
     }
 }
