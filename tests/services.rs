@@ -571,6 +571,34 @@ async fn errors_of_functions_that_answer_themselves() {
     }
 }
 
+/// A task of its own outlives the exchange of the function that spawned it. A function whose client leaves before its
+/// turn does not begin.
+#[actix::test]
+async fn a_task_of_a_function_outlives_it() {
+    let (sender, mut said) = mpsc::unbounded_channel();
+    let spawns = handler_fn(async move |_: Payload| {
+        sender.send("begun").expect("the test listens");
+        let sender = sender.clone();
+        actix::spawn(async move { sender.send("spawned").expect("the test listens") });
+        std::future::pending::<Payload>().await
+    });
+    for late in [true, false] {
+        let (factory, mut heard) = Recorder::of(spawns.clone());
+        let mut peer = FarEnd::serve(&factory);
+        peer.send(GET).await;
+        if late {
+            assert_eq!(said.recv().await, Some("begun"));
+        }
+        peer.reset();
+        let told = ["apply GET / []", "cancelled PeerReset Waiting"];
+        assert_eq!(heard.rest().await, told);
+        if late {
+            assert_eq!(said.recv().await, Some("spawned"));
+        }
+        assert!(said.try_recv().is_err());
+    }
+}
+
 /// Whether an answer that is not complete was given up, or its service has failed. What the client sees is the same.
 #[actix::test]
 async fn who_has_failed() {

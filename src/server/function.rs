@@ -46,7 +46,8 @@ use crate::transport::Peer;
 /// The future is dropped at its current await point when the exchange ends first: the peer has disconnected, the
 /// session was disposed, or a deadline has passed. [`HalfClose`](crate::HalfClose) decides about a peer that only
 /// closes its sending side. Work that must not be cut short needs its own task; that of `actix::spawn` ends with the
-/// server.
+/// server. If the exchange ends before the future was polled at all, as for a client that resets its connection right
+/// behind its request, nothing of the function runs.
 ///
 /// If the function panics, the client gets a 500, and its connection closes.
 pub fn handler_fn<F, A, R>(
