@@ -261,14 +261,13 @@ async fn what_came_while_the_arbiter_was_busy() {
     }
 }
 
-/// A session that asked a server which refuses a request after a piece of its body, and leaves. It is gone when this
+/// A session that asked a server which answers a request after a piece of its body, and leaves. It is gone when this
 /// returns, and the session has not had the time to notice.
-async fn refused_half_way(post: Payload) -> (Addr<HttpSession>, Heard) {
+async fn answered_half_way(post: Payload, answer: &'static str) -> (Addr<HttpSession>, Heard) {
     let (left, has_left) = mpsc::channel();
     let (url, served) = serve(move |listener| {
         let mut stream = accept(&listener);
         stream.peek(&mut [0]).expect("a piece");
-        let answer = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno";
         stream.write_all(answer.as_bytes()).expect("written");
         drop(stream);
         left.send(()).expect("the test runs");
@@ -331,7 +330,8 @@ async fn an_answer_outlives_a_write_that_fails() {
         for post in [Payload::chunked, |post: Payload| post.length(50)] {
             let post = post(Payload::post("/").expect("a path"));
             let id = post.id();
-            let (session, mut heard) = refused_half_way(post).await;
+            let answer = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno";
+            let (session, mut heard) = answered_half_way(post, answer).await;
             // In a task of the arbiter, which does not look at its sockets in between.
             let gone = actix_rt::spawn(go(session.clone(), id));
             let mut all = Vec::new();
@@ -345,6 +345,35 @@ async fn an_answer_outlives_a_write_that_fails() {
             assert_eq!(all.pop().expect("an answer"), "apply 413 [no]");
             gone.await.expect("no panic");
         }
+    }
+}
+
+/// A body that ends with its connection has no end if that is reset, also where a write is told of the reset, and the
+/// read that follows finds nothing but the end.
+#[actix::test]
+async fn a_reset_that_a_write_finds_is_no_end_of_a_body() {
+    for status in ["200 OK", "413 Content Too Large"] {
+        let answer = format!("HTTP/1.1 {status}\r\n\r\na part");
+        let post = Payload::post("/").expect("a path").chunked();
+        let (session, mut heard) = answered_half_way(post, answer.leak()).await;
+        // In a task of the arbiter, which does not look at its sockets in between.
+        let writes = actix_rt::spawn(async move {
+            let piece = || session.send(SendChunk("piece".into()));
+            while piece().await.is_ok_and(|taken| taken.is_ok()) {}
+        });
+        let mut all = Vec::new();
+        let end = loop {
+            let line = heard.next().await;
+            if line.starts_with("failed ") || line.starts_with("completed ") {
+                break line;
+            }
+            all.push(line);
+        };
+        writes.await.expect("no panic");
+        let reset = "failed ConnectionClosed(ConnectionReset)";
+        assert!(end.starts_with(reset), "{end}");
+        let begun = [&format!("apply {} chunked", &status[..3]), "chunk a part"];
+        assert_eq!(all, begun);
     }
 }
 

@@ -208,6 +208,11 @@ pub(crate) struct Release;
 #[rtype(result = "()")]
 pub(crate) struct Linger;
 
+/// A write found that the connection broke, for this reason. The kernel says so once, and a read finds only an end then.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Torn(pub(crate) std::io::ErrorKind);
+
 // To either: to the builder from its session, to the session from a guard that another actor holds.
 
 /// Stop delivering (P8).

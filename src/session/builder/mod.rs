@@ -81,6 +81,8 @@ pub(crate) struct PayloadBuilder {
     own_time: Option<Box<(u64, Duration)>>,
     /// Whether a reset was detected. At a client, what came before is still to be read.
     reset: bool,
+    /// Why the connection broke, if a write was told. Then what looks like its end is none.
+    torn: Option<io::ErrorKind>,
     /// Bytes that were read since the clock was set.
     progress: usize,
     clock: Option<Clock>,
@@ -150,6 +152,7 @@ impl PayloadBuilder {
             own_time: None,
             queried: None,
             reset: false,
+            torn: None,
             progress: 0,
             clock: None,
             deadline: DeadlineTimer::default(),
@@ -248,18 +251,21 @@ impl PayloadBuilder {
             return Poll::Ready(());
         }
         let read = ready!(self.read(cx));
-        match read {
-            Ok(0) => self.end_of_stream(),
-            Ok(read) => {
+        match (read, self.torn) {
+            (Ok(0), None) => self.end_of_stream(),
+            (Ok(0), Some(kind)) => self.broke(kind),
+            (Ok(read), _) => {
                 self.progress = self.progress.saturating_add(read);
                 self.note_partial();
             }
-            Err(error) => {
-                self.state = State::Eof;
-                self.session.send(Closed(error.kind()));
-            }
+            (Err(error), _) => self.broke(error.kind()),
         }
         Poll::Ready(())
+    }
+
+    fn broke(&mut self, kind: io::ErrorKind) {
+        self.state = State::Eof;
+        self.session.send(Closed(kind));
     }
 
     fn read(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<usize>> {

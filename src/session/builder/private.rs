@@ -8,7 +8,7 @@ use super::{LINGER, PayloadBuilder, State};
 use crate::session::handoff;
 use crate::session::inbound::{
     BodyAsked, BodyTime, Credit, IdleFor, Linger, Mute, Release, Released, RequestQuery, Resume,
-    Unmute,
+    Torn, Unmute,
 };
 use crate::transport::ReadHalf;
 
@@ -108,5 +108,13 @@ impl Handler<Linger> for PayloadBuilder {
             self.tail = BytesMut::new();
             self.state = State::Lingering(LINGER);
         }
+    }
+}
+
+impl Handler<Torn> for PayloadBuilder {
+    type Result = ();
+
+    fn handle(&mut self, Torn(kind): Torn, _: &mut Self::Context) {
+        self.torn = Some(kind);
     }
 }

@@ -8,6 +8,7 @@ use super::{Client, Receiving};
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason};
 use crate::payload::MessageId;
 use crate::session::exchange::Outcome;
+use crate::session::inbound::Torn;
 use crate::session::link::Link;
 use crate::session::outbound::Teardown;
 
@@ -119,6 +120,10 @@ impl Client {
         if self.connection.broken().is_none() {
             self.connection.state = State::Broken(kind);
             self.connection.deadline.set_after(Some(BROKEN));
+            // A broken pipe is all that a write finds behind an end that the server has sent.
+            if kind != io::ErrorKind::BrokenPipe {
+                link.tell(Torn(kind));
+            }
         }
     }
 
