@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use actix::Addr;
 use common::{
     GET, HI, Heard, PATIENCE, Peer, Pipe, accept, eventually, hello, ok, reset_on_drop, serve,
     serve_with, silent, streaming, taken, tcp_pair,
@@ -25,6 +26,7 @@ use http_actors::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
 /// Asks as HTTP/1.0 does, and reads so much of the answer that it has begun.
 async fn begin_close_delimited(far: &mut TcpStream) {
@@ -917,4 +919,75 @@ async fn write(mut body: BodySender, long: bool, heard: bool) {
     }
     // Refused if the body was cut.
     let _ = body.finish().await;
+}
+
+/// Tells how its exchange ended.
+struct Tells {
+    answer: fn(&mut SessionContext),
+    to: mpsc::UnboundedSender<Exchange>,
+}
+
+impl HttpHandler for Tells {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        (self.answer)(session);
+    }
+
+    fn cancelled(&mut self, cancelled: &Cancelled, _: &mut SessionContext) {
+        self.to.send(cancelled.exchange.clone()).expect("waits");
+    }
+
+    fn failed(&mut self, failure: &Failure, _: &mut SessionContext) {
+        self.to.send(failure.exchange.clone()).expect("waits");
+    }
+}
+
+/// What still waited for the socket when an exchange was cut was not sent, at both ends: a log shows how far an answer
+/// came.
+#[actix::test]
+async fn what_was_not_sent_is_not_counted() {
+    const ROOM: usize = 10_000;
+    static MUCH: [u8; 100_000] = [b'x'; 100_000];
+    let answers: [fn(&mut SessionContext); 3] = [
+        |session| session.respond(Payload::response(StatusCode::OK).body(&MUCH[..])),
+        |session| {
+            let head = Payload::response(StatusCode::OK).length(MUCH.len() as u64);
+            session.apply(head).expect("accepted");
+            let _ = session.send_chunk(&MUCH[..]).expect("taken");
+        },
+        |session| {
+            let _ = session.write(&MUCH[..]).expect("taken");
+        },
+    ];
+    let cuts: [fn(&Peer, &Addr<HttpSession>); 3] = [
+        |peer, _| peer.reset(),
+        |_, session| session.do_send(Cancel::all()),
+        |_, session| session.do_send(Dispose),
+    ];
+    for cut in cuts {
+        for answer in answers.into_iter().map(Some).chain([None]) {
+            let (mut peer, near) = Peer::open(Pipe::new().capacity(ROOM));
+            let (to, mut told) = mpsc::unbounded_channel();
+            let tells = |_| Tells {
+                answer: answer.unwrap_or(|_| {}),
+                to: to.clone(),
+            };
+            let session = if answer.is_some() {
+                peer.send(GET).await;
+                HttpSession::accept(near, &tells, SessionOptions::default())
+            } else {
+                let session = HttpSession::over(near, "a", &tells, SessionOptions::for_client());
+                let post = Payload::post("/").expect("a path").body(&MUCH[..]);
+                taken(&session, Apply(post)).await;
+                session
+            };
+            eventually("a full pipe", async || {
+                let info = session.send(Inspect).await.expect("alive");
+                info.wire_bytes_out == ROOM as u64
+            })
+            .await;
+            cut(&peer, &session);
+            let cut = told.recv().await.expect("an end");
+            assert_eq!(cut.head_out + cut.bytes_out, ROOM as u64, "{cut:?}");
+        }
+    }
 }

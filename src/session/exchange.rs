@@ -31,7 +31,8 @@ pub struct Exchange {
     pub bytes_in: u64,
     /// Bytes of the sent head.
     pub head_out: u64,
-    /// Bytes of the sent body, framing not counted.
+    /// Bytes of the sent body, framing not counted. Of a message that was cut short, what the socket had taken: up to a
+    /// few bytes less for each piece that waited, if it was chunked.
     pub bytes_out: u64,
     /// At a client, whether the same request can be sent again without taking effect twice: it was not sent, or its
     /// method is idempotent and no response had begun. At a server it is `false`: the session cannot know what the
@@ -50,6 +51,11 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// So many bytes of it, and of what stands before it, were not sent.
+    pub(super) fn take_back(&mut self, unsent: usize) {
+        self.bytes_out = self.bytes_out.saturating_sub(unsent as u64);
+    }
+
     /// The time from beginning to end.
     pub fn duration(&self) -> Duration {
         self.ended.saturating_duration_since(self.began)

@@ -46,7 +46,7 @@ impl HttpSession {
             match self.context.link.phase {
                 Phase::Open | Phase::Flushing { .. } => {}
                 Phase::Aborting { reason, teardown } => {
-                    self.context.side.conclude_abandoned();
+                    self.context.side.conclude_abandoned(&self.context.link);
                     self.settle();
                     self.context.link.outbound.abort(teardown);
                     return self.end(ctx, reason, false);

@@ -88,6 +88,7 @@ impl Client {
         reason: CloseReason,
     ) {
         let cut = self.sent > 0;
+        self.take_back(link);
         self.end_all(Outcome::Cancelled(cause));
         link.abort(reason, Teardown::reset_if(cut));
     }
@@ -111,6 +112,7 @@ impl Client {
 
     /// A write failed: the server takes no more. It may have answered before, so what it sent is read to the end.
     pub(in crate::session) fn write_failed(&mut self, link: &mut Link, kind: io::ErrorKind) {
+        self.take_back(link);
         link.outbound.give_up();
         for flight in self.sent() {
             flight.ends_at = None;
@@ -164,9 +166,20 @@ impl Client {
             // The server has switched: the connection goes to the taker, whatever becomes of this session.
             return;
         }
+        if !link.is_aborting() {
+            self.take_back(link);
+        }
         self.connection.close();
         self.carried = 0;
         link.detach(teardown);
+    }
+
+    /// What waits is not sent. It is the end of the request that was sent last.
+    pub(in crate::session) fn take_back(&mut self, link: &Link) {
+        let unsent = link.outbound.buffer.len() as u64;
+        if let Some(last) = self.sent().last() {
+            last.bytes_out = last.bytes_out.saturating_sub(unsent);
+        }
     }
 
     /// Ends every exchange that is not over.

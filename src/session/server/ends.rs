@@ -99,8 +99,8 @@ impl Server {
         };
         let asked = active.answering.asked;
         if !link.is_open() {
-            self.end(outcome);
-        } else if self.end(outcome) {
+            self.end(link, outcome);
+        } else if self.end(link, outcome) {
             // The answer had begun: only a reset keeps the peer from taking it for complete.
             link.abort(reason, Teardown::Reset);
         } else {
@@ -161,7 +161,7 @@ impl Server {
         cause: CancelCause,
         reason: CloseReason,
     ) {
-        let begun = self.end(Outcome::Cancelled(cause));
+        let begun = self.end(link, Outcome::Cancelled(cause));
         link.abort(reason, Teardown::reset_if(begun || link.has_output()));
     }
 
@@ -175,7 +175,7 @@ impl Server {
 
     /// Gives up the exchange and the connection. An earlier, complete answer that is still being written is sent.
     fn give_up(&mut self, link: &mut Link, cause: CancelCause) {
-        let begun = self.end(Outcome::Cancelled(cause));
+        let begun = self.end(link, Outcome::Cancelled(cause));
         if !begun && link.is_open() && link.has_output() {
             link.close_and_linger(CloseReason::Aborted);
         } else {
@@ -210,12 +210,12 @@ impl Server {
     }
 
     /// The last thing before an abort. An answer that is still open was abandoned, and nobody has failed.
-    pub(in crate::session) fn conclude_abandoned(&mut self) {
+    pub(in crate::session) fn conclude_abandoned(&mut self, link: &Link) {
         if self
             .active()
             .is_some_and(|active| matches!(active.answer, AnswerState::Open(_)))
         {
-            self.end(Outcome::Cancelled(CancelCause::Local));
+            self.end(link, Outcome::Cancelled(CancelCause::Local));
         }
     }
 

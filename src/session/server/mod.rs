@@ -18,6 +18,7 @@ use crate::payload::MessageId;
 use crate::session::exchange::Outcome;
 use crate::session::inbound::Rest;
 use crate::session::info::SessionPhase;
+use crate::session::link::Link;
 use crate::session::pieces::Pieces;
 use crate::session::trace::{NOBODY, Traced};
 use crate::wire::Asked;
@@ -232,8 +233,8 @@ impl Server {
             .is_some_and(|active| active.is_answered() && active.persist)
     }
 
-    /// Ends the exchange unsuccessfully. Returns whether its answer had begun.
-    fn end(&mut self, outcome: Outcome) -> bool {
+    /// Ends the exchange unsuccessfully. Returns whether its answer had begun. Then what waits of it is not sent.
+    fn end(&mut self, link: &Link, outcome: Outcome) -> bool {
         let Some(mut active) = self.active.take() else {
             return false;
         };
@@ -242,6 +243,7 @@ impl Server {
         let begun = active.answer != AnswerState::Pending;
         if begun {
             self.last = LastMessage::Ended;
+            active.exchange.take_back(link.outbound.buffer.len());
         }
         self.ended = Some(active);
         begun

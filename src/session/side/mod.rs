@@ -214,7 +214,10 @@ impl Side {
     pub(super) fn broken(&mut self, link: &mut Link, kind: io::ErrorKind) {
         match self {
             Self::Server(server) => server.broken(link),
-            Self::Client(_) => link.broke(kind),
+            Self::Client(client) => {
+                client.take_back(link);
+                link.broke(kind);
+            }
         }
     }
 
@@ -291,9 +294,9 @@ impl Side {
     }
 
     /// The last thing before an abort: ends an exchange whose answer was abandoned.
-    pub(super) fn conclude_abandoned(&mut self) {
+    pub(super) fn conclude_abandoned(&mut self, link: &Link) {
         if let Self::Server(server) = self {
-            server.conclude_abandoned();
+            server.conclude_abandoned(link);
         }
     }
 
