@@ -397,6 +397,7 @@ async fn misbehaving_servers() {
     #[rustfmt::skip]
     let rows = [
         ("no http", "SSH-2.0-x\r\n\r\n".to_owned(), "failed Protocol(InvalidVersion) Waiting"),
+        ("a greeting, and no more", "220 a.test ESMTP\r\n".to_owned(), "failed Protocol(InvalidVersion) Waiting"),
         ("noise", "\x16\x03\x01\x02\x00\x01\x00\x01".repeat(2000), "failed Protocol(StartLineTooLong) Waiting"),
         ("a version that is none", "HTTP/1.x 200 OK\r\n\r\n".to_owned(), "failed Protocol(InvalidVersion) Waiting"),
         ("no status", "HTTP/1.1 OK\r\n\r\n".to_owned(), "failed Protocol(InvalidStatusLine) Waiting"),

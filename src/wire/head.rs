@@ -77,6 +77,7 @@ impl Heads {
             }
         }
         let bounds = Bounds::head(&rules.limits, rules.leniency);
+        let begun = scan.start() > 0;
         let Some(line) = scan.start_line(input, rules.limits.start_line, &bounds)? else {
             return Ok(None);
         };
@@ -86,6 +87,11 @@ impl Heads {
                 Kind::Responses => WireError::InvalidStatusLine,
             });
         }
+        // Looked at as soon as it has come: behind the greeting of another protocol no fields follow.
+        let status = match self.kind {
+            Kind::Responses if !begun => Some(response_head::parse(line)?),
+            Kind::Responses | Kind::Requests => None,
+        };
         let recalled = self
             .memory()
             .and_then(|last| last.recall_fields(scan, input, &rules.limits));
@@ -106,7 +112,11 @@ impl Heads {
                 Some((head.framing, head.facts))
             }
             Kind::Responses => {
-                response_head::parse(line)?.put(message);
+                let status = match status {
+                    Some(status) => status,
+                    None => response_head::parse(line)?,
+                };
+                status.put(message);
                 None
             }
         };
