@@ -34,7 +34,7 @@ impl Handler<HttpRequest> for Room {
             peer,
             ..
         }: HttpRequest,
-        ctx: &mut Self::Context,
+        _: &mut Self::Context,
     ) {
         if request.method() == Method::POST {
             self.said += 1;
@@ -57,7 +57,8 @@ impl Handler<HttpRequest> for Room {
                     feed(body, lines).await;
                 }
             };
-            ctx.spawn(feeding.into_actor(self));
+            // A task of its own: an actor polls all futures of its context (`ctx.spawn`) when one is woken.
+            actix::spawn(feeding);
         }
     }
 }

@@ -157,6 +157,9 @@ impl ClientError {
     /// Of the body of an [`upload`](crate::HttpClient::upload), what was taken from the stream is gone, so such a
     /// request can be sent again only with another stream. If [`is_connect`](Self::is_connect) is true, nothing was
     /// taken.
+    ///
+    /// This does not say that it would help: a request that cannot be sent at all, or that its server cannot be asked,
+    /// is safe to repeat and fails again. Repeat it only if [`blame`](Self::blame) is not [`Blame::Caller`].
     pub fn is_retry_safe(&self) -> bool {
         self.retry_safe
     }

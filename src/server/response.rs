@@ -98,11 +98,11 @@ impl Responder {
     /// }
     ///
     /// impl Handler<HttpRequest> for Mirror {
-    ///     type Result = ();
+    ///     type Result = ResponseFuture<()>; // a task for each answer
     ///
-    ///     fn handle(&mut self, HttpRequest { responder, .. }: HttpRequest, ctx: &mut Self::Context) {
+    ///     fn handle(&mut self, HttpRequest { responder, .. }: HttpRequest, _: &mut Self::Context) -> Self::Result {
     ///         let feed = fetch(self.0.clone());
-    ///         ctx.spawn(async move { responder.reply(feed.await).await }.into_actor(self));
+    ///         Box::pin(async move { responder.reply(feed.await).await })
     ///     }
     /// }
     ///
