@@ -1,9 +1,10 @@
 //! The messages of `inbound.rs` that come from handles: responders, body writers, guards.
 
-use actix::Handler;
+use actix::{Context, Handler};
 use http::StatusCode;
 
 use super::HttpSession;
+use super::context::SessionContext;
 use super::handoff::NotUpgraded;
 use super::inbound;
 use super::info::SessionPhase;
@@ -11,15 +12,29 @@ use super::outbound::Room;
 use super::unsent::Unsent;
 use super::waiter::Posted;
 use crate::error::{FailureReason, Refused, RefusedReason, UseError};
+use crate::payload::MessageId;
+
+impl HttpSession {
+    /// Handles a message about an exchange, unless that is over.
+    fn about(
+        &mut self,
+        exchange: MessageId,
+        ctx: &mut Context<Self>,
+        act: impl FnOnce(&mut SessionContext),
+    ) {
+        self.count(ctx);
+        if self.context.exchange() == Some(exchange) {
+            act(&mut self.context);
+        }
+        self.settle();
+    }
+}
 
 impl Handler<inbound::Mute> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::Mute(exchange): inbound::Mute, ctx: &mut Self::Context) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange) {
-            self.context.mute();
-        }
+        self.about(exchange, ctx, SessionContext::mute);
     }
 }
 
@@ -27,11 +42,7 @@ impl Handler<inbound::Unmute> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::Unmute(exchange): inbound::Unmute, ctx: &mut Self::Context) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange) {
-            self.context.unmute();
-        }
-        self.settle();
+        self.about(exchange, ctx, SessionContext::unmute);
     }
 }
 
@@ -43,11 +54,7 @@ impl Handler<inbound::OnHalfClose> for HttpSession {
         inbound::OnHalfClose { exchange, policy }: inbound::OnHalfClose,
         ctx: &mut Self::Context,
     ) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange) {
-            self.context.on_half_close(policy);
-        }
-        self.settle();
+        self.about(exchange, ctx, |session| session.on_half_close(policy));
     }
 }
 
@@ -59,11 +66,7 @@ impl Handler<inbound::Patience> for HttpSession {
         inbound::Patience { exchange, time }: inbound::Patience,
         ctx: &mut Self::Context,
     ) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange) {
-            self.context.body_timeout(time);
-        }
-        self.settle();
+        self.about(exchange, ctx, |session| session.body_timeout(time));
     }
 }
 
@@ -75,10 +78,7 @@ impl Handler<inbound::Noted> for HttpSession {
         inbound::Noted { exchange, note }: inbound::Noted,
         ctx: &mut Self::Context,
     ) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange) {
-            self.context.take_note(note);
-        }
+        self.about(exchange, ctx, |session| session.take_note(note));
     }
 }
 
@@ -90,12 +90,11 @@ impl Handler<inbound::Outlook> for HttpSession {
         inbound::Outlook { exchange, told }: inbound::Outlook,
         ctx: &mut Self::Context,
     ) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange)
-            && let Some(aside) = self.context.side.aside()
-        {
-            aside.ask(told);
-        }
+        self.about(exchange, ctx, |session| {
+            if let Some(aside) = session.side.aside() {
+                aside.ask(told);
+            }
+        });
     }
 }
 
@@ -203,11 +202,9 @@ impl Handler<inbound::Continue> for HttpSession {
     type Result = ();
 
     fn handle(&mut self, inbound::Continue(exchange): inbound::Continue, ctx: &mut Self::Context) {
-        self.count(ctx);
-        if self.context.exchange() == Some(exchange) {
-            self.context.side.send_continue(&mut self.context.link);
-        }
-        self.settle();
+        self.about(exchange, ctx, |session| {
+            session.side.send_continue(&mut session.link);
+        });
     }
 }
 
