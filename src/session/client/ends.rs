@@ -16,9 +16,8 @@ use crate::session::outbound::Teardown;
 const BROKEN: Duration = Duration::from_secs(1);
 
 /// Why the other requests on a connection fail when it is cut because of one of them.
-pub(super) fn aborted() -> FailureReason {
-    FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted)
-}
+pub(super) const ABORTED: FailureReason =
+    FailureReason::ConnectionClosed(io::ErrorKind::ConnectionAborted);
 
 impl Client {
     /// Cancels one exchange. If its request was not sent, it is removed and the connection is not touched (P81). If it
@@ -29,13 +28,16 @@ impl Client {
             .flights
             .iter()
             .position(|flight| flight.id == message && !flight.is_over());
-        let Some(at) = found else { return };
-        let sent = at < self.sent;
+        self.cancel_at(link, found, CancelCause::Local);
+    }
+
+    fn cancel_at(&mut self, link: &mut Link, at: Option<usize>, cause: CancelCause) {
+        let Some(at) = at else { return };
         if let Some(flight) = self.flights.get_mut(at) {
-            flight.end(Outcome::Cancelled(CancelCause::Local));
+            flight.end(Outcome::Cancelled(cause));
         }
-        if sent {
-            self.hang_up(link, aborted(), Teardown::Reset);
+        if at < self.sent {
+            self.cut(link);
         }
     }
 
@@ -53,21 +55,14 @@ impl Client {
     pub(in crate::session) fn cancel_all(&mut self, link: &mut Link, cause: CancelCause) {
         self.end_all(Outcome::Cancelled(cause));
         if self.sent > 0 {
-            self.hang_up(link, aborted(), Teardown::Reset);
+            self.cut(link);
         }
     }
 
     /// Ends the current exchange because somebody no longer wants it, or its time is up.
     pub(in crate::session) fn end_cancelled(&mut self, link: &mut Link, cause: CancelCause) {
-        let Some(at) = self.flights.iter().position(|flight| !flight.is_over()) else {
-            return;
-        };
-        if let Some(flight) = self.flights.get_mut(at) {
-            flight.end(Outcome::Cancelled(cause));
-        }
-        if at < self.sent {
-            self.hang_up(link, aborted(), Teardown::Reset);
-        }
+        let current = self.flights.iter().position(|flight| !flight.is_over());
+        self.cancel_at(link, current, cause);
     }
 
     /// Ends the current exchange because something went wrong.
@@ -77,7 +72,7 @@ impl Client {
         } else if let Some(flight) = self.front() {
             flight.end(Outcome::Failed(reason));
         }
-        self.hang_up(link, aborted(), Teardown::Reset);
+        self.cut(link);
     }
 
     /// Ends everything, and the session.
@@ -107,7 +102,7 @@ impl Client {
         if let Some(flight) = self.front() {
             flight.end(Outcome::Cancelled(CancelCause::Deadline(Deadline::Write)));
         }
-        self.hang_up(link, aborted(), Teardown::Reset);
+        self.cut(link);
     }
 
     /// A write failed: the server takes no more. It may have answered before, so what it sent is read to the end.
@@ -152,7 +147,12 @@ impl Client {
         self.end_all(Outcome::Failed(FailureReason::HandlerPanicked));
     }
 
-    /// Cuts the connection. Requests that were sent and not answered each fail (B15); those that wait go over the next
+    /// Cuts the connection, so that the server notices. What else was sent on it fails.
+    pub(super) fn cut(&mut self, link: &mut Link) {
+        self.hang_up(link, ABORTED, Teardown::Reset);
+    }
+
+    /// Ends the connection. Requests that were sent and not answered each fail (B15); those that wait go over the next
     /// connection.
     pub(super) fn hang_up(&mut self, link: &mut Link, reason: FailureReason, teardown: Teardown) {
         for flight in self.sent() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::connection::State;
-use super::ends::aborted;
+use super::ends::ABORTED;
 use super::{Client, Flight, Receiving};
 use crate::error::{CancelCause, FailureReason, WireError};
 use crate::payload::{Payload, TransferMode};
@@ -117,7 +117,7 @@ impl Client {
                 Fault::Deadline(deadline) => Outcome::Cancelled(CancelCause::Deadline(deadline)),
             });
         }
-        self.hang_up(link, aborted(), Teardown::Reset);
+        self.cut(link);
         Intake::Again
     }
 
@@ -169,15 +169,15 @@ impl Client {
             let cut = !flushed;
             match taker {
                 Some(taker) if !cut => {
-                    self.end_all(Outcome::Failed(aborted()));
+                    self.end_all(Outcome::Failed(ABORTED));
                     link.hand_off(taker);
                 }
-                _ if cut || !persist => self.hang_up(link, aborted(), Teardown::reset_if(cut)),
+                _ if cut || !persist => self.hang_up(link, ABORTED, Teardown::reset_if(cut)),
                 // An idle timeout of zero: the connection is not kept.
                 _ if self.flights.is_empty()
                     && link.options.timeouts.idle == Some(Duration::ZERO) =>
                 {
-                    self.hang_up(link, aborted(), Teardown::Close);
+                    self.hang_up(link, ABORTED, Teardown::Close);
                 }
                 _ => {}
             }
@@ -200,7 +200,7 @@ impl Client {
                 Loss::Gone => Outcome::Failed(FailureReason::LostPiece),
             });
         }
-        self.hang_up(link, aborted(), Teardown::Reset);
+        self.cut(link);
     }
 
     /// The server sends no more. What it sent may still contain the complete response; meanwhile nothing is sent to it.

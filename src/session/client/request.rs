@@ -9,7 +9,6 @@ use http::Method;
 use tokio::time::Instant;
 
 use super::connection::State;
-use super::ends::aborted;
 use super::{Client, Flight, Receiving, Sending};
 use crate::error::{FailureReason, Refused, RefusedReason, UseError};
 use crate::payload::{Headers, Known, MessageId, Payload};
@@ -18,7 +17,7 @@ use crate::session::exchange::Outcome;
 use crate::session::handoff::Taker;
 use crate::session::link::Link;
 use crate::session::meter;
-use crate::session::outbound::{Room, Teardown};
+use crate::session::outbound::Room;
 use crate::session::step::Event;
 use crate::transport::ConnectError;
 use crate::wire::{Expected, Target};
@@ -177,7 +176,7 @@ impl Client {
                 match self.connection.has_stray(link, self.carried) {
                     Some(false) => {}
                     // The waiting requests go over another connection.
-                    Some(true) => return self.hang_up(link, aborted(), Teardown::Reset),
+                    Some(true) => return self.cut(link),
                     None => return,
                 }
             }
