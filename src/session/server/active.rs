@@ -148,26 +148,11 @@ impl Active {
         &self.exchange
     }
 
-    /// An answer begins.
-    pub(super) fn answer_with(
-        &mut self,
-        id: MessageId,
-        status: StatusCode,
-        head: usize,
-        now: Instant,
-    ) {
-        self.answer = AnswerState::Open(id);
-        self.exchange.status = Some(status);
-        self.exchange.head_out = head as u64;
-        self.exchange.answered = Some(now);
-    }
-
-    /// Notes the answer that the session gave in the place of the handler.
-    pub(super) fn note_refusal(
+    /// Records the answer that has begun: its status, and the bytes of its head and of the body behind that.
+    pub(super) fn answered(
         &mut self,
         status: StatusCode,
-        head: usize,
-        body: usize,
+        (head, body): (usize, usize),
         now: Instant,
     ) {
         self.exchange.status = Some(status);

@@ -116,18 +116,10 @@ impl Server {
         answering: Answering,
     ) -> Result<MessageId, Refused<Payload>> {
         let id = payload.own_id();
-        let before = link.outbound.buffer.len();
-        let date = clock::date_line(link.now());
-        let begun = match link.outbound.encoder.response(
-            &payload,
-            answering,
-            &date,
-            &mut link.outbound.buffer,
-        ) {
-            Ok(begun) => begun,
+        let (begun, sizes) = match encode(link, &payload, status, answering) {
+            Ok(encoded) => encoded,
             Err(mistake) => return Err(Refused::new(mistake, payload)),
         };
-        let encoded = link.outbound.buffer.len().saturating_sub(before);
         let Some(active) = self.active_mut() else {
             unreachable!("`may_answer` found the exchange");
         };
@@ -143,13 +135,8 @@ impl Server {
             Begun::Whole { keep_alive } => (false, keep_alive),
             Begun::Switch => (false, true),
         };
-        let body = if needs_body || answering.asked == Asked::Head || !allows_body(status) {
-            0
-        } else {
-            payload.body_bytes().len().min(encoded)
-        };
-        active.answer_with(id, status, encoded - body, link.exact_now());
-        active.exchange.bytes_out = body as u64;
+        active.answer = AnswerState::Open(id);
+        active.answered(status, sizes, link.exact_now());
         active.persist &= keep_alive;
         if needs_body {
             link.events.push_back(Event::NeedBody(id));
@@ -264,4 +251,29 @@ impl Server {
             link.tell(BodyAsked(self.begun));
         }
     }
+}
+
+/// Encodes a response, with what it has of a body. Returns also the bytes of the head and of the body.
+#[inline]
+pub(super) fn encode(
+    link: &mut Link,
+    payload: &Payload,
+    status: StatusCode,
+    answering: Answering,
+) -> Result<(Begun, (usize, usize)), UseError> {
+    let date = clock::date_line(link.now());
+    let buffer = &mut link.outbound.buffer;
+    let before = buffer.len();
+    let begun = link
+        .outbound
+        .encoder
+        .response(payload, answering, &date, buffer)?;
+    let encoded = buffer.len().saturating_sub(before);
+    let open = matches!(begun, Begun::Open { .. });
+    let body = if open || answering.asked == Asked::Head || !allows_body(status) {
+        0
+    } else {
+        payload.body_bytes().len().min(encoded)
+    };
+    Ok((begun, (encoded - body, body)))
 }

@@ -2,10 +2,10 @@
 
 use http::StatusCode;
 
+use super::answer::encode;
 use super::{AnswerState, Server};
 use crate::error::{CancelCause, CloseReason, Deadline, FailureReason, UseError};
 use crate::payload::MessageId;
-use crate::session::clock;
 use crate::session::exchange::Outcome;
 use crate::session::inbound::Fault;
 use crate::session::link::Link;
@@ -104,9 +104,9 @@ impl Server {
             // The answer had begun: only a reset keeps the peer from taking it for complete.
             link.abort(reason, Teardown::Reset);
         } else {
-            let (head, body) = refuse(link, asked, status, text, reason);
+            let sizes = refuse(link, asked, status, text, reason);
             if let Some(ended) = &mut self.ended {
-                ended.note_refusal(status, head, body, link.exact_now());
+                ended.answered(status, sizes, link.exact_now());
             }
         }
     }
@@ -234,21 +234,13 @@ fn refuse(
     text: &str,
     reason: CloseReason,
 ) -> (usize, usize) {
-    let payload = wire::refusal(status, text);
-    let before = link.outbound.buffer.len();
-    let answering = Answering::last(asked);
-    let date = clock::date_line(link.now());
-    // A refusal consists of valid parts, so this cannot fail; the connection closes in any case.
-    let _ = link
-        .outbound
-        .encoder
-        .response(&payload, answering, &date, &mut link.outbound.buffer);
-    let encoded = link.outbound.buffer.len() - before;
-    let body = if asked == Asked::Head {
-        0
-    } else {
-        payload.body_bytes().len().min(encoded)
-    };
+    let encoded = encode(
+        link,
+        &wire::refusal(status, text),
+        status,
+        Answering::last(asked),
+    );
     link.close_and_linger(reason);
-    (encoded - body, body)
+    // A refusal consists of valid parts, so this cannot fail; the connection closes in any case.
+    encoded.map_or((0, 0), |(_, sizes)| sizes)
 }
