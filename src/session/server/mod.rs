@@ -288,15 +288,11 @@ impl Server {
         self.active().is_some_and(Active::is_muted)
     }
 
-    /// Lends the right to answer. Without a request to answer, the right has no effect.
-    pub(in crate::session) fn lend(&mut self) -> (MessageId, bool) {
-        match self.active_mut() {
-            Some(active) => {
-                active.lent += 1;
-                (active.exchange.id, active.answering.asked == Asked::Head)
-            }
-            None => (MessageId::next(), false),
-        }
+    /// Lends the right to answer, and tells whether the request is HEAD.
+    pub(in crate::session) fn lend(&mut self) -> Option<(MessageId, bool)> {
+        let active = self.active_mut()?;
+        active.lent += 1;
+        Some((active.exchange.id, active.answering.asked == Asked::Head))
     }
 
     pub(in crate::session) fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {

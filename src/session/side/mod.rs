@@ -355,10 +355,8 @@ impl Side {
     /// Lends the right to answer, and tells whether the request is HEAD. Without a request to answer, the right is
     /// worth nothing.
     pub(super) fn lend(&mut self) -> (MessageId, bool) {
-        match self {
-            Self::Server(server) => server.lend(),
-            Self::Client(_) => (MessageId::next(), false),
-        }
+        let lent = self.server_mut().and_then(Server::lend);
+        lent.unwrap_or_else(|| (MessageId::next(), false))
     }
 
     /// Takes back a right to answer. True if it was the last one and no answer had begun.
