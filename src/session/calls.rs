@@ -43,7 +43,7 @@ impl HttpSession {
             ended.recycle();
         }
         if called.is_err() {
-            self.replace_broken();
+            self.replace_panicked();
         } else if apply {
             self.context.side.promise_continue(&mut self.context.link);
         }
@@ -51,8 +51,8 @@ impl HttpSession {
 
     /// The handler panicked. Its state is unknown, so it is never called again.
     #[cold]
-    fn replace_broken(&mut self) {
-        let handler = std::mem::replace(&mut self.handler, Box::new(Broken));
+    fn replace_panicked(&mut self) {
+        let handler = std::mem::replace(&mut self.handler, Box::new(Silent));
         // Its drop may panic too, for example because of a poisoned lock.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
         self.context.side.panicked(&mut self.context.link);
@@ -163,8 +163,8 @@ fn call_end(handler: &mut dyn HttpHandler, context: &mut SessionContext, exchang
 }
 
 /// Stands in for a handler that panicked.
-struct Broken;
+struct Silent;
 
-impl HttpHandler for Broken {
+impl HttpHandler for Silent {
     fn apply(&mut self, _payload: Payload, _session: &mut SessionContext) {}
 }

@@ -45,7 +45,7 @@ pub(super) enum State {
     /// The server sends no more, and gets no more requests. What it sent may still be unread.
     HalfClosed,
     /// A write failed, for this reason: the server takes no more. What it sent may still be unread.
-    Broken(io::ErrorKind),
+    WriteFailed(io::ErrorKind),
 }
 
 impl Connection {
@@ -106,7 +106,7 @@ impl Connection {
 
     /// A 100 came, or will not come: its deadline ends.
     pub(super) fn stop_waiting(&mut self) {
-        if self.broken().is_none() {
+        if self.write_error().is_none() {
             self.deadline.set(None);
         }
     }
@@ -139,7 +139,7 @@ impl Connection {
     /// Whether there is a connection, from which something may still come.
     pub(super) fn is_open(&self) -> bool {
         match self.state {
-            State::Open | State::HalfClosed | State::Broken(_) => true,
+            State::Open | State::HalfClosed | State::WriteFailed(_) => true,
             State::Closed | State::Opening(_) => false,
         }
     }
@@ -150,9 +150,9 @@ impl Connection {
     }
 
     /// Why a write failed, if one did.
-    pub(super) fn broken(&self) -> Option<io::ErrorKind> {
+    pub(super) fn write_error(&self) -> Option<io::ErrorKind> {
         match self.state {
-            State::Broken(kind) => Some(kind),
+            State::WriteFailed(kind) => Some(kind),
             State::Closed | State::Opening(_) | State::Open | State::HalfClosed => None,
         }
     }
@@ -165,7 +165,7 @@ impl fmt::Debug for Connection {
             State::Opening(_) => "Opening",
             State::Open => "Open",
             State::HalfClosed => "HalfClosed",
-            State::Broken(_) => "Broken",
+            State::WriteFailed(_) => "WriteFailed",
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::session::link::Link;
 use crate::session::outbound::Teardown;
 
 /// How long to continue reading after a failed write, if the transport does not report the end of the server.
-const BROKEN: Duration = Duration::from_secs(1);
+const READ_ON: Duration = Duration::from_secs(1);
 
 /// Why the other requests on a connection fail when it is cut because of one of them.
 pub(super) const ABORTED: FailureReason =
@@ -114,9 +114,9 @@ impl Client {
             // The rest of a request cannot reach the server, so nothing waits for it.
             flight.persist = false;
         }
-        if self.connection.broken().is_none() {
-            self.connection.state = State::Broken(kind);
-            self.connection.deadline.set_after(Some(BROKEN));
+        if self.connection.write_error().is_none() {
+            self.connection.state = State::WriteFailed(kind);
+            self.connection.deadline.set_after(Some(READ_ON));
             // A broken pipe is all that a write finds behind an end that the server has sent.
             if kind != io::ErrorKind::BrokenPipe {
                 link.tell(Torn(kind));
@@ -126,7 +126,7 @@ impl Client {
 
     /// Whether output can still reach the server.
     pub(super) fn is_heard(&self, link: &Link) -> bool {
-        self.connection.broken().is_none() && link.over.is_none()
+        self.connection.write_error().is_none() && link.over.is_none()
     }
 
     /// Gives up a connection whose write failed, if nothing more comes on it. A slow handler gets the time it needs.
@@ -135,7 +135,7 @@ impl Client {
             .front()
             .is_some_and(|flight| flight.response == Receiving::Open);
         if waits || self.is_muted() || !link.inbox.is_empty() {
-            self.connection.deadline.set_after(Some(BROKEN));
+            self.connection.deadline.set_after(Some(READ_ON));
         } else {
             self.hang_up(link, FailureReason::ConnectionClosed(kind), Teardown::Reset);
         }

@@ -146,7 +146,7 @@ impl Client {
     }
 
     /// Takes an exchange that ended, does what follows for the connection, and returns the record of it.
-    pub(in crate::session) fn next_ended(&mut self, link: &mut Link) -> Option<Exchange> {
+    pub(in crate::session) fn take_ended(&mut self, link: &mut Link) -> Option<Exchange> {
         let at = self.flights.iter().position(Flight::is_over)?;
         self.ended.update(|ended| ended - 1);
         self.idle_since = link.now();
@@ -211,8 +211,8 @@ impl Client {
             }
             Rest::Unread => {}
             Rest::Read | Rest::Gone => {
-                let broken = self.connection.broken();
-                link.over = Some(broken.unwrap_or(io::ErrorKind::UnexpectedEof));
+                let failed = self.connection.write_error();
+                link.over = Some(failed.unwrap_or(io::ErrorKind::UnexpectedEof));
             }
         }
     }

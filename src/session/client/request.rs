@@ -118,7 +118,7 @@ impl Client {
                     Poll::Pending => Poll::Pending,
                 },
             },
-            State::Open | State::HalfClosed | State::Broken(_) => {
+            State::Open | State::HalfClosed | State::WriteFailed(_) => {
                 if self.may_send(link) {
                     Poll::Ready(())
                 } else {
@@ -140,7 +140,7 @@ impl Client {
             return Poll::Pending;
         }
         std::task::ready!(self.connection.deadline.poll(cx));
-        match self.connection.broken() {
+        match self.connection.write_error() {
             Some(kind) => self.give_up(link, kind),
             // What has come decides when it is delivered.
             None if self.may_be_refused() => self.connection.deadline.set_after(Some(EXPECT)),

@@ -76,7 +76,7 @@ pub(super) struct Link {
     /// Takes the connection over.
     taker: Option<Taker>,
     pub(super) trace: Trace,
-    pub(super) counted: Option<meter::ConnectionGauge>,
+    pub(super) gauge: Option<meter::ConnectionGauge>,
     /// The timer of exchange deadlines: see `Side::poll`.
     pub(super) clock: RareDeadline,
     /// The time of this turn, once it was read.
@@ -113,7 +113,7 @@ impl Link {
             stake: None,
             watchers: Watchers::default(),
             taker: None,
-            counted: None,
+            gauge: None,
             trace: Trace {
                 session: Traced::session(),
                 ..Trace::default()
@@ -396,7 +396,7 @@ impl Link {
             .session
             .connected(&self.peer, self.tls.as_deref());
         self.opened = Instant::now();
-        self.counted = Some(meter::ConnectionGauge::open(Role::Client));
+        self.gauge = Some(meter::ConnectionGauge::open(Role::Client));
         self.outbound.attach(write);
     }
 
@@ -410,7 +410,7 @@ impl Link {
     pub(super) fn detach(&mut self, teardown: Teardown) {
         self.builder = None;
         self.kept = None;
-        self.counted = None;
+        self.gauge = None;
         self.over = None;
         self.inbox.clear();
         self.ledger = Ledger::default();

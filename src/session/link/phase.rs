@@ -137,7 +137,7 @@ impl Link {
         self.phase = Phase::Closed;
         self.outbound.release(Err(RefusedReason::Closing));
         meter::throttled(self.outbound.throttled_since());
-        self.counted = None;
+        self.gauge = None;
         if let Some(builder) = self.builder.take()
             && linger
         {

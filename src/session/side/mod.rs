@@ -115,7 +115,7 @@ impl Side {
     pub(super) fn take_ended(&mut self, link: &mut Link) -> Option<Ended> {
         let ended = match self {
             Self::Server(server) => Ended::Server(server.take_ended(link)?),
-            Self::Client(client) => Ended::of_client(client.next_ended(link)?),
+            Self::Client(client) => Ended::of_client(client.take_ended(link)?),
         };
         let exchange = ended.exchange();
         link.cut_body(exchange.id);

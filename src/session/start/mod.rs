@@ -65,7 +65,7 @@ pub(crate) fn open<T>(
     link.trace
         .session
         .connected(&link.peer, link.tls.as_deref());
-    link.counted = Some(meter::ConnectionGauge::open(Role::Server));
+    link.gauge = Some(meter::ConnectionGauge::open(Role::Server));
     let wiring = Wiring::new(read, &link.options);
     let builder = PayloadBuilder::of_requests(wiring, tenure, stake, now);
     link.builder = Some(Place::new(Hosted::new(builder)));
