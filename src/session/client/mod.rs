@@ -106,6 +106,11 @@ impl Client {
         id
     }
 
+    /// The exchange of this request.
+    fn flight(&mut self, message: MessageId) -> Option<&mut Flight> {
+        self.flights.iter_mut().find(|flight| flight.id == message)
+    }
+
     /// The exchange whose response is next on the wire.
     fn front(&mut self) -> Option<&mut Flight> {
         self.sent().find(|flight| !flight.is_over())
@@ -207,20 +212,14 @@ impl Client {
 
     /// Keeps the first part of a body that was not asked for yet. False if a part is kept already.
     pub(super) fn park(&mut self, message: MessageId, part: Part, waiter: Box<dyn Waiter>) -> bool {
-        let flight = self
-            .flights
-            .iter_mut()
-            .find(|flight| flight.id == message && flight.parked.is_none());
+        let free = |flight: &&mut Flight| flight.parked.is_none();
+        let flight = self.flight(message).filter(free);
         flight.is_some_and(|flight| flight.parked.replace(Box::new((part, waiter))).is_none())
     }
 
     pub(super) fn unpark(&mut self, message: MessageId) -> Option<(Part, Box<dyn Waiter>)> {
-        self.flights
-            .iter_mut()
-            .find(|flight| flight.id == message)?
-            .parked
-            .take()
-            .map(|parked| *parked)
+        let parked = self.flight(message)?.parked.take();
+        parked.map(|parked| *parked)
     }
 
     /// Whether there is an exchange whose end is to be reported.
@@ -257,10 +256,8 @@ impl Client {
         message: MessageId,
         future: impl Future<Output = ()> + 'static,
     ) {
-        if let Some(flight) = self
-            .flights
-            .iter_mut()
-            .find(|flight| flight.id == message && !flight.is_over())
+        if let Some(flight) = self.flight(message)
+            && !flight.is_over()
         {
             flight.run(future);
         }

@@ -56,7 +56,7 @@ impl Client {
 
     /// Sets who gets the connection if the server accepts the upgrade offer that was just queued.
     pub(in crate::session) fn promise(&mut self, message: MessageId, taker: Taker) {
-        if let Some(flight) = self.flights.iter_mut().rfind(|flight| flight.id == message) {
+        if let Some(flight) = self.flight(message) {
             flight.taker = Some(taker);
             // Nothing is sent after it until the protocol of the connection is known.
             flight.safe = false;
