@@ -30,7 +30,7 @@ use tokio::sync::oneshot;
 use crate::error::{BodyError, UseError};
 use crate::payload::{Payload, TransferMode};
 use crate::session::{
-    self, HandlerFactory, HttpHandler, HttpSession, Incoming, SessionOptions, Way,
+    self, HandlerFactory, HttpHandler, HttpSession, Incoming, SessionOptions, Silent, Way,
 };
 use crate::transport::Origin;
 use alarm::Alarm;
@@ -390,7 +390,7 @@ impl HttpClient {
 
     fn connect(&self, lease: &Lease) -> Arc<Addr<HttpSession>> {
         // It gets a handler of its own with its first request.
-        Arc::new(self.open(lease.host.way.clone(), |_| Box::new(Unasked)))
+        Arc::new(self.open(lease.host.way.clone(), |_| Box::new(Silent)))
     }
 
     /// The way to an origin: through which proxy, if any.
@@ -425,13 +425,6 @@ impl HttpClient {
         message.trailers = body.take_trailers().map(Box::new);
         Ok(head)
     }
-}
-
-/// The handler of a session that was made for a request that never came to it.
-struct Unasked;
-
-impl HttpHandler for Unasked {
-    fn apply(&mut self, _: Payload, _: &mut crate::session::SessionContext) {}
 }
 
 impl fmt::Debug for HttpClient {

@@ -6,11 +6,10 @@ use super::HttpSession;
 use super::context::SessionContext;
 use super::ended::Ended;
 use super::exchange::{Cancelled, Exchange, Failure, Outcome};
-use super::handler::HttpHandler;
+use super::handler::{HttpHandler, Silent};
 use super::step::{Event, Intake, Step};
 use super::trace::Traced;
 use crate::error::CloseReason;
-use crate::payload::Payload;
 
 impl HttpSession {
     /// Makes all calls of the handler that are due.
@@ -160,11 +159,4 @@ fn call_end(handler: &mut dyn HttpHandler, context: &mut SessionContext, exchang
             handler.failed(&Failure { reason, exchange }, context);
         }
     }
-}
-
-/// Stands in for a handler that panicked.
-struct Silent;
-
-impl HttpHandler for Silent {
-    fn apply(&mut self, _payload: Payload, _session: &mut SessionContext) {}
 }

@@ -116,3 +116,10 @@ where
         self(session)
     }
 }
+
+/// Hears nothing: the handler of a session that has none of its own yet, or none any more.
+pub(crate) struct Silent;
+
+impl HttpHandler for Silent {
+    fn apply(&mut self, _payload: Payload, _session: &mut SessionContext) {}
+}

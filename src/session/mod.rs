@@ -74,6 +74,7 @@ pub(crate) use client::Through;
 pub use codec::{CodecError, Frame, HttpCodec};
 pub use context::SessionContext;
 pub use exchange::{Cancelled, Exchange, ExchangePhase, Failure, Outcome};
+pub(crate) use handler::Silent;
 pub use handler::{HandlerFactory, HttpHandler};
 pub use handoff::{NotUpgraded, Upgrade, Upgraded};
 pub(crate) use inbound::{Abandon, Accompany, CutOff, Departure, ServiceFailed, Shed};
