@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A deadline that costs nothing to move.
@@ -55,7 +56,12 @@ impl DeadlineTimer {
         if known && !sleep.is_elapsed() {
             return Poll::Pending;
         }
-        while sleep.as_mut().poll(cx).is_ready() {
+        // Unconstrained: if what the peer sends has used up the budget of this task, tokio would neither register the
+        // timer nor say that it has fired.
+        while Pin::new(&mut unconstrained(sleep.as_mut()))
+            .poll(cx)
+            .is_ready()
+        {
             if Instant::now() >= at {
                 *self = Self::default();
                 return Poll::Ready(());
@@ -108,8 +114,10 @@ pub(super) fn earlier<T>(
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::pin::pin;
 
-    use tokio::time::timeout;
+    use tokio::task::consume_budget;
+    use tokio::time::{advance, timeout};
 
     use super::*;
 
@@ -121,6 +129,15 @@ mod tests {
     async fn passed(timer: &mut DeadlineTimer, within: u64) -> bool {
         let passed = timeout(seconds(within), poll_fn(|cx| timer.poll(cx)));
         passed.await.is_ok()
+    }
+
+    /// Polls a timer in a turn that has used up its budget.
+    async fn poll_without_budget(timer: &mut DeadlineTimer) -> Poll<()> {
+        poll_fn(|cx| {
+            while pin!(consume_budget()).poll(cx).is_ready() {}
+            Poll::Ready(timer.poll(cx))
+        })
+        .await
     }
 
     /// A deadline of five seconds, moved after two.
@@ -187,5 +204,21 @@ mod tests {
         poll_fn(|cx| rare.poll(cx)).await;
         assert!(Instant::now() >= at);
         assert_eq!(rare.at(), None);
+    }
+
+    /// A peer that sends as much as a turn can take has the same deadlines as others: they are registered, and noticed.
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_task_has_deadlines() {
+        const TIME: Duration = Duration::from_secs(1);
+        let mut timer = DeadlineTimer::default();
+        timer.set_after(Some(TIME));
+        assert!(poll_without_budget(&mut timer).await.is_pending());
+        let fired = timeout(2 * TIME, poll_fn(|cx| timer.poll(cx))).await;
+        assert!(fired.is_ok(), "it was not registered");
+
+        timer.set_after(Some(TIME));
+        poll_fn(|cx| Poll::Ready(timer.poll(cx).is_pending())).await;
+        advance(TIME).await;
+        assert!(poll_without_budget(&mut timer).await.is_ready());
     }
 }
