@@ -196,10 +196,10 @@ impl Outbound {
         self.io.take()
     }
 
-    /// Drops the connection and what waits for it.
-    pub(super) fn detach(&mut self, teardown: Teardown) {
+    /// Drops what waits for the connection, and returns it.
+    pub(super) fn detach(&mut self, teardown: Teardown) -> Option<transport::WriteHalf> {
         self.abort(teardown);
-        self.io = None;
+        self.io.take()
     }
 
     /// Ready when output has waited for the full time and the socket took no byte. Each byte restarts the timer.
@@ -445,7 +445,7 @@ mod tests {
             },
             |outbound, _| outbound.give_up(),
             |outbound, _| outbound.abort(Teardown::Close),
-            |outbound, _| outbound.detach(Teardown::Close),
+            |outbound, _| drop(outbound.detach(Teardown::Close)),
         ];
         for (nth, end) in ends.into_iter().enumerate() {
             let mut options = SessionOptions::default();

@@ -6,6 +6,7 @@ mod phase;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -406,15 +407,15 @@ impl Link {
         self.over = Some(kind);
     }
 
-    /// Detaches a client's lost connection; another one may follow.
+    /// Detaches a client's lost connection; another one may follow, even if the transport panics when it is dropped.
     pub(super) fn detach(&mut self, teardown: Teardown) {
-        self.builder = None;
+        let gone = (self.builder.take(), self.outbound.detach(teardown));
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(gone)));
         self.kept = None;
         self.gauge = None;
         self.over = None;
         self.inbox.clear();
         self.ledger = Ledger::default();
-        self.outbound.detach(teardown);
         self.weigh();
     }
 }

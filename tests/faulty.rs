@@ -1,0 +1,212 @@
+//! Transports that panic: each exchange has its end.
+
+mod common;
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use common::{GET, eventually};
+use http_actors::message::{Apply, Dispose, Inspect};
+use http_actors::{
+    Cancelled, Exchange, Failure, HttpHandler, HttpSession, Payload, SessionContext,
+    SessionOptions, StatusCode, TransferMode,
+};
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf,
+};
+
+/// Where it panics.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    FirstRead,
+    SecondData,
+    Write,
+    Flush,
+    Shutdown,
+    Drop,
+}
+
+struct Faulty {
+    inner: DuplexStream,
+    place: Place,
+    /// How many reads had data.
+    data: u32,
+}
+
+impl Faulty {
+    fn open(place: Place) -> (Self, DuplexStream) {
+        let (inner, far) = tokio::io::duplex(1 << 16);
+        let near = Self {
+            inner,
+            place,
+            data: 0,
+        };
+        (near, far)
+    }
+
+    fn pass(&self, place: Place) {
+        assert_ne!(self.place, place);
+    }
+}
+
+impl AsyncRead for Faulty {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.pass(Place::FirstRead);
+        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        self.data += u32::from(!buffer.filled().is_empty());
+        if self.data > 1 {
+            self.pass(Place::SecondData);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Faulty {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.pass(Place::Write);
+        Pin::new(&mut self.inner).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.pass(Place::Flush);
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.pass(Place::Shutdown);
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.pass(Place::Drop);
+        }
+    }
+}
+
+/// Notes what begins and how it ends; answers what is complete.
+#[derive(Clone, Default)]
+struct Notes(Rc<RefCell<Vec<String>>>);
+
+impl Notes {
+    fn note(&self, what: impl Into<String>) {
+        self.0.borrow_mut().push(what.into());
+    }
+
+    fn count(&self, what: &str) -> usize {
+        let notes = self.0.borrow();
+        notes.iter().filter(|note| note.starts_with(what)).count()
+    }
+
+    fn ends(&self) -> usize {
+        self.count("completed") + self.count("cancelled") + self.count("failed")
+    }
+}
+
+impl HttpHandler for Notes {
+    fn apply(&mut self, payload: Payload, session: &mut SessionContext) {
+        self.note("apply");
+        if payload.is_request() && payload.mode() == TransferMode::Oneshot {
+            session.respond(Payload::response(StatusCode::OK).body("hi"));
+        }
+    }
+
+    fn completed(&mut self, _: &Exchange, _: &mut SessionContext) {
+        self.note("completed");
+    }
+
+    fn cancelled(&mut self, cancelled: &Cancelled, _: &mut SessionContext) {
+        self.note(format!("cancelled {:?}", cancelled.cause));
+    }
+
+    fn failed(&mut self, failure: &Failure, _: &mut SessionContext) {
+        self.note(format!("failed {:?}", failure.reason));
+    }
+}
+
+/// At a server: the session is over, and what had begun has ended.
+#[actix::test]
+async fn at_a_server() {
+    for place in [
+        Place::FirstRead,
+        Place::SecondData,
+        Place::Write,
+        Place::Flush,
+        Place::Shutdown,
+        Place::Drop,
+    ] {
+        let (near, mut far) = Faulty::open(place);
+        let notes = Notes::default();
+        let factory = notes.clone();
+        let session =
+            HttpSession::accept(near, &move |_| factory.clone(), SessionOptions::default());
+        let upload = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n";
+        let sent = format!("{GET}{upload}");
+        far.write_all(sent.as_bytes()).await.expect("room");
+        let begun = if place == Place::FirstRead { 0 } else { 2 };
+        eventually("both began", async || notes.count("apply") == begun).await;
+        // The session may be over already.
+        let _ = far.write_all(b"data").await;
+        match place {
+            Place::Shutdown => far.shutdown().await.expect("open"),
+            Place::Drop => session.do_send(Dispose),
+            _ => {}
+        }
+        eventually("it is over", async || !session.connected()).await;
+        assert_eq!(notes.ends(), begun, "{place:?} {:?}", notes.0.borrow());
+        if place == Place::SecondData {
+            assert_eq!(notes.count("cancelled PeerReset"), 1);
+        }
+    }
+}
+
+/// At a client: each request has its end. One that reads, or is dropped, takes nothing but the connection with it.
+#[actix::test]
+async fn at_a_client() {
+    for pipeline in [false, true] {
+        for place in [
+            Place::FirstRead,
+            Place::SecondData,
+            Place::Write,
+            Place::Flush,
+            Place::Drop,
+        ] {
+            let (near, mut far) = Faulty::open(place);
+            let notes = Notes::default();
+            let factory = notes.clone();
+            let options = SessionOptions {
+                pipeline,
+                ..SessionOptions::for_client()
+            };
+            let session = HttpSession::over(near, "a", &move |_| factory.clone(), options);
+            for _ in 0..3 {
+                let get = Payload::get("/").expect("a target");
+                session.do_send(Apply(get));
+            }
+            // The first request, or the end.
+            let _ = far.read(&mut [0; 1 << 10]).await;
+            let _ = far
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+                .await;
+            eventually("the first has its end", async || notes.ends() > 0).await;
+            let _ = far.write_all(b"HTTP/1.1 2").await;
+            drop(far);
+            eventually("each has its end", async || notes.ends() == 3).await;
+            let alive = !matches!(place, Place::Write | Place::Flush);
+            assert_eq!(session.send(Inspect).await.is_ok(), alive, "{place:?}");
+        }
+    }
+}
