@@ -1,15 +1,20 @@
-//! Transports that panic: each exchange has its end.
+//! Transports that panic, and transports that are asked for nothing.
 
 mod common;
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::UnixStream as StdStream;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use common::{GET, eventually};
-use http_actors::message::{Apply, Dispose, Inspect};
+use bytes::Bytes;
+use common::{GET, eventually, taken};
+use http_actors::message::{Apply, Dispose, Inspect, SendChunk};
 use http_actors::{
     Cancelled, Exchange, Failure, HttpHandler, HttpSession, Payload, SessionContext,
     SessionOptions, StatusCode, TransferMode,
@@ -17,10 +22,13 @@ use http_actors::{
 use tokio::io::{
     AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf,
 };
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep};
 
 /// Where it panics.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Place {
+    Nowhere,
     FirstRead,
     SecondData,
     Write,
@@ -34,6 +42,8 @@ struct Faulty {
     place: Place,
     /// How many reads had data.
     data: u32,
+    /// How many reads were made.
+    reads: Arc<AtomicUsize>,
 }
 
 impl Faulty {
@@ -43,6 +53,7 @@ impl Faulty {
             inner,
             place,
             data: 0,
+            reads: Arc::default(),
         };
         (near, far)
     }
@@ -59,6 +70,7 @@ impl AsyncRead for Faulty {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.pass(Place::FirstRead);
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
         self.data += u32::from(!buffer.filled().is_empty());
         if self.data > 1 {
@@ -209,4 +221,104 @@ async fn at_a_client() {
             assert_eq!(session.send(Inspect).await.is_ok(), alive, "{place:?}");
         }
     }
+}
+
+/// Begins an answer in pieces, and answers each piece of the request with one.
+struct Echo(Notes);
+
+impl HttpHandler for Echo {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        let _ = session.apply(Payload::response(StatusCode::OK).chunked());
+    }
+
+    fn chunk(&mut self, data: Bytes, session: &mut SessionContext) {
+        let _ = session.send_chunk(data);
+        self.0.note("chunk");
+    }
+
+    fn cancelled(&mut self, cancelled: &Cancelled, session: &mut SessionContext) {
+        self.0.cancelled(cancelled, session);
+    }
+}
+
+const BEGIN: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+const PIECE: &[u8] = b"1\r\nx\r\n";
+
+/// A session that only sends does not ask its transport for input each time, and notices what comes all the same, also
+/// in a turn with messages: data, and a deadline.
+#[actix::test]
+async fn a_session_that_only_sends_does_not_read() {
+    tokio::time::pause();
+    let (near, mut far) = Faulty::open(Place::Nowhere);
+    let reads = near.reads.clone();
+    let mut options = SessionOptions::default();
+    options.timeouts.body = Some(Duration::from_secs(100));
+    options.timeouts.body_rate = None;
+    let notes = Notes::default();
+    let factory = notes.clone();
+    let session = HttpSession::accept(near, &move |_| Echo(factory.clone()), options);
+    far.write_all(BEGIN).await.expect("room");
+    let mut answer = [0; 1 << 12];
+    let _ = far.read(&mut answer).await.expect("it is open");
+    for chunks in 1..4 {
+        let mut read = Vec::new();
+        for _ in 0..50 {
+            taken(&session, SendChunk("piece".into())).await;
+            let _ = far.read(&mut answer).await.expect("it is open");
+            read.push(reads.load(Ordering::Relaxed));
+        }
+        assert_eq!(read[30..].first(), read.last(), "{read:?}");
+        far.write_all(PIECE).await.expect("room");
+        session.do_send(SendChunk("piece".into()));
+        let _ = far.read(&mut answer).await.expect("it is open");
+        assert_eq!(notes.count("chunk"), chunks);
+    }
+    let begin = Instant::now();
+    while session.connected() {
+        sleep(Duration::from_secs(1)).await;
+        session.do_send(SendChunk("piece".into()));
+        tokio::task::yield_now().await;
+        let _ = far.read(&mut answer).await;
+    }
+    assert_eq!(notes.count("cancelled Deadline(Body)"), 1);
+    assert_eq!(begin.elapsed().as_secs(), 100);
+}
+
+/// No wake is lost, however those by the peer and those by messages from another thread race.
+#[actix::test]
+async fn no_wake_is_lost() {
+    let (near, mut far) = StdStream::pair().expect("two sockets");
+    near.set_nonblocking(true).expect("a socket");
+    far.set_read_timeout(Some(common::PATIENCE))
+        .expect("a socket");
+    let near = UnixStream::from_std(near).expect("a socket");
+    let notes = Notes::default();
+    let factory = notes.clone();
+    let options = SessionOptions::default();
+    let session = HttpSession::accept(near, &move |_| Echo(factory.clone()), options);
+    let over = Arc::new(AtomicBool::new(false));
+    let done = over.clone();
+    let asker = std::thread::spawn(move || {
+        while !done.load(Ordering::Relaxed) {
+            // If the mailbox is full, there is enough to do.
+            let _ = session.try_send(Inspect);
+            std::thread::yield_now();
+        }
+    });
+    let peer = tokio::task::spawn_blocking(move || -> io::Result<()> {
+        far.write_all(BEGIN)?;
+        let mut head = [0; 1 << 10];
+        let _ = far.read(&mut head)?;
+        for _ in 0..5_000 {
+            far.write_all(PIECE)?;
+            let mut echo = [0; PIECE.len()];
+            far.read_exact(&mut echo)?;
+            assert_eq!(echo, PIECE);
+        }
+        Ok(())
+    });
+    let lost = peer.await.expect("no panic");
+    over.store(true, Ordering::Relaxed);
+    asker.join().expect("no panic");
+    assert!(lost.is_ok(), "{lost:?}");
 }

@@ -32,13 +32,13 @@ impl HttpSession {
     }
 
     fn poll_io(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.turn = 0;
+        let told = std::mem::take(&mut self.turn) > 0;
         let mut turns = 0;
         loop {
             // ORDER: the builder first, so that what it read is handled, answered and written in the same turn.
             if turns == 0 || (turns < BUILDER_TURNS && self.context.link.is_builder_due()) {
                 turns += 1;
-                self.context.link.poll_builder(cx);
+                self.context.link.poll_builder(told, cx);
             }
             while let Some(message) = self.context.link.next_message() {
                 message.hand_to(self, ctx);

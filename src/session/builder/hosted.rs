@@ -16,6 +16,7 @@ use std::thread::LocalKey;
 use actix::{ActorContext, ActorState, Handler, Message};
 
 use super::PayloadBuilder;
+use super::alarm::Watch;
 use crate::payload::Spare;
 use crate::session::inbound::{Closed, FromBuilder, Linger};
 use crate::session::place::{Kept, Place, Placed};
@@ -51,6 +52,7 @@ pub(in crate::session) struct Hosted {
     context: Confined,
     /// Whether to poll it without a wake: it is new, it was told something, or it asked for another turn.
     due: bool,
+    watch: Watch,
 }
 
 impl Hosted {
@@ -59,6 +61,7 @@ impl Hosted {
             builder,
             context: Confined::default(),
             due: true,
+            watch: Watch::default(),
         }
     }
 
@@ -83,16 +86,31 @@ impl Hosted {
         self.due
     }
 
-    /// Polls the builder. A transport that panics breaks the connection, and nothing else.
-    pub(in crate::session) fn turn(&mut self, cx: &mut TaskContext<'_>) {
+    /// Whether the messages that woke the session may not have been all that did.
+    #[inline]
+    pub(in crate::session) fn is_woken(&self) -> bool {
+        self.due || self.watch.is_woken()
+    }
+
+    /// Polls the builder. A transport that panics breaks the connection, and nothing else. With `told`, the session has
+    /// handled messages in this turn.
+    pub(in crate::session) fn turn(&mut self, told: bool, cx: &TaskContext<'_>) {
+        let waker = self.watch.waker();
+        let waker = waker.as_ref().unwrap_or(cx.waker());
+        let polled = &mut TaskContext::from_waker(waker);
         let Self {
             builder, context, ..
         } = self;
-        let turned = catch_unwind(AssertUnwindSafe(|| builder.poll_io(context, cx)));
-        self.due = matches!(turned, Ok(Poll::Ready(())));
+        let turned = catch_unwind(AssertUnwindSafe(|| builder.poll_io(context, polled)));
+        let due = std::mem::replace(&mut self.due, matches!(turned, Ok(Poll::Ready(()))));
         if turned.is_err() {
             context.stop();
             builder.session.send(Closed(io::ErrorKind::Other));
+        }
+        if !builder.session.is_empty() {
+            self.watch = Watch::default();
+        } else if told && !due && !self.due {
+            self.due = self.watch.in_vain(cx.waker());
         }
     }
 
@@ -100,6 +118,7 @@ impl Hosted {
     pub(in crate::session) fn linger(mut this: Place<Self>) {
         if let Some(hosted) = this.get_mut() {
             hosted.tell(Linger);
+            hosted.watch = Watch::default(); // it wakes the session
         }
         actix_rt::spawn(this);
     }
@@ -116,7 +135,7 @@ impl Future for Hosted {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         self.due = true;
         while self.due && !self.is_over() {
-            self.turn(cx);
+            self.turn(false, cx);
         }
         if self.is_over() {
             Poll::Ready(())

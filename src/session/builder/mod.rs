@@ -4,6 +4,7 @@
 //! It reads only while it has credit, and only its session can send messages to it. So an application that keeps the
 //! session busy cannot starve the deadlines that are kept here (N6).
 
+mod alarm;
 mod clock;
 mod decode;
 mod hosted;

@@ -23,6 +23,11 @@ impl Outbox {
     }
 
     #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<FromBuilder> {
         let message = self.first.take()?;
         self.first = self.rest.pop_front();

@@ -343,10 +343,12 @@ impl Link {
         self.hosted()?.next_message()
     }
 
-    /// Lets the builder read.
-    pub(super) fn poll_builder(&mut self, cx: &mut Context<'_>) {
-        if let Some(builder) = self.hosted() {
-            builder.turn(cx);
+    /// Lets the builder read. With `told`, this turn has handled messages.
+    pub(super) fn poll_builder(&mut self, told: bool, cx: &Context<'_>) {
+        if let Some(builder) = self.hosted()
+            && (!told || builder.is_woken())
+        {
+            builder.turn(told, cx);
         }
     }
 
@@ -464,16 +466,16 @@ mod tests {
     async fn p84_an_earlier_connection_is_not_heard() {
         let address = actix::Context::<HttpSession>::new().address();
         let mut link = Link::new(address.downgrade(), Arc::default(), None, Instant::now());
-        let cx = &mut Context::from_waker(Waker::noop());
+        let cx = &Context::from_waker(Waker::noop());
         drop(connect(&mut link));
-        link.poll_builder(cx);
+        link.poll_builder(false, cx);
         link.detach(Teardown::Close);
         assert!(link.next_message().is_none());
         let far = connect(&mut link);
-        link.poll_builder(cx);
+        link.poll_builder(false, cx);
         assert!(link.next_message().is_none());
         drop(far);
-        link.poll_builder(cx);
+        link.poll_builder(false, cx);
         assert!(
             link.next_message().is_some(),
             "it was the end of the server"
