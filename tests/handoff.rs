@@ -676,6 +676,89 @@ async fn an_upgraded_connection_counts_towards_the_limit() {
     server.await.expect("an orderly end");
 }
 
+/// A connection that is reset looks cut at its peer, and one that is dropped looks complete.
+#[actix::test]
+async fn a_connection_is_reset() {
+    let rows: [(fn(Upgraded), _); 2] = [
+        (drop, Ok(0)),
+        (Upgraded::reset, Err(ErrorKind::ConnectionReset)),
+    ];
+    for (end, seen) in rows {
+        let (near, far) = tcp_pair().await;
+        let (slot, upgrade) = Slot::new();
+        let _session = common::accept(near, SessionOptions::default(), move |_, session| {
+            slot.put(session.hand_off(switch()).expect("offered"));
+        });
+        let mut peer = Peer::new(far);
+        peer.send(OFFER).await;
+        let mut io = upgrade.await.expect("told").await.expect("switched");
+        peer.expect(SWITCHED).await;
+        io.write_all(b"part").await.expect("open");
+        peer.expect("part").await;
+        end(io);
+        let read = peer.io.read(&mut [0; 1]).await;
+        assert_eq!(read.map_err(|error| error.kind()), seen);
+    }
+}
+
+/// Passes an offer on to the server behind, and copies what follows. If one end breaks off, so does the other.
+struct Gateway(HttpClient);
+
+impl HttpHandler for Gateway {
+    fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+        let (client, responder) = (self.0.clone(), session.responder());
+        actix::spawn(async move {
+            let offer = offer().with_uri("http://behind.test/".parse().expect("a url"));
+            let Ok(Answered::Switched(_, mut there)) = client.upgrade(offer).await else {
+                panic!("it switches");
+            };
+            let mut here = responder.hand_off(switch()).await.expect("switched");
+            if tokio::io::copy_bidirectional(&mut here, &mut there)
+                .await
+                .is_err()
+            {
+                here.reset();
+                there.reset();
+            }
+        });
+    }
+}
+
+/// What was cut at one end of a gateway is cut at the other, whichever that is.
+#[actix::test]
+async fn a_gateway_passes_a_reset_on() {
+    for by_client in [true, false] {
+        let behind = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let to = behind.local_addr().expect("an address");
+        let client = HttpClient::builder().route(Route::address(to)).build();
+        let (near, far) = tcp_pair().await;
+        let _session = HttpSession::accept(
+            near,
+            &move |_| Gateway(client.clone()),
+            SessionOptions::default(),
+        );
+        let mut client = Peer::new(far);
+        client.send(OFFER).await;
+        let mut server = Peer::new(behind.accept().await.expect("a connection").0);
+        answer_with(&mut server, SWITCHED).await;
+        client.expect(SWITCHED).await;
+        client.send("to").await;
+        server.expect("to").await;
+        server.send("fro").await;
+        client.expect("fro").await;
+        let (cut, mut told) = if by_client {
+            (client, server)
+        } else {
+            (server, client)
+        };
+        common::reset_on_drop(&cut.io);
+        drop(cut);
+        let read = told.io.read(&mut [0; 1]).await;
+        let error = read.expect_err("cut, and not complete");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+}
+
 /// A reset between the answer and the hand-over is the taker's to find.
 #[actix::test]
 async fn a_reset_before_the_hand_over_is_for_the_taker() {

@@ -21,7 +21,7 @@ use crate::transport::{self, Halves, Peer, TlsInfo};
 /// A connection that no longer speaks HTTP, with all bytes that the peer sent after the last head.
 ///
 /// It is `AsyncRead + AsyncWrite`, `Send`, and a message: [`HandOff::to`](crate::message::HandOff::to) sends it to an
-/// actor. When it is dropped, the connection closes. At a server it counts towards `max_connections` for as long as it
+/// actor. When it is dropped, the connection closes; [`reset`](Self::reset) cuts it. At a server it counts towards `max_connections` for as long as it
 /// lives. It belongs to the arbiter that accepted it. When a server ends, it stops its arbiters, and reads and writes
 /// then fail. A [`Drain`](crate::message::Drain) does not wait for it.
 #[derive(Message)]
@@ -63,6 +63,14 @@ impl Upgraded {
     /// Bytes of the new protocol that have already arrived. Reads return them first.
     pub fn unread(&self) -> &[u8] {
         &self.unread
+    }
+
+    /// Ends the connection by a reset, so that the peer does not take what it got for all there is.
+    ///
+    /// Dropped, a connection ends like one whose bytes were all sent, unless what it carries says where it ends. What
+    /// the peer has not read yet may be lost. A Unix socket has no reset, and closes.
+    pub fn reset(mut self) {
+        self.write.abort();
     }
 }
 
