@@ -393,23 +393,36 @@ async fn nothing_comes_back_from_behind_a_redirect() {
     assert!(error.into_payload().is_none());
 }
 
-/// An answer to HEAD that tells no length tells none when it is passed on, however it was asked for.
+/// An answer to HEAD that tells no length tells none when it is passed on, however it was asked for. So does one whose
+/// length must not be passed on.
 #[actix::test]
 async fn an_answer_to_head_is_passed_on_as_it_is() {
-    let server = Server::new()
-        .await
-        .answering(|_| "HTTP/1.1 200 OK\r\n\r\n".to_owned());
-    let client = HttpClient::new();
-    let head = || {
-        Payload::request(
-            http_actors::Method::HEAD,
-            server.url.parse().expect("a url"),
-        )
-    };
-    let whole = client.request(head()).await.expect("an answer");
-    let (parts, _) = client.stream(head()).await.expect("an answer");
-    for answer in [whole, parts] {
-        assert_eq!(answer.forward().body_size(), None);
+    for (fields, length) in [
+        ("", None),
+        ("Content-Length: 5\r\n", Some("5")),
+        ("Connection: Content-Length\r\nContent-Length: 5\r\n", None),
+        (
+            "Connection: transfer-encoding\r\nTransfer-Encoding: chunked\r\n",
+            None,
+        ),
+    ] {
+        let server = Server::new().await;
+        let server = server.answering(move |_| format!("HTTP/1.1 200 OK\r\n{fields}\r\n"));
+        let client = HttpClient::new();
+        let head = || {
+            Payload::request(
+                http_actors::Method::HEAD,
+                server.url.parse().expect("a url"),
+            )
+        };
+        let whole = client.request(head()).await.expect("an answer");
+        let (parts, _) = client.stream(head()).await.expect("an answer");
+        for answer in [whole, parts] {
+            let forward = answer.forward();
+            assert_eq!(forward.headers().text("Content-Length"), length, "{fields}");
+            // Without a length a body of zero bytes would be announced, unless it is chunked.
+            assert_eq!(forward.body_size(), length.map(|_| 0), "{fields}");
+        }
     }
 }
 

@@ -63,8 +63,8 @@ impl Payload {
             }
         }
         match self.mode() {
-            // An answer to HEAD without a length does not mean an empty body.
-            TransferMode::Oneshot if self.is_reticent() => forward.chunked(),
+            // An answer to HEAD without a length does not mean an empty body; its length may have been left out.
+            _ if self.answers_head() && !has_length(&forward) => forward.chunked(),
             TransferMode::Oneshot => forward.body(self.body_bytes().clone()),
             TransferMode::Stream => forward.length(self.body_size().unwrap_or_default()),
             TransferMode::Chunked => forward.chunked(),
@@ -85,10 +85,16 @@ impl Payload {
 
     /// Whether this answers a HEAD without a body length.
     pub(crate) fn is_reticent(&self) -> bool {
-        self.status().is_some_and(allows_body)
-            && *self.method() == Method::HEAD
-            && !self.headers().has(Known::ContentLength)
+        self.answers_head() && !has_length(self)
     }
+
+    fn answers_head(&self) -> bool {
+        self.status().is_some_and(allows_body) && *self.method() == Method::HEAD
+    }
+}
+
+fn has_length(message: &Payload) -> bool {
+    message.headers().has(Known::ContentLength)
 }
 
 /// The target without the parts that only a proxy needs. A target in authority form is unchanged, because it has
