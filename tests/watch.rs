@@ -3,10 +3,11 @@
 mod common;
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler, Recipient};
-use common::{GET, Peer, Pipe, Recorder, Served, serve};
+use common::{GET, PATIENCE, Peer, Pipe, Recorder, Served, serve};
 use http_actors::error::{CancelCause, CloseReason, Deadline};
 use http_actors::message::{Dispose, HandOff, Leave, Sessions, Terminated, Watch};
 use http_actors::{
@@ -15,6 +16,7 @@ use http_actors::{
 };
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 /// Passes on what it is told.
 struct Watcher(mpsc::UnboundedSender<Terminated>);
@@ -196,6 +198,82 @@ async fn the_largest_goes_first() {
     assert_eq!(ends.recv().await, Some((30 * MIB, None)));
     let sessions = server.handle().send(Sessions).await.expect("alive");
     assert_eq!(sessions.len(), 2);
+    server.handle().do_send(Dispose);
+    server.await.expect("a good end");
+}
+
+/// Says which thread it is on, blocks it until it is told to go on, or answers with a lot and tells how that ended.
+struct Blocking {
+    blocked: mpsc::UnboundedSender<()>,
+    go_on: Arc<Mutex<std::sync::mpsc::Receiver<()>>>,
+    cut: mpsc::UnboundedSender<CancelCause>,
+}
+
+impl HttpHandler for Blocking {
+    fn apply(&mut self, request: Payload, session: &mut SessionContext) {
+        let body = match request.path() {
+            "/thread" => format!("{:?}", std::thread::current().id()),
+            "/block" => {
+                self.blocked.send(()).expect("awaited");
+                let go_on = self.go_on.lock().expect("no panic");
+                go_on.recv().unwrap_or_default();
+                String::new()
+            }
+            _ => "x".repeat(60 << 20),
+        };
+        session.respond(Payload::response(StatusCode::OK).body(body + "."));
+    }
+
+    fn cancelled(&mut self, cancelled: &Cancelled, _: &mut SessionContext) {
+        self.cut.send(cancelled.cause).unwrap_or_default();
+    }
+}
+
+/// A worker whose thread is blocked does not keep the sessions of the others from being cut.
+#[actix::test]
+async fn a_blocked_worker_is_not_waited_for() {
+    let (blocked, mut is_blocked) = mpsc::unbounded_channel();
+    let (free, go_on) = std::sync::mpsc::channel();
+    let go_on = Arc::new(Mutex::new(go_on));
+    let (cut, mut is_cut) = mpsc::unbounded_channel();
+    let server = HttpServer::new(move |_| Blocking {
+        blocked: blocked.clone(),
+        go_on: go_on.clone(),
+        cut: cut.clone(),
+    });
+    let server = server
+        .signals(false)
+        .workers(2)
+        .memory_ceiling(50 << 20)
+        .bind("127.0.0.1:0")
+        .expect("a port")
+        .run();
+    let ask = async |peer: &mut Peer<TcpStream>, path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        peer.send(request).await;
+    };
+    let connect = async || {
+        let stream = TcpStream::connect(server.addresses()[0]).await;
+        let mut peer = Peer::new(stream.expect("it listens"));
+        ask(&mut peer, "/thread").await;
+        peer.until("\r\n\r\n").await;
+        let thread = peer.until(".").await;
+        (peer, thread)
+    };
+    let (mut busy, of_busy) = connect().await;
+    let mut other = loop {
+        let (other, thread) = connect().await;
+        if thread != of_busy {
+            break other;
+        }
+    };
+    ask(&mut busy, "/block").await;
+    is_blocked.recv().await.expect("blocked");
+    ask(&mut other, "/large").await;
+    let cause = timeout(PATIENCE, is_cut.recv()).await;
+    assert_eq!(cause, Ok(Some(CancelCause::Memory)));
+    free.send(()).expect("it waits");
+    busy.until(".").await;
     server.handle().do_send(Dispose);
     server.await.expect("a good end");
 }
