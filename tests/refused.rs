@@ -156,6 +156,8 @@ async fn nothing_else_has_one() {
             assert!(line.starts_with(begin), "{logged:?}");
         }
     }
+    let event = "DEBUG a request was refused error=malformed chunk size peer=-";
+    assert_eq!(events::take("malformed chunk size"), [event]);
 }
 
 #[actix::test]

@@ -52,6 +52,8 @@ impl Server {
         let outcome = Outcome::Failed(reason);
         match reason {
             FailureReason::Protocol(error) => {
+                let span = self.span(None).id();
+                tracing::debug!(parent: span, %error, peer = %link.peer, "a request was refused");
                 self.end_with(
                     link,
                     outcome,
