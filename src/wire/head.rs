@@ -98,12 +98,17 @@ impl Heads {
         let read = if let Some(recalled) = recalled {
             recalled
         } else {
-            let Some(section) = scan.fields(input, &bounds)? else {
-                return Ok(None);
-            };
-            let mut block = take_block();
-            field::index(&section, Arc::make_mut(&mut block))?;
-            Fields::new(block, scan.len())
+            match fields(scan, input, &bounds) {
+                Ok(Some(read)) => read,
+                other => {
+                    // Looked at as soon as it has come, and before the fields, like a status line. Only here, because
+                    // it is parsed behind the fields if all has come, and if it is a repeated one not at all.
+                    if self.kind == Kind::Requests && !begun {
+                        request_head::check_line(line)?;
+                    }
+                    return other.map(|_| None);
+                }
+            }
         };
         let asked = match self.kind {
             Kind::Requests => {
@@ -159,4 +164,14 @@ impl Heads {
             self.last = last;
         }
     }
+}
+
+/// The fields of a head, `None` while they are incomplete.
+fn fields(scan: &mut Scan, input: &[u8], bounds: &Bounds) -> Result<Option<Fields>, WireError> {
+    let Some(section) = scan.fields(input, bounds)? else {
+        return Ok(None);
+    };
+    let mut block = take_block();
+    field::index(&section, Arc::make_mut(&mut block))?;
+    Ok(Some(Fields::new(block, scan.len())))
 }

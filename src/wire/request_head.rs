@@ -5,12 +5,13 @@
 //! ```
 //! Exactly one SP between the parts. An HTTP/0.9 line, without a version, is malformed.
 
-use http::Method;
+use http::{Method, Version};
 use memchr::memchr;
 
 use super::facts::{self, Facts};
 use super::framing::{self, Framing};
 use super::line::ScannedLine;
+use super::target::Parsed;
 use super::{Rules, host, target, token};
 use crate::error::WireError;
 use crate::payload::{Block, Known, StartLine, is_offer, is_token};
@@ -31,10 +32,7 @@ pub(super) fn parse(
     head_bytes: usize,
     rules: &Rules,
 ) -> Result<RequestHead, WireError> {
-    let [method, target, version] = split(line.bytes()).ok_or(WireError::InvalidRequestLine)?;
-    let version = token::version(version)?;
-    let method = parse_method(method)?;
-    let target = target::parse(&method, target)?;
+    let (method, target, version) = parse_line(line)?;
     // Whether there is one Host, within the grammar, depends on the fields alone.
     if !(known && block.has(Known::Host) && target.authority.is_none()) {
         let missing_allowed = rules.leniency.missing_host;
@@ -59,6 +57,19 @@ pub(super) fn parse(
         framing,
         facts,
     })
+}
+
+/// Checks a line whose fields have not come.
+pub(super) fn check_line(line: ScannedLine<'_>) -> Result<(), WireError> {
+    parse_line(line).map(drop)
+}
+
+fn parse_line(line: ScannedLine<'_>) -> Result<(Method, Parsed<'_>, Version), WireError> {
+    let [method, target, version] = split(line.bytes()).ok_or(WireError::InvalidRequestLine)?;
+    let version = token::version(version)?;
+    let method = parse_method(method)?;
+    let target = target::parse(&method, target)?;
+    Ok((method, target, version))
 }
 
 /// Method, target and version.

@@ -101,6 +101,11 @@ pub(super) fn start_lines() -> Vec<Row> {
         refuse("version with a third digit", line("GET / HTTP/1.10"), E::InvalidVersion),
         refuse("P152 http/1.2", line("GET / HTTP/1.2"), E::UnsupportedVersion),
         refuse("P152 http/0.9 by name", line("GET / HTTP/0.9"), E::UnsupportedVersion),
+        refuse("a bad request line that no field follows", "GET / HTTP/2.0\r\n", E::UnsupportedVersion),
+        refuse("http/0.9 that no field follows", "GET /\r\n", E::InvalidRequestLine),
+        refuse("a bad target before half a field", "GET a HTTP/1.1\r\nHo", E::InvalidTarget),
+        refuse("a bad request line before a bad field", "G(T / HTTP/1.1\r\na\nb\r\n\r\n", E::InvalidMethod),
+        refuse("a bad request line before a field without a colon", "G(T / HTTP/1.1\r\na\r\n\r\n", E::InvalidMethod),
         refuse("the preface of http/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", E::UnsupportedVersion),
     ]
 }
