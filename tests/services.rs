@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::io::ErrorKind;
+use std::task::Poll;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, Addr, Handler};
@@ -771,6 +772,42 @@ async fn an_answer_is_held_to_its_length() {
     peer.send("GET /more HTTP/1.1\r\nHost: a\r\n\r\n").await;
     peer.rest().await;
     assert!(peer.transcript().was_reset());
+}
+
+/// A stream that is announced as empty is looked at: if it is not, or fails, so has the function. It is not waited for.
+#[actix::test]
+async fn an_empty_answer_is_empty() {
+    let answer = handler_fn(async |request: Payload| {
+        let first = match request.path() {
+            "/data" => Poll::Ready(Some(Ok("hi".into()))),
+            "/error" => Poll::Ready(Some(Err("on purpose"))),
+            "/nothing" => Poll::Ready(Some(Ok(Bytes::new()))),
+            "/end" => Poll::Ready(None),
+            _ => Poll::Pending,
+        };
+        let status = match *request.method() {
+            Method::PUT => StatusCode::NO_CONTENT,
+            _ => StatusCode::OK,
+        };
+        let body = stream::poll_fn(move |_| first.clone());
+        (Payload::response(status).length(0), body)
+    });
+    let (_session, mut peer) = serve(&answer);
+    let empty = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    for (request, expected) in [
+        ("GET /data", ERROR),
+        ("GET /error", ERROR),
+        ("GET /nothing", empty),
+        ("GET /end", empty),
+        ("GET /pending", empty),
+        ("HEAD /pending", empty),
+    ] {
+        peer.send(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
+        peer.expect(expected).await;
+    }
+    peer.send("PUT /end HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    peer.expect("HTTP/1.1 204 No Content\r\n\r\n").await;
 }
 
 /// A function may take all, and answer as actors do.

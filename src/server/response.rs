@@ -2,7 +2,8 @@
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -32,7 +33,8 @@ use crate::wire::{COULD_NOT_ANSWER, plain};
 /// * After an `Err` the connection goes on.
 /// * A body inside the head of a stream is sent first. The stream is polled when there is room for more, and not at all
 ///   if the status allows no body. A body that has come to its length is over, whether its stream has ended or says no
-///   more. An error in it cuts the answer, so that the client sees that it is not whole.
+///   more. An error in it cuts the answer, so that the client sees that it is not whole. A body of length 0 that is ready
+///   with data, or with an error, is answered like an `Err`.
 /// * `Result<Payload, StatusCode>` is not among them: a status is no error. Return a `Result<Payload, ErrorResponse>`,
 ///   into which `?` converts a status, as does `.into()`. A status alone is `Payload::response(status)`.
 ///
@@ -184,9 +186,30 @@ where
             first = std::mem::take(&mut head.message_mut().body);
             head.set_length(None);
         }
+        let mut body = pin!(body);
+        if responder.expects_nothing(&head) {
+            let answer = match check_empty(body.as_mut()).await {
+                Ok(()) => head,
+                Err(error) => apology(&*error),
+            };
+            return drop(responder.respond(answer));
+        }
         if let Err(error) = stream(responder, head, first, body).await {
             tracing::debug!(%error, "a streamed answer was cut");
         }
+    }
+}
+
+/// Checks a body that was announced as empty. One that says nothing is not waited for.
+async fn check_empty<S, E>(mut body: Pin<&mut S>) -> Result<(), Box<dyn Error>>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+    E: Into<Box<dyn Error>>,
+{
+    match poll_fn(|cx| Poll::Ready(body.as_mut().poll_next(cx))).await {
+        Poll::Ready(Some(Ok(piece))) if !piece.is_empty() => Err(UseError::BodyTooLong.into()),
+        Poll::Ready(Some(Err(error))) => Err(error.into()),
+        _ => Ok(()),
     }
 }
 
@@ -195,7 +218,7 @@ async fn stream<S, E>(
     responder: Responder,
     head: Payload,
     first: Bytes,
-    body: S,
+    body: Pin<&mut S>,
 ) -> Result<(), Box<dyn Error>>
 where
     S: Stream<Item = Result<Bytes, E>>,
@@ -215,7 +238,7 @@ async fn pour<S, E>(
     sender: &mut BodySender,
     mut owed: Owed,
     first: Bytes,
-    body: S,
+    mut body: Pin<&mut S>,
 ) -> Result<(), Box<dyn Error>>
 where
     S: Stream<Item = Result<Bytes, E>>,
@@ -224,7 +247,6 @@ where
     if !first.is_empty() {
         sender.send(first).await?;
     }
-    let mut body = pin!(body);
     while let Some(piece) = poll_fn(|cx| owed.or_end(body.as_mut().poll_next(cx))).await {
         let piece = piece.map_err(broken)?;
         owed.pay(piece.len());

@@ -23,7 +23,7 @@ use super::options::HalfClose;
 use super::parcel::{Parcel, Receipt};
 use super::record::Note;
 use crate::error::{Refused, RefusedReason};
-use crate::payload::{MessageId, Payload, TransferMode};
+use crate::payload::{MessageId, Payload, TransferMode, allows_body};
 
 /// The right to answer one request, once, from any actor or thread.
 ///
@@ -78,6 +78,14 @@ impl Responder {
         head.mode() != TransferMode::Oneshot
             && head.body_size() != Some(0)
             && head.has_body()
+            && !self.head
+    }
+
+    /// Whether this head announces a body that follows and is empty.
+    pub(crate) fn expects_nothing(&self, head: &Payload) -> bool {
+        head.mode() == TransferMode::Stream
+            && head.body_size() == Some(0)
+            && head.status().is_some_and(allows_body)
             && !self.head
     }
 
