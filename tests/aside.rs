@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use actix::Addr;
 use common::{PATIENCE, Written, events};
+use futures_util::stream;
 use http_actors::error::CancelCause;
 use http_actors::log::{CommonLog, Detail, JsonLog, Logger, Record};
-use http_actors::test_util::{FarEnd, Pipe};
+use http_actors::test_util::{FarEnd, Pipe, Recorder};
 use http_actors::{
-    HandlerFactory, HttpHandler, HttpRequest, HttpSession, Method, Outcome, Payload, Responder,
-    SessionContext, SessionOptions, StatusCode, handler_fn,
+    Bytes, ErrorResponse, HandlerFactory, HttpHandler, HttpRequest, HttpSession, Method, Outcome,
+    Payload, Responder, SessionContext, SessionOptions, StatusCode, handler_fn,
 };
 use tokio::sync::mpsc;
 
@@ -262,4 +263,55 @@ async fn notes_that_are_too_long() {
     assert_eq!(json.text().lines().count(), 2);
     let told = "WARN the notes of an exchange are too long: some are not logged";
     assert_eq!(events::take("the notes of an exchange"), [told; 2]);
+}
+
+/// A service that fails within its answer is one warning, which says why.
+#[actix::test]
+async fn a_cut_answer_is_one_warning() {
+    async fn warnings(factory: impl HandlerFactory, path: &str) -> Vec<String> {
+        let (factory, mut heard) = Recorder::of(factory);
+        let mut client = FarEnd::serve(&factory);
+        client
+            .send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
+        client.rest().await;
+        let all = heard.rest().await;
+        let end = all.last().expect("an end");
+        assert_eq!(end, "failed ServiceFailed Answering", "{path}");
+        let mut told = events::take("service failed");
+        told.retain(|event| event.starts_with("WARN"));
+        told
+    }
+
+    events::listen();
+    let ok = || Payload::response(StatusCode::OK).chunked();
+    let streamed = handler_fn(async move |_: Payload| {
+        let pieces = [Ok("ab"), Err("the disk is full")];
+        let pieces = pieces.map(|piece| piece.map(Bytes::from));
+        (ok(), stream::iter(pieces))
+    });
+    let itself = handler_fn(async move |all: HttpRequest| {
+        let path = all.request.path().to_owned();
+        let body = all.responder.stream(ok()).await;
+        let mut body = body.expect("taken");
+        let _ = body.send("ab").await;
+        match path.as_str() {
+            "/text" => Err::<(), Box<dyn std::error::Error>>("the disk is full".into()),
+            "/own" => Err(ErrorResponse::from(StatusCode::BAD_GATEWAY).into()),
+            _ => panic!("on purpose"),
+        }
+    });
+    let itself = |path| {
+        let itself = itself.clone();
+        async move { warnings(itself, path).await }
+    };
+    let cut = "WARN a service failed, and its answer is cut error=";
+    let told = warnings(streamed, "/").await;
+    assert_eq!(told, [format!("{cut}the disk is full")]);
+    let told = itself("/text").await;
+    assert_eq!(told, ["WARN a service failed error=the disk is full"]);
+    let told = itself("/own").await;
+    assert_eq!(told, [format!("{cut}answered with 502 Bad Gateway")]);
+    let told = itself("/panics").await;
+    assert_eq!(told, [format!("{cut}it panicked")]);
 }

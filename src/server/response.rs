@@ -227,7 +227,7 @@ where
     let owed = Owed::new(head.body_size());
     let mut sender = responder.stream(head).await?;
     if let Err(error) = pour(&mut sender, owed, first, body).await {
-        sender.fail();
+        sender.fail(&*error);
         return Err(error);
     }
     Ok(sender.finish().await?)
@@ -248,18 +248,11 @@ where
         sender.send(first).await?;
     }
     while let Some(piece) = poll_fn(|cx| owed.or_end(body.as_mut().poll_next(cx))).await {
-        let piece = piece.map_err(broken)?;
+        let piece = piece.map_err(Into::into)?;
         owed.pay(piece.len());
         sender.send(piece).await?;
     }
     Ok(())
-}
-
-/// The error of a body, which has no other way to the log.
-pub(super) fn broken(error: impl Into<Box<dyn Error>>) -> Box<dyn Error> {
-    let error = error.into();
-    tracing::warn!(%error, "the body of an answer failed");
-    error
 }
 
 impl<T, E> Reply<Responder> for Result<T, E>
@@ -281,10 +274,15 @@ where
 {
     async fn answer(self, Second(responder): Second) {
         if let Err(error) = self {
-            let (session, exchange) = (responder.session().clone(), responder.exchange());
+            let (session, message) = (responder.session().clone(), responder.exchange());
+            let error = error.into();
+            let (answer, why) = match own_answer(&*error) {
+                Some(answer) => (answer, Some(error.to_string())),
+                None => (apology(&*error), None),
+            };
             // Refused if the function has answered, or begun to.
-            let answer = respond(apology(&*error.into()), responder);
-            session.do_send(ServiceFailed(exchange));
+            let answer = respond(answer, responder);
+            session.do_send(ServiceFailed { message, why });
             let _ = answer.await;
         }
     }
@@ -292,16 +290,23 @@ where
 
 /// The answer of a service that failed.
 pub(super) fn apology(error: &(dyn Error + 'static)) -> Payload {
+    own_answer(error).unwrap_or_else(|| {
+        tracing::warn!(%error, "a service failed");
+        plain(StatusCode::INTERNAL_SERVER_ERROR, COULD_NOT_ANSWER)
+    })
+}
+
+/// The answer that an error has itself.
+fn own_answer(error: &(dyn Error + 'static)) -> Option<Payload> {
     if let Some(own) = ErrorResponse::of(error) {
         tracing::debug!(%error, "a service answered with an error");
-        return own.payload().clone();
+        return Some(own.payload().clone());
     }
     let body = sources(error).find_map(<dyn Error>::downcast_ref);
-    if let Some(large @ BodyError::TooLarge(_)) = body {
-        return ErrorResponse::from(*large).into_payload();
+    match body {
+        Some(large @ BodyError::TooLarge(_)) => Some(ErrorResponse::from(*large).into_payload()),
+        _ => None,
     }
-    tracing::warn!(%error, "a service failed");
-    plain(StatusCode::INTERNAL_SERVER_ERROR, COULD_NOT_ANSWER)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::receiver::{Bodies, Receiver, Serve};
 use super::request::HttpRequest;
-use super::response::{Reply as _, apology, broken, no_answer};
+use super::response::{Reply as _, apology, no_answer};
 use crate::error::UseError;
 use crate::payload::{Headers, Payload, TransferMode, allows_body};
 use crate::session::{BodySender, HttpSession, Incoming, Owed, Responder, SessionContext};
@@ -240,7 +240,7 @@ where
         Ok(None) => Ok(sender.finish().await?),
         Ok(Some(frame)) => finish(sender, frame, trailers).await,
         Err(error) => {
-            sender.fail();
+            sender.fail(&*error);
             Err(error)
         }
     }
@@ -265,7 +265,7 @@ where
         let Some(frame) = frame else {
             return Ok(None);
         };
-        match frame.map_err(broken)?.into_data() {
+        match frame.map_err(Into::into)?.into_data() {
             Ok(mut data) => {
                 owed.pay(data.remaining());
                 sender.send(data.copy_to_bytes(data.remaining())).await?;

@@ -1,5 +1,6 @@
 //! The body of one outbound message, written from anywhere.
 
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -115,10 +116,11 @@ impl BodySender {
     }
 
     /// Gives the body up because the service that wrote it has failed.
-    pub(crate) fn fail(self) {
+    pub(crate) fn fail(self, why: &dyn Error) {
         let (session, message) = (self.session.clone(), self.message);
         drop(self);
-        session.do_send(ServiceFailed(message));
+        let why = Some(why.to_string());
+        session.do_send(ServiceFailed { message, why });
     }
 
     /// Ends the body.
@@ -159,7 +161,8 @@ impl Drop for BodySender {
         if !self.finished {
             self.session.do_send(Abandon(self.message));
             if std::thread::panicking() {
-                self.session.do_send(ServiceFailed(self.message));
+                let (message, why) = (self.message, Some("it panicked".to_owned()));
+                self.session.do_send(ServiceFailed { message, why });
             }
         }
     }

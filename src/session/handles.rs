@@ -223,13 +223,13 @@ impl Handler<inbound::ServiceFailed> for HttpSession {
 
     fn handle(
         &mut self,
-        inbound::ServiceFailed(message): inbound::ServiceFailed,
+        inbound::ServiceFailed { message, why }: inbound::ServiceFailed,
         ctx: &mut Self::Context,
     ) {
         self.count(ctx);
         self.context
             .side
-            .service_failed(&mut self.context.link, message);
+            .service_failed(&self.context.link, message, why);
         self.settle();
     }
 }

@@ -334,7 +334,11 @@ pub(crate) struct Abandon(pub(crate) MessageId);
 /// answer: it is known only once all that the service held was dropped.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct ServiceFailed(pub(crate) MessageId);
+pub(crate) struct ServiceFailed {
+    pub(crate) message: MessageId,
+    /// Why, unless there is a warning about it already.
+    pub(crate) why: Option<String>,
+}
 
 /// A task that runs as long as the exchange of this message. It is dropped if the exchange is over.
 #[derive(Message)]

@@ -205,9 +205,18 @@ impl Server {
 
     /// The service of the exchange that a message belongs to has failed. That matters if it has abandoned its answer.
     /// Somebody else may still be writing it.
-    pub(in crate::session) fn service_failed(&mut self, link: &mut Link, message: MessageId) {
+    pub(in crate::session) fn service_failed(
+        &mut self,
+        link: &Link,
+        message: MessageId,
+        why: Option<String>,
+    ) {
         if link.is_aborting() && self.is_about(message) {
-            self.end_failed(link, FailureReason::ServiceFailed);
+            if let Some(error) = why {
+                let span = self.span(None).id();
+                tracing::warn!(parent: span, %error, "a service failed, and its answer is cut");
+            }
+            self.end(link, Outcome::Failed(FailureReason::ServiceFailed));
         }
     }
 

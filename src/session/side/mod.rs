@@ -287,9 +287,9 @@ impl Side {
     // At a server. A client does nothing.
 
     /// The service of the exchange that a message belongs to has failed.
-    pub(super) fn service_failed(&mut self, link: &mut Link, message: MessageId) {
+    pub(super) fn service_failed(&mut self, link: &Link, message: MessageId, why: Option<String>) {
         if let Self::Server(server) = self {
-            server.service_failed(link, message);
+            server.service_failed(link, message, why);
         }
     }
 
