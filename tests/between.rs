@@ -130,6 +130,71 @@ async fn silence_is_no_stray() {
     }
 }
 
+/// What a server says before it was asked is no answer either, and neither is the end of a connection that carried
+/// nothing. No other connection is tried in its place: the request, whose turn did not come, may be sent again.
+#[actix::test]
+async fn what_comes_before_the_first_request_is_no_answer() {
+    /// The far end of a connection, which has said this, or closes.
+    async fn greet(mut far: impl AsyncRead + AsyncWrite + Unpin + 'static, greeting: &str) {
+        far.write_all(greeting.as_bytes()).await.expect("open");
+        if !greeting.is_empty() {
+            actix_rt::spawn(async move { drop(far.read_to_end(&mut Vec::new()).await) });
+        }
+    }
+    let unasked = "Failed(Protocol(UnsolicitedResponse))";
+    for (greeting, expected) in [
+        (EVIL, unasked),
+        ("220 a.test ESMTP\r\n", unasked),
+        ("SSH", unasked),
+        ("", "Failed(ConnectionClosed(UnexpectedEof))"),
+    ] {
+        for way in ["pipe", "slow pipe", "tcp"] {
+            let opened = Arc::new(AtomicUsize::new(0));
+            let count = opened.clone();
+            // Otherwise it might never end.
+            let once_more = move || match count.fetch_add(1, Ordering::SeqCst) {
+                0..20 => Ok(()),
+                _ => Err(std::io::Error::from(std::io::ErrorKind::Other)),
+            };
+            let route = if way == "tcp" {
+                Route::through(move |_: &Origin| {
+                    let more = once_more();
+                    async move {
+                        more?;
+                        let (near, far) = tcp_pair().await;
+                        greet(far, greeting).await;
+                        near.peek(&mut [0]).await?;
+                        Ok(near)
+                    }
+                })
+            } else {
+                Route::through(move |_: &Origin| {
+                    let more = once_more();
+                    async move {
+                        more?;
+                        if way == "slow pipe" {
+                            tokio::task::yield_now().await;
+                        }
+                        let (near, far) = tokio::io::duplex(1 << 16);
+                        greet(far, greeting).await;
+                        Ok(near)
+                    }
+                })
+            };
+            let client = HttpClient::builder().route(route).build();
+            let post = Payload::post("http://a.test/").expect("a url").body("x");
+            let error = client.request(post).await.expect_err("it was not asked");
+            let case = format!("{greeting:?} {way}");
+            assert_eq!(format!("{:?}", error.kind()), expected, "{case}");
+            assert_eq!(opened.load(Ordering::SeqCst), 1, "{case}");
+            assert!(
+                error.is_retry_safe() && error.into_payload().is_some(),
+                "{case}"
+            );
+        }
+    }
+}
+
 /// A server on a thread of its own, so that it goes on while the arbiter of the client is busy.
 fn serve<T: Send + 'static>(
     serve: impl FnOnce(std::net::TcpListener) -> T + Send + 'static,

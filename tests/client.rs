@@ -768,7 +768,7 @@ async fn a_stream_that_panics() {
     for _ in 0..2 {
         apply(&session, get("/")).await;
         heard
-            .expect(&["failed ConnectionClosed(Other) Waiting"])
+            .expect(&["failed ConnectionClosed(Other) Queued"])
             .await;
     }
 }

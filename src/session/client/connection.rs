@@ -85,15 +85,20 @@ impl Connection {
         link.attach(halves, self.awaited.clone());
     }
 
-    /// Whether the server has sent bytes between two exchanges, which belong to no response (RFC 9112 section 6.3), or
-    /// has half-closed. `carried` requests were sent and answered. `None` if that is not known yet: then the builder is
-    /// asked.
+    /// Whether the server has sent bytes before the first exchange or between two, which belong to no response (RFC 9112
+    /// section 6.3), or has half-closed. `carried` requests were sent and answered. `None` if that is not known yet:
+    /// then the builder is asked.
     pub(super) fn has_stray(&mut self, link: &mut Link, carried: u64) -> Option<bool> {
         if self.awaited.has(carried + 1, Partial::Bytes) {
             return Some(true);
         }
-        if let Some(input) = link.outbound.has_input() {
-            return Some(input);
+        match link.outbound.has_input() {
+            // On a new connection the builder tells whether these are bytes or the end, which are different errors.
+            Some(true) if carried == 0 => {}
+            // The builder has just had its first turn on it: what it found was noted.
+            None if carried == 0 => return Some(false),
+            Some(input) => return Some(input),
+            None => {}
         }
         match std::mem::replace(&mut self.look, Look::Needed) {
             Look::Done => return Some(false),

@@ -174,6 +174,17 @@ impl Client {
         link.detach(teardown);
     }
 
+    /// The connection ended before a request went over it. It was opened for one, and another connection would be no
+    /// better, so that one ends; the others go over the next.
+    pub(super) fn end_unserved(&mut self, outcome: Outcome) {
+        if self.carried == 0
+            && let Some(first) = self.opened_for
+            && let Some(flight) = self.flight(first)
+        {
+            flight.end(outcome);
+        }
+    }
+
     /// What waits is not sent. It is the end of the request that was sent last.
     pub(in crate::session) fn take_back(&mut self, link: &Link) {
         let unsent = link.outbound.buffer.len() as u64;

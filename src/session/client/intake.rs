@@ -111,11 +111,14 @@ impl Client {
         };
         // The fault does not concern complete responses.
         let coming = |flight: &&mut Flight| !flight.is_over() && flight.response != Receiving::Done;
+        let outcome = match fault {
+            Fault::Wire(error) => Outcome::Failed(FailureReason::Protocol(error)),
+            Fault::Deadline(deadline) => Outcome::Cancelled(CancelCause::Deadline(deadline)),
+        };
         if let Some(flight) = self.sent().find(coming) {
-            flight.end(match fault {
-                Fault::Wire(error) => Outcome::Failed(FailureReason::Protocol(error)),
-                Fault::Deadline(deadline) => Outcome::Cancelled(CancelCause::Deadline(deadline)),
-            });
+            flight.end(outcome);
+        } else {
+            self.end_unserved(outcome);
         }
         self.cut(link);
         Intake::Again
@@ -139,7 +142,9 @@ impl Client {
     /// The queue is empty. If nothing more will come, the connection is over.
     fn when_drained(&mut self, link: &mut Link) -> Intake {
         if let Some(kind) = link.over.take() {
-            self.hang_up(link, FailureReason::ConnectionClosed(kind), Teardown::Close);
+            let reason = FailureReason::ConnectionClosed(kind);
+            self.end_unserved(Outcome::Failed(reason));
+            self.hang_up(link, reason, Teardown::Close);
             return Intake::Again;
         }
         Intake::Wait

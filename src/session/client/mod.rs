@@ -52,6 +52,8 @@ pub(super) struct Client {
     begun: u64,
     /// How many requests went out over the current connection.
     carried: u64,
+    /// The exchange that the current connection was opened for.
+    opened_for: Option<MessageId>,
     /// The request of the exchange that ended last, if it was not answered and can be sent again unchanged.
     unanswered: Option<Payload>,
     idle_since: Instant,
@@ -76,6 +78,7 @@ impl Client {
             ended: Rc::default(),
             begun: 0,
             carried: 0,
+            opened_for: None,
             unanswered: None,
             idle_since: now,
             idle_asked: false,

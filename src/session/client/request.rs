@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::connection::State;
 use super::{Client, Flight, Receiving, Sending};
-use crate::error::{FailureReason, Refused, RefusedReason, UseError};
+use crate::error::{FailureReason, Refused, RefusedReason, UseError, WireError};
 use crate::payload::{Headers, Known, MessageId, Payload};
 use crate::session::awaited::Partial;
 use crate::session::exchange::Outcome;
@@ -98,6 +98,7 @@ impl Client {
         }
         match &mut self.connection.state {
             State::Closed => {
+                self.opened_for = self.current();
                 if let Err(error) = self.connection.open(link.options.timeouts.connect) {
                     let reason = FailureReason::ConnectFailed(error.kind());
                     self.end_all(Outcome::Failed(reason));
@@ -172,11 +173,14 @@ impl Client {
     /// Sends the requests whose turn has come. The write that follows in the same turn takes them.
     pub(in crate::session) fn send(&mut self, link: &mut Link) {
         while self.connection.is_open() && self.may_send(link) {
-            if self.sent == 0 && self.carried > 0 {
+            if self.sent == 0 {
                 match self.connection.has_stray(link, self.carried) {
                     Some(false) => {}
                     // The waiting requests go over another connection.
-                    Some(true) => return self.cut(link),
+                    Some(true) => {
+                        self.end_unserved(Outcome::Failed(WireError::UnsolicitedResponse.into()));
+                        return self.cut(link);
+                    }
                     None => return,
                 }
             }
