@@ -1,6 +1,7 @@
 //! Proxies: which one to use for which servers, with which credentials.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -35,6 +36,8 @@ enum Exempt {
     All,
     /// A host and its subdomains, on this port or any. The dot that ends a name from the root of the DNS is ignored.
     Host(String, Option<u16>),
+    /// The addresses that begin with this many bits of this one.
+    Network(IpAddr, u32, Option<u16>),
 }
 
 impl Proxy {
@@ -102,8 +105,9 @@ impl Proxy {
         Ok(proxy.except(&variable("no_proxy").unwrap_or_default()))
     }
 
-    /// Lists servers that are reached without the proxy: host names and addresses, separated by commas. A name includes
-    /// its subdomains, with or without a leading dot; `name:port` covers only that port; `*` covers everything.
+    /// Lists servers that are reached without the proxy: host names, addresses and networks, separated by commas. A name
+    /// includes its subdomains, with or without a leading dot; `10.0.0.0/8` covers the URLs with an address in that
+    /// network, and no name is looked up for it; `name:port` covers only that port; `*` covers everything.
     #[must_use]
     pub fn except(mut self, list: &str) -> Self {
         let members = list.split(',').map(str::trim);
@@ -125,15 +129,55 @@ impl Proxy {
 
 impl Exempt {
     fn covers(&self, origin: &Origin) -> bool {
-        let Self::Host(name, port) = self else {
-            return true;
-        };
         let host = origin.host().trim_end_matches('.');
-        let below = host
-            .strip_suffix(name.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        below && port.is_none_or(|port| port == origin.port())
+        let (covered, port) = match self {
+            Self::All => return true,
+            Self::Host(name, port) => {
+                let below = host
+                    .strip_suffix(name.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+                // The last bytes of an address are no domain above it.
+                (below && address(host).is_none(), port)
+            }
+            Self::Network(network, bits, port) => {
+                let same = address(host).and_then(|host| common_bits(host, *network));
+                (same.is_some_and(|same| same >= *bits), port)
+            }
+        };
+        covered && port.is_none_or(|port| port == origin.port())
     }
+}
+
+/// An address. One of IPv4 that is written in IPv6 is the same.
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse()
+        .ok()
+        .map(|address: IpAddr| address.to_canonical())
+}
+
+/// How many bits two addresses of one family have in common at the beginning.
+fn common_bits(one: IpAddr, other: IpAddr) -> Option<u32> {
+    match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => {
+            Some((u32::from(one) ^ u32::from(other)).leading_zeros())
+        }
+        (IpAddr::V6(one), IpAddr::V6(other)) => {
+            Some((u128::from(one) ^ u128::from(other)).leading_zeros())
+        }
+        _ => None,
+    }
+}
+
+/// An address, or a network: an address and how many of its bits count.
+fn network(text: &str) -> Option<(IpAddr, u32)> {
+    let (text, bits) = match text.split_once('/') {
+        Some((text, bits)) => (text, Some(bits.parse().ok()?)),
+        None => (text, None),
+    };
+    let address = address(text)?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.unwrap_or(most);
+    (bits <= most).then_some((address, bits))
 }
 
 fn exempt(member: &str) -> Exempt {
@@ -151,7 +195,10 @@ fn exempt(member: &str) -> Exempt {
     };
     let name = name.trim_start_matches('*').trim_matches('.');
     let name = name.trim_start_matches('[').trim_end_matches(']');
-    Exempt::Host(name.to_ascii_lowercase(), port)
+    match network(name) {
+        Some((address, bits)) => Exempt::Network(address, bits, port),
+        None => Exempt::Host(name.to_ascii_lowercase(), port),
+    }
 }
 
 fn through(url: &str) -> Result<Through, UseError> {
@@ -247,6 +294,20 @@ mod tests {
             (&[("http_proxy", "p"), ("no_proxy", ".")], a, "http://p"),
             (&[("http_proxy", "p"), ("no_proxy", ".")], "http://a.test./", "http://p"),
             (&[("http_proxy", "p"), ("no_proxy", "::1")], "http://[::1]:8080/", "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "0:0::0:1")], "http://[::1]:8080/", "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "a.test, 10.0.0.0/8")], "http://10.1.2.3/", "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "10.0.0.0/8")], "http://11.1.2.3/", "http://p"),
+            (&[("http_proxy", "p"), ("no_proxy", "10.0.0.0/8")], "http://[::ffff:10.1.2.3]/", "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "10.0.0.0/8")], "http://[a00::1]/", "http://p"),
+            (&[("http_proxy", "p"), ("no_proxy", "10.0.0.0/8:81")], "http://10.1.2.3/", "http://p"),
+            (&[("http_proxy", "p"), ("no_proxy", "10.0.0.0/8:81")], "http://10.1.2.3:81/", "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "10.0.0.0/33,10.0.0.0/x")], "http://10.0.0.0/", "http://p"),
+            (&[("http_proxy", "p"), ("no_proxy", "0.0.0.0/0")], "http://10.1.2.3/", "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "0.0.0.0/0")], a, "http://p"),
+            (&[("http_proxy", "p"), ("no_proxy", "fd00::/8")], "http://[fd12::1]/", "none"),
+            (&[("http_proxy", "p"), ("no_proxy", "fd00::/8")], "http://[fe80::1]/", "http://p"),
+            (&[("http_proxy", "p"), ("no_proxy", "0.0.1")], "http://127.0.0.1/", "http://p"),
+            (&[("http_proxy", "p"), ("no_proxy", "127.0.0.1")], "http://127.0.0.1:81/", "none"),
         ];
         for (variables, origin, expected) in rows {
             assert_eq!(told(variables, origin), *expected, "{variables:?}");
