@@ -286,6 +286,11 @@ mod backpressure {
     use super::*;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use http_actors::{Exchange, HttpHandler, HttpSession};
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::sync::mpsc;
 
     const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -325,6 +330,38 @@ mod backpressure {
                 break;
             }
             served.peer.more().await;
+        }
+    }
+
+    /// The exchange ends without another event if the handler finishes its answer when everything was written.
+    #[actix::test]
+    async fn an_answer_that_is_finished_behind_its_last_write() {
+        struct Late(mpsc::UnboundedSender<u64>);
+
+        impl HttpHandler for Late {
+            fn apply(&mut self, _: Payload, session: &mut SessionContext) {
+                session.respond(Payload::response(StatusCode::OK).length(450_000));
+                assert_eq!(session.send_chunk(vec![b'x'; 450_000]), Ok(Room::Throttled));
+            }
+
+            fn unthrottled(&mut self, session: &mut SessionContext) {
+                session.finish().expect("whole");
+            }
+
+            fn completed(&mut self, exchange: &Exchange, _: &mut SessionContext) {
+                self.0.send(exchange.bytes_out).expect("the test waits");
+            }
+        }
+
+        tokio::time::pause();
+        let (near, mut far) = tokio::io::duplex(1 << 20);
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let factory = move |_| Late(tell.clone());
+        let _session = HttpSession::accept(near, &factory, SessionOptions::default());
+        for _ in 0..2 {
+            far.write_all(GET.as_bytes()).await.expect("room");
+            let told = tokio::time::timeout(Duration::from_secs(1), told.recv());
+            assert_eq!(told.await, Ok(Some(450_000)));
         }
     }
 

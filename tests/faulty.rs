@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{GET, eventually, taken};
-use http_actors::message::{Apply, Dispose, Inspect, SendChunk};
+use http_actors::message::{Apply, Dispose, Finish, Inspect, SendChunk};
 use http_actors::{
     Cancelled, Exchange, Failure, HttpHandler, HttpSession, Payload, SessionContext,
     SessionOptions, StatusCode, TransferMode,
@@ -241,7 +241,7 @@ impl HttpHandler for Echo {
     }
 }
 
-const BEGIN: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+const BEGIN: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 const PIECE: &[u8] = b"1\r\nx\r\n";
 
 /// A session that only sends does not ask its transport for input each time, and notices what comes all the same, also
@@ -257,7 +257,7 @@ async fn a_session_that_only_sends_does_not_read() {
     let notes = Notes::default();
     let factory = notes.clone();
     let session = HttpSession::accept(near, &move |_| Echo(factory.clone()), options);
-    far.write_all(BEGIN).await.expect("room");
+    far.write_all(BEGIN.as_bytes()).await.expect("room");
     let mut answer = [0; 1 << 12];
     let _ = far.read(&mut answer).await.expect("it is open");
     for chunks in 1..4 {
@@ -284,6 +284,29 @@ async fn a_session_that_only_sends_does_not_read() {
     assert_eq!(begin.elapsed().as_secs(), 100);
 }
 
+/// The rest of such a session that lingers behind its answer has a task of its own, and ends when its time is up.
+#[actix::test]
+async fn a_session_that_only_sent_lingers_and_ends() {
+    tokio::time::pause();
+    let (near, mut far) = Faulty::open(Place::Nowhere);
+    let notes = Notes::default();
+    let options = SessionOptions::default();
+    let linger = options.timeouts.linger;
+    let session = HttpSession::accept(near, &move |_| Echo(notes.clone()), options);
+    let last = BEGIN.replacen("Host", "Connection: close\r\nHost", 1);
+    far.write_all(last.as_bytes()).await.expect("room");
+    let mut answer = [0; 1 << 12];
+    for _ in 0..50 {
+        let _ = far.read(&mut answer).await.expect("it is open");
+        taken(&session, SendChunk("piece".into())).await;
+    }
+    taken(&session, Finish).await;
+    far.read_to_end(&mut Vec::new()).await.expect("an end");
+    far.write_all(b"1").await.expect("it lingers");
+    sleep(2 * linger).await;
+    far.write_all(b"\r").await.expect_err("it is over");
+}
+
 /// No wake is lost, however those by the peer and those by messages from another thread race.
 #[actix::test]
 async fn no_wake_is_lost() {
@@ -306,7 +329,7 @@ async fn no_wake_is_lost() {
         }
     });
     let peer = tokio::task::spawn_blocking(move || -> io::Result<()> {
-        far.write_all(BEGIN)?;
+        far.write_all(BEGIN.as_bytes())?;
         let mut head = [0; 1 << 10];
         let _ = far.read(&mut head)?;
         for _ in 0..5_000 {
